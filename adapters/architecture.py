@@ -1,0 +1,75 @@
+"""Which Vision Transformers can carry prompts, and how one is built without weights.
+
+Knows timm; knows nothing of checkpoints, adapters or images.
+"""
+
+import timm
+from timm.layers import Attention
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import nn
+
+from adapters.errors import BackboneUnsupported
+
+EMBEDDED = "vit_micro_patch8_64"
+"""The compact ViT whose weights ship with the package (MAE, CIFAR-10)."""
+
+_OWN = {
+    EMBEDDED: {
+        "img_size": 64,
+        "patch_size": 8,
+        "embed_dim": 192,
+        "depth": 6,
+        "num_heads": 3,
+    },
+}
+
+
+def create_trunk(name: str) -> VisionTransformer:
+    """Build the plain ViT called `name`, without a classifier and without weights.
+
+    Args:
+        name: the embedded backbone's name or any plain ViT of timm, `architecture[.tag]`.
+
+    Raises:
+        BackboneUnsupported: timm does not know the name, or the model is not a plain ViT.
+    """
+    if name in _OWN:
+        return VisionTransformer(num_classes=0, global_pool="token", **_OWN[name])
+    try:
+        model = timm.create_model(name, pretrained=False, num_classes=0)
+    except (RuntimeError, ValueError) as error:
+        known = ", ".join(_OWN)
+        raise BackboneUnsupported(
+            f"backbone {name!r}: timm {timm.__version__} has no such model ({error}); "
+            f"name a plain ViT of timm, such as vit_base_patch16_224, or one of ours: {known}"
+        ) from error
+    return require_plain(model, name)
+
+
+def require_plain(model: nn.Module, name: str) -> VisionTransformer:
+    """Return `model` if its blocks are the ones whose prompts we know to compute exactly."""
+    reason = _why_not_plain(model)
+    if reason is not None or not isinstance(model, VisionTransformer):
+        raise BackboneUnsupported(
+            f"backbone {name!r}: {reason}; prompts need a plain timm VisionTransformer with a "
+            "class token, absolute position embedding and pre-norm blocks, "
+            "such as vit_base_patch16_224"
+        )
+    return model
+
+
+def _why_not_plain(model: nn.Module) -> str | None:
+    if type(model) is not VisionTransformer:
+        return f"it is a {type(model).__name__}"
+    if model.cls_token is None or model.pos_embed is None:
+        return "it has no class token or no position embedding"
+    if model.attn_pool is not None:
+        return "it pools by attention"
+    if not isinstance(model.norm_pre, nn.Identity):
+        return "it normalises before the first block"
+    for block in model.blocks:
+        if type(block) is not Block or type(block.attn) is not Attention:
+            return f"its blocks are {type(block).__name__} with {type(block.attn).__name__}"
+        if block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity):
+            return "its attention gates or normalises its output"
+    return None

@@ -1,0 +1,58 @@
+"""Everything that can go wrong with an adapter, as one tree.
+
+AdapterError
+├── TaskNotFound          no adapter is published under this task id
+├── VersionNotFound       the task exists, this version of it does not
+├── ArtifactCorrupt       the bytes are not a whole artifact
+├── ArtifactMismatch      a whole artifact, made for something else (backbone, shapes, pixels)
+├── BackboneUnsupported   not a plain ViT, or unknown
+├── WeightsError          a checkpoint is missing, unreadable or does not fit its architecture
+├── PublishConflict       somebody else published in between
+├── StoreUnavailable      the store cannot be read or written
+└── BadImage              the bytes are not an image that we take
+    └── ImageTooLarge     they are, but it has too many bytes or pixels
+"""
+
+
+class AdapterError(Exception):
+    """Root of every error this project raises on purpose."""
+
+
+class TaskNotFound(AdapterError):
+    """No adapter is published under this task id."""
+
+
+class VersionNotFound(AdapterError):
+    """The task exists, this version of it does not."""
+
+
+class ArtifactCorrupt(AdapterError):
+    """The bytes are not a whole artifact."""
+
+
+class ArtifactMismatch(AdapterError):
+    """A whole artifact that was made for another backbone, other shapes or other pixels."""
+
+
+class BackboneUnsupported(AdapterError):
+    """The named model is unknown, or not a plain Vision Transformer."""
+
+
+class WeightsError(AdapterError):
+    """A checkpoint is missing, unreadable or does not fit its architecture."""
+
+
+class PublishConflict(AdapterError):
+    """Somebody else changed the task's current version in between."""
+
+
+class StoreUnavailable(AdapterError):
+    """The store cannot be read or written."""
+
+
+class BadImage(AdapterError):
+    """The bytes are not an image that we take."""
+
+
+class ImageTooLarge(BadImage):
+    """The image has more bytes or pixels than the limit."""

@@ -1,0 +1,1 @@
+"""Makes adapters: data, recipes, methods, training, evaluation."""
