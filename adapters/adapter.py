@@ -15,15 +15,13 @@ from adapters.preprocess import Preprocessing
 from adapters.spec import BackboneSpec, Sha256
 from adapters.task import Task
 
-SCHEMA_VERSION = 1
-
 
 class AdapterMeta(BaseModel):
     """Everything about an adapter that is not a tensor; one JSON document in the artifact."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     task: Task
     method: str = Field(min_length=1, description="such as spt-deep, spt-shallow, linear")
     init: str | None = Field(description="how the first prompts were made; None without prompts")

@@ -61,15 +61,19 @@ def require_plain(model: nn.Module, name: str) -> VisionTransformer:
 def _why_not_plain(model: nn.Module) -> str | None:
     if type(model) is not VisionTransformer:
         return f"it is a {type(model).__name__}"
-    if model.cls_token is None or model.pos_embed is None:
-        return "it has no class token or no position embedding"
-    if model.attn_pool is not None:
-        return "it pools by attention"
-    if not isinstance(model.norm_pre, nn.Identity):
-        return "it normalises before the first block"
+    faults = {
+        "it has no class token": model.cls_token is None,
+        "it has no position embedding": model.pos_embed is None,
+        "it pools by attention": model.attn_pool is not None,
+        "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
+    }
     for block in model.blocks:
-        if type(block) is not Block or type(block.attn) is not Attention:
-            return f"its blocks are {type(block).__name__} with {type(block.attn).__name__}"
-        if block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity):
-            return "its attention gates or normalises its output"
-    return None
+        faults |= _block_faults(block)
+    return next((fault for fault, found in faults.items() if found), None)
+
+
+def _block_faults(block: nn.Module) -> dict[str, bool]:
+    if type(block) is not Block or type(block.attn) is not Attention:
+        return {f"its blocks are of type {type(block).__name__}": True}
+    own_output = block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity)
+    return {"its attention gates or normalises its output": own_output}

@@ -53,7 +53,9 @@ def decode(data: bytes) -> Adapter:
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactCorrupt(f"artifact of {meta.task.id}: its tensors cannot be read: {error}") from error
+        raise ArtifactCorrupt(
+            f"artifact of {meta.task.id}: its tensors cannot be read: {error}"
+        ) from error
     _check_tensors(tensors, meta)
     return Adapter(tensors.get("prompts"), tensors["head.weight"], tensors["head.bias"], meta)
 

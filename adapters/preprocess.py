@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from jaxtyping import Float32
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -69,7 +69,8 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Imag
         raise BadImage("the image is empty: expected the bytes of a JPEG, PNG or WebP, found none")
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(
-            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; send a smaller one"
+            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
+            "send a smaller one"
         )
     try:
         with warnings.catch_warnings():
@@ -83,7 +84,7 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Imag
         raise ImageTooLarge(
             f"the image has more pixels than the limit of {limits.max_pixels:,}; send a smaller one"
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise BadImage(
             f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, "
             f"found bytes that start with {data[:8]!r}"
@@ -95,7 +96,8 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Imag
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> Float32[Tensor, "3 H W"]:
     """Resize, centre-crop and normalise an RGB image (H = W = `preprocessing.crop`)."""
     pixels = np.asarray(crop_centre(image, preprocessing), np.float32) / 255
-    pixels = (pixels - np.float32(preprocessing.mean)) / np.float32(preprocessing.std)
+    mean, std = np.array([preprocessing.mean, preprocessing.std], np.float32)
+    pixels = (pixels - mean) / std
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 

@@ -79,7 +79,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         if path.suffix in {".pth", ".pt", ".bin", ".tar"}:
             return _unwrap(torch.load(path, map_location="cpu", weights_only=True), path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"weights file {path} cannot be read ({error}); fetch it again") from error
+        raise WeightsError(
+            f"weights file {path} cannot be read ({error}); fetch it again"
+        ) from error
     raise WeightsError(
         f"weights file {path}: expected .safetensors, .pth, .pt, .bin, .tar or .npz, "
         f"found {path.suffix or 'no suffix'}"

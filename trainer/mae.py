@@ -31,7 +31,8 @@ class MaskedAutoencoder(nn.Module):
         _fix_position(encoder, grid)
         self.bridge = nn.Linear(encoder.embed_dim, decoder_width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_width))
-        self.register_buffer("decoder_position", sincos_position(grid, decoder_width))
+        position = sincos_position(grid, decoder_width)
+        self.decoder_position = nn.Parameter(position, requires_grad=False)
         self.decoder = nn.Sequential(
             *[Block(decoder_width, num_heads=3, qkv_bias=True) for _ in range(decoder_depth)],
             nn.LayerNorm(decoder_width, eps=1e-6),
