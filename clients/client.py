@@ -1,0 +1,147 @@
+"""The service's client, blocking and async: when to send. `wire` knows what, `connection` where.
+
+```python
+with Client("http://127.0.0.1:8080") as client:
+    answer = client.predict("cat.jpg", task="pets")
+    print(answer.predictions[0].label)
+```
+"""
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+import httpx
+
+from clients.connection import connection, transport_errors
+from clients.wire import (
+    BatchInfo,
+    Call,
+    Image,
+    build_call,
+    parse_answer,
+    parse_batch,
+    parse_many,
+)
+from serving.protocol import DEFAULT_TOP_K, Answer, MultiAnswer
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+DEFAULT_MODEL: Final = "spt"
+
+
+class Client:
+    """Ask the service, one call at a time. Close it, or use it in a `with` statement.
+
+    Args:
+        base_url: the service's address.
+        model: the model's name in the service, the first part of the route.
+        timeout_s: longest wait for connecting, sending or the next bytes of the answer.
+        transport: stands in for the network, in tests.
+
+    Every call raises `OSError` for a file that cannot be read, `ValueError` for arguments that
+    make no call, and else a `ClientError`.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        model: str = DEFAULT_MODEL,
+        timeout_s: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._model = model
+        self._http = httpx.Client(transport=transport, **connection(base_url, timeout_s))
+
+    def predict(
+        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+    ) -> Answer:
+        """Return what `task` says of the image: its `top_k` best classes, best first.
+
+        Raises:
+            ClientError: the service refused, broke, or could not be reached.
+        """
+        return self.predict_with_batch(image, task=task, top_k=top_k, version=version)[0]
+
+    def predict_with_batch(
+        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+    ) -> tuple[Answer, BatchInfo | None]:
+        """Like `predict`, and which forward answered, where the service says so."""
+        call = build_call(self._model, image, tasks=[task], top_k=top_k, version=version)
+        response = self._send(call)
+        return parse_answer(response, task), parse_batch(response.headers)
+
+    def predict_many(
+        self, image: Image, *, tasks: Sequence[str], top_k: int = DEFAULT_TOP_K
+    ) -> MultiAnswer:
+        """Return one `Answer` or `Failure` per task, in the order asked.
+
+        Raises:
+            ClientError: not one task answered; it is the first task's failure.
+        """
+        call = build_call(self._model, image, tasks=tasks, top_k=top_k)
+        return parse_many(self._send(call), tasks)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _send(self, call: Call) -> httpx.Response:
+        with transport_errors(self._http.base_url):
+            return self._http.post(call.path, params=call.params, content=call.content)
+
+
+class AsyncClient:
+    """`Client` for asyncio: the same arguments, calls and errors."""
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        model: str = DEFAULT_MODEL,
+        timeout_s: float = 30.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._model = model
+        self._http = httpx.AsyncClient(transport=transport, **connection(base_url, timeout_s))
+
+    async def predict(
+        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+    ) -> Answer:
+        """See `Client.predict`."""
+        answer, _ = await self.predict_with_batch(image, task=task, top_k=top_k, version=version)
+        return answer
+
+    async def predict_with_batch(
+        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+    ) -> tuple[Answer, BatchInfo | None]:
+        """See `Client.predict_with_batch`."""
+        call = build_call(self._model, image, tasks=[task], top_k=top_k, version=version)
+        response = await self._send(call)
+        return parse_answer(response, task), parse_batch(response.headers)
+
+    async def predict_many(
+        self, image: Image, *, tasks: Sequence[str], top_k: int = DEFAULT_TOP_K
+    ) -> MultiAnswer:
+        """See `Client.predict_many`."""
+        call = build_call(self._model, image, tasks=tasks, top_k=top_k)
+        return parse_many(await self._send(call), tasks)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def _send(self, call: Call) -> httpx.Response:
+        with transport_errors(self._http.base_url):
+            return await self._http.post(call.path, params=call.params, content=call.content)

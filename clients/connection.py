@@ -1,0 +1,72 @@
+"""How to reach the service, and what it means when that fails. Knows no route and no body."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TypedDict
+
+import httpx
+
+from clients.errors import ServiceUnreachable, UnexpectedAnswer
+
+# TorchServe decodes JSON and text bodies before the handler sees them; these stay bytes
+_BYTES_STAY_BYTES: Final = {"Content-Type": "application/octet-stream"}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Connection(TypedDict):
+    """How to reach the service, as keyword arguments of httpx's clients."""
+
+    base_url: str
+    timeout: float
+    headers: dict[str, str]
+    limits: httpx.Limits
+    trust_env: bool
+
+
+def connection(base_url: str, timeout_s: float) -> Connection:
+    """Return the connection settings; an environment's proxy is not asked for loopback.
+
+    Raises:
+        ValueError: `base_url` is not an http or https address.
+    """
+    return Connection(
+        base_url=http_url(base_url),
+        timeout=timeout_s,
+        headers=dict(_BYTES_STAY_BYTES),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        trust_env=httpx.URL(base_url).host not in _LOOPBACK,
+    )
+
+
+def http_url(text: str) -> str:
+    """Return `text` if it is an http or https address.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as err:
+        raise ValueError(f"{text!r} is not an address: {err}") from err
+    if url.scheme in {"http", "https"} and url.host:
+        return text
+    raise ValueError(f"{text!r} is not an address such as http://127.0.0.1:8080")
+
+
+@contextmanager
+def transport_errors(url: httpx.URL | str) -> Iterator[None]:
+    """Turn httpx's errors into ours, in one place.
+
+    Raises:
+        ServiceUnreachable: the connection failed or took too long.
+        UnexpectedAnswer: the answer's encoding is broken.
+    """
+    try:
+        yield
+    except httpx.DecodingError as err:
+        raise UnexpectedAnswer(f"{url}: the answer cannot be decoded: {err}") from err
+    except httpx.TimeoutException as err:
+        raise ServiceUnreachable(f"{url}: no answer in time ({type(err).__name__})") from err
+    except httpx.RequestError as err:
+        reason = str(err) or type(err).__name__
+        raise ServiceUnreachable(f"{url}: no answer: {reason}; is the service running?") from err

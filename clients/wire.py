@@ -1,0 +1,139 @@
+"""Calls and answers as plain values: what `Client` and `AsyncClient` share.
+
+Knows the route, the parameters and the answers' shapes; sends nothing itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from clients.errors import UnexpectedAnswer, from_response
+from serving import protocol
+from serving.protocol import Answer, Failure, MultiAnswer
+
+Image = bytes | str | Path
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class BatchInfo:
+    """Which forward answered, how many rows it had and how many tasks it mixed."""
+
+    id: str
+    rows: int
+    tasks: int
+
+
+def task_name(text: str) -> str:
+    """Return `text` if it can name one task in a call; whether it exists, the service knows.
+
+    Raises:
+        ValueError: it is empty or holds the separator.
+    """
+    if text and protocol.TASK_SEPARATOR not in text:
+        return text
+    raise ValueError(f"{text!r} does not name one task; give several as a list to predict_many")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: everything but the address."""
+
+    path: str
+    params: dict[str, str | int]
+    content: bytes
+
+
+def build_call(
+    model: str, image: Image, *, tasks: Sequence[str], top_k: int, version: str | None = None
+) -> Call:
+    """Return the request that asks `tasks` about `image`, which is bytes or a file's path.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: `tasks` is empty, a bare string, or has an entry that names no single task.
+    """
+    if isinstance(tasks, str) or not tasks:
+        raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
+    params: dict[str, str | int] = {
+        protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(map(task_name, tasks)),
+        protocol.TOP_K_PARAMETER: top_k,
+    }
+    if version is not None:
+        params[protocol.VERSION_PARAMETER] = version
+    content = image if isinstance(image, bytes) else Path(image).read_bytes()
+    return Call(f"/{model}/predict", params, content)
+
+
+def parse_answer(response: httpx.Response, task: str) -> Answer:
+    """Return what `task` answered.
+
+    Raises:
+        ClientError: the service refused, or the body is not this task's answer.
+    """
+    answer = parse_body(response, Answer)
+    _check_tasks(response, asked=[task], found=[answer.task])
+    return answer
+
+
+def parse_many(response: httpx.Response, tasks: Sequence[str]) -> MultiAnswer:
+    """Return one entry per task, in the order asked; a call for one task is answered plainly.
+
+    Raises:
+        ClientError: no task answered (the first failure), or the body is not these tasks' answers.
+    """
+    if len(tasks) == 1:
+        return MultiAnswer(answers=(parse_answer(response, tasks[0]),))
+    many = parse_body(response, MultiAnswer)
+    found = [e.error.task if isinstance(e, Failure) else e.task for e in many.answers]
+    _check_tasks(response, asked=tasks, found=found)
+    return many
+
+
+def parse_batch(headers: Mapping[str, str]) -> BatchInfo | None:
+    """Return which forward answered, None if the service or a proxy does not say."""
+    try:
+        return BatchInfo(
+            id=headers[protocol.BATCH_ID_HEADER],
+            rows=int(headers[protocol.BATCH_ROWS_HEADER]),
+            tasks=int(headers[protocol.BATCH_TASKS_HEADER]),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def parse_body(response: httpx.Response, shape: type[Parsed]) -> Parsed:
+    """Return the body of a 200 as `shape`.
+
+    Raises:
+        ClientError: another status, or a body of another shape.
+    """
+    if response.status_code != httpx.codes.OK:
+        raise from_response(response.status_code, response.content)
+    try:
+        return shape.model_validate_json(response.content)
+    except ValidationError as err:
+        first = err.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "body"
+        raise UnexpectedAnswer(
+            f"{response.url}: expected {shape.__name__}, found {response.content[:80]!r} "
+            f"({where}: {first['msg']}); does this address serve our protocol?",
+            status=response.status_code,
+        ) from err
+
+
+def _check_tasks(
+    response: httpx.Response, *, asked: Sequence[str], found: Sequence[str | None]
+) -> None:
+    same = len(asked) == len(found) and all(
+        f in (a, None) for a, f in zip(asked, found, strict=True)
+    )
+    if not same:
+        raise UnexpectedAnswer(
+            f"{response.url}: expected answers of {list(asked)}, found {list(found)}",
+            status=response.status_code,
+        )

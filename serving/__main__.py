@@ -1,0 +1,75 @@
+"""Command line of the service: `python -m serving start | stop`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from adapters.architecture import EMBEDDED
+from adapters.errors import AdapterError
+from adapters.redis_server import RedisServer
+from serving.configure import Launch
+from serving.launch import adopt, start, stop
+
+
+def main() -> int:
+    """Run one sub-command; 0 is success, 1 an error of ours in one line, 2 wrong usage."""
+    args = _parser().parse_args()
+    try:
+        args.act(args)
+    except AdapterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _start(args: argparse.Namespace) -> None:
+    args.folder.mkdir(parents=True, exist_ok=True)
+    url, redis = os.environ.get("REDIS_URL"), None
+    if url is None and not args.no_redis:
+        redis = RedisServer(args.folder)
+        redis.start()
+        url = redis.url
+    launch = Launch(
+        folder=args.folder,
+        store=args.store,
+        backbone=args.backbone,
+        weights=args.weights,
+        ports=(args.port, args.port + 1, args.port + 2),
+        redis_url=url,
+    )
+    print(f"loading {launch.backbone} …", flush=True)
+    try:
+        running = start(launch)
+        if redis is not None:
+            adopt(args.folder, redis.pid)
+    except BaseException:
+        if redis is not None:
+            redis.stop()
+        raise
+    print(f"ready: curl --data-binary @photo.jpg '{running.url}/spt/predict?task=<task>'")
+    print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}; stop with: make stop")
+
+
+def _stop(args: argparse.Namespace) -> None:
+    print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("runs/serve"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    begin = commands.add_parser("start", help="start Redis and TorchServe, wait until ready")
+    begin.add_argument("--store", type=Path, default=Path("runs/store"))
+    begin.add_argument("--backbone", default=EMBEDDED)
+    begin.add_argument("--weights", type=Path)
+    begin.add_argument("--port", type=int, default=8080, help="API; the next two: management, metrics")
+    begin.add_argument("--no-redis", action="store_true")
+    begin.set_defaults(act=_start)
+    end = commands.add_parser("stop", help="stop what start started")
+    end.set_defaults(act=_stop)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

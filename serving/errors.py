@@ -1,0 +1,55 @@
+"""The service's own errors, and the one table from every error to what a client sees.
+
+AdapterError
+├── BadParameter     a query parameter or header is missing or wrong
+├── ConfigError      the service is misconfigured; it does not start
+└── LaunchError      TorchServe or Redis could not be started
+"""
+
+import logging
+
+from adapters import errors as adapter_errors
+from adapters.errors import AdapterError
+from serving.protocol import ErrorBody, ErrorCode
+
+logger = logging.getLogger(__name__)
+
+
+class BadParameter(AdapterError):
+    """A query parameter or header is missing or wrong."""
+
+
+class ConfigError(AdapterError):
+    """The service is misconfigured; it does not start."""
+
+
+class LaunchError(AdapterError):
+    """TorchServe or Redis could not be started."""
+
+
+CODES: dict[type[Exception], ErrorCode] = {
+    adapter_errors.TaskNotFound: ErrorCode.TASK_NOT_FOUND,
+    adapter_errors.VersionNotFound: ErrorCode.VERSION_NOT_FOUND,
+    adapter_errors.ArtifactMismatch: ErrorCode.WRONG_BACKBONE,
+    adapter_errors.ArtifactCorrupt: ErrorCode.ADAPTER_DAMAGED,
+    adapter_errors.StoreUnavailable: ErrorCode.STORE_UNAVAILABLE,
+    adapter_errors.ImageTooLarge: ErrorCode.IMAGE_TOO_LARGE,
+    adapter_errors.BadImage: ErrorCode.BAD_IMAGE,
+    BadParameter: ErrorCode.BAD_PARAMETER,
+}
+"""Errors that a request can meet; any other is a fault of ours."""
+
+_PRIVATE = {
+    ErrorCode.ADAPTER_DAMAGED: "the task's adapter is damaged; its publisher must publish it again",
+    ErrorCode.STORE_UNAVAILABLE: "the adapter store cannot be read; try again later",
+    ErrorCode.INTERNAL: "the service failed on this request; its log says why",
+}
+"""Public words where the error's own would tell a stranger about our machine."""
+
+
+def to_wire(error: Exception, task: str | None) -> ErrorBody:
+    """Return the body with which a request that met `error` is answered; log what we hide."""
+    code = CODES.get(type(error), ErrorCode.INTERNAL)
+    if code in _PRIVATE:
+        logger.error("task %s: %s", task, error, exc_info=error)
+    return ErrorBody(code=code, message=_PRIVATE.get(code, str(error)), task=task)

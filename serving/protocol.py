@@ -1,0 +1,103 @@
+"""The wire schema: what a request may ask for and what an answer looks like.
+
+Shared by the service and its clients. Knows neither HTTP machinery nor tensors nor tasks' rules:
+the service checks parameters, the client checks that an answer has this shape. Readers ignore
+fields that they do not know, so that the service may gain one without breaking its clients.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TASK_PARAMETER: Final = "task"
+TOP_K_PARAMETER: Final = "top_k"
+VERSION_PARAMETER: Final = "version"
+TASK_SEPARATOR: Final = ","
+
+TASK_HEADER: Final = "X-Task"
+BATCH_ID_HEADER: Final = "X-Batch-Id"
+BATCH_ROWS_HEADER: Final = "X-Batch-Rows"
+BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
+
+DEFAULT_TOP_K: Final = 5
+MAX_TOP_K: Final = 1000
+MAX_TASKS_PER_CALL: Final = 16
+
+
+class ErrorCode(StrEnum):
+    """Why a row was not answered; for programs, where the message is for people."""
+
+    BAD_IMAGE = "bad_image"
+    IMAGE_TOO_LARGE = "image_too_large"
+    BAD_PARAMETER = "bad_parameter"
+    TASK_NOT_FOUND = "task_not_found"
+    VERSION_NOT_FOUND = "version_not_found"
+    WRONG_BACKBONE = "wrong_backbone"
+    ADAPTER_DAMAGED = "adapter_damaged"
+    STORE_UNAVAILABLE = "store_unavailable"
+    NOT_READY = "not_ready"
+    INTERNAL = "internal"
+
+
+HTTP_STATUS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        ErrorCode.BAD_IMAGE: 400,
+        ErrorCode.IMAGE_TOO_LARGE: 413,
+        ErrorCode.BAD_PARAMETER: 400,
+        ErrorCode.TASK_NOT_FOUND: 404,
+        ErrorCode.VERSION_NOT_FOUND: 404,
+        ErrorCode.WRONG_BACKBONE: 409,
+        ErrorCode.ADAPTER_DAMAGED: 500,
+        ErrorCode.STORE_UNAVAILABLE: 503,
+        ErrorCode.NOT_READY: 503,
+        ErrorCode.INTERNAL: 500,
+    }
+)
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LabelScore(_Wire):
+    """One class: its name, its place in the task's class list, its softmax probability."""
+
+    label: str
+    index: Annotated[int, Field(ge=0)]
+    score: Annotated[float, Field(ge=0, le=1)]
+
+
+class Answer(_Wire):
+    """What one task says of one image: its best classes, best first, and who said it."""
+
+    task: str
+    version: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
+    ]
+    predictions: tuple[LabelScore, ...]
+
+
+class ErrorBody(_Wire):
+    """Why there is no answer; `code` is an `ErrorCode`, or one that a newer service added."""
+
+    code: str
+    message: str
+    task: str | None = None
+
+
+class Failure(_Wire):
+    """The body of every answer of ours that is not a success."""
+
+    error: ErrorBody
+
+
+class MultiAnswer(_Wire):
+    """One entry per task, in the order asked, for a call that names several.
+
+    The HTTP status is 200 if at least one task answered, else that of the first failure.
+    """
+
+    answers: Annotated[tuple[Answer | Failure, ...], Field(min_length=1)]

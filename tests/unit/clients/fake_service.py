@@ -1,0 +1,105 @@
+"""A service in a few lines: answers in the protocol, remembers each request, fails on order."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+from serving.protocol import (
+    BATCH_ID_HEADER,
+    BATCH_ROWS_HEADER,
+    BATCH_TASKS_HEADER,
+    HTTP_STATUS,
+    Answer,
+    ErrorBody,
+    ErrorCode,
+    Failure,
+    LabelScore,
+    MultiAnswer,
+)
+
+VERSION = "3f2a" * 16
+
+
+@dataclass
+class FakeService:
+    """Knows some tasks; `reply` answers everything instead, where it is set."""
+
+    tasks: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"digits": ("zero", "one", "two"), "shapes": ("disc", "square")}
+    )
+    reply: httpx.Response | Exception | None = None
+    delay_s: float = 0.0
+    requests: list[httpx.Request] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self.handle)
+
+    def slow_transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self.handle_slowly)
+
+    async def handle_slowly(self, request: httpx.Request) -> httpx.Response:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await asyncio.sleep(self.delay_s)
+        self.in_flight -= 1
+        return self.handle(request)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        if self.reply is not None:
+            return httpx.Response(self.reply.status_code, content=self.reply.content)
+        top_k = int(request.url.params["top_k"])
+        names = request.url.params["task"].split(",")
+        entries = tuple(self.entry(name, top_k) for name in names)
+        body = entries[0] if len(names) == 1 else MultiAnswer(answers=entries)
+        errors = [entry.error.code for entry in entries if isinstance(entry, Failure)]
+        status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
+        headers = {BATCH_ID_HEADER: "b7", BATCH_ROWS_HEADER: "8", BATCH_TASKS_HEADER: "3"}
+        return httpx.Response(status, content=body.model_dump_json(), headers=headers)
+
+    def entry(self, name: str, top_k: int) -> Answer | Failure:
+        if name not in self.tasks:
+            return failure(ErrorCode.TASK_NOT_FOUND, f"{name}: no such task", name)
+        labels = self.tasks[name][:top_k]
+        rows = tuple(LabelScore(label=label, index=i, score=0.5) for i, label in enumerate(labels))
+        return Answer(task=name, version=VERSION, predictions=rows)
+
+
+def failure(code: str, message: str, task: str | None = None) -> Failure:
+    return Failure(error=ErrorBody(code=code, message=message, task=task))
+
+
+@contextmanager
+def over_http(service: FakeService) -> Iterator[str]:
+    """Put the service behind a real socket; yields its address."""
+
+    class Bridge(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            url = f"http://fake{self.path}"
+            answer = service.handle(httpx.Request("POST", url, content=body))
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bridge) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,30 @@
+"""Score a trained model on a split. Axis letters: B batch, C classes."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from trainer.images import batches
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def accuracy(forward: Forward, split: Dataset[tuple[Tensor, int]], batch_size: int) -> float:
+    """Return the share of a split's images whose best class is right, in [0, 1]."""
+    right = total = 0
+    for scores, labels in probabilities(forward, split, batch_size):
+        right += int((scores.argmax(dim=1) == labels).sum())
+        total += len(labels)
+    return right / total
+
+
+def probabilities(
+    forward: Forward, split: Dataset[tuple[Tensor, int]], batch_size: int
+) -> Iterator[tuple[Float[Tensor, "B C"], Int64[Tensor, " B"]]]:
+    """Yield softmax probabilities and labels of every image, in order, on the CPU."""
+    with torch.no_grad():
+        for inputs, labels in batches(split, batch_size):
+            yield forward(inputs).softmax(dim=1).cpu(), labels
