@@ -13,7 +13,7 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from adapters.cache import AdapterCache
 from adapters.cached_store import CachedStore
@@ -86,15 +86,13 @@ def _row(store: DirectoryStore, task: str, version: str = "") -> Row:
         return {"task": task, "version": version, "damage": str(error)}
     row = {"task": task, "version": version, "classes": len(meta.task.class_names)}
     row |= {"method": meta.method, "backbone": meta.backbone.name, "bytes": len(data)}
-    row["test_accuracy"] = meta.metrics.get("test_accuracy")
-    return row | {"published": published.get(version)}
+    accuracy = meta.metrics.get("test_accuracy")
+    return row | {"test_accuracy": accuracy, "published": published.get(version)}
 
 
 def _print_table(rows: list[Row]) -> None:
-    table = Table(box=SIMPLE)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=SIMPLE)
     for row in rows:
         cells = {k: escape(str(v)) for k, v in row.items() if v is not None}
         cells["version"] = short(cells.get("version", ""))

@@ -3,6 +3,8 @@
 Knows timm; knows nothing of checkpoints, adapters or images.
 """
 
+from typing import Any
+
 import timm
 from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
@@ -58,7 +60,7 @@ def require_plain(model: nn.Module, name: str) -> VisionTransformer:
     return model
 
 
-def _why_not_plain(model: nn.Module) -> str | None:
+def _why_not_plain(model: Any) -> str | None:
     if type(model) is not VisionTransformer:
         return f"it is a {type(model).__name__}"
     faults = {
@@ -67,7 +69,7 @@ def _why_not_plain(model: nn.Module) -> str | None:
         "it pools by attention": model.attn_pool is not None,
         "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
     }
-    for block in nn.Module.children(model.blocks):
+    for block in model.blocks:
         faults |= _block_faults(block)
     return next((fault for fault, found in faults.items() if found), None)
 

@@ -29,6 +29,11 @@ class Backbone:
         return sum(p.numel() for p in self.trunk.parameters())
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The floating type it computes in."""
+        return self.trunk.cls_token.dtype
+
+    @property
     def device(self) -> torch.device:
         """Where the trunk's parameters are."""
         return self.trunk.cls_token.device

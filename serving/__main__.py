@@ -1,4 +1,4 @@
-"""Command line of the service: `python -m serving start | stop`."""
+"""Command line of the service: `python -m serving start | stop | link`."""
 
 import argparse
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from adapters.architecture import EMBEDDED
 from adapters.errors import AdapterError
-from adapters.redis_server import RedisServer
-from serving.configure import Launch
+from adapters.redis_server import RedisServer, find_server
+from serving.configure import Launch, java_home
 from serving.launch import adopt, start, stop
 
 
@@ -41,7 +41,7 @@ def _start(args: argparse.Namespace) -> None:
     print(f"loading {launch.backbone} …", flush=True)
     try:
         running = start(launch)
-        if redis is not None:
+        if redis is not None and redis.pid is not None:
             adopt(args.folder, redis.pid)
     except BaseException:
         if redis is not None:
@@ -55,6 +55,16 @@ def _stop(args: argparse.Namespace) -> None:
     print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
 
 
+def _link(args: argparse.Namespace) -> None:
+    """Make plain `torchserve --start` and `redis-server` work in the activated environment."""
+    programs = {"java": Path(java_home()) / "bin" / "java", "redis-server": find_server()}
+    for name, program in programs.items():
+        link = args.bin / name
+        if program is not None and not link.exists():
+            link.symlink_to(program.resolve())
+            print(f"{link} -> {program}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/serve"))
@@ -63,11 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     begin.add_argument("--store", type=Path, default=Path("runs/store"))
     begin.add_argument("--backbone", default=EMBEDDED)
     begin.add_argument("--weights", type=Path)
-    begin.add_argument("--port", type=int, default=8080, help="API; the next two: management, metrics")
+    begin.add_argument(
+        "--port", type=int, default=8080, help="the next two are management, metrics"
+    )
     begin.add_argument("--no-redis", action="store_true")
     begin.set_defaults(act=_start)
     end = commands.add_parser("stop", help="stop what start started")
     end.set_defaults(act=_stop)
+    link = commands.add_parser("link", help="put Java and Redis on an environment's PATH")
+    link.add_argument("bin", type=Path)
+    link.set_defaults(act=_link)
     return parser
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,6 @@ from torch import Tensor
 
 from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone
-from adapters.cached_store import CachedStore
 from adapters.codec import decode
 from adapters.errors import AdapterError
 from adapters.prompting import prefix_of
@@ -76,9 +75,10 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     """
     adapter.check_fits(backbone.spec)
     read_out = adapter.meta.backbone
+    place = {"device": backbone.device, "dtype": backbone.dtype}
     prefix = tokens = None
     with torch.inference_mode():
-        prompts = None if adapter.prompts is None else adapter.prompts.to(backbone.device)
+        prompts = None if adapter.prompts is None else adapter.prompts.to(**place)
         if prompts is not None and adapter.is_deep:
             prefix = prefix_of(backbone.trunk, prompts)
             tokens = prompts[-1] if read_out.pooling == "mean-with-prompts" else None
@@ -92,10 +92,17 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
         Form(kind, num_prompts, read_out.pooling, read_out.final_norm),
         prefix,
         tokens,
-        adapter.head_weight.to(backbone.device),
-        adapter.head_bias.to(backbone.device),
+        adapter.head_weight.to(**place),
+        adapter.head_bias.to(**place),
         adapter.meta,
     )
+
+
+class ArtifactSource(Protocol):
+    """Where artifacts are read; a CachedStore is one."""
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the artifact's bytes, or raise an AdapterError."""
 
 
 class AdapterBank:
@@ -108,7 +115,7 @@ class AdapterBank:
             batch leases stays even if it is more than the budget.
     """
 
-    def __init__(self, backbone: Backbone, source: CachedStore, budget_bytes: int) -> None:
+    def __init__(self, backbone: Backbone, source: ArtifactSource, budget_bytes: int) -> None:
         self._backbone = backbone
         self._source = source
         self._budget = budget_bytes

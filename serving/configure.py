@@ -77,13 +77,8 @@ def _write_model_config(launch: Launch, path: Path) -> None:
 
 
 def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
-    lines = []
-    for line in shipped.splitlines():
-        key = line.partition("=")[0]
-        if key == "vmargs":
-            line = line.replace("serving/torchserve/log4j2.xml", str(folder / "log4j2.xml"))
-        if key not in changes:
-            lines.append(line)
+    moved = shipped.replace("serving/torchserve/log4j2.xml", str(folder / "log4j2.xml"))
+    lines = [line for line in moved.splitlines() if line.partition("=")[0] not in changes]
     return "\n".join(lines + [f"{key}={value}" for key, value in changes.items()]) + "\n"
 
 

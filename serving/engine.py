@@ -96,7 +96,8 @@ class Engine:
     def warm_up(self, num_rows: int) -> None:
         """Run the bare trunk once on black images; raises whatever keeps it from working."""
         size = self._backbone.spec.image_size
-        pixels = torch.zeros(num_rows, 3, size, size, device=self._backbone.device)
+        pixels = torch.zeros(num_rows, 3, size, size)
+        pixels = pixels.to(self._backbone.device, self._backbone.dtype)
         with torch.inference_mode():
             features(self._backbone.trunk, self._backbone.spec, pixels, None)
 
@@ -190,17 +191,19 @@ class Engine:
 
     @torch.inference_mode()
     def _answer(self, form: Form, rows: list[_Row]) -> dict[int, Outcome]:
-        device = self._backbone.device
+        trunk = self._backbone.trunk
         spec = self._backbone.spec.model_copy(
             update={"pooling": form.pooling, "final_norm": form.final_norm}
         )
-        pixels = torch.stack([row.pixels for row in rows]).to(device)
-        pooled = features(self._backbone.trunk, spec, pixels, _stack_prompts(form, rows))
+        pixels = torch.stack([row.pixels for row in rows])
+        pixels = pixels.to(self._backbone.device, self._backbone.dtype)
+        pooled = features(trunk, spec, pixels, _stack_prompts(form, rows))
         outcomes: dict[int, Outcome] = {}
         for indices in _by_adapter(rows).values():
             resident = rows[indices[0]].resident
             logits = pooled[indices] @ resident.head_weight.T + resident.head_bias
-            scores = logits.float().softmax(dim=1).cpu()
+            exact = torch.promote_types(logits.dtype, torch.float32)
+            scores = logits.softmax(dim=1, dtype=exact).cpu()
             for index, row_scores in zip(indices, scores, strict=True):
                 outcomes[rows[index].position] = _outcome(rows[index], row_scores)
         return outcomes

@@ -34,6 +34,7 @@ class Running(BaseModel):
     management_url: str
     processes: dict[int, float] = Field(description="process id to its creation time")
     scratch: Path
+    redis_url: str | None = Field(None, description="where a publication is announced")
 
 
 def start(launch: Launch) -> Running:
@@ -67,6 +68,7 @@ def start(launch: Launch) -> Running:
         management_url=f"http://127.0.0.1:{launch.ports[1]}",
         processes={pid: _created(pid)},
         scratch=scratch,
+        redis_url=launch.redis_url,
     )
     record.write_text(running.model_dump_json(indent=2))
     try:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from trainer.images import batches
+from trainer.images import Split, batches
 
 Forward = Callable[[Tensor], Tensor]
 
 
-def accuracy(forward: Forward, split: Dataset[tuple[Tensor, int]], batch_size: int) -> float:
+def accuracy(forward: Forward, split: Split, batch_size: int) -> float:
     """Return the share of a split's images whose best class is right, in [0, 1]."""
     right = total = 0
     for scores, labels in probabilities(forward, split, batch_size):
@@ -22,7 +21,7 @@ def accuracy(forward: Forward, split: Dataset[tuple[Tensor, int]], batch_size: i
 
 
 def probabilities(
-    forward: Forward, split: Dataset[tuple[Tensor, int]], batch_size: int
+    forward: Forward, split: Split, batch_size: int
 ) -> Iterator[tuple[Float[Tensor, "B C"], Int64[Tensor, " B"]]]:
     """Yield softmax probabilities and labels of every image, in order, on the CPU."""
     with torch.no_grad():

@@ -4,6 +4,7 @@ Axis letters: B batch, H W pixels, D width.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -25,10 +26,10 @@ CACHE_BYTES = 2 << 30
 """Cropped images of a split are kept in memory up to this size."""
 
 _WORKERS = 2
-Batch = tuple[Tensor, Tensor]
+Split = Dataset[tuple[Tensor, int]]
 
 
-class ImageSet(Dataset[tuple[Tensor, int]]):
+class ImageSet(Split):
     """Pixels and labels of a split; keeps cropped images in memory when they fit."""
 
     def __init__(
@@ -63,14 +64,14 @@ class ImageSet(Dataset[tuple[Tensor, int]]):
 
 
 def batches(
-    images: Dataset[tuple[Tensor, int]], batch_size: int, *, shuffle: bool = False
+    images: Split, batch_size: int, *, shuffle: bool = False
 ) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
     """Yield batches; with `shuffle` in an order drawn from torch's seeded generator.
 
     A last batch that is not full is left out when shuffling, unless it is the only one.
     """
     keep_all = getattr(images, "fits", True)
-    loader: DataLoader[Batch] = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         images,
         batch_size=batch_size,
         shuffle=shuffle,

@@ -13,16 +13,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from trainer.classifier import PromptedClassifier, parameter_groups
 from trainer.errors import ResumeError
 from trainer.evaluate import accuracy
-from trainer.images import batches
+from trainer.images import Split, batches
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
 
-Split = Dataset[tuple[Tensor, int]]
 Forward = Callable[[Tensor], Tensor]
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.architecture import EMBEDDED, create_trunk
@@ -39,7 +40,7 @@ def probe(weights: Path | None, data: Path) -> float:
 
 
 @torch.no_grad()
-def _features(trunk: torch.nn.Module, images: UInt8[Tensor, "M 3 h w"]) -> Float[Tensor, "M D"]:
+def _features(trunk: VisionTransformer, images: UInt8[Tensor, "M 3 h w"]) -> Float[Tensor, "M D"]:
     rows = []
     for batch in images.split(500):
         pixels = F.interpolate(batch.float() / 127.5 - 1, size=(64, 64), mode="bilinear")

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone, choose_device, load_backbone
@@ -24,7 +25,7 @@ from trainer.data.load import load_task
 from trainer.data.task_data import TaskData, check_readable
 from trainer.errors import RecipeError
 from trainer.evaluate import probabilities
-from trainer.images import ImageSet, batches
+from trainer.images import ImageSet, Split, batches
 from trainer.inits import random_tokens
 from trainer.loop import Progress, Watch, train
 from trainer.recipe import Recipe
@@ -72,6 +73,7 @@ def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result
     progress = train(recipe, model, forward, splits, folder / "state.pt", watch)
     test = ImageSet(task_data.test, preprocessing)
     metrics = _score(model, test, recipe, progress, folder)
+    _write_metrics(folder, metrics | _facts(model, task_data), progress)
     adapter = _adapter(recipe, model, task_data, preprocessing, (metrics, progress.started_at))
     artifact = folder / f"{recipe.task}.safetensors"
     artifact.write_bytes(encode(adapter))
@@ -115,7 +117,7 @@ def _start(
 
 def _shortcut(
     model: PromptedClassifier, training: ImageSet, validation: ImageSet, recipe: Recipe
-) -> tuple[Forward, tuple[Dataset[tuple[Tensor, int]], Dataset[tuple[Tensor, int]]]]:
+) -> tuple[Forward, tuple[Split, Split]]:
     """Train a bare head on features computed once, unless every epoch sees other pixels."""
     if model.prompts is not None or training.augment is not None:
         return model, (training, validation)
@@ -123,19 +125,19 @@ def _shortcut(
     return model.head, (sets[0], sets[1])
 
 
-def _features(model: PromptedClassifier, images: ImageSet, batch_size: int) -> TensorDataset:
+def _features(model: PromptedClassifier, images: ImageSet, batch_size: int) -> Split:
     inputs, labels = [], []
     with torch.no_grad():
         for pixels, found in batches(images, batch_size):
             inputs.append(model.features(pixels))
             labels.append(found)
-    return TensorDataset(torch.cat(inputs), torch.cat(labels))
+    return cast(Split, TensorDataset(torch.cat(inputs), torch.cat(labels)))
 
 
 def _score(
     model: PromptedClassifier, test: ImageSet, recipe: Recipe, progress: Progress, folder: Path
 ) -> dict[str, float]:
-    rows = []
+    rows: list[tuple[int, int, float]] = []
     for scores, labels in probabilities(model, test, recipe.optim.batch_size):
         best, index = scores.max(dim=1)
         rows += zip(labels.tolist(), index.tolist(), best.tolist(), strict=True)
@@ -151,9 +153,26 @@ def _score(
         "train_loss": progress.losses[-1],
         "train_seconds": round(progress.seconds, 1),
     }
+    return metrics
+
+
+def _facts(model: PromptedClassifier, task_data: TaskData) -> dict[str, Any]:
+    backbone = model.backbone
+    return {
+        "backbone": backbone.spec.name,
+        "backbone_parameters": sum(p.numel() for p in backbone.trunk.parameters()),
+        "trainable_parameters": sum(p.numel() for p in model.parameters()),
+        "classes": len(task_data.task.class_names),
+        "class_names": task_data.task.class_names,
+        "train_images": len(task_data.train),
+        "test_images": len(task_data.test),
+        "device": str(backbone.device),
+    }
+
+
+def _write_metrics(folder: Path, metrics: dict[str, Any], progress: Progress) -> None:
     curves = {"losses": progress.losses, "val_accuracies": progress.val_accuracies}
     (folder / "metrics.json").write_text(json.dumps(metrics | curves, indent=2))
-    return metrics
 
 
 def _adapter(

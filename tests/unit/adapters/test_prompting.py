@@ -1,0 +1,75 @@
+"""Prefix keys and values equal prompt tokens, in float64, for every variant of trunk and form."""
+
+import pytest
+import torch
+
+from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from tests.artifacts import make_adapter
+from tests.reference import reference_feature
+from tests.tiny import tiny_backbone, tiny_trunk
+
+VARIANTS = {
+    "plain": {},
+    "layer-scale": {"init_values": 0.1},
+    "qk-norm": {"qk_norm": True},
+    "no-qkv-bias": {"qkv_bias": False},
+    "registers": {"reg_tokens": 2},
+    "position-on-patches-only": {"no_embed_class": True},
+}
+
+
+def stack(trunk, adapters) -> Prompts:
+    """Build per-row prompts the way the bank and the engine do."""
+    if adapters[0].prompts is None:
+        return None
+    prompts = [a.prompts.double() for a in adapters]
+    if len(prompts[0]) == 1:
+        return ShallowPrompts(torch.stack([p[0] for p in prompts]))
+    prefix = torch.stack([prefix_of(trunk, p) for p in prompts])
+    return DeepPrompts(prefix, torch.stack([p[-1] for p in prompts]))
+
+
+@pytest.mark.parametrize("norm", ["before-pooling", "after-pooling"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
+@pytest.mark.parametrize("method", ["spt-deep", "spt-shallow", "linear"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_form_equals_its_token_form_with_another_prompt_on_each_row(
+    variant, method, pooling, norm
+):
+    trunk = tiny_trunk(**VARIANTS[variant]).double()
+    spec = tiny_backbone(trunk, dtype=torch.float64).spec.model_copy(
+        update={"pooling": pooling, "final_norm": norm}
+    )
+    adapters = [make_adapter(method=method, seed=i, prompts=5, backbone=spec) for i in range(4)]
+    pixels = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    fast = features(trunk, spec, pixels, stack(trunk, adapters))
+    slow = torch.stack(
+        [reference_feature(trunk, a, p) for a, p in zip(adapters, pixels, strict=True)]
+    )
+    assert (fast - slow).abs().max() < 1e-12
+
+
+def test_without_prompts_the_trunk_is_timms_own():
+    trunk = tiny_trunk().double()
+    spec = tiny_backbone(trunk, dtype=torch.float64).spec
+    pixels = torch.randn(3, 3, 16, 16, dtype=torch.float64)
+    torch.testing.assert_close(features(trunk, spec, pixels, None), trunk(pixels))
+
+
+def test_gradients_of_prompts_equal_those_of_the_token_form():
+    trunk = tiny_trunk().double()
+    spec = tiny_backbone(trunk, dtype=torch.float64).spec
+    adapter = make_adapter(prompts=5, backbone=spec)
+    pixels = torch.randn(1, 3, 16, 16, dtype=torch.float64)
+    gradients = []
+    for form in ("prefix", "tokens"):
+        prompts = adapter.prompts.double().requires_grad_()
+        if form == "prefix":
+            feature = features(
+                trunk, spec, pixels, DeepPrompts(prefix_of(trunk, prompts)[None], None)
+            )[0]
+        else:
+            row = type(adapter)(prompts, adapter.head_weight, adapter.head_bias, adapter.meta)
+            feature = reference_feature(trunk, row, pixels[0])
+        gradients.append(torch.autograd.grad(feature.square().sum(), prompts)[0])
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
