@@ -74,7 +74,7 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Imag
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of bombs and broken EXIF: both are decided here
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_size(image.size, limits)
                 return _to_rgb(ImageOps.exif_transpose(image))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -98,6 +98,7 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     )
 
 
+@runtime_checkable
 class ArtifactSource(Protocol):
     """Where artifacts are read; a CachedStore is one."""
 

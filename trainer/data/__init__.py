@@ -1,0 +1,1 @@
+"""Where a task's images and labels come from."""

@@ -1,0 +1,80 @@
+"""Write a built-in task as real PNG files in the VTAB-1k layout, once.
+
+The folder appears whole or not at all: it is written beside its place and renamed.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from trainer.data.builtin.catalogue import BUILTIN
+from trainer.data.builtin.rendering import Builtin, Sizes
+from trainer.data.vtab_layout import CLASSES, FOLDERS, LISTS
+from trainer.errors import DataError
+
+STAMP = "drawn.txt"
+
+
+def materialise(name: str, root: Path, sizes: Sizes | None = None) -> Path:
+    """Return the folder of a built-in task, drawing it when it is absent or out of date.
+
+    Args:
+        name: a key of `BUILTIN`.
+        root: the folder is `root/<name>`.
+        sizes: number of images per split; None means the task's own.
+    """
+    task = BUILTIN[name]
+    sizes = sizes or task.sizes
+    folder = root / name
+    stamp = f"{name} version {task.version}: {sizes.train}, {sizes.val}, {sizes.test} images\n"
+    if _is_current(folder, stamp):
+        return folder
+    root.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+    try:
+        draft.chmod(0o755)
+        _write(draft, task, sizes)
+        (draft / STAMP).write_text(stamp)
+        _move_into_place(draft, folder, stamp)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _is_current(folder: Path, stamp: str) -> bool:
+    path = folder / STAMP
+    return path.is_file() and path.read_text() == stamp
+
+
+def _write(folder: Path, task: Builtin, sizes: Sizes) -> None:
+    for images in FOLDERS.values():
+        (folder / "images" / images).mkdir(parents=True)
+    lines: dict[str, list[str]] = {split: [] for split in LISTS}
+    for split, label, image in task.render(sizes):
+        path = f"images/{FOLDERS[split]}/{len(lines[split]):06d}.png"
+        image.save(folder / path)
+        lines[split].append(f"{path} {label}\n")
+    for split, rows in lines.items():
+        (folder / LISTS[split]).write_text("".join(rows))
+    (folder / CLASSES).write_text("".join(f"{n}\n" for n in task.class_names))
+
+
+def _move_into_place(draft: Path, folder: Path, stamp: str) -> None:
+    """Rename; when another process was faster with the same images, keep what it made."""
+    if folder.exists():
+        _remove_outdated(folder, draft.with_name(f"{draft.name}-outdated"))
+    try:
+        draft.rename(folder)
+    except OSError:
+        if not _is_current(folder, stamp):
+            raise
+
+
+def _remove_outdated(folder: Path, aside: Path) -> None:
+    if not (folder / STAMP).is_file():
+        raise DataError(
+            f"{folder}: expected a built-in task's images with {STAMP}, found something else; "
+            "move it away, this folder is written by the program"
+        )
+    folder.rename(aside)
+    shutil.rmtree(aside)

@@ -1,0 +1,97 @@
+"""The FGVC layout of the VPT code: `train.json`, `val.json`, `test.json`, each {path: class id}.
+
+Class ids are mapped to labels over the union of the files: mapping each file alone, as the
+original code does, shifts the labels of a file that lacks a class.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from trainer.data.splits import hold_out_tenths
+from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
+from trainer.errors import DataError
+
+IMAGE_ROOTS = ("images", "Images", ".")
+
+_Ids = Mapping[str, int]
+
+
+def is_fgvc(folder: Path) -> bool:
+    """Tell whether the folder has this layout."""
+    return (folder / "train.json").is_file()
+
+
+def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
+    """Read the lists; without `val.json`, a tenth of the training images is held out.
+
+    Raises:
+        DataError: `train.json` or `test.json` is missing, a list is malformed, or its images are
+            nowhere below the folder.
+    """
+    lists = {s: _read_ids(folder / f"{s}.json") for s in SPLITS if _is_expected(folder, s)}
+    ids = sorted({i for entries in lists.values() for i in entries.values()})
+    root = _image_root(folder, lists["train"])
+    label = {class_id: i for i, class_id in enumerate(ids)}
+    splits = {
+        split: tuple(Sample(root / path, label[i]) for path, i in entries.items())
+        for split, entries in lists.items()
+    }
+    if "val" not in splits:
+        splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
+    return TaskData(name_task(name, _class_names(ids, lists)), **splits)
+
+
+def _is_expected(folder: Path, split: str) -> bool:
+    return split != "val" or (folder / "val.json").is_file()
+
+
+def _read_ids(path: Path) -> dict[str, int]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} is missing, expected {{image path: class id}}; "
+            "an FGVC folder holds train.json, test.json and, if there is one, val.json"
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}); fetch or write the list again") from error
+    if not isinstance(entries, dict):
+        raise DataError(
+            f"{path}: expected {{image path: class id}}, found {type(entries).__name__}; "
+            "write the list again"
+        )
+    return {image: _parse_id(path, image, class_id) for image, class_id in entries.items()}
+
+
+def _parse_id(path: Path, image: str, class_id: object) -> int:
+    if isinstance(class_id, int | str) and str(class_id).isdecimal():
+        return int(class_id)
+    raise DataError(
+        f"{path}: {image!r} has class id {class_id!r}, expected a whole number from 0; "
+        "correct the entry"
+    )
+
+
+def _image_root(folder: Path, entries: _Ids) -> Path:
+    first = next(iter(entries), "")
+    for root in IMAGE_ROOTS:
+        if (folder / root / first).exists():
+            return folder / root
+    raise DataError(
+        f"{folder}: {first!r} of train.json is in none of "
+        f"{', '.join(IMAGE_ROOTS)}; unpack the images so that one of them holds it"
+    )
+
+
+def _class_names(ids: list[int], lists: Mapping[str, _Ids]) -> list[str]:
+    """Name classes by their images' folders where these are one to one, else by their ids."""
+    folders: dict[int, set[str]] = {}
+    for entries in lists.values():
+        for image, class_id in entries.items():
+            folders.setdefault(class_id, set()).add(PurePosixPath(image).parent.name)
+    names = [min(folders[i]) for i in ids]
+    one_each = all(len(f) == 1 for f in folders.values())
+    if one_each and all(names) and len(set(names)) == len(names):
+        return names
+    return [f"class {i}" for i in ids]

@@ -1,0 +1,125 @@
+"""From a task's name to its images and labels: built-in, or a folder of a recognised layout.
+
+Knows the readers, not what they read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.task import check_task_id
+from trainer.data.builtin.catalogue import BUILTIN
+from trainer.data.builtin.materialise import materialise
+from trainer.data.cars_archive import is_cars, read_cars
+from trainer.data.fgvc_layout import is_fgvc, read_fgvc
+from trainer.data.folder_layout import (
+    is_class_folders,
+    is_split_folders,
+    read_class_folders,
+    read_split_folders,
+)
+from trainer.data.public_tasks import PUBLIC_TASKS
+from trainer.data.task_data import TaskData, check
+from trainer.data.vtab_layout import is_vtab, read_vtab
+from trainer.errors import DataError
+
+DATA_ROOT = Path("data")
+BUILTIN_ROOT = Path("runs/data")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay out a task in a folder."""
+
+    description: str
+    matches: Callable[[Path], bool]
+    read: Callable[[Path, str, int], TaskData]
+
+
+LAYOUTS = (
+    Layout(
+        "VTAB-1k lists (train800.txt, val200.txt, test.txt)",
+        is_vtab,
+        lambda folder, name, _: read_vtab(folder, name),
+    ),
+    Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
+    Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
+    Layout("train/<class>/ and test/<class>/", is_split_folders, read_split_folders),
+    Layout("<class>/ folders of images", is_class_folders, read_class_folders),
+)
+
+
+def load_task(
+    name: str, data: Path | None, seed: int = 0, *, builtin_root: Path = BUILTIN_ROOT
+) -> TaskData:
+    """Find, read and check one task.
+
+    Args:
+        name: the task's id; a built-in name needs no data.
+        data: the task's folder, or a folder that holds one called `name`; None means `data/<name>`.
+        seed: decides the splits that a layout leaves open.
+        builtin_root: where built-in tasks are drawn, once each.
+
+    Raises:
+        DataError: there is no such data, or it cannot be trained on.
+    """
+    _check_name(name)
+    if name in BUILTIN:
+        _refuse_data(name, data)
+        task_data = read_vtab(materialise(name, builtin_root), name)
+    else:
+        folder, layout = _find(name, data)
+        task_data = layout.read(folder, name, seed)
+    known = PUBLIC_TASKS.get(name)
+    check(task_data, missing_classes_ok=known is not None and known.missing_classes_ok)
+    return task_data
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_task_id(name)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def _refuse_data(name: str, data: Path | None) -> None:
+    if data is not None:
+        raise DataError(
+            f"{name} is a built-in task and takes no data, found DATA={data}; "
+            "drop DATA=, or give your task another name"
+        )
+
+
+def _find(name: str, data: Path | None) -> tuple[Path, Layout]:
+    folders = [DATA_ROOT / name] if data is None else [data / name, data]
+    for folder in folders:
+        for layout in LAYOUTS:
+            if layout.matches(folder):
+                return folder, layout
+    raise DataError(_nothing_found(name, data))
+
+
+def _nothing_found(name: str, data: Path | None) -> str:
+    folder = data or DATA_ROOT / name
+    found = f"{name}: {folder} {_describe(folder)}"
+    if name in PUBLIC_TASKS:
+        known = PUBLIC_TASKS[name]
+        return (
+            f"{found}; expected there: {known.files}. Obtain: {known.source}. "
+            "If the data is elsewhere, pass its folder as DATA="
+        )
+    layouts = "; ".join(layout.description for layout in LAYOUTS)
+    if data is not None:
+        return f"{found}; expected there, or in {folder / name}, one of: {layouts}"
+    return (
+        f"{found}, and {name} is not a built-in task ({', '.join(BUILTIN)}); "
+        f"pass the folder of your images as DATA=, with one of: {layouts}"
+    )
+
+
+def _describe(folder: Path) -> str:
+    if not folder.is_dir():
+        return "is not a folder" if folder.exists() else "does not exist"
+    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    more = ", …" if len(names) > 6 else ""
+    return f"holds {', '.join(names[:6])}{more}" if names else "is empty"

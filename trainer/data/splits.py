@@ -1,0 +1,68 @@
+"""Seeded stratified splits. Never opens a file."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainer.data.task_data import Sample
+from trainer.errors import DataError
+
+
+def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[list[int], ...]:
+    """Divide the positions of `labels` into a rest and parts of exactly the given sizes.
+
+    Every class keeps its share in each part, to within about one image, and at least one image
+    in the rest.
+
+    Args:
+        labels: one per image.
+        counts: size of each part that is held out.
+        seed: the same seed always gives the same split.
+
+    Returns:
+        The rest, then one list per part; positions in rising order.
+
+    Raises:
+        DataError: the parts would leave a class without an image in the rest.
+    """
+    reserved, free = _order(labels, seed)
+    kept = len(free) - sum(counts)
+    if kept < 0:
+        raise DataError(
+            f"cannot split {len(labels)} images of {len(reserved)} classes: expected at least "
+            f"{len(reserved) + sum(counts)}, to hold out {sum(counts)} and keep one of each "
+            "class for training; add images"
+        )
+    rest, *parts = _deal(free, [kept, *counts])
+    return sorted(reserved + rest), *(sorted(part) for part in parts)
+
+
+def hold_out_tenths(
+    samples: Sequence[Sample], num_parts: int, seed: int
+) -> tuple[tuple[Sample, ...], ...]:
+    """Divide samples into a rest and parts of a tenth each (at least one sample).
+
+    Raises:
+        DataError: too few samples to keep one of each class in the rest.
+    """
+    counts = [max(1, round(len(samples) / 10))] * num_parts
+    parts = hold_out([s.label for s in samples], counts, seed)
+    return tuple(tuple(samples[i] for i in part) for part in parts)
+
+
+def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
+    """Shuffle within each class; return one position per class, and all others by class."""
+    by_class: dict[int, list[int]] = {}
+    for i in np.random.default_rng(seed).permutation(len(labels)).tolist():
+        by_class.setdefault(labels[i], []).append(i)
+    groups = [by_class[label] for label in sorted(by_class)]
+    return [group[0] for group in groups], [i for group in groups for i in group[1:]]
+
+
+def _deal(positions: Sequence[int], counts: Sequence[int]) -> list[list[int]]:
+    """Deal in order, each time to the part furthest behind its share; sizes come out exact."""
+    parts: list[list[int]] = [[] for _ in counts]
+    for dealt, position in enumerate(positions, start=1):
+        behind = [c * dealt / len(positions) - len(p) for c, p in zip(counts, parts, strict=True)]
+        parts[behind.index(max(behind))].append(position)
+    return parts
