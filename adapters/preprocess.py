@@ -119,8 +119,13 @@ def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
         width, height = int(size * width / height), size
     if (width, height) != image.size:
         image = image.resize((width, height), _INTERPOLATION[preprocessing.interpolation])
-    left, top = round((width - crop) / 2), round((height - crop) / 2)
+    left, top = _start(width, crop), _start(height, crop)
     return image.crop((left, top, left + crop, top + crop))
+
+
+def _start(side: int, crop: int) -> int:
+    """Where the crop starts; half pixels go where torchvision lets them go."""
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
 
 def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:

@@ -14,12 +14,17 @@ def check_task_id(text: str) -> str:
     Raises:
         ValueError: it is not 1 to 64 of a-z, 0-9, '_', '-', starting with a letter or digit.
     """
-    if _TASK_ID.fullmatch(text):
+    if is_task_id(text):
         return text
     raise ValueError(
         f"task {text[:80]!r} is not a task id: 1 to 64 of a-z, 0-9, '_' and '-', "
         "starting with a letter or digit, such as cub200"
     )
+
+
+def is_task_id(text: str) -> bool:
+    """Return whether `text` is a task id."""
+    return _TASK_ID.fullmatch(text) is not None
 
 
 TaskId = Annotated[str, AfterValidator(check_task_id)]

@@ -7,7 +7,7 @@ the latencies hold for N callers that wait, not for a given arrival rate.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -57,7 +57,7 @@ class LatencySummary(TypedDict):
 
 async def run_load(
     client: AsyncClient,
-    asks: Sequence[Ask],
+    asks: Iterable[Ask],
     *,
     concurrency: int,
     on_done: Callable[[Outcome], None] | None = None,
@@ -66,7 +66,7 @@ async def run_load(
 
     Args:
         client: stays open; the caller closes it.
-        asks: sent in this order.
+        asks: sent in this order; each is taken only when it can be sent.
         concurrency: how many askers, at least 1.
         on_done: told of each outcome as it comes.
 
@@ -88,7 +88,7 @@ async def run_load(
                 on_done(outcome)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(asks))):
+        for _ in range(concurrency):
             group.create_task(asker())
     return tuple(sorted(outcomes, key=lambda outcome: outcome.ask_index))
 

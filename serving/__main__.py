@@ -47,7 +47,8 @@ def _start(args: argparse.Namespace) -> None:
         if redis is not None:
             redis.stop()
         raise
-    print(f"ready: curl --data-binary @photo.jpg '{running.url}/spt/predict?task=<task>'")
+    print("ready: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\")
+    print(f"  '{running.url}/spt/predict?task=<task>'")
     print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}; stop with: make stop")
 
 

@@ -8,29 +8,13 @@ come from one version. Knows nothing of images, batches or HTTP.
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone
 from adapters.codec import decode
 from adapters.errors import AdapterError
-from adapters.prompting import prefix_of
-from adapters.spec import FinalNorm, Pooling
-
-
-class Form(NamedTuple):
-    """What rows must share to be computed in one forward."""
-
-    kind: Literal["deep", "shallow", "none"]
-    num_prompts: int
-    pooling: Pooling
-    final_norm: FinalNorm
+from serving.resident import Resident, make_resident
 
 
 class AdapterKey(NamedTuple):
@@ -38,64 +22,6 @@ class AdapterKey(NamedTuple):
 
     task: str
     version: str
-
-
-@dataclass(frozen=True, eq=False)
-class Resident:
-    """One adapter on the device.
-
-    Attributes:
-        form: how it acts.
-        prefix: keys and values of deep prompts.
-        tokens: prompt tokens: of the first block if shallow, of the last one if deep and averaged.
-        head_weight: one row per class.
-        head_bias: one number per class.
-        meta: names, preprocessing, provenance.
-    """
-
-    form: Form
-    prefix: Float[Tensor, "L 2 h P d"] | None
-    tokens: Float[Tensor, "P D"] | None
-    head_weight: Float[Tensor, "C D"]
-    head_bias: Float[Tensor, " C"]
-    meta: AdapterMeta
-
-    @property
-    def num_bytes(self) -> int:
-        """Device memory it takes."""
-        tensors = (self.prefix, self.tokens, self.head_weight, self.head_bias)
-        return sum(t.numel() * t.element_size() for t in tensors if t is not None)
-
-
-def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
-    """Put an adapter on the backbone's device, its deep prompts as keys and values.
-
-    Raises:
-        ArtifactMismatch: it was trained on another backbone.
-    """
-    adapter.check_fits(backbone.spec)
-    read_out = adapter.meta.backbone
-    place = {"device": backbone.device, "dtype": backbone.dtype}
-    prefix = tokens = None
-    with torch.inference_mode():
-        prompts = None if adapter.prompts is None else adapter.prompts.to(**place)
-        if prompts is not None and adapter.is_deep:
-            prefix = prefix_of(backbone.trunk, prompts)
-            tokens = prompts[-1] if read_out.pooling == "mean-with-prompts" else None
-        elif prompts is not None:
-            tokens = prompts[0]
-    kind: Literal["deep", "shallow", "none"] = (
-        "none" if prompts is None else "deep" if adapter.is_deep else "shallow"
-    )
-    num_prompts = 0 if prompts is None else prompts.shape[1]
-    return Resident(
-        Form(kind, num_prompts, read_out.pooling, read_out.final_norm),
-        prefix,
-        tokens,
-        adapter.head_weight.to(**place),
-        adapter.head_bias.to(**place),
-        adapter.meta,
-    )
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import logging
 
 from adapters import errors as adapter_errors
 from adapters.errors import AdapterError
-from serving.protocol import ErrorBody, ErrorCode
+from serving.protocol import HTTP_STATUS, ErrorBody, ErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,11 @@ CODES: dict[type[Exception], ErrorCode] = {
 }
 """Errors that a request can meet; any other is a fault of ours."""
 
-_PRIVATE = {
+_PUBLIC = {
+    ErrorCode.TASK_NOT_FOUND: "no adapter is published for task {task!r}; check the name, or "
+    "publish one",
+    ErrorCode.VERSION_NOT_FOUND: "task {task!r} has no version that begins so, or several; give "
+    "all its 64 hex digits, or none for the current version",
     ErrorCode.ADAPTER_DAMAGED: "the task's adapter is damaged; its publisher must publish it again",
     ErrorCode.STORE_UNAVAILABLE: "the adapter store cannot be read; try again later",
     ErrorCode.INTERNAL: "the service failed on this request; its log says why",
@@ -48,8 +52,9 @@ _PRIVATE = {
 
 
 def to_wire(error: Exception, task: str | None) -> ErrorBody:
-    """Return the body with which a request that met `error` is answered; log what we hide."""
+    """Return the body with which a request that met `error` is answered; log faults of ours."""
     code = CODES.get(type(error), ErrorCode.INTERNAL)
-    if code in _PRIVATE:
+    if HTTP_STATUS[code] >= 500:
         logger.error("task %s: %s", task, error, exc_info=error)
-    return ErrorBody(code=code, message=_PRIVATE.get(code, str(error)), task=task)
+    message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)
+    return ErrorBody(code=code, message=message, task=task)

@@ -18,8 +18,9 @@ from adapters.cached_store import CachedStore
 from adapters.store import DirectoryStore
 from serving.bank import AdapterBank
 from serving.config import ServingConfig, load_config
-from serving.engine import Engine, Outcome, Query
+from serving.engine import Engine, Query
 from serving.errors import to_wire
+from serving.forward import Outcome
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -47,7 +48,7 @@ class Handler:
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
         self._engine = _build_engine(config)
-        self._engine.warm_up(num_rows=config.max_batch)
+        self._engine.warm_up()
         self._batches = itertools.count()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:

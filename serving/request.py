@@ -21,6 +21,7 @@ from serving.protocol import (
 _IMAGE_KEYS = ("body", "data")
 _ROUTE_KEYS = ("model_name",)
 _KNOWN = {TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _VERSION = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -82,8 +83,8 @@ def _top_k(row: Mapping[str, Any]) -> int:
     text = _text(row, TOP_K_PARAMETER)
     if text is None:
         return DEFAULT_TOP_K
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_TOP_K:
-        return int(text[:9])
+    if _NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_TOP_K:
+        return int(text)
     raise BadParameter(f"top_k: expected a number from 1 to {MAX_TOP_K}, found {text[:80]!r}")
 
 

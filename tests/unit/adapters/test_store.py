@@ -18,7 +18,8 @@ from adapters.errors import (
     TaskNotFound,
     VersionNotFound,
 )
-from adapters.store import MAX_HISTORY, DirectoryStore, Pointer
+from adapters.record import MAX_HISTORY
+from adapters.store import DirectoryStore, Pointer
 from tests.artifacts import make_artifact
 
 HOSTILE_IDS = ["", "..", "../pets", "a/b", "/etc/passwd", "A", "a" * 65, "pets\0", ".hidden", "é"]

@@ -7,7 +7,8 @@ import torch
 
 from adapters.codec import encode, version_of
 from adapters.errors import VersionNotFound
-from serving.bank import AdapterBank, AdapterKey, Resident, make_resident
+from serving.bank import AdapterBank, AdapterKey
+from serving.resident import Resident, make_resident
 from tests.artifacts import make_adapter
 from tests.tiny import tiny_backbone
 
