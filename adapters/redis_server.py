@@ -82,7 +82,11 @@ class RedisServer:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._process = subprocess.Popen(
-                self._command(), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # what it inherited, a reader would wait on for ever
+                start_new_session=True,  # it outlives a closed terminal and its Ctrl-C
             )
         except OSError as error:
             raise StoreUnavailable(f"{self.binary} cannot be started: {error}") from error

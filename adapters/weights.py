@@ -77,7 +77,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         if path.suffix in {".pth", ".pt", ".bin", ".tar"}:
-            return _unwrap(torch.load(path, map_location="cpu", weights_only=True), path)
+            return _unwrap(_load_tensors(path), path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise WeightsError(
             f"weights file {path} cannot be read ({error}); fetch it again"
@@ -86,6 +86,16 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         f"weights file {path}: expected .safetensors, .pth, .pt, .bin, .tar or .npz, "
         f"found {path.suffix or 'no suffix'}"
     )
+
+
+def _load_tensors(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the bytes provoke; torch's text advises to run their code
+        raise WeightsError(
+            f"weights file {path} is damaged or holds more than tensors "
+            f"({type(error).__name__}); fetch it again, or save its tensors as .safetensors"
+        ) from error
 
 
 def _unwrap(checkpoint: object, path: Path) -> dict[str, Tensor]:

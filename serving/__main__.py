@@ -20,27 +20,21 @@ def main() -> int:
     except AdapterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     return 0
 
 
 def _start(args: argparse.Namespace) -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     url, redis = os.environ.get("REDIS_URL"), None
-    if url is None and not args.no_redis:
-        redis = RedisServer(args.folder)
-        redis.start()
-        url = redis.url
-    launch = Launch(
-        folder=args.folder,
-        store=args.store,
-        backbone=args.backbone,
-        weights=args.weights,
-        ports=(args.port, args.port + 1, args.port + 2),
-        redis_url=url,
-    )
-    print(f"loading {launch.backbone} …", flush=True)
     try:
-        running = start(launch)
+        if url is None and not args.no_redis:
+            redis = RedisServer(args.folder)
+            redis.start()
+            url = redis.url
+        running = start(_launch(args, url))
         if redis is not None and redis.pid is not None:
             adopt(args.folder, redis.pid)
     except BaseException:
@@ -50,6 +44,18 @@ def _start(args: argparse.Namespace) -> None:
     print("ready: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\")
     print(f"  '{running.url}/spt/predict?task=<task>'")
     print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}; stop with: make stop")
+
+
+def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
+    print(f"loading {args.backbone} …", flush=True)
+    return Launch(
+        folder=args.folder,
+        store=args.store,
+        backbone=args.backbone,
+        weights=args.weights,
+        ports=(args.port, args.port + 1, args.port + 2),
+        redis_url=redis_url,
+    )
 
 
 def _stop(args: argparse.Namespace) -> None:

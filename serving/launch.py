@@ -6,6 +6,7 @@ started. Knows nothing of tensors.
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -47,6 +50,18 @@ def start(launch: Launch) -> Running:
     if record.exists():
         raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
     _refuse_taken_ports(launch)
+    try:
+        with _interrupts_held_back():
+            running = _launch(launch)
+            record.write_text(running.model_dump_json(indent=2))
+        _wait_until_ready(running, launch.folder)
+    except BaseException:
+        stop(launch.folder)
+        raise
+    return running
+
+
+def _launch(launch: Launch) -> Running:
     config = write_configuration(launch)
     scratch = Path(tempfile.mkdtemp(prefix="spt-"))
     command = [
@@ -63,20 +78,26 @@ def start(launch: Launch) -> Running:
             check=True,
         )
     pid = int((scratch / ".model_server.pid").read_text())
-    running = Running(
+    return Running(
         url=f"http://127.0.0.1:{launch.ports[0]}",
         management_url=f"http://127.0.0.1:{launch.ports[1]}",
         processes={pid: _created(pid)},
         scratch=scratch,
         redis_url=launch.redis_url,
     )
-    record.write_text(running.model_dump_json(indent=2))
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait until what was started is written down, or nobody could stop it."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     try:
-        _wait_until_ready(running, launch.folder)
-    except BaseException:
-        stop(launch.folder)
-        raise
-    return running
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def adopt(folder: Path, pid: int) -> None:

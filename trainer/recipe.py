@@ -42,6 +42,9 @@ class OptimRecipe(_Part):
     batch_size: int = Field(32, ge=1)
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
     prompt_weight_decay: float = Field(1e-2, ge=0)
+    head_start: Literal["random", "fitted"] = Field(
+        "random", description="fitted: logistic regression under the first prompts"
+    )
     head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
 
 
@@ -94,6 +97,10 @@ def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Reci
     tree |= {key: value for key, value in chosen.items() if value is not None}
     for text in overrides:
         _override(tree, text)
+    if "task" in tree:
+        raise RecipeError(
+            f"recipe of {task}: expected no key 'task', found {tree['task']!r}; the name decides it"
+        )
     try:
         return Recipe(task=task, **tree)
     except ValidationError as error:

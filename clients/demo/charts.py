@@ -1,81 +1,13 @@
-"""The report's charts as positions and texts; the template draws them, whatever they show."""
+"""The report's kinds of charts: lines over epochs, histograms, requests over time.
+
+Knows nothing of the demo; values in, positions out.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from clients.demo.drawing import BOTTOM, LEFT, RIGHT, TOP, Bar, Chart, Mark, Series, Tick
 from clients.demo.scale import Scale, histogram, number, ticks
-
-Point = tuple[float, float]
-Tick = tuple[float, str]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A rectangle and what it says when pointed at."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Series:
-    """Points of one kind; `kind` is the colour's class, `name` the legend's text."""
-
-    kind: str
-    name: str
-    points: Sequence[Point]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A line across the chart at `at`, upright or level."""
-
-    at: float
-    text: str
-    is_upright: bool = True
-
-
-@dataclass(frozen=True)
-class Chart:
-    """All that the template needs; positions are in the chart's own pixels."""
-
-    description: str
-    width: int
-    height: int
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
-    x_name: str
-    y_name: str
-    bars: Sequence[Bar] = ()
-    lines: Sequence[Series] = ()
-    dots: Sequence[Series] = ()
-    marks: Sequence[Mark] = ()
-
-    @property
-    def left(self) -> int:
-        """Where the plot begins."""
-        return _LEFT
-
-    @property
-    def right(self) -> int:
-        """Where the plot ends."""
-        return self.width - _RIGHT
-
-    @property
-    def top(self) -> int:
-        """Where the plot begins from above."""
-        return _TOP
-
-    @property
-    def bottom(self) -> int:
-        """Where the plot stands."""
-        return self.height - _BOTTOM
-
-
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 24, 38
 
 
 @dataclass(frozen=True)
@@ -105,7 +37,7 @@ class _Axes:
 
 
 def _axes(x: tuple[float, float], y: tuple[float, float], width: int, height: int) -> _Axes:
-    return _Axes(Scale(*x, _LEFT, width - _RIGHT), Scale(*y, height - _BOTTOM, _TOP), width, height)
+    return _Axes(Scale(*x, LEFT, width - RIGHT), Scale(*y, height - BOTTOM, TOP), width, height)
 
 
 def line_chart(
@@ -138,7 +70,7 @@ def latency_chart(values_ms: Sequence[float], marks: Sequence[tuple[float, str]]
     slowest = max((value for value, _ in marks), default=1.0) * 1.3
     num_bins, high = 32, max(slowest, 1.0)
     counts = histogram(values_ms, num_bins, high)
-    axes = _axes((0, high), (0, max(counts)), 340, 220)
+    axes = _axes((0, high), (0, max(1, *counts) * 1.3), 340, 220)
     step = high / num_bins
     titles = [f"{i * step:.0f} to {(i + 1) * step:.0f} ms: {n}" for i, n in enumerate(counts)]
     description = "Histogram of the time a caller waits, " + ", ".join(text for _, text in marks)
@@ -151,7 +83,7 @@ def timeline(series: Sequence[Series], marks: Sequence[tuple[float, str]]) -> Ch
     """Draw every request as a dot: when it was answered, how long it took, by which version."""
     points = [point for one in series for point in one.points]
     ends = (max((x for x, _ in points), default=1.0), max((y for _, y in points), default=1.0))
-    axes = _axes((min((x for x, _ in points), default=0.0), ends[0]), (0, ends[1]), 720, 260)
+    axes = _axes((min((x for x, _ in points), default=0.0), ends[0]), (0, ends[1] * 1.2), 720, 260)
     counts = ", ".join(f"{one.name}: {len(one.points)}" for one in series)
     chart = axes.chart(f"Requests over time. {counts}", ("seconds", "milliseconds"))
     placed = [Mark(axes.x(value), text) for value, text in marks]

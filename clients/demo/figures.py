@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clients.demo.charts import Chart, Series, count_chart, latency_chart, line_chart, timeline
+from clients.demo.charts import count_chart, latency_chart, line_chart, timeline
+from clients.demo.drawing import Chart, Series
 from clients.demo.records import Record, tasks_per_batch
 from clients.demo.summary import Served, Swap
 from clients.demo.trained import Metrics, Prediction, Trained
@@ -40,7 +41,7 @@ def mistakes(trained: Trained) -> list[Tile]:
 
 def loss_curve(task: str, metrics: Metrics) -> Chart:
     """Return the training loss over the epochs."""
-    description = f"{task}: training loss falls from {metrics.losses[0]:.2f}"
+    description = f"{task}: training loss goes from {metrics.losses[0]:.2f}"
     return line_chart(
         Series("new", "training loss", list(enumerate(metrics.losses, start=1))),
         description=f"{description} to {metrics.losses[-1]:.2f}",

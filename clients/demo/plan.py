@@ -13,7 +13,7 @@ METHODS: Final[tuple[Method, Method]] = ("linear", "spt-deep")
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """One built-in task and how long each method trains on it.
+    """One built-in task and how long each method trains on it; None leaves it to the recipe.
 
     Attributes:
         epochs: of prompts and head together.
@@ -21,18 +21,21 @@ class TaskPlan:
     """
 
     task: str
-    epochs: int
-    probe_epochs: int = 100
+    epochs: int | None = None
+    probe_epochs: int | None = None
 
-    def epochs_of(self, method: Method) -> int:
-        """Return the epochs of one method."""
-        return self.probe_epochs if method == "linear" else self.epochs
+    def settings(self, method: Method) -> list[str]:
+        """Return what one method's training is told beyond its recipe."""
+        epochs = self.probe_epochs if method == "linear" else self.epochs
+        if epochs is None:
+            return []
+        return [f"optim.epochs={epochs}", f"optim.warmup_epochs={epochs // 10}"]
 
 
 TASKS: Final = (
-    TaskPlan("digits", epochs=20),
-    TaskPlan("shapes", epochs=30),
-    TaskPlan("counting", epochs=30),
+    TaskPlan("digits"),
+    TaskPlan("shapes"),
+    TaskPlan("counting"),
 )
 
 

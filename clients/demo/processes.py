@@ -20,7 +20,7 @@ from rich.console import Console
 from clients.demo.errors import DemoError
 
 _PATIENCE_S: Final = 40.0
-_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_child(console: Console, *words: str) -> None:
@@ -74,20 +74,33 @@ async def child_output(*words: str, redis_url: str | None = None) -> str:
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Let a request to end, or a terminal that closes, do what Ctrl-C does."""
+    """Let a request to end, or a terminal that closes, do what Ctrl-C does; once, then be deaf.
 
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    What is ignored here, as Ctrl-C is in the background, stays so, but children do not inherit
+    it: they must hear when the demo ends them.
+    """
+    heard: list[int] = []
 
-    with _handled(interrupt, _ENDING):
+    def interrupt(number: int, _: FrameType | None) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    ignored = tuple(n for n in _SIGNALS if signal.getsignal(n) is signal.SIG_IGN)
+    others = tuple(n for n in _SIGNALS if n not in ignored)
+    with _handled(interrupt, others), _handled(_go_on, ignored):
         yield
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Go on through signals: what runs here leaves nothing behind."""
-    with _handled(lambda *_: None, (signal.SIGINT, *_ENDING)):
+    with _handled(_go_on, _SIGNALS):
         yield
+
+
+def _go_on(_: int, __: FrameType | None) -> None:
+    """Ignore a signal without children inheriting that."""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clients.demo import wording
-from clients.demo.charts import Chart
+from clients.demo.drawing import Chart
 from clients.demo.figures import (
     accuracy_curve,
     batch_mix,

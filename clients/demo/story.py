@@ -19,11 +19,11 @@ from clients.demo.plan import METHODS, Method, Plan, TaskPlan
 from clients.demo.processes import run_child
 from clients.demo.progress import traffic_bar
 from clients.demo.publish import publish
-from clients.demo.records import Record, offline_of
+from clients.demo.records import Offline, Record, offline_of
 from clients.demo.service import Service, running_service, stop_service
 from clients.demo.summary import Summary, summarise_swap, summarise_task, summarise_traffic
 from clients.demo.traffic import Publication, Traffic, picks, send_through_swap
-from clients.demo.trained import Trained, read_trained
+from clients.demo.trained import Metrics, Trained, read_trained
 from clients.demo.wording import short
 
 _MARKER: Final = ".demo"
@@ -56,17 +56,28 @@ def tell(console: Console, plan: Plan) -> Evidence:
     with running_service(console, plan) as service:
         console.rule("ask")
         records, publication = asyncio.run(_ask(console, plan, service, runs))
-    probe, prompts = runs[plan.swapped]["linear"], runs[plan.swapped]["spt-deep"]
-    offline = {versions[task]: offline_of(runs[task]["spt-deep"].predictions) for task in runs}
-    offline[versions[plan.swapped]] = offline_of(probe.predictions)
-    offline[publication.version] = offline_of(prompts.predictions)
     summary = Summary(
         tasks={task: summarise_task(run["linear"], run["spt-deep"]) for task, run in runs.items()},
-        served=summarise_traffic(records, offline),
+        served=summarise_traffic(records, _offline(plan, runs, versions, publication)),
         swap=summarise_swap(records, publication, versions, plan.swapped),
-        conditions=describe(plan, prompts.metrics, date, time.monotonic() - began),
+        conditions=describe(plan, _any_metrics(runs), date, time.monotonic() - began),
     )
     return Evidence(summary, runs, records)
+
+
+def _offline(
+    plan: Plan, runs: Runs, versions: Mapping[str, str], publication: Publication
+) -> Offline:
+    """Return what each published version said of the test images when it was trained."""
+    swapped = runs[plan.swapped]
+    offline = {versions[task]: offline_of(runs[task]["spt-deep"].predictions) for task in runs}
+    offline[versions[plan.swapped]] = offline_of(swapped["linear"].predictions)
+    offline[publication.version] = offline_of(swapped["spt-deep"].predictions)
+    return offline
+
+
+def _any_metrics(runs: Runs) -> Metrics:
+    return next(iter(runs.values()))["spt-deep"].metrics
 
 
 def _prepare(console: Console, plan: Plan) -> None:
@@ -87,9 +98,8 @@ def _train(console: Console, plan: Plan, task: TaskPlan) -> dict[Method, Trained
     console.rule(f"train {task.task}")
     trained: dict[Method, Trained] = {}
     for method in METHODS:
-        folder, epochs = plan.training(task.task, method), task.epochs_of(method)
-        settings = (f"optim.epochs={epochs}", f"optim.warmup_epochs={epochs // 10}")
-        options = [word for setting in settings for word in ("--set", setting)]
+        folder = plan.training(task.task, method)
+        options = [word for setting in task.settings(method) for word in ("--set", setting)]
         place = ("--method", method, "--out", str(folder), "--store", str(plan.store))
         run_child(console, "trainer", "train", task.task, *place, "--no-publish", *options)
         trained[method] = read_trained(folder, task.task)

@@ -1,5 +1,7 @@
 """The outcome on the terminal. Knows the summary only."""
 
+from typing import Any, Final
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
@@ -8,13 +10,15 @@ from clients.demo.plan import Plan
 from clients.demo.summary import Served, Summary, Swap, TaskSummary
 from clients.demo.wording import count, milliseconds, percent, short, size
 
+_STYLE: Final[dict[str, Any]] = {"box": SIMPLE_HEAD, "pad_edge": False, "padding": (0, 0, 0, 1)}
+
 
 def show(console: Console, summary: Summary, plan: Plan) -> None:
     """Print the tasks, the traffic, the swap, and where the files are."""
     console.rule("result")
     console.print(_tasks(summary.tasks))
     console.print(_served(summary.served))
-    console.print(f"[bold]swap[/]  {_swap(summary.swap)}\n", soft_wrap=True)
+    console.print(f"[bold]swap[/]  {_swap(summary.swap)}\n")
     for name in ("summary.json", "report.html"):
         console.print(f"wrote {plan.out / name}", soft_wrap=True)
 
@@ -23,7 +27,7 @@ def _tasks(tasks: dict[str, TaskSummary]) -> Table:
     numbers = ("classes", "images\ntrain/test", "linear\nprobe", "SPT", "trained\nparameters")
     columns = [Column(name, justify="right", no_wrap=True) for name in numbers]
     last = (Column("of the\nbackbone", justify="right"), Column("artifact", justify="right"))
-    table = Table("task", *columns, *last, box=SIMPLE_HEAD)
+    table = Table(Column("task", no_wrap=True), *columns, *last, **_STYLE)
     for name, task in tasks.items():
         table.add_row(
             name,
@@ -49,7 +53,7 @@ def _served(served: Served) -> Table:
         "requests/s": f"{served.requests_per_s:.0f}",
         "as\noffline": percent(served.agreement_with_offline, 2),
     }
-    table = Table(*(Column(name, justify="right") for name in cells), box=SIMPLE_HEAD)
+    table = Table(*(Column(name, justify="right") for name in cells), **_STYLE)
     table.add_row(*cells.values())
     return table
 

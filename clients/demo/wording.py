@@ -24,7 +24,7 @@ def size(num_bytes: float) -> str:
 
 def milliseconds(value: float | None) -> str:
     """Return a duration in milliseconds, a dash where nothing was measured."""
-    return "–" if value is None else f"{value:,.0f} ms"
+    return "-" if value is None else f"{value:,.0f}\N{NO-BREAK SPACE}ms"
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import inspect
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_every_hostile_row_in_one_batch_has_its_own_outcome(handler: Handler) ->
     images = [*hostile.bad_images(), *hostile.good_images()]
     calls = hostile.bad_calls("pets")
     rows = [row("pets", case.data) for case in images]
-    rows += [row(None, **dict(call.params)) | {"body": image_bytes(1)} for call in calls]
+    rows += [row(**({"task": None} | dict(call.params))) for call in calls]
     found, _ = handled(handler, rows)
     for case, (status, body) in zip([*images, *calls], found, strict=True):
         assert status == case.status, (case.name, body)
@@ -260,17 +260,13 @@ def test_a_damaged_artifact_is_a_500_of_its_own_task_alone(
     assert str(tmp_path) in caplog.text
 
 
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def test_a_failed_warm_up_keeps_the_worker_from_becoming_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(serving.handler.Engine, "warm_up", explode)
-    yield
-
-
-@pytest.mark.usefixtures("broken")
-def test_a_failed_warm_up_keeps_the_worker_from_becoming_ready() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         initialised({"max_batch": 2})
 

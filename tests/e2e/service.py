@@ -1,0 +1,199 @@
+"""The service under test, what it must answer, and the load to put on it."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+import psutil
+
+from adapters.adapter import Adapter
+from adapters.backbone import Backbone
+from adapters.cache import AdapterCache
+from adapters.cached_store import CachedStore
+from adapters.codec import encode
+from adapters.redis_server import RedisServer
+from adapters.spec import BackboneSpec
+from adapters.store import DirectoryStore
+from clients import readiness
+from clients.client import Client
+from clients.connection import connection
+from clients.errors import ClientError
+from clients.loadgen import Ask
+from serving.bank import AdapterBank
+from serving.engine import Engine, Query
+from serving.launch import Running
+from serving.protocol import Answer
+from tests import hostile
+from tests.artifacts import make_adapter
+from tests.waiting import wait_until
+
+TASKS = ("deep", "deeper", "shallow", "plain")
+"""Tasks whose adapters fit; every one has another form and another number of classes."""
+
+FOREIGN = "foreign"
+FOREIGN_BACKBONE = "vit_base_patch16_224.augreg_in21k"
+IMAGES = tuple(case.data for case in hostile.good_images())
+
+
+@dataclass(frozen=True)
+class Service:
+    """What runs, and an engine in this process that knows what it must answer."""
+
+    process: Running
+    redis: RedisServer
+    source: CachedStore
+    engine: Engine
+    backbone: Backbone
+
+    @property
+    def url(self) -> str:
+        return self.process.url
+
+    def is_ready(self) -> bool:
+        return readiness.is_ready(self.process.management_url)
+
+    def client(self) -> Client:
+        return Client(self.url, timeout_s=60)
+
+    def http(self) -> httpx.AsyncClient:
+        """Return a bare client, for what ours would not send."""
+        return httpx.AsyncClient(**connection(self.url, 60))
+
+    def worker(self) -> psutil.Process | None:
+        """Return the Python process that holds the model, None while there is none."""
+        for pid in self.process.processes:
+            for child in psutil.Process(pid).children():
+                try:
+                    if any("model_service_worker" in word for word in child.cmdline()):
+                        return child
+                except psutil.Error:
+                    continue
+        return None
+
+    def assert_right(self, ask: Ask, found: Answer) -> None:
+        """Assert that the engine of this process, asked alone, has the same answer.
+
+        The version that answered counts: top class exactly, scores to 1e-5.
+        """
+        expected = _alone(self.engine, ask.image, ask.task, ask.top_k, found.version)
+        assert (found.task, found.version) == (expected.task, expected.version)
+        assert found.predictions[0].index == expected.predictions[0].index
+        assert len(found.predictions) == len(expected.predictions)
+        for one, other in zip(found.predictions, expected.predictions, strict=True):
+            assert abs(one.score - other.score) < 1e-5
+
+
+@cache
+def _alone(engine: Engine, image: bytes, task: str, top_k: int, version: str) -> Answer:
+    (outcome,) = engine.predict([Query(image, task, top_k, version)])
+    assert isinstance(outcome, Answer), outcome
+    return outcome
+
+
+def adapters_of(spec: BackboneSpec) -> list[Adapter]:
+    """Return untrained adapters of every form, and one made for another backbone."""
+    cls = spec.model_copy(update={"pooling": "cls", "final_norm": "before-pooling"})
+    foreign = spec.model_copy(update={"name": FOREIGN_BACKBONE, "weights_sha256": "ef" * 32})
+    return [
+        softer(make_adapter("deep", classes=3, prompts=4, seed=1, backbone=spec)),
+        softer(make_adapter("deeper", classes=7, prompts=20, seed=2, backbone=cls)),
+        softer(
+            make_adapter(
+                "shallow", classes=11, prompts=10, seed=3, method="spt-shallow", backbone=spec
+            )
+        ),
+        softer(make_adapter("plain", classes=2, seed=4, method="linear", backbone=cls)),
+        make_adapter(FOREIGN, backbone=foreign),
+    ]
+
+
+def softer(adapter: Adapter) -> Adapter:
+    """Return the adapter with a head whose scores are neither 0 nor 1."""
+    return replace(adapter, head_weight=adapter.head_weight * 0.05)
+
+
+def publish_all(root: Path, redis_url: str, spec: BackboneSpec) -> CachedStore:
+    """Publish the adapters to a new store; return it as a publisher uses it."""
+    cache = AdapterCache.from_url(redis_url, timeout_s=5.0, retry_after_s=0.05)
+    source = CachedStore(DirectoryStore(root), cache)
+    for adapter in adapters_of(spec):
+        source.publish(encode(adapter))
+    return source
+
+
+def expecting_engine(backbone: Backbone, root: Path) -> Engine:
+    """Return an engine of this process on the same store, without Redis."""
+    source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
+    return Engine(backbone, source, AdapterBank(backbone, source, 1 << 30), decode_threads=1)
+
+
+def asks(count: int) -> list[Ask]:
+    """Return so many good requests, over all tasks and images."""
+    return [
+        Ask(IMAGES[i % len(IMAGES)], TASKS[i % len(TASKS)], top_k=1 + i % 7) for i in range(count)
+    ]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer under load, and when it was asked for."""
+
+    asked_at: float
+    ask: Ask
+    answer: Answer
+
+
+class Load:
+    """Callers that ask and ask while the `with` block runs; afterwards, what they got."""
+
+    def __init__(self, service: Service, asks: Sequence[Ask], callers: int = 3) -> None:
+        self.answered: list[Answered] = []
+        self.errors: list[ClientError] = []
+        self._service = service
+        self._asks = asks
+        self._callers = callers
+        self._end = threading.Event()
+        self._pool = ThreadPoolExecutor(callers)
+
+    def __enter__(self) -> Self:
+        self._jobs = [self._pool.submit(self._call, i) for i in range(self._callers)]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._pool.shutdown()
+        if error is None:
+            for job in self._jobs:
+                job.result()
+
+    def _call(self, first: int) -> None:
+        with self._service.client() as client:
+            while not self._end.is_set():
+                for ask in self._asks[first :: self._callers]:
+                    self._ask_once(client, ask)
+
+    def _ask_once(self, client: Client, ask: Ask) -> None:
+        asked_at = time.monotonic()
+        try:
+            answer = client.predict(ask.image, task=ask.task, top_k=ask.top_k)
+        except ClientError as error:
+            self.errors.append(error)
+        else:
+            self.answered.append(Answered(asked_at, ask, answer))
+
+    def wait_for_more(self, count: int) -> None:
+        """Return once so many more answers came."""
+        wanted = len(self.answered) + count
+        wait_until(f"{count} more answers came", lambda: len(self.answered) >= wanted)

@@ -1,0 +1,171 @@
+"""Strangers send what they like: each bad call its own 4xx, each good one its answer, no 5xx."""
+
+import asyncio
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from adapters.preprocess import ImageLimits
+from clients.client import Client
+from clients.errors import ImageTooLarge, from_response
+from clients.loadgen import Ask
+from serving.protocol import Answer, Failure
+from tests import hostile
+from tests.e2e.service import IMAGES, TASKS, Service
+
+ROUTE = "/spt/predict"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One call as it goes over the wire, and what must come back."""
+
+    name: str
+    ask: Ask
+    params: tuple[tuple[str, str], ...]
+    status: int = 200
+    code: str | None = None
+    content_type: str = hostile.BYTES
+
+
+def mixed_traffic() -> list[Sent]:
+    """Return every hostile image and call, and as many good ones between them."""
+    bad = [
+        Sent(case.name, Ask(case.data, task), (("task", task),), case.status, case.code, kind)
+        for case in (*hostile.bad_images(), *hostile.good_images())
+        for kind, task in ((case.content_type, TASKS[0]),)
+    ]
+    bad += [
+        Sent(call.name, Ask(IMAGES[0], ""), call.params, call.status, call.code)
+        for call in hostile.bad_calls(TASKS[0])
+    ]
+    good = [
+        Sent("good", Ask(IMAGES[i % len(IMAGES)], task), (("task", task),))
+        for i in range(len(bad))
+        for task in (TASKS[i % len(TASKS)],)
+    ]
+    everything = bad + good
+    random.Random(0).shuffle(everything)
+    return everything
+
+
+async def send(http: httpx.AsyncClient, sent: Sent, turn: asyncio.Semaphore) -> httpx.Response:
+    async with turn:
+        return await http.post(
+            ROUTE,
+            params=sent.params,
+            content=sent.ask.image,
+            headers={"Content-Type": sent.content_type},
+        )
+
+
+async def send_all(service: Service, traffic: Sequence[Sent]) -> list[httpx.Response]:
+    turn = asyncio.Semaphore(32)
+    async with service.http() as http:
+        return await asyncio.gather(*(send(http, sent, turn) for sent in traffic))
+
+
+def test_each_hostile_call_has_its_own_4xx_and_each_good_one_among_them_its_answer(
+    service: Service,
+) -> None:
+    traffic = mixed_traffic()
+    responses = asyncio.run(send_all(service, traffic))
+    for sent, response in zip(traffic, responses, strict=True):
+        found = f"{sent.name}: {response.status_code} {response.text[:300]}"
+        assert response.status_code == sent.status, found
+        if sent.code is None:
+            service.assert_right(sent.ask, Answer.model_validate_json(response.content))
+        else:
+            assert Failure.model_validate_json(response.content).error.code == sent.code, found
+    assert max(int(r.headers["X-Batch-Rows"]) for r in responses) > 1
+
+
+def test_no_answer_to_a_stranger_tells_of_this_machine(service: Service) -> None:
+    traffic = [sent for sent in mixed_traffic() if sent.code is not None]
+    for sent, response in zip(traffic, asyncio.run(send_all(service, traffic)), strict=True):
+        for secret in ("Traceback", ".py", "object at 0x", str(service.source.store.root)):
+            assert secret not in response.text, sent.name
+
+
+def refused(service: Service, **call: object) -> int:
+    """Return the status of a call that TorchServe itself may refuse."""
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        return http.post(ROUTE, **call).status_code
+
+
+def test_what_torchserve_refuses_before_our_handler_is_4xx_too(service: Service) -> None:
+    assert 400 <= refused(service, params={"task": "a" * 20_000}, content=IMAGES[0]) < 500
+    assert refused(service, content=IMAGES[0], headers={"X-Junk": "x" * 20_000}) in range(400, 500)
+
+
+def test_a_body_beyond_the_limit_is_413(service: Service) -> None:
+    data = IMAGES[0] + bytes(ImageLimits().max_bytes)
+    with service.client() as client, pytest.raises(ImageTooLarge):
+        client.predict(data, task=TASKS[0])
+
+
+def test_a_body_without_a_content_type_is_answered(service: Service) -> None:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        response = http.post(ROUTE, params={"task": TASKS[0]}, content=IMAGES[0])
+    assert response.status_code == 200
+
+
+def test_the_plain_predictions_route_takes_the_task_in_its_header(service: Service) -> None:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        responses = [
+            http.post("/predictions/spt", content=IMAGES[0], headers={"X-Task": TASKS[1]}),
+            http.post("/predictions/spt", files={"data": IMAGES[0]}, data={"task": TASKS[1]}),
+        ]
+    for response in responses:
+        assert response.status_code == 200, response.text
+        service.assert_right(Ask(IMAGES[0], TASKS[1]), Answer.model_validate_json(response.content))
+
+
+def raw_exchange(service: Service, request: bytes) -> bytes:
+    """Send bytes as they are; return the beginning of the answer."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)
+
+
+def test_a_header_that_is_not_text_does_not_end_the_worker(service: Service) -> None:
+    body = IMAGES[0]
+    head = f"POST {ROUTE}?task={TASKS[0]} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    worker = service.worker()
+    answer = raw_exchange(service, head.encode() + b"X-Task: \xff\xfe\xfd\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert service.worker() == worker
+
+
+def test_a_caller_who_leaves_half_way_harms_nobody(service: Service) -> None:
+    head = f"POST {ROUTE}?task={TASKS[0]} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"
+    address = urlsplit(service.url)
+    for _ in range(5):
+        with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+            connection.sendall(head.encode() + IMAGES[0][:100])
+    with service.client() as client:
+        assert_answers(service, client)
+
+
+def assert_answers(service: Service, client: Client) -> None:
+    for task in TASKS:
+        service.assert_right(Ask(IMAGES[0], task), client.predict(IMAGES[0], task=task))
+
+
+def test_a_form_is_not_an_image_and_torchserve_says_so_itself(service: Service) -> None:
+    """Known of TorchServe: it decodes forms before our handler sees them, and fails on its own."""
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        response = http.post(
+            ROUTE,
+            params={"task": TASKS[0]},
+            content=IMAGES[0],
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+    assert response.status_code == 500
+    assert "TorchServe" in str(from_response(response.status_code, response.content))

@@ -1,0 +1,112 @@
+"""`python -m serving start` leaves a service that needs nobody, `stop` leaves nothing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapters.backbone import load_backbone
+from adapters.codec import encode
+from adapters.store import DirectoryStore
+from clients import readiness
+from clients.client import Client
+from serving import launch
+from serving.configure import Launch, free_ports
+from serving.errors import LaunchError
+from tests import hostile
+from tests.artifacts import make_adapter
+
+
+def three_free_ports_in_a_row() -> int:
+    while True:
+        (first,) = free_ports(1)
+        if all(map(is_free, range(first, first + 3))):
+            return first
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+class Commands:
+    """`python -m serving` on a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.service, self.store = folder / "serve", folder / "store"
+        self.sessions: set[int] = set()
+        self.port = three_free_ports_in_a_row()
+        self.url, self.management_url = (f"http://127.0.0.1:{self.port + i}" for i in range(2))
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one command in a session of its own, and wait until nobody holds its output."""
+        command = [sys.executable, "-m", "serving", "--folder", str(self.service), *words]
+        with subprocess.Popen(
+            command,
+            env={key: value for key, value in os.environ.items() if key != "REDIS_URL"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            self.sessions.add(process.pid)
+            stdout, stderr = process.communicate(timeout=280)
+        return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+    def start(self) -> subprocess.CompletedProcess[str]:
+        return self.run("start", "--store", str(self.store), "--port", str(self.port))
+
+    def processes(self) -> list[psutil.Process]:
+        """Return what runs: TorchServe, its worker and Redis."""
+        record = json.loads((self.service / "service.json").read_text())
+        roots = [psutil.Process(int(pid)) for pid in record["processes"]]
+        return roots + [child for root in roots for child in root.children(recursive=True)]
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    commands = Commands(tmp_path)
+    adapter = make_adapter("pets", backbone=load_backbone().spec)
+    DirectoryStore(commands.store).publish(encode(adapter))
+    yield commands
+    launch.stop(commands.service)
+
+
+def ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
+    commands: Commands,
+) -> None:
+    started = commands.start()
+    assert started.returncode == 0, started.stderr
+    assert commands.url in started.stdout
+
+    processes = commands.processes()
+    names = [process.name() for process in processes]
+    assert any("java" in name for name in names), names
+    assert any("redis" in name or "valkey" in name for name in names), names
+    assert commands.sessions.isdisjoint(os.getsid(process.pid) for process in processes)
+
+    assert readiness.is_ready(commands.management_url)
+    with Client(commands.url) as client:
+        assert client.predict(hostile.jpeg(hostile.photo()), task="pets").task == "pets"
+
+    with pytest.raises(LaunchError, match="make stop"):
+        launch.start(Launch(folder=commands.service))
+    assert readiness.is_ready(commands.management_url)
+
+    assert commands.run("stop").stdout == "stopped\n"
+    assert [process for process in processes if not ended(process)] == []
+    assert all(map(is_free, range(commands.port, commands.port + 3)))
+    assert launch.stop(commands.service) is False

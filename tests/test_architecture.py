@@ -1,0 +1,143 @@
+"""The shape of the code: layers, sizes, names, and documents that tell the truth about them."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters import errors
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("adapters", "trainer", "serving", "clients")
+DOCUMENTS = [name for name in ("README.md", "ARCHITECTURE.md") if (ROOT / name).exists()]
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+FILES = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+MAX_LINES = 400
+
+
+def relative(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def targets() -> dict[str, str | None]:
+    """Return the Makefile's targets that people call, and each one's help text."""
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    found = (re.match(r"([a-z][a-z-]*):(?!=)[^#]*(?:## (.+))?", line) for line in lines)
+    return {match[1]: match[2] for match in found if match}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_is_this_trees_and_not_its_namesake_on_the_index(package: str):
+    file = importlib.import_module(package).__file__
+    assert file is not None
+    assert Path(file).parent == ROOT / package
+
+
+@pytest.mark.parametrize("module", ["clients", "clients.client", "serving.protocol"])
+def test_a_client_loads_neither_torch_nor_redis(module: str):
+    heavy = {"torch", "redis", "timm", "numpy", "adapters", "trainer"}
+    code = f"import sys, {module}; print(*sorted({heavy!r} & sys.modules.keys()))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_no_file_has_more_than_400_lines():
+    lengths = {path: len(path.read_text().splitlines()) for path in FILES}
+    assert relative([path for path, length in lengths.items() if length > MAX_LINES]) == []
+
+
+def test_no_file_has_a_name_that_says_nothing():
+    vague = {"utils", "util", "helpers", "common", "misc"}
+    assert relative([path for path in FILES if path.stem in vague]) == []
+
+
+def test_no_source_file_imports_pickle():
+    guilty = [path for path in SOURCES if imported(path) & {"pickle", "cPickle", "dill", "joblib"}]
+    assert relative(guilty) == []
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level names of the packages that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_every_source_file_says_what_it_is():
+    silent = [path for path in SOURCES if path.read_text() and not docstring(path)]
+    assert relative(silent) == []
+
+
+def docstring(path: Path) -> str | None:
+    return ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_the_handlers_module_defines_the_one_class_that_torchserve_allows():
+    tree = ast.parse((ROOT / "serving" / "handler.py").read_text())
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert classes == ["Handler"]
+
+
+def test_every_error_of_the_adapters_is_in_the_tree_that_its_module_draws():
+    drawn = re.findall(r"^[│├└─ ]*([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
+    defined = [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.AdapterError)
+    ]
+    assert sorted(set(drawn) - {"Everything"}) == sorted(defined)
+
+
+@pytest.mark.skipif("ARCHITECTURE.md" not in DOCUMENTS, reason="not written yet")
+def test_the_architecture_page_names_every_source_file():
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    wanted = [path for path in SOURCES if path.name != "__init__.py"]
+    assert relative([path for path in wanted if not is_named(path, page)]) == []
+
+
+def is_named(path: Path, page: str) -> bool:
+    """Return whether the table of the file's package has its name."""
+    package = path.relative_to(ROOT).parts[0]
+    table = re.search(rf"^\| {package}/ \|.*?(?=^\n|\Z)", page, re.MULTILINE | re.DOTALL)
+    return table is not None and re.search(rf"[`/]{re.escape(path.name)}`", table[0]) is not None
+
+
+def test_every_make_target_has_a_help_text():
+    assert {"help", "setup", "demo", "test", "check", "train", "serve", "stop"} <= set(targets())
+    assert [name for name, text in targets().items() if not text] == []
+
+
+def test_the_help_lists_every_target():
+    command = ["make", "-s", "help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  make ([a-z-]+) ", done.stdout, re.MULTILINE)
+    assert listed == list(targets())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_documents_name_no_target_that_does_not_exist(name: str):
+    text = (ROOT / name).read_text()
+    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
+    named = set(re.findall(r"(?:^|[`$;]) *make +([a-z][a-z-]*)", code, re.MULTILINE))
+    assert named - set(targets()) == set()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_documents_name_no_module_that_does_not_exist(name: str):
+    modules = re.findall(r"python -m ([a-z_.]+)", (ROOT / name).read_text())
+    ours = [module for module in modules if module.split(".")[0] in PACKAGES]
+    assert {module for module in ours if not can_be_run(module)} == set()
+
+
+def can_be_run(module: str) -> bool:
+    path = ROOT.joinpath(*module.split("."))
+    return (path / "__main__.py").exists() or path.with_suffix(".py").exists()

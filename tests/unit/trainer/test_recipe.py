@@ -1,0 +1,108 @@
+"""A recipe is the paper's defaults, then the task's file, then what was chosen, then overrides."""
+
+from importlib import resources
+
+import pytest
+
+from adapters.architecture import EMBEDDED
+from trainer import recipe as module
+from trainer.errors import RecipeError
+from trainer.recipe import load_recipe
+
+SHIPPED = sorted(
+    file.name.removesuffix(".toml")
+    for file in (resources.files("trainer") / "recipes").iterdir()
+    if file.name.endswith(".toml")
+)
+
+
+def use_file(monkeypatch: pytest.MonkeyPatch, tree: dict[str, object]) -> None:
+    monkeypatch.setattr(module, "_file_of", lambda task: tree)
+
+
+def test_defaults_are_the_papers():
+    recipe = load_recipe("toy")
+    assert (recipe.optim.epochs, recipe.optim.warmup_epochs, recipe.optim.batch_size) == (
+        100,
+        10,
+        32,
+    )
+    assert (recipe.method, recipe.prompt.init, recipe.select) == ("spt-deep", "random", "last")
+    assert recipe.optim.head_start == "random"
+    assert (recipe.backbone, recipe.seed, recipe.pixels.augment) == (EMBEDDED, 0, "none")
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("spt-deep", 20), ("spt-shallow", 100), ("linear", 0)]
+)
+def test_the_number_of_prompts_follows_the_method_unless_it_is_given(method: str, expected: int):
+    assert load_recipe("toy", method=method).num_prompts == expected
+    given = load_recipe("toy", ["prompt.num_tokens=7"], method=method).num_prompts
+    assert given == (7 if expected else 0)
+
+
+def test_the_file_yields_to_what_is_chosen_and_that_to_overrides(monkeypatch):
+    use_file(monkeypatch, {"seed": 1, "method": "spt-shallow", "optim": {"lr": 0.1, "epochs": 9}})
+    filed = load_recipe("toy")
+    assert (filed.seed, filed.method, filed.optim.lr, filed.optim.epochs) == (
+        1,
+        "spt-shallow",
+        0.1,
+        9,
+    )
+    assert filed.optim.batch_size == 32
+    assert load_recipe("toy", seed=2).seed == 2
+    assert load_recipe("toy", ["seed=3"], seed=2).seed == 3
+    assert load_recipe("toy", ["optim.lr=1e-3"]).optim.model_dump() == filed.optim.model_dump() | {
+        "lr": 1e-3
+    }
+
+
+def test_what_is_not_chosen_leaves_the_file_alone(monkeypatch):
+    use_file(monkeypatch, {"seed": 1})
+    assert load_recipe("toy", seed=None, method=None).seed == 1
+
+
+def test_an_override_may_be_a_number_a_text_or_a_path():
+    recipe = load_recipe(
+        "toy", ["optim.lr = 2e-3", "pixels.augment=crop-flip", "weights=some/file.pth"]
+    )
+    assert (recipe.optim.lr, recipe.pixels.augment) == (2e-3, "crop-flip")
+    assert str(recipe.weights) == "some/file.pth"
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("optim.leaning_rate=1", "optim.leaning_rate"),
+        ("speed=1", "speed"),
+        ("optim.lr=-1", "optim.lr"),
+        ("optim.epochs=many", "optim.epochs"),
+        ("method=spt-wide", "method"),
+        ("prompt.num_tokens=0", "prompt.num_tokens"),
+        ("optim=3", "optim"),
+        ("task=other", "task"),
+    ],
+)
+def test_an_unknown_key_or_a_bad_value_is_named(override: str, named: str):
+    with pytest.raises(RecipeError, match=named):
+        load_recipe("toy", [override])
+
+
+@pytest.mark.parametrize("override", ["optim.lr", "=3", "", "seed.deep=1"])
+def test_a_malformed_override_is_quoted(override: str, monkeypatch):
+    use_file(monkeypatch, {"seed": 1})
+    with pytest.raises(RecipeError, match=f"override '{override}'"):
+        load_recipe("toy", [override])
+
+
+def test_a_name_that_is_no_task_id_is_refused():
+    with pytest.raises(RecipeError, match="not a task id"):
+        load_recipe("../Toy")
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_every_shipped_recipe_loads_and_says_how_it_is_run(task: str):
+    assert load_recipe(task).task == task
+    text = (resources.files("trainer") / "recipes" / f"{task}.toml").read_text()
+    assert text.startswith(f"# make train TASK={task} ")

@@ -1,0 +1,61 @@
+"""A task that a tiny trunk can learn in seconds, as tensors and as image files."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from trainer.loop import Progress
+from trainer.recipe import Recipe
+
+SIDE = 16
+COLOURS = {"blue": (40, 60, 220), "red": (220, 60, 40)}
+
+
+def toy_recipe(**changes: object) -> Recipe:
+    """Return a recipe of three epochs and few prompts; `changes` replace top-level fields."""
+    fields = {
+        "task": "toy",
+        "method": "spt-deep",
+        "prompt": {"num_tokens": 2, "init_images": 4},
+        "optim": {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "lr": 1e-2},
+    }
+    return Recipe.model_validate(fields | changes)
+
+
+def toy_pixels(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return noisy images of one shade per class, and their labels."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    noise = torch.randn(count, 3, SIDE, SIDE, generator=generator) * 0.5
+    return noise + (labels * 2.0 - 1)[:, None, None, None], labels
+
+
+def toy_set(count: int, seed: int = 0) -> TensorDataset:
+    """Return the same as a data set."""
+    return TensorDataset(*toy_pixels(count, seed))
+
+
+def save_noisy(path: Path, colour: tuple[int, int, int], seed: int) -> Path:
+    """Write an image of one colour and much noise."""
+    noise = np.random.default_rng(seed).normal(0, 60, (SIDE + 4, SIDE, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((noise + colour).clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def make_toy_folder(folder: Path, per_class: int = 5) -> Path:
+    """Write `<split>/<class>/*.png` for the three splits."""
+    seed = 0
+    for split in ("train", "val", "test"):
+        for name, colour in COLOURS.items():
+            for i in range(per_class):
+                save_noisy(folder / split / name / f"{i}.png", colour, seed := seed + 1)
+    return folder
+
+
+def ignore(progress: Progress, step: int, steps: int, loss: float) -> None:
+    """Watch nothing."""
