@@ -11,9 +11,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
 from adapters.errors import BackboneUnsupported
-
-EMBEDDED = "vit_micro_patch8_64"
-"""The compact ViT whose weights ship with the package (MAE, CIFAR-10)."""
+from adapters.spec import EMBEDDED
 
 _OWN = {
     EMBEDDED: {

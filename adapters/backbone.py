@@ -7,9 +7,9 @@ import torch
 from timm.data import resolve_data_config
 from timm.models.vision_transformer import VisionTransformer
 
-from adapters.architecture import EMBEDDED, create_trunk
+from adapters.architecture import create_trunk
 from adapters.preprocess import Preprocessing
-from adapters.spec import BackboneSpec, Pooling
+from adapters.spec import EMBEDDED, BackboneSpec, Pooling
 from adapters.weights import digest, load_weights
 
 _HALF = (0.5, 0.5, 0.5)

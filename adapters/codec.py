@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from adapters.adapter import Adapter, AdapterMeta
-from adapters.errors import ArtifactCorrupt, ArtifactMismatch
+from adapters.errors import ArtifactCorrupt
 
 VERSION = re.compile(r"[0-9a-f]{64}")
 _METADATA_KEY = "spt"
@@ -46,8 +46,8 @@ def decode(data: bytes) -> Adapter:
     """Return the adapter of an artifact, every tensor checked against what its meta promises.
 
     Raises:
-        ArtifactCorrupt: not a whole artifact of format 1.
-        ArtifactMismatch: whole, but a tensor's name, shape, type or values contradict its meta.
+        ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
+            values contradict its meta.
     """
     meta = decode_meta(data)
     try:
@@ -86,20 +86,20 @@ def _check_tensors(tensors: dict[str, Tensor], meta: AdapterMeta) -> None:
     if meta.init is not None:
         expected["prompts"] = _expected_prompts(tensors, meta)
     if tensors.keys() != expected.keys():
-        raise ArtifactMismatch(
+        raise ArtifactCorrupt(
             f"{name}: expected tensors {sorted(expected)}, found {sorted(tensors)}; "
             "publish it again from its training run"
         )
     for key, shape in expected.items():
         found = tensors[key]
         if tuple(found.shape) != shape or found.dtype != torch.float32:
-            raise ArtifactMismatch(
+            raise ArtifactCorrupt(
                 f"{name}: tensor {key} should be float32 {shape}, "
                 f"found {str(found.dtype).removeprefix('torch.')} {tuple(found.shape)}; "
                 "publish it again from its training run"
             )
         if not bool(found.isfinite().all()):
-            raise ArtifactMismatch(f"{name}: tensor {key} holds NaN or infinity; train it again")
+            raise ArtifactCorrupt(f"{name}: tensor {key} holds NaN or infinity; train it again")
 
 
 def _expected_prompts(tensors: dict[str, Tensor], meta: AdapterMeta) -> tuple[int, ...]:

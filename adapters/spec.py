@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+EMBEDDED = "vit_micro_patch8_64"
+"""The compact ViT whose weights ship with the package (MAE, CIFAR-10)."""
+
 Pooling = Literal["cls", "mean", "mean-with-prompts"]
 """How the last block's tokens become one feature: the class token; the mean of the patch
 tokens; the mean of patch and prompt tokens, as the official SPT code does for MAE."""

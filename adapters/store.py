@@ -56,7 +56,7 @@ class DirectoryStore:
             expected: the version that should be current now, None for no version at all.
 
         Raises:
-            ArtifactCorrupt, ArtifactMismatch: `data` is not a whole artifact; nothing is written.
+            ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
             PublishConflict: another version is current than `expected`.
         """
         task, version = decode(data).meta.task.id, version_of(data)

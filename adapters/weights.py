@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from adapters.architecture import EMBEDDED
 from adapters.errors import WeightsError
+from adapters.spec import EMBEDDED
 
 _WRAPPERS = ("model", "state_dict")
 _PREFIXES = ("module.base_encoder.", "module.")

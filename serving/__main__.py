@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from adapters.architecture import EMBEDDED
 from adapters.errors import AdapterError
 from adapters.redis_server import RedisServer, find_server
+from adapters.spec import EMBEDDED
 from serving.configure import Launch, java_home
 from serving.launch import adopt, start, stop
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.architecture import EMBEDDED
 from adapters.preprocess import ImageLimits
+from adapters.spec import EMBEDDED
 from serving.errors import ConfigError
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.architecture import EMBEDDED
+from adapters.spec import EMBEDDED
 
 SHIPPED = Path(__file__).parent / "torchserve"
 

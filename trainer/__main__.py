@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from adapters.architecture import EMBEDDED
 from adapters.cache import AdapterCache
 from adapters.cached_store import CachedStore
 from adapters.codec import short
 from adapters.errors import AdapterError
+from adapters.spec import EMBEDDED
 from adapters.store import DirectoryStore
 from trainer.errors import TrainerError
 from trainer.pretrain import PretrainRecipe, pretrain

@@ -17,7 +17,12 @@ STRENGTH = 0.1
 
 
 def fit_head(head: nn.Linear, features: Float[Tensor, "B D"], labels: Int64[Tensor, " B"]) -> None:
-    """Set the head to the logistic regression of these features; classes not seen keep theirs."""
+    """Set the head to the logistic regression of these features.
+
+    Classes without an image keep their first weights, and so do all when only one has images.
+    """
+    if len(labels.unique()) < 2:
+        return
     scaler = StandardScaler().fit(features.cpu().numpy())
     fitted = LogisticRegression(C=STRENGTH, max_iter=500)
     fitted.fit(scaler.transform(features.cpu().numpy()), labels.cpu().numpy())

@@ -154,7 +154,7 @@ def _restore(
 ) -> Progress:
     if not path.exists():
         return Progress(started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if state["recipe"] != recipe.model_dump_json():
         raise ResumeError(
             f"{path} is the state of another recipe: {state['recipe']}, now asked: "

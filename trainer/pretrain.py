@@ -19,7 +19,8 @@ from rich.progress import Progress
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adapters.architecture import EMBEDDED, create_trunk
+from adapters.architecture import create_trunk
+from adapters.spec import EMBEDDED
 from trainer.data.cifar10 import load_cifar10
 from trainer.errors import ResumeError
 from trainer.mae import MaskedAutoencoder
@@ -155,7 +156,7 @@ def _resume(
     path = out / "state.pt"
     if not path.exists():
         return 0, [], 0.0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if state["recipe"] != recipe.model_dump():
         raise ResumeError(
             f"{path} is the state of another recipe ({state['recipe']}); "

@@ -10,7 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from adapters.architecture import EMBEDDED, create_trunk
+from adapters.architecture import create_trunk
+from adapters.spec import EMBEDDED
 from adapters.weights import load_weights
 from trainer.data.cifar10 import load_cifar10
 

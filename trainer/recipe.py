@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.architecture import EMBEDDED
-from adapters.spec import Pooling
+from adapters.spec import EMBEDDED, Pooling
 from adapters.task import TaskId
 from trainer.errors import RecipeError
 

@@ -35,15 +35,16 @@ def load_cifar10(
         DataError: a file is missing or has the wrong size.
     """
     names = {"train": _TRAIN, "test": _TEST}[split]
-    if (folder / f"{names[0]}.bin").exists():
-        images, labels = _read_binary(folder, names)
-    elif (folder / f"{names[0]}.png").exists():
-        images, labels = _read_sheets(folder, names, split)
-    else:
+    try:
+        if (folder / f"{names[0]}.png").exists():
+            images, labels = _read_sheets(folder, names, split)
+        else:
+            images, labels = _read_binary(folder, names)
+    except FileNotFoundError as error:
         raise DataError(
-            f"CIFAR-10: {folder} holds neither {names[0]}.bin nor {names[0]}.png; unpack the "
-            "official 'CIFAR-10 binary version' (cifar-10-binary.tar.gz) there"
-        )
+            f"CIFAR-10: {error.filename} is missing; unpack the official 'CIFAR-10 binary "
+            f"version' (cifar-10-binary.tar.gz) in {folder}"
+        ) from error
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 

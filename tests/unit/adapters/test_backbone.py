@@ -8,9 +8,10 @@ from safetensors.torch import save_file
 from timm.models.vision_transformer import ParallelScalingBlock, ResPostBlock, VisionTransformer
 
 from adapters import backbone as module
-from adapters.architecture import EMBEDDED, create_trunk, require_plain
+from adapters.architecture import create_trunk, require_plain
 from adapters.backbone import Backbone, load_backbone
 from adapters.errors import BackboneUnsupported
+from adapters.spec import EMBEDDED
 from adapters.weights import digest
 from tests.tiny import tiny_trunk
 

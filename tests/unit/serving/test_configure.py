@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import serving
-from adapters.architecture import EMBEDDED
+from adapters.spec import EMBEDDED
 from serving.config import ServingConfig, load_config
 from serving.configure import (
     SHIPPED,

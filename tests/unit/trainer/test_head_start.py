@@ -36,3 +36,10 @@ def test_a_class_without_an_image_keeps_its_first_weights():
     fit_head(head, features, labels)
     assert torch.equal(head.weight[3], before)
     assert head.weight.requires_grad
+
+
+def test_a_single_class_leaves_the_head_as_it_is():
+    head = nn.Linear(6, 2)
+    before = head.weight.clone()
+    fit_head(head, torch.randn(5, 6), torch.zeros(5, dtype=torch.int64))
+    assert torch.equal(head.weight, before)

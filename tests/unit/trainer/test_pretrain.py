@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from adapters.architecture import EMBEDDED, create_trunk
+from adapters.architecture import create_trunk
+from adapters.spec import EMBEDDED
 from adapters.weights import digest, load_weights
 from trainer import pretrain as module
 from trainer.errors import ResumeError

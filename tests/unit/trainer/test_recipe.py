@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from adapters.architecture import EMBEDDED
+from adapters.spec import EMBEDDED
 from trainer import recipe as module
 from trainer.errors import RecipeError
 from trainer.recipe import load_recipe
