@@ -26,7 +26,7 @@ CHANNEL = "spt:published"
 
 MAX_ARTIFACT_BYTES = 2_000_000
 ARTIFACT_TTL_S = 24 * 3600
-POINTER_TTL_S = 30.0
+POINTER_TTL_S = 5.0
 """Longest time that an old pointer lives on when the news of a publish does not reach Redis."""
 
 _SEQUENCE = re.compile(rb"[1-9][0-9]{0,14}")

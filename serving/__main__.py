@@ -43,7 +43,8 @@ def _start(args: argparse.Namespace) -> None:
         raise
     print("ready: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\")
     print(f"  '{running.url}/spt/predict?task=<task>'")
-    print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}; stop with: make stop")
+    print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}")
+    print(f"stop with: python -m serving --folder {args.folder} stop, or make stop for the default")
 
 
 def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:

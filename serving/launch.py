@@ -47,7 +47,7 @@ def start(launch: Launch) -> Running:
         LaunchError: already running, no Java, or the worker did not become ready; names the log.
     """
     record = launch.folder / "service.json"
-    if record.exists():
+    if record.exists() and _is_alive(_read(launch.folder)):
         raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
     _refuse_taken_ports(launch)
     try:
@@ -148,7 +148,7 @@ def _wait_until_ready(running: Running, folder: Path) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
     logs = f"see {folder / 'logs' / 'torchserve.log'} and {folder / 'console.log'}"
     while not is_ready(running.management_url):
-        if not any(_same(pid, made) for pid, made in running.processes.items()):
+        if not _is_alive(running):
             raise LaunchError(f"TorchServe ended before its worker was ready; {logs}")
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; {logs}")
@@ -157,6 +157,10 @@ def _wait_until_ready(running: Running, folder: Path) -> None:
 
 def _read(folder: Path) -> Running:
     return Running.model_validate_json((folder / "service.json").read_text())
+
+
+def _is_alive(running: Running) -> bool:
+    return any(_same(pid, made) for pid, made in running.processes.items())
 
 
 def _created(pid: int) -> float:

@@ -13,7 +13,7 @@ from adapters.codec import short
 from adapters.errors import AdapterError
 from adapters.spec import EMBEDDED
 from adapters.store import DirectoryStore
-from trainer.errors import TrainerError
+from trainer.errors import RecipeError, TrainerError
 from trainer.pretrain import PretrainRecipe, pretrain
 from trainer.probe import probe
 from trainer.recipe import load_recipe
@@ -46,6 +46,7 @@ def _train(args: argparse.Namespace) -> None:
         method=args.method,
         seed=args.seed,
     )
+    store = None if args.no_publish else _store(args.store)
     folder = args.out or Path("runs/train") / recipe.task / f"{recipe.backbone}-{recipe.method}"
     if args.fresh:
         forget(folder)
@@ -56,15 +57,18 @@ def _train(args: argparse.Namespace) -> None:
         f"{result.metrics['val_accuracy']:.4f}, {result.metrics['train_seconds']:.0f} s of training"
     )
     console.print(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
-    if not args.no_publish:
-        _publish(result.artifact, args.store)
+    if store is not None:
+        pointer = store.publish(result.artifact.read_bytes())
+        console.print(f"published version {short(pointer.version)} in {args.store}")
 
 
-def _publish(artifact: Path, store: Path) -> None:
+def _store(folder: Path) -> CachedStore:
+    """Return where to publish; a wrong address is found before the training, not after it."""
     url = os.environ.get("REDIS_URL")
-    shared = CachedStore(DirectoryStore(store), AdapterCache.from_url(url) if url else None)
-    pointer = shared.publish(artifact.read_bytes())
-    console.print(f"published version {short(pointer.version)} in {store}")
+    try:
+        return CachedStore(DirectoryStore(folder), AdapterCache.from_url(url) if url else None)
+    except ValueError as error:
+        raise RecipeError(f"REDIS_URL {url!r}: {error}") from error
 
 
 def _pretrain(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from adapters.backbone import Backbone
 from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from trainer.recipe import OptimRecipe
 
 _HEAD_STD = 0.02
 
@@ -56,14 +57,21 @@ class PromptedClassifier(nn.Module):
         return DeepPrompts(prefix.expand(batch, *prefix.shape), last)
 
 
-def parameter_groups(
-    model: PromptedClassifier, *, prompt_weight_decay: float, head_weight_decay: float
-) -> list[dict[str, object]]:
-    """Split the trainable parameters by their weight decay; the head's bias has none."""
+def parameter_groups(model: PromptedClassifier, optim: OptimRecipe) -> list[dict[str, object]]:
+    """Return the trainable parameters for AdamW, each group with its decay and its `peak` rate.
+
+    The head's bias has no weight decay.
+    """
     groups: list[dict[str, object]] = [
-        {"params": [model.head.weight], "weight_decay": head_weight_decay},
-        {"params": [model.head.bias], "weight_decay": 0.0},
+        {"params": [model.head.weight], "weight_decay": optim.head_weight_decay, "peak": optim.lr},
+        {"params": [model.head.bias], "weight_decay": 0.0, "peak": optim.lr},
     ]
     if model.prompts is not None:
-        groups.append({"params": [model.prompts], "weight_decay": prompt_weight_decay})
+        groups.append(
+            {
+                "params": [model.prompts],
+                "weight_decay": optim.prompt_weight_decay,
+                "peak": optim.prompt_lr or optim.lr,
+            }
+        )
     return groups

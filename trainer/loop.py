@@ -67,14 +67,7 @@ def train(
     Raises:
         ResumeError: `state` belongs to another recipe.
     """
-    optimizer = torch.optim.AdamW(
-        parameter_groups(
-            model,
-            prompt_weight_decay=recipe.optim.prompt_weight_decay,
-            head_weight_decay=recipe.optim.head_weight_decay,
-        ),
-        lr=recipe.optim.lr,
-    )
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.optim))
     progress = _restore(state, recipe, model, optimizer)
     training, validation = splits
     for epoch in range(progress.epochs, recipe.optim.epochs):
@@ -107,7 +100,7 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(
                 progress.epochs * steps + step,
-                peak=recipe.optim.lr,
+                peak=group["peak"],
                 warmup_steps=round(recipe.optim.warmup_epochs * steps),
                 total_steps=recipe.optim.epochs * steps,
             )

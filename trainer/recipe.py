@@ -40,6 +40,9 @@ class OptimRecipe(_Part):
     warmup_epochs: float = Field(10, ge=0, description="linear warm-up from 0")
     batch_size: int = Field(32, ge=1)
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
+    prompt_lr: float | None = Field(
+        None, gt=0, description="peak learning rate of the prompts alone; None is lr"
+    )
     prompt_weight_decay: float = Field(1e-2, ge=0)
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"

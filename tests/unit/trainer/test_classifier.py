@@ -14,9 +14,11 @@ from tests.artifacts import make_adapter
 from tests.reference import reference_feature
 from tests.tiny import tiny_backbone
 from trainer.classifier import PromptedClassifier, parameter_groups
+from trainer.recipe import OptimRecipe
 
 L, P, D, C = 3, 4, 16, 5
 PROMPTS = {"deep": (L, P, D), "shallow": (1, P, D), "linear": None}
+OPTIM = OptimRecipe(lr=1e-3, prompt_lr=2e-3, prompt_weight_decay=0.01, head_weight_decay=0.5)
 SIZES = {"deep": L * P * D + C * D + C, "shallow": P * D + C * D + C, "linear": C * D + C}
 
 
@@ -30,7 +32,7 @@ def make_model(form: str, backbone: Backbone | None = None) -> PromptedClassifie
 def step(model: PromptedClassifier, lr: float = 1e-2) -> tuple[float, float]:
     """Take one step of AdamW on one batch; return the loss before and after."""
     pixels, labels = toy_pixels(6)
-    groups = parameter_groups(model, prompt_weight_decay=0.01, head_weight_decay=0.5)
+    groups = parameter_groups(model, OPTIM)
     optimizer = torch.optim.AdamW(groups, lr=lr)
     before = F.cross_entropy(model(pixels), labels)
     before.backward()
@@ -77,7 +79,7 @@ def test_the_state_holds_prompts_and_head_and_nothing_of_the_trunk(form: str):
 
 def test_parameter_groups_carry_their_weight_decays():
     model = make_model("deep")
-    groups = parameter_groups(model, prompt_weight_decay=0.01, head_weight_decay=0.5)
+    groups = parameter_groups(model, OPTIM)
     decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     assert decays == {
         id(model.head.weight): 0.5,
@@ -86,8 +88,16 @@ def test_parameter_groups_carry_their_weight_decays():
     }
 
 
+def test_prompts_may_have_a_learning_rate_of_their_own():
+    peaks = [group["peak"] for group in parameter_groups(make_model("deep"), OPTIM)]
+    assert peaks == [1e-3, 1e-3, 2e-3]
+    shared = OPTIM.model_copy(update={"prompt_lr": None})
+    peaks = [group["peak"] for group in parameter_groups(make_model("deep"), shared)]
+    assert peaks == [1e-3, 1e-3, 1e-3]
+
+
 def test_a_bare_head_has_no_group_of_prompts():
-    groups = parameter_groups(make_model("linear"), prompt_weight_decay=0.01, head_weight_decay=0.5)
+    groups = parameter_groups(make_model("linear"), OPTIM)
     assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
 
 
