@@ -22,7 +22,7 @@ class TaskPlan:
 
     task: str
     epochs: int | None = None
-    probe_epochs: int | None = None
+    probe_epochs: int | None = 50
 
     def settings(self, method: Method) -> list[str]:
         """Return what one method's training is told beyond its recipe."""
