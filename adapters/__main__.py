@@ -87,7 +87,8 @@ def _row(store: DirectoryStore, task: str, version: str = "") -> Row:
     row = {"task": task, "version": version, "classes": len(meta.task.class_names)}
     row |= {"method": meta.method, "backbone": meta.backbone.name, "bytes": len(data)}
     accuracy = meta.metrics.get("test_accuracy")
-    return row | {"test_accuracy": accuracy, "published": published.get(version)}
+    rounded = None if accuracy is None else round(accuracy, 4)
+    return row | {"test_accuracy": rounded, "published": published.get(version)}
 
 
 def _print_table(rows: list[Row]) -> None:

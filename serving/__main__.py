@@ -41,8 +41,7 @@ def _start(args: argparse.Namespace) -> None:
         if redis is not None:
             redis.stop()
         raise
-    print("ready: curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\")
-    print(f"  '{running.url}/spt/predict?task=<task>'")
+    print(f"ready: curl -T photo.jpg '{running.url}/spt/predict?task=<task>'")
     print(f"redis: {url or 'none'}; logs: {args.folder / 'logs'}")
     print(f"stop with: python -m serving --folder {args.folder} stop, or make stop for the default")
 
