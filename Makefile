@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m serving link $(BIN)
 	@touch $@
 
-demo: $(READY)  ## train, publish, serve and ask four small tasks; about ten minutes
+demo: $(READY)  ## train, publish, serve and ask three small tasks; about ten minutes
 	$(BIN)/python -m clients demo
 
 test: $(READY)  ## all tests, with real Redis and TorchServe processes
