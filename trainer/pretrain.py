@@ -32,7 +32,7 @@ class PretrainRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(20, ge=1, description="passes over the training images")
+    epochs: int = Field(18, ge=1, description="passes over the training images")
     batch_size: int = Field(256, ge=1)
     lr: float = Field(1.5e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.05, ge=0)

@@ -113,7 +113,8 @@ def test_a_publication_that_tells_no_version_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_plan_tells_training_no_more_than_it_must():
-    assert TaskPlan("digits").settings("linear") == []
+    assert TaskPlan("digits").settings("spt-deep") == []
+    assert TaskPlan("digits", probe_epochs=None).settings("linear") == []
     quick = make_plan("out", quick=True).tasks[0]
     assert quick.settings("spt-deep") == ["optim.epochs=1", "optim.warmup_epochs=0"]
 
