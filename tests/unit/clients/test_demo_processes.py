@@ -27,6 +27,20 @@ finally:
 """
 
 
+@pytest.fixture(autouse=True)
+def _signals_as_at_a_terminal():
+    """Undo what a test runner in the background may have inherited: ignored signals."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
