@@ -15,10 +15,17 @@ SET ?=
 TRAIN_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
 	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(METHOD),--method $(METHOD)) \
 	$(if $(SEED),--seed $(SEED)) $(foreach pair,$(SET),--set $(pair))
-SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
+	$(foreach pair,$(SET),--set $(pair))
+
+BENCH ?=
+STORE ?=
+SHORT ?=
+BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
+	$(if $(STORE),--store $(STORE)) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check train serve stop clean
+.PHONY: help setup demo test check train serve stop bench clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +58,14 @@ check: $(READY)  ## lint, types, import contracts, unused code
 train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …"]
 	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)
 
-serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS=]
+serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS= SET="precision=bfloat16 …"]
 	$(BIN)/python -m serving start $(SERVE_OPTIONS)
 
 stop: $(READY)  ## stop what `make serve` started
 	$(BIN)/python -m serving stop
+
+bench: $(READY)  ## measure [BENCH="engine tasks cold http decode" WEIGHTS= STORE= DATA= SHORT=1]; about an hour
+	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters
 	rm -rf runs/demo runs/train runs/serve .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -44,6 +44,7 @@ def load_backbone(
     weights: Path | None = None,
     *,
     device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
     pooling: Pooling | None = None,
 ) -> Backbone:
     """Build a backbone, load its weights strictly and freeze it.
@@ -52,6 +53,7 @@ def load_backbone(
         name: the embedded backbone's name or any plain ViT of timm.
         weights: a local checkpoint; None takes the embedded file or timm's hub.
         device: where it will live.
+        dtype: the floating type it will compute in.
         pooling: overrides the read-out of the checkpoint's family.
 
     Raises:
@@ -73,7 +75,7 @@ def load_backbone(
         pooling=read_out,
         final_norm="before-pooling" if read_out == "cls" else "after-pooling",
     )
-    return Backbone(trunk.to(device), spec, _preprocessing(trunk, name, spec.image_size))
+    return Backbone(trunk.to(device, dtype), spec, _preprocessing(trunk, name, spec.image_size))
 
 
 def choose_device() -> torch.device:

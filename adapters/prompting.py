@@ -14,21 +14,27 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import Attention
-from timm.models.vision_transformer import Block, VisionTransformer
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from adapters.block import Tokens, keys_values, read_first_row, run_block
 from adapters.spec import BackboneSpec
-
-Tokens = Float[Tensor, "B T D"]
 
 
 @dataclass(frozen=True)
 class DeepPrompts:
-    """Prompts of every block: keys and values, and the last block's tokens if it is averaged."""
+    """Prompts of every block: keys and values, and the last block's tokens if it is averaged.
 
-    prefix: Float[Tensor, "B L 2 h P d"]
-    last: Float[Tensor, "B P D"] | None
+    Attributes:
+        prefix: keys and values; a row with fewer than P prompts is filled up with finite numbers.
+        mask: added to attention scores: 0 for a prompt, minus infinity for filling; None where
+            every row has P prompts.
+        last: the last block's prompts, if the read-out averages them; rows have one length.
+    """
+
+    prefix: Float[Tensor, "B L P 2 h d"]
+    mask: Float[Tensor, "B P"] | None = None
+    last: Float[Tensor, "B Q D"] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,12 @@ Prompts = DeepPrompts | ShallowPrompts | None
 
 def prefix_of(
     trunk: VisionTransformer, prompts: Float[Tensor, "L P D"]
-) -> Float[Tensor, "L 2 h P d"]:
+) -> Float[Tensor, "L P 2 h d"]:
     """Return the keys and values that deep prompts contribute to each block."""
-    layers = []
-    for block, layer in zip(trunk.blocks, prompts, strict=True):
-        normed = block.norm1(layer)[None]
-        layers.append(torch.cat(_keys_values(block.attn, normed)))
+    layers = [
+        keys_values(block.attn, block.norm1(layer)[None])[0]
+        for block, layer in zip(trunk.blocks, prompts, strict=True)
+    ]
     return torch.stack(layers)
 
 
@@ -64,24 +70,20 @@ def features(
         trunk: the backbone.
         spec: its pooling and final norm decide what is read.
         pixels: normalised images.
-        prompts: of every row, all of one form and length; None for a bare trunk.
+        prompts: of every row, all of one form; None for a bare trunk.
     """
     tokens = embed(trunk, pixels)
-    first, count = trunk.num_prefix_tokens, tokens.shape[1]
+    count = tokens.shape[1]
+    deep = prompts if isinstance(prompts, DeepPrompts) else None
     if isinstance(prompts, ShallowPrompts):
         tokens = torch.cat([tokens, prompts.tokens], dim=1)
-    prefix = prompts.prefix if isinstance(prompts, DeepPrompts) else None
+    mask = None
+    if deep is not None and deep.mask is not None:
+        mask = F.pad(deep.mask, (0, count))[:, None, None]
     for i, block in enumerate(trunk.blocks[:-1]):
-        tokens = run_block(block, tokens, prefix=None if prefix is None else prefix[:, i])
-    last = None if prefix is None else prefix[:, -1]
-    if spec.pooling == "mean-with-prompts":
-        if isinstance(prompts, DeepPrompts):
-            assert prompts.last is not None, "this read-out needs the last block's prompts"
-            tokens, last = torch.cat([tokens, prompts.last], dim=1), None
-        rows = slice(first, None)
-    else:
-        rows = slice(0, 1) if spec.pooling == "cls" else slice(first, count)
-    return _pool(trunk, spec, run_block(trunk.blocks[-1], tokens, prefix=last, rows=rows))
+        prefix = None if deep is None else deep.prefix[:, i]
+        tokens = run_block(block, tokens, prefix=prefix, mask=mask)
+    return _read_out(trunk, spec, tokens, count, deep, mask)
 
 
 def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
@@ -89,53 +91,25 @@ def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
     return trunk._pos_embed(trunk.patch_embed(pixels))
 
 
-def run_block(
-    block: Block,
+def _read_out(
+    trunk: VisionTransformer,
+    spec: BackboneSpec,
     tokens: Tokens,
-    *,
-    prefix: Float[Tensor, "B 2 h P d"] | None = None,
-    rows: slice = slice(None),
-) -> Float[Tensor, "B R D"]:
-    """Run one pre-norm block; compute the outputs of `rows` only, attending to everything.
-
-    Args:
-        block: frozen.
-        tokens: the block's input.
-        prefix: extra keys and values that every query also attends to.
-        rows: which tokens' outputs are wanted.
-    """
-    normed = block.norm1(tokens)
-    keys, values = _keys_values(block.attn, normed)
-    if prefix is not None:
-        keys = torch.cat([prefix[:, 0], keys], dim=2)
-        values = torch.cat([prefix[:, 1], values], dim=2)
-    queries = _queries(block.attn, normed[:, rows])
-    mixed = F.scaled_dot_product_attention(queries, keys, values)
-    kept = tokens[:, rows] + block.ls1(block.attn.proj(mixed.transpose(1, 2).flatten(2)))
-    return kept + block.ls2(block.mlp(block.norm2(kept)))
-
-
-def _queries(attn: Attention, normed: Tokens) -> Float[Tensor, "B h T d"]:
-    weight, bias = _rows_of_qkv(attn, 0, 1)
-    return attn.q_norm(_split_heads(attn, F.linear(normed, weight, bias)))
-
-
-def _keys_values(
-    attn: Attention, normed: Tokens
-) -> tuple[Float[Tensor, "B h T d"], Float[Tensor, "B h T d"]]:
-    weight, bias = _rows_of_qkv(attn, 1, 3)
-    keys, values = F.linear(normed, weight, bias).chunk(2, dim=-1)
-    return attn.k_norm(_split_heads(attn, keys)), _split_heads(attn, values)
-
-
-def _rows_of_qkv(attn: Attention, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-    part = slice(start * attn.attn_dim, stop * attn.attn_dim)
-    bias = attn.qkv.bias
-    return attn.qkv.weight[part], None if bias is None else bias[part]
-
-
-def _split_heads(attn: Attention, tokens: Tokens) -> Float[Tensor, "B h T d"]:
-    return tokens.unflatten(-1, (attn.num_heads, attn.head_dim)).transpose(1, 2)
+    count: int,
+    deep: DeepPrompts | None,
+    mask: Float[Tensor, "B 1 1 S"] | None,
+) -> Float[Tensor, "B D"]:
+    """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
+    block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
+    if spec.pooling == "cls":
+        return _pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
+    rows = slice(trunk.num_prefix_tokens, count)
+    if spec.pooling == "mean-with-prompts":
+        rows = slice(trunk.num_prefix_tokens, None)
+        if deep is not None:
+            assert deep.last is not None, "this read-out needs the last block's prompts"
+            tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
+    return _pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))
 
 
 def _pool(

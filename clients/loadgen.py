@@ -1,7 +1,7 @@
 """A closed-loop load: N askers, each sends, waits for the answer, sends again.
 
 Knows nothing of what the answers should be. Closed means that a slow service is asked less often:
-the latencies hold for N callers that wait, not for a given arrival rate.
+the latencies hold for N callers that wait; `openloop` has those of a given arrival rate.
 """
 
 import asyncio
@@ -9,12 +9,20 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
-from clients.client import AsyncClient
 from clients.errors import ClientError
 from clients.wire import BatchInfo
 from serving.protocol import DEFAULT_TOP_K, Answer
+
+
+class Predicting(Protocol):
+    """What a load asks: `AsyncClient`, or anything with this call and its errors."""
+
+    async def predict_with_batch(
+        self, image: bytes, *, task: str, top_k: int
+    ) -> tuple[Answer, BatchInfo | None]:
+        """See `AsyncClient.predict_with_batch`."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Outcome:
 
     Attributes:
         status: the HTTP status, None if nothing answered.
-        started_s: when it was sent, in seconds since the load began.
+        started_s: when it was sent, in seconds since the load began; in an open loop, when it was
+            due.
         batch: which forward answered, where the service says so.
     """
 
@@ -56,7 +65,7 @@ class LatencySummary(TypedDict):
 
 
 async def run_load(
-    client: AsyncClient,
+    client: Predicting,
     asks: Iterable[Ask],
     *,
     concurrency: int,
@@ -82,7 +91,7 @@ async def run_load(
 
     async def asker() -> None:
         for index, ask in queue:
-            outcome = await _ask_once(client, index, ask, began)
+            outcome = await ask_once(client, index, ask, began=began, since=time.perf_counter())
             outcomes.append(outcome)
             if on_done is not None:
                 on_done(outcome)
@@ -93,14 +102,16 @@ async def run_load(
     return tuple(sorted(outcomes, key=lambda outcome: outcome.ask_index))
 
 
-async def _ask_once(client: AsyncClient, index: int, ask: Ask, began: float) -> Outcome:
-    sent = time.perf_counter()
+async def ask_once(
+    client: Predicting, index: int, ask: Ask, *, began: float, since: float
+) -> Outcome:
+    """Send one ask; its latency counts from `since`, its start from `began`."""
     try:
         answer, batch = await client.predict_with_batch(ask.image, task=ask.task, top_k=ask.top_k)
     except ClientError as err:
-        return Outcome(index, err.status, sent - began, time.perf_counter() - sent, error=err)
-    latency_s = time.perf_counter() - sent
-    return Outcome(index, 200, sent - began, latency_s, answer=answer, batch=batch)
+        return Outcome(index, err.status, since - began, time.perf_counter() - since, error=err)
+    latency_s = time.perf_counter() - since
+    return Outcome(index, 200, since - began, latency_s, answer=answer, batch=batch)
 
 
 def latency_summary(outcomes: Sequence[Outcome]) -> LatencySummary:

@@ -4,11 +4,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from adapters.errors import AdapterError
 from adapters.redis_server import RedisServer, find_server
 from adapters.spec import EMBEDDED
 from serving.configure import Launch, java_home
+from serving.errors import ConfigError
 from serving.launch import adopt, start, stop
 
 
@@ -55,7 +59,19 @@ def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
         weights=args.weights,
         ports=(args.port, args.port + 1, args.port + 2),
         redis_url=redis_url,
+        settings=_settings(args.set),
     )
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Parse `key=value` pairs, each value as YAML."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--set: expected KEY=VALUE, found {pair!r}")
+    try:
+        return {key: yaml.safe_load(value) for key, _, value in (p.partition("=") for p in pairs)}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set: a value is not YAML ({error})") from error
 
 
 def _stop(args: argparse.Namespace) -> None:
@@ -84,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=8080, help="the next two are management, metrics"
     )
     begin.add_argument("--no-redis", action="store_true")
+    begin.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of serving/config.py, such as precision=bfloat16 or compile=true",
+    )
     begin.set_defaults(act=_start)
     end = commands.add_parser("stop", help="stop what start started")
     end.set_defaults(act=_stop)

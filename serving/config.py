@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.preprocess import ImageLimits
 from adapters.spec import EMBEDDED
@@ -20,10 +20,34 @@ class ServingConfig(BaseModel):
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     store: Path = Field(Path("runs/store"), description="folder of the adapter store")
     redis_url: str | None = Field(None, description="from REDIS_URL; None serves without Redis")
+    backend: Literal["torch", "onnx"] = "torch"
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    compile: bool = Field(False, description="compile the trunk before the service is ready")
+    onnx: Path | None = Field(None, description="folder that `python -m serving export` wrote")
     bank_bytes: int = Field(1 << 30, ge=1, description="memory for resident adapters")
+    pinned: tuple[str, ...] = Field((), description="tasks whose adapters are never evicted")
+    preload: tuple[str, ...] | Literal["all"] = Field((), description="tasks loaded at the start")
+    load_patience_s: float = Field(1.0, ge=0, description="how long rows wait for a cold adapter")
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
     decode_threads: int = Field(2, ge=1)
     image_limits: ImageLimits = ImageLimits()
+
+    @model_validator(mode="after")
+    def _backend_can(self) -> "ServingConfig":
+        """Refuse a precision or an option that the chosen backend does not have."""
+        if self.backend == "onnx":
+            if self.onnx is None:
+                raise ValueError(
+                    "backend onnx needs onnx: the folder that `python -m serving export` wrote"
+                )
+            if self.precision == "bfloat16" or self.compile:
+                raise ValueError(
+                    "backend onnx runs float32 or int8 and compiles nothing; for bfloat16 or "
+                    "compile: true choose backend: torch"
+                )
+        elif self.precision == "int8":
+            raise ValueError("precision int8 needs backend: onnx; see `python -m serving export`")
+        return self
 
 
 def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
@@ -44,7 +68,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         ) from error
     paths = {
         name: (folder / value).resolve()
-        for name in ("store", "weights")
+        for name in ("store", "weights", "onnx")
         if (value := getattr(config, name)) is not None
     }
     return config.model_copy(update=paths)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.spec import EMBEDDED
+from serving.config import load_config
 
 SHIPPED = Path(__file__).parent / "torchserve"
 
@@ -28,6 +29,7 @@ class Launch(BaseModel):
     weights: Path | None = None
     ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
     redis_url: str | None = None
+    settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
     batch_size: int = Field(32, ge=1)
     max_batch_delay_ms: int = Field(5, ge=1)
 
@@ -45,7 +47,11 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def write_configuration(launch: Launch) -> Path:
-    """Write the shipped configuration with this launch's changes; return config.properties."""
+    """Write the shipped configuration with this launch's changes; return config.properties.
+
+    Raises:
+        ConfigError: one of the launch's settings is unknown or wrong.
+    """
     folder = launch.folder.resolve()
     model = folder / "model_store" / "spt"
     shutil.copytree(SHIPPED / "model_store" / "spt", model, dirs_exist_ok=True)
@@ -73,6 +79,10 @@ def _write_model_config(launch: Launch, path: Path) -> None:
     settings["spt"] = {"backbone": launch.backbone, "store": str(launch.store.resolve())}
     if launch.weights is not None:
         settings["spt"]["weights"] = str(launch.weights.resolve())
+    settings["spt"] |= launch.settings
+    if "onnx" in launch.settings:
+        settings["spt"]["onnx"] = str(Path(launch.settings["onnx"]).resolve())
+    load_config(settings["spt"], path.parent)
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 

@@ -5,13 +5,15 @@ Knows nothing of tasks beyond their preprocessing. Axis letters: H W pixels.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
 from adapters.preprocess import ImageLimits, Preprocessing, decode_image, to_pixels
+
+Pixels = Float[Tensor, "3 H W"]
 
 
 class Wanted(NamedTuple):
@@ -21,7 +23,16 @@ class Wanted(NamedTuple):
     rule: Preprocessing
 
 
-Pixels = Float[Tensor, "3 H W"]
+class Decoding(NamedTuple):
+    """Pixels on their way."""
+
+    rule: Preprocessing
+    job: "Future[dict[Preprocessing, Pixels] | Exception]"
+
+    def result(self) -> Pixels | Exception:
+        """Wait; return the image's pixels or what is wrong with it alone."""
+        decoded = self.job.result()
+        return decoded if isinstance(decoded, Exception) else decoded[self.rule]
 
 
 class Decoder:
@@ -36,8 +47,8 @@ class Decoder:
         self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
-    def decode(self, wanted: Sequence[Wanted]) -> list[Pixels | Exception]:
-        """Return, in order, each image's pixels or what is wrong with it alone."""
+    def start(self, wanted: Sequence[Wanted]) -> list[Decoding]:
+        """Begin to decode, the first image first."""
         images = {id(image): image for image, _ in wanted}
         rules: dict[int, set[Preprocessing]] = defaultdict(set)
         for image, rule in wanted:
@@ -46,8 +57,7 @@ class Decoder:
             which: self._pool.submit(self._decode_one, image, rules[which])
             for which, image in images.items()
         }
-        decoded = {which: job.result() for which, job in jobs.items()}
-        return [_under(decoded[id(image)], rule) for image, rule in wanted]
+        return [Decoding(rule, jobs[id(image)]) for image, rule in wanted]
 
     def close(self) -> None:
         """Let the threads go."""
@@ -61,9 +71,3 @@ class Decoder:
             return {rule: to_pixels(image, rule) for rule in rules}
         except Exception as error:  # belongs to this image alone, whatever it is
             return error
-
-
-def _under(
-    decoded: dict[Preprocessing, Pixels] | Exception, rule: Preprocessing
-) -> Pixels | Exception:
-    return decoded if isinstance(decoded, Exception) else decoded[rule]

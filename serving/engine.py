@@ -3,23 +3,30 @@
 Knows nothing of HTTP or TorchServe.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
-import torch
-
-from adapters.backbone import Backbone
 from adapters.cached_store import CachedStore
 from adapters.errors import AdapterError
 from adapters.preprocess import ImageLimits
-from adapters.prompting import features
+from adapters.spec import BackboneSpec
+from serving.backend import Backend, Example, Form
 from serving.bank import AdapterBank, AdapterKey
 from serving.decoder import Decoder, Wanted
-from serving.forward import Outcome, Row, answer_rows
+from serving.forward import Launched, Outcome, Row, collect, launch
+from serving.lookup import Asked, Lookup
 from serving.resident import Resident
 
 _Value = TypeVar("_Value")
+_log = logging.getLogger(__name__)
+
+USUAL_PROMPTS: Final = 20
+"""The paper's number of deep prompts per block."""
+
+PRELOAD_PATIENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,89 +50,122 @@ class Engine:
     """One frozen backbone answering for every task of a store.
 
     Args:
-        backbone: frozen, on its device.
+        backend: runs the trunk.
         source: where tasks' versions and artifacts are looked up.
         bank: resident adapters.
         limits: of one image.
         max_batch: rows of one forward.
         decode_threads: images decoded side by side.
+        patience_s: how long the rows of a cold task wait for its adapter before they are
+            answered with `AdapterLoading`; the other rows of a batch wait with them.
+        pinned: tasks whose current version is never evicted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
-        backbone: Backbone,
+        backend: Backend,
         source: CachedStore,
         bank: AdapterBank,
         *,
         limits: ImageLimits = ImageLimits(),  # noqa: B008 (frozen)
         max_batch: int = 32,
         decode_threads: int = 2,
+        patience_s: float = 1.0,
+        pinned: Collection[str] = (),
     ) -> None:
-        self._backbone = backbone
-        self._source = source
+        self._backend = backend
         self._bank = bank
+        self._lookup = Lookup(source, bank, pinned)
         self._max_batch = max_batch
         self._decoder = Decoder(limits, decode_threads)
+        self._patience_s = patience_s
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
-        """Answer every query; one that fails gets its error and touches no other."""
+        """Answer every query; one that fails gets its error and touches no other.
+
+        Adapters that are missing load while the rows of those that are there are answered.
+        """
         outcomes: dict[int, Outcome] = {}
-        keys = self._resolve(queries, outcomes)
-        with self._bank.lease(keys.values()) as leased:
-            residents = _sort_out({i: leased[key] for i, key in keys.items()}, outcomes)
-            rows = self._decode(queries, keys, residents, outcomes)
-            outcomes |= answer_rows(self._backbone, rows, self._max_batch)
+        asked = {i: Asked(query.task, query.version) for i, query in enumerate(queries)}
+        keys = _sort_out(self._lookup.keys_of(asked), outcomes)
+        with self._bank.lease(keys.values()) as lease:
+            warm = {i: lease.residents[k] for i, k in keys.items() if k in lease.residents}
+            launched = self._launch(queries, keys, warm, outcomes)
+            lease.wait(self._patience_s)
+            late = {i: lease.residents[k] for i, k in keys.items() if i not in warm}
+            launched += self._launch(queries, keys, late, outcomes)
+            for forward in launched:
+                outcomes |= collect(forward)
         return [outcomes[i] for i in range(len(queries))]
 
-    def warm_up(self) -> None:
-        """Run the bare trunk once on a full batch; raises whatever keeps it from working."""
-        backbone, size = self._backbone, self._backbone.spec.image_size
-        pixels = torch.zeros(self._max_batch, 3, size, size)
-        with torch.inference_mode():
-            features(
-                backbone.trunk, backbone.spec, pixels.to(backbone.device, backbone.dtype), None
-            )
+    def warm_up(self, preload: Iterable[str] = ()) -> None:
+        """Load adapters, then do everything slow that the first requests would wait for.
+
+        Args:
+            preload: tasks to make resident beside the pinned ones; one that cannot be loaded is
+                logged and left to its first request.
+        """
+        examples = {_usual(self._backend.backbone.spec)}
+        for task in dict.fromkeys([*sorted(self._lookup.pinned), *preload]):
+            resident = self._preload(task)
+            if resident is not None:
+                examples.add(Example(resident.form, resident.num_prompts))
+        self._backend.warm_up(sorted(examples))
 
     def close(self) -> None:
-        """Let the decoding threads go."""
+        """Let the threads go."""
         self._decoder.close()
+        self._bank.close()
 
-    def _resolve(
-        self, queries: Sequence[Query], outcomes: dict[int, Outcome]
-    ) -> dict[int, AdapterKey]:
-        """Fix each query's version; queries of one batch that ask the same get the same."""
-        found: dict[tuple[str, str | None], AdapterKey | AdapterError] = {}
-        for query in queries:
-            asked = (query.task, query.version)
-            if asked not in found:
-                found[asked] = self._look_up(query)
-        return _sort_out(
-            {i: found[(query.task, query.version)] for i, query in enumerate(queries)}, outcomes
-        )
-
-    def _look_up(self, query: Query) -> AdapterKey | AdapterError:
+    def _preload(self, task: str) -> Resident | None:
         try:
-            if query.version is not None:
-                version = self._source.resolve_version(query.task, query.version)
-            else:
-                version = self._source.current(query.task).version
-            return AdapterKey(query.task, version)
+            key = self._lookup.key_of(Asked(task))
+            with self._bank.lease([key]) as lease:
+                lease.wait(PRELOAD_PATIENCE_S)
+                found = lease.residents[key]
         except AdapterError as error:
-            return error
+            found = error
+        if isinstance(found, Resident):
+            return found
+        _log.warning("task %s is not preloaded: %s", task, found)
+        return None
 
-    def _decode(
+    def _launch(
         self,
         queries: Sequence[Query],
-        keys: dict[int, AdapterKey],
-        residents: dict[int, Resident],
+        keys: Mapping[int, AdapterKey],
+        found: Mapping[int, Resident | Exception],
         outcomes: dict[int, Outcome],
-    ) -> list[Row]:
+    ) -> list[Launched]:
+        """Start the forwards of some queries; each waits only for its own images."""
+        residents = _sort_out(found, outcomes)
         wanted = [Wanted(queries[i].image, r.meta.preprocessing) for i, r in residents.items()]
-        pixels = dict(zip(residents, self._decoder.decode(wanted), strict=True))
+        decodings = dict(zip(residents, self._decoder.start(wanted), strict=True))
+        forwards = []
+        for chunk in self._chunks(residents):
+            pixels = _sort_out({i: decodings[i].result() for i in chunk}, outcomes)
+            rows = [Row(i, queries[i].top_k, keys[i], residents[i], p) for i, p in pixels.items()]
+            if rows:
+                forwards.append(launch(self._backend, rows))
+        return forwards
+
+    def _chunks(self, residents: Mapping[int, Resident]) -> list[list[int]]:
+        """Split rows into forwards: of one form, and not too many."""
+        alike: dict[Form, list[int]] = defaultdict(list)
+        for i, resident in residents.items():
+            alike[resident.form].append(i)
         return [
-            Row(i, queries[i].top_k, keys[i], residents[i], found)
-            for i, found in _sort_out(pixels, outcomes).items()
+            rows[start : start + self._max_batch]
+            for rows in alike.values()
+            for start in range(0, len(rows), self._max_batch)
         ]
+
+
+def _usual(spec: BackboneSpec) -> Example:
+    """Return what adapters of this backbone most likely look like."""
+    averaged = spec.pooling == "mean-with-prompts"
+    form = Form(USUAL_PROMPTS if averaged else 0, False, spec.pooling, spec.final_norm)
+    return Example(form, USUAL_PROMPTS)
 
 
 def _sort_out(

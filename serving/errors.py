@@ -2,6 +2,7 @@
 
 AdapterError
 ├── BadParameter     a query parameter or header is missing or wrong
+├── AdapterLoading   a cold adapter takes longer to load than its row may wait
 ├── ConfigError      the service is misconfigured; it does not start
 └── LaunchError      TorchServe or Redis could not be started
 """
@@ -17,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 class BadParameter(AdapterError):
     """A query parameter or header is missing or wrong."""
+
+
+class AdapterLoading(AdapterError):
+    """A cold adapter takes longer to load than its row may wait; asking again helps."""
 
 
 class ConfigError(AdapterError):
@@ -36,6 +41,7 @@ CODES: dict[type[Exception], ErrorCode] = {
     adapter_errors.ImageTooLarge: ErrorCode.IMAGE_TOO_LARGE,
     adapter_errors.BadImage: ErrorCode.BAD_IMAGE,
     BadParameter: ErrorCode.BAD_PARAMETER,
+    AdapterLoading: ErrorCode.NOT_READY,
 }
 """Errors that a request can meet; any other is a fault of ours."""
 

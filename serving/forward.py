@@ -1,28 +1,28 @@
-"""Rows of any adapters → features → logits → answers, on the device.
+"""Rows of one form → pixels on the device → features → best classes → answers.
 
-Knows residents and pixels; nothing of lookups, decoding or HTTP.
-Axis letters: B batch, D width, C classes, H W pixels.
+Launched and collected apart: on CUDA the device computes one chunk while the next one's images
+are decoded. Knows residents and pixels; nothing of lookups, decoding or HTTP.
+Axis letters: B batch, H W pixels, K classes kept.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.backbone import Backbone
 from adapters.codec import short
 from adapters.errors import ArtifactCorrupt
-from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features
+from serving.backend import Backend
 from serving.bank import AdapterKey
+from serving.gather import gather_prompts
+from serving.heads import Best, best_classes
 from serving.protocol import Answer, LabelScore
-from serving.resident import Form, Resident
+from serving.resident import Resident
 
 Outcome = Answer | Exception
-_Group = TypeVar("_Group", bound=Hashable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,58 +36,48 @@ class Row:
     pixels: Float[Tensor, "3 H W"]
 
 
-def answer_rows(backbone: Backbone, rows: Sequence[Row], max_batch: int) -> dict[int, Outcome]:
-    """Answer rows of any mix of adapters; rows of one form share a forward.
+@dataclass(frozen=True, eq=False)
+class Launched:
+    """A forward that the device may still be computing, or the error that kept it from it."""
 
-    Args:
-        backbone: frozen.
-        rows: whose residents stay leased until this returns.
-        max_batch: rows of one forward, at most.
-
-    Returns:
-        each row's outcome by its position; a forward that fails gives its error to its rows.
-    """
-    outcomes: dict[int, Outcome] = {}
-    for form, alike in _grouped((row.resident.form, row) for row in rows).items():
-        for start in range(0, len(alike), max_batch):
-            chunk = alike[start : start + max_batch]
-            try:
-                outcomes |= _answer(backbone, form, chunk)
-            except Exception as error:  # one forward's failure stays with its rows
-                outcomes |= {row.position: error for row in chunk}
-    return outcomes
+    rows: Sequence[Row]
+    best: Best | Exception
 
 
 @torch.inference_mode()
-def _answer(backbone: Backbone, form: Form, rows: list[Row]) -> dict[int, Outcome]:
-    spec = backbone.spec.model_copy(update={"pooling": form.pooling, "final_norm": form.final_norm})
-    pixels = torch.stack([row.pixels for row in rows]).to(backbone.device, backbone.dtype)
-    pooled = features(backbone.trunk, spec, pixels, _stack_prompts(form, rows))
-    outcomes: dict[int, Outcome] = {}
-    for indices in _grouped((row.key, i) for i, row in enumerate(rows)).values():
-        resident = rows[indices[0]].resident
-        logits = pooled[indices] @ resident.head_weight.T + resident.head_bias
-        exact = torch.promote_types(logits.dtype, torch.float32)
-        scores = logits.softmax(dim=1, dtype=exact).cpu()
-        for index, row_scores in zip(indices, scores, strict=True):
-            outcomes[rows[index].position] = _outcome(rows[index], row_scores)
-    return outcomes
+def launch(backend: Backend, rows: Sequence[Row]) -> Launched:
+    """Start one forward.
+
+    Args:
+        backend: runs the trunk.
+        rows: one at least, of one form, whose residents stay leased until they are collected.
+    """
+    residents = [row.resident for row in rows]
+    form = residents[0].form
+    try:
+        prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
+        pixels = torch.stack([row.pixels for row in rows])
+        features = backend.features(form, pixels, prompts)
+        return Launched(rows, best_classes(features, residents, max(row.top_k for row in rows)))
+    except Exception as error:  # one forward's failure stays with its rows
+        return Launched(rows, error)
 
 
-def _stack_prompts(form: Form, rows: list[Row]) -> Prompts:
-    prefixes = [row.resident.prefix for row in rows if row.resident.prefix is not None]
-    tokens = [row.resident.tokens for row in rows if row.resident.tokens is not None]
-    if form.kind == "deep":
-        return DeepPrompts(torch.stack(prefixes), torch.stack(tokens) if tokens else None)
-    if form.kind == "shallow":
-        return ShallowPrompts(torch.stack(tokens))
-    return None
+def collect(launched: Launched) -> dict[int, Outcome]:
+    """Wait for a forward and return each row's outcome by its position."""
+    if isinstance(launched.best, Exception):
+        return {row.position: launched.best for row in launched.rows}
+    scores, classes = (tensor.tolist() for tensor in launched.best)
+    return {
+        row.position: _outcome(row, *best)
+        for row, *best in zip(launched.rows, scores, classes, strict=True)
+    }
 
 
-def _outcome(row: Row, scores: Float[Tensor, " C"]) -> Outcome:
+def _outcome(row: Row, scores: list[float], classes: list[int]) -> Outcome:
     names = row.resident.meta.task.class_names
-    best = scores.topk(min(row.top_k, len(names)))
-    if not bool(best.values.isfinite().all()):
+    count = min(row.top_k, len(names))
+    if not all(map(math.isfinite, scores)):
         return ArtifactCorrupt(
             f"{row.key.task}: version {short(row.key.version)} gives scores that are not numbers; "
             "train it again"
@@ -97,16 +87,6 @@ def _outcome(row: Row, scores: Float[Tensor, " C"]) -> Outcome:
         version=row.key.version,
         predictions=tuple(
             LabelScore(label=names[index], index=index, score=score)
-            for index, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            for index, score in zip(classes[:count], scores[:count], strict=True)
         ),
     )
-
-
-_Item = TypeVar("_Item")
-
-
-def _grouped(pairs: Iterable[tuple[_Group, _Item]]) -> dict[_Group, list[_Item]]:
-    groups: dict[_Group, list[_Item]] = defaultdict(list)
-    for group, item in pairs:
-        groups[group].append(item)
-    return groups

@@ -12,15 +12,12 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from adapters.backbone import choose_device, load_backbone
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.store import DirectoryStore
-from serving.bank import AdapterBank
-from serving.config import ServingConfig, load_config
-from serving.engine import Engine, Query
+from serving.build import build_engine
+from serving.config import load_config
+from serving.engine import Query
 from serving.errors import to_wire
 from serving.forward import Outcome
+from serving.memory import keep_freed_memory
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -47,8 +44,8 @@ class Handler:
         torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
-        self._engine = _build_engine(config)
-        self._engine.warm_up()
+        keep_freed_memory()
+        self._engine = build_engine(config)
         self._batches = itertools.count()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
@@ -75,20 +72,6 @@ class Handler:
                 context.set_response_header(i, name, value)
             bodies.append(body.model_dump_json().encode())
         return bodies
-
-
-def _build_engine(config: ServingConfig) -> Engine:
-    backbone = load_backbone(config.backbone, config.weights, device=choose_device())
-    cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
-    source = CachedStore(DirectoryStore(config.store), cache)
-    return Engine(
-        backbone,
-        source,
-        AdapterBank(backbone, source, config.bank_bytes),
-        limits=config.image_limits,
-        max_batch=config.max_batch,
-        decode_threads=config.decode_threads,
-    )
 
 
 def _parse(row: dict[str, Any], context: Any, index: int) -> Request | Exception:

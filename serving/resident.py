@@ -4,7 +4,6 @@ Axis letters: L layers, P prompts, D width, C classes, h heads, d head width.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,16 +12,7 @@ from torch import Tensor
 from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone
 from adapters.prompting import prefix_of
-from adapters.spec import FinalNorm, Pooling
-
-
-class Form(NamedTuple):
-    """What rows must share to be computed in one forward."""
-
-    kind: Literal["deep", "shallow", "none"]
-    num_prompts: int
-    pooling: Pooling
-    final_norm: FinalNorm
+from serving.backend import Form
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,20 +20,26 @@ class Resident:
     """One adapter on the device.
 
     Attributes:
-        form: how it acts.
+        form: what a row of it can share a forward with.
         prefix: keys and values of deep prompts.
-        tokens: prompt tokens: of the first block if shallow, of the last one if deep and averaged.
+        tokens: prompts that travel as tokens: of the first block if shallow, of the last one if
+            deep and averaged.
         head_weight: one row per class.
         head_bias: one number per class.
         meta: names, preprocessing, provenance.
     """
 
     form: Form
-    prefix: Float[Tensor, "L 2 h P d"] | None
+    prefix: Float[Tensor, "L P 2 h d"] | None
     tokens: Float[Tensor, "P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
     meta: AdapterMeta
+
+    @property
+    def num_prompts(self) -> int:
+        """Deep prompts per block."""
+        return 0 if self.prefix is None else self.prefix.shape[1]
 
     @property
     def num_bytes(self) -> int:
@@ -52,6 +48,7 @@ class Resident:
         return sum(t.numel() * t.element_size() for t in tensors if t is not None)
 
 
+@torch.inference_mode()
 def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     """Put an adapter on the backbone's device, its deep prompts as keys and values.
 
@@ -65,22 +62,17 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
         return tensor.to(backbone.device, backbone.dtype)
 
     prefix = tokens = None
-    with torch.inference_mode():
-        prompts = None if adapter.prompts is None else placed(adapter.prompts)
-        if prompts is not None and adapter.is_deep:
-            prefix = prefix_of(backbone.trunk, prompts)
-            tokens = prompts[-1] if read_out.pooling == "mean-with-prompts" else None
-        elif prompts is not None:
-            tokens = prompts[0]
-    kind: Literal["deep", "shallow", "none"] = (
-        "none" if prompts is None else "deep" if adapter.is_deep else "shallow"
+    prompts = None if adapter.prompts is None else placed(adapter.prompts)
+    if prompts is not None and not adapter.is_deep:
+        tokens = prompts[0]
+    elif prompts is not None:
+        prefix = prefix_of(backbone.trunk, prompts)
+        tokens = prompts[-1].clone() if read_out.pooling == "mean-with-prompts" else None
+    form = Form(
+        num_tokens=0 if tokens is None else len(tokens),
+        shallow=prompts is not None and not adapter.is_deep,
+        pooling=read_out.pooling,
+        final_norm=read_out.final_norm,
     )
-    num_prompts = 0 if prompts is None else prompts.shape[1]
-    return Resident(
-        Form(kind, num_prompts, read_out.pooling, read_out.final_norm),
-        prefix,
-        tokens,
-        placed(adapter.head_weight),
-        placed(adapter.head_bias),
-        adapter.meta,
-    )
+    head_weight, head_bias = placed(adapter.head_weight), placed(adapter.head_bias)
+    return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)

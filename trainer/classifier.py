@@ -54,7 +54,7 @@ class PromptedClassifier(nn.Module):
             return ShallowPrompts(self.prompts.expand(batch, -1, -1))
         prefix = prefix_of(self.backbone.trunk, self.prompts)
         last = self.prompts[-1].expand(batch, -1, -1)
-        return DeepPrompts(prefix.expand(batch, *prefix.shape), last)
+        return DeepPrompts(prefix.expand(batch, *prefix.shape), last=last)
 
 
 def parameter_groups(model: PromptedClassifier, optim: OptimRecipe) -> list[dict[str, object]]:

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.backbone import Backbone
-from adapters.prompting import embed, run_block
+from adapters.block import run_block
+from adapters.prompting import embed
 
 
 def random_tokens(

@@ -9,7 +9,14 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 from adapters.errors import BadImage, ImageTooLarge
-from adapters.preprocess import MAX_ASPECT, ImageLimits, Preprocessing, decode_image, to_pixels
+from adapters.preprocess import (
+    MAX_ASPECT,
+    ImageLimits,
+    Preprocessing,
+    decode_image,
+    normalise,
+    to_pixels,
+)
 from serving.errors import to_wire
 from tests import hostile
 from tests.hostile import ImageCase
@@ -154,6 +161,29 @@ def test_pixels_are_those_of_torchvision(
     torch.testing.assert_close(
         to_pixels(image, rule), torchvision_pixels(image, rule), atol=1e-6, rtol=0
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+        ((0.1, 1 / 3, 0.9), (1e-3, 0.7, 7.0)),
+    ],
+)
+def test_normalised_values_are_those_of_the_formula_bit_by_bit(mean: Any, std: Any) -> None:
+    """All 256 values of each channel, against the formula one number at a time."""
+    rule = Preprocessing(resize="squash", resize_size=16, crop=16, mean=mean, std=std)
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    crop = np.stack([values, values[::-1], values.T], axis=2)
+    found = normalise(crop, rule)
+    assert (found.shape, found.is_contiguous()) == ((3, 16, 16), True)
+    for channel, row, column in np.ndindex(3, 16, 16):
+        of_one = np.float32(crop[row, column, channel]) / np.float32(255)
+        expected = (of_one - np.float32(mean[channel])) / np.float32(std[channel])
+        assert found[channel, row, column].numpy().tobytes() == expected.tobytes()
 
 
 def test_decoding_twice_gives_the_same_pixels_and_leaves_the_image_alone() -> None:

@@ -26,7 +26,7 @@ def stack(trunk, adapters) -> Prompts:
     if len(prompts[0]) == 1:
         return ShallowPrompts(torch.stack([p[0] for p in prompts]))
     prefix = torch.stack([prefix_of(trunk, p) for p in prompts])
-    return DeepPrompts(prefix, torch.stack([p[-1] for p in prompts]))
+    return DeepPrompts(prefix, last=torch.stack([p[-1] for p in prompts]))
 
 
 @pytest.mark.parametrize("norm", ["before-pooling", "after-pooling"])
@@ -43,6 +43,34 @@ def test_every_form_equals_its_token_form_with_another_prompt_on_each_row(
     adapters = [make_adapter(method=method, seed=i, prompts=5, backbone=spec) for i in range(4)]
     pixels = torch.randn(4, 3, 16, 16, dtype=torch.float64)
     fast = features(trunk, spec, pixels, stack(trunk, adapters))
+    slow = torch.stack(
+        [reference_feature(trunk, a, p) for a, p in zip(adapters, pixels, strict=True)]
+    )
+    assert (fast - slow).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_of_other_lengths_share_a_batch_and_what_fills_them_up_does_not_matter(
+    variant, pooling
+):
+    trunk = tiny_trunk(**VARIANTS[variant]).double()
+    spec = tiny_backbone(trunk, pooling=pooling, dtype=torch.float64).spec
+    lengths = (5, 1, 0, 3)
+    adapters = [
+        make_adapter(
+            method="spt-deep" if length else "linear", seed=i, prompts=length, backbone=spec
+        )
+        for i, length in enumerate(lengths)
+    ]
+    pixels = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    poison = torch.full((4, 3, 7, 2, 2, 8), 1e3, dtype=torch.float64)
+    mask = torch.full((4, 7), -torch.inf, dtype=torch.float64)
+    for i, (adapter, length) in enumerate(zip(adapters, lengths, strict=True)):
+        mask[i, :length] = 0
+        if adapter.prompts is not None:
+            poison[i, :, :length] = prefix_of(trunk, adapter.prompts.double())
+    fast = features(trunk, spec, pixels, DeepPrompts(poison, mask))
     slow = torch.stack(
         [reference_feature(trunk, a, p) for a, p in zip(adapters, pixels, strict=True)]
     )
@@ -66,7 +94,7 @@ def test_gradients_of_prompts_equal_those_of_the_token_form():
         prompts = adapter.prompts.double().requires_grad_()
         if form == "prefix":
             feature = features(
-                trunk, spec, pixels, DeepPrompts(prefix_of(trunk, prompts)[None], None)
+                trunk, spec, pixels, DeepPrompts(prefix_of(trunk, prompts)[None])
             )[0]
         else:
             row = type(adapter)(prompts, adapter.head_weight, adapter.head_bias, adapter.meta)

@@ -1,5 +1,7 @@
 """Mixed batches answer exactly what each task alone would, and one bad row hurts nobody."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,16 @@ from adapters.codec import encode, version_of
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, BadImage, TaskNotFound
 from adapters.preprocess import ImageLimits, decode_image, to_pixels
 from adapters.store import DirectoryStore
-from serving.bank import AdapterBank
+from serving.bank import AdapterBank, AdapterKey
 from serving.engine import Engine, Query
+from serving.errors import AdapterLoading
+from serving.forward import launch
 from serving.protocol import Answer
+from serving.torch_backend import TorchBackend
 from tests.artifacts import make_adapter
 from tests.reference import reference_scores
 from tests.tiny import image_bytes, tiny_backbone
+from tests.waiting import wait_until
 
 FORMS = [
     {"method": "spt-deep", "prompts": 4, "pooling": "cls"},
@@ -64,7 +70,7 @@ def source(adapters, tmp_path_factory):
 @pytest.fixture
 def engine(backbone, source):
     engine = Engine(
-        backbone,
+        TorchBackend(backbone),
         source,
         AdapterBank(backbone, source, 1 << 20),
         limits=ImageLimits(max_pixels=4096),
@@ -117,7 +123,9 @@ def test_permuting_a_batch_permutes_its_answers(engine):
 
 
 def test_batches_beyond_the_limit_are_split_and_answered_whole(backbone, source):
-    engine = Engine(backbone, source, AdapterBank(backbone, source, 1 << 20), max_batch=3)
+    engine = Engine(
+        TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20), max_batch=3
+    )
     answers = engine.predict([Query(image_bytes(i), "task0") for i in range(8)])
     assert all(isinstance(answer, Answer) for answer in answers)
     engine.close()
@@ -185,3 +193,69 @@ def test_top_k_beyond_the_number_of_classes_gives_all_of_them(engine):
     (answer,) = engine.predict([Query(image_bytes(0), "task0", top_k=1000)])
     assert len(answer.predictions) == 2
     assert sum(p.score for p in answer.predictions) == pytest.approx(1)
+
+
+class SlowSource(CachedStore):
+    """A store one of whose tasks cannot be read until its door is opened."""
+
+    def __init__(self, store: DirectoryStore, slow: str) -> None:
+        super().__init__(store)
+        self.slow = slow
+        self.door = threading.Event()
+
+    def read(self, task: str, version: str) -> bytes:
+        if task == self.slow:
+            self.door.wait(30)
+        return super().read(task, version)
+
+
+@pytest.fixture
+def slow(source):
+    return SlowSource(source.store, "task1")
+
+
+def build(backbone, source, **options) -> Engine:
+    bank = AdapterBank(backbone, source, 1 << 20)
+    return Engine(TorchBackend(backbone), source, bank, **options)
+
+
+def test_rows_of_a_cold_task_lose_patience_while_the_others_are_answered(backbone, slow):
+    engine = build(backbone, slow, patience_s=0.01)
+    queries = [Query(image_bytes(i), f"task{i % 2}") for i in range(4)]
+    engine.predict(queries[:1])
+    warm, cold, *_ = engine.predict(queries)
+    assert isinstance(warm, Answer)
+    assert isinstance(cold, AdapterLoading)
+    slow.door.set()
+    wait_until(
+        "the load that went on is done",
+        lambda: isinstance(engine.predict(queries[1:2])[0], Answer),
+    )
+    engine.close()
+
+
+def test_warm_rows_are_under_way_before_a_cold_adapter_is_waited_for(backbone, slow, monkeypatch):
+    engine = build(backbone, slow, patience_s=30.0)
+    engine.predict([Query(image_bytes(0), "task0")])
+    launched = []
+
+    def note(backend, rows):
+        launched.append([row.key.task for row in rows])
+        slow.door.set()
+        return launch(backend, rows)
+
+    monkeypatch.setattr("serving.engine.launch", note)
+    answers = engine.predict([Query(image_bytes(i), f"task{1 - i % 2}") for i in range(4)])
+    assert all(isinstance(answer, Answer) for answer in answers)
+    assert launched == [["task0", "task0"], ["task1", "task1"]]
+    engine.close()
+
+
+def test_what_is_preloaded_or_pinned_is_there_before_the_first_request(backbone, source, caplog):
+    bank = AdapterBank(backbone, source, 0)
+    engine = Engine(TorchBackend(backbone), source, bank, pinned=["task2"])
+    engine.warm_up(["task3", "nobody"])
+    assert "nobody is not preloaded" in caplog.text
+    wait_until("only the pinned one outlives a budget of nothing", lambda: len(bank) == 1)
+    assert AdapterKey("task2", source.current("task2").version) in bank
+    engine.close()

@@ -63,7 +63,7 @@ def test_every_error_is_in_its_modules_tree() -> None:
 
 def test_every_code_has_a_status_and_is_reachable() -> None:
     assert set(HTTP_STATUS) == set(ErrorCode)
-    assert set(CODES.values()) == set(ErrorCode) - {ErrorCode.INTERNAL, ErrorCode.NOT_READY}
+    assert set(CODES.values()) == set(ErrorCode) - {ErrorCode.INTERNAL}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import serving.build
 import serving.handler
 from adapters.codec import encode, version_of
 from adapters.errors import AdapterError
@@ -54,7 +55,7 @@ def initialised(settings: dict[str, Any]) -> Handler:
     """Return a handler as TorchServe would have it, on the tiny backbone."""
     handler = Handler()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving.handler, "load_backbone", lambda *_, **__: BACKBONE)
+        patch.setattr(serving.build, "load_backbone", lambda *_, **__: BACKBONE)
         patch.delenv("REDIS_URL", raising=False)
         handler.initialize(FakeContext(settings=settings))
     return handler
@@ -266,7 +267,7 @@ def test_a_failed_warm_up_keeps_the_worker_from_becoming_ready(
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(serving.handler.Engine, "warm_up", explode)
+    monkeypatch.setattr(serving.build.Engine, "warm_up", explode)
     with pytest.raises(RuntimeError, match="out of memory"):
         initialised({"max_batch": 2})
 

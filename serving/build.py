@@ -1,0 +1,45 @@
+"""From settings to a warm engine: the one place where the parts are put together."""
+
+import torch
+
+from adapters.backbone import Backbone, choose_device, load_backbone
+from adapters.cache import AdapterCache
+from adapters.cached_store import CachedStore
+from adapters.store import DirectoryStore
+from serving.backend import Backend
+from serving.bank import AdapterBank
+from serving.config import ServingConfig
+from serving.engine import Engine
+from serving.torch_backend import TorchBackend
+
+
+def build_engine(config: ServingConfig) -> Engine:
+    """Load the backbone and whatever is to be resident, and warm up; takes seconds to minutes.
+
+    Raises:
+        AdapterError: backbone, weights or export are wrong.
+    """
+    dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
+    cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
+    source = CachedStore(DirectoryStore(config.store), cache)
+    engine = Engine(
+        _backend(config, backbone),
+        source,
+        AdapterBank(backbone, source, config.bank_bytes),
+        limits=config.image_limits,
+        max_batch=config.max_batch,
+        decode_threads=config.decode_threads,
+        patience_s=config.load_patience_s,
+        pinned=config.pinned,
+    )
+    engine.warm_up(source.tasks() if config.preload == "all" else config.preload)
+    return engine
+
+
+def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
+    if config.onnx is not None and config.backend == "onnx":
+        from serving.onnx_backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
+
+        return OnnxBackend(backbone, config.onnx)
+    return TorchBackend(backbone, compiled=config.compile, max_batch=config.max_batch)

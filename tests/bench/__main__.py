@@ -1,0 +1,40 @@
+"""Benchmarks: `python -m tests.bench [engine tasks cold http decode] [--short]`.
+
+Each prints a table, writes `<out>/<name>.json` with its conditions and draws `<out>/<name>.png`.
+They measure and never assert.
+"""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from tests.bench.figure import draw
+from tests.bench.result import Settings
+from tests.bench.table import show
+
+BENCHMARKS = ("engine", "tasks", "cold", "http", "decode")
+
+
+def main() -> None:
+    """Run the named benchmarks one after the other."""
+    args = _parser().parse_args()
+    settings = Settings(args.out, args.short, args.weights, args.store, args.data)
+    for name in args.names or BENCHMARKS:
+        result = importlib.import_module(f"tests.bench.bench_{name}").run(settings)
+        show(result)
+        print(f"wrote {result.save(settings)} and {draw(result, settings.out)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--short", action="store_true", help="see that it runs; numbers mean little")
+    parser.add_argument("--weights", type=Path, help="checkpoint of vit_tiny_patch16_224")
+    parser.add_argument("--store", type=Path, help="adapter store with tasks of that checkpoint")
+    parser.add_argument("--data", type=Path, help="folder with those tasks' images")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

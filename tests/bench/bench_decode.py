@@ -1,0 +1,98 @@
+"""How fast JPEG files become pixels, by decoder, and whether they become the same pixels."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from adapters.preprocess import normalise
+from tests.bench.decoders import RULE, JpegDecoder, installed
+from tests.bench.measure import in_turns, speed_ratio
+from tests.bench.photos import photos
+from tests.bench.result import Result, Settings
+
+STAGES = ("decode", "to pixels")
+
+
+class _Candidate(NamedTuple):
+    decoder: str
+    threads: int
+    stage: str
+
+
+def run(settings: Settings) -> Result:
+    """Measure every installed decoder with one and two threads, its decoding and all of it."""
+    files = photos(8 if settings.short else 48, sizes=[(500, 375)])
+    decoders, missing = installed()
+    torch_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            jobs = _jobs(decoders, files, {1: map, 2: pool.map})
+            seconds = in_turns(jobs, rounds=3 if settings.short else 20)
+    finally:
+        torch.set_num_threads(torch_threads)
+    ours = decoders["Pillow"]
+    differences = {name: _differences(one, ours, files) for name, one in decoders.items()}
+    result = Result("decode", notes=_notes(missing))
+    for one in jobs:
+        over = speed_ratio(seconds, one, one._replace(decoder="Pillow"))
+        measured = {
+            "images_per_s": len(files) / statistics.median(seconds[one]),
+            "over_pillow": over.median,
+            "max_difference": differences[one.decoder][one.stage],
+        }
+        result.rows.append(one._asdict() | measured)
+    one, two = (_Candidate("Pillow", threads, "to pixels") for threads in (1, 2))
+    result.add_ratio("pillow_two_threads_over_one", speed_ratio(seconds, two, one))
+    return result
+
+
+def _jobs(
+    decoders: Mapping[str, JpegDecoder], files: Sequence[bytes], maps: Mapping[int, Callable]
+) -> dict[_Candidate, Callable[[], object]]:
+    """Return what decodes all files, by decoder, stage and number of threads."""
+
+    def job(name: str, threads: int, stage: str) -> Callable[[], object]:
+        step = _step(decoders[name], stage)
+        return lambda: list(maps[threads](step, files))
+
+    candidates = [
+        _Candidate(name, threads, stage)
+        for stage in STAGES
+        for threads in maps
+        for name in decoders
+    ]
+    return {candidate: job(*candidate) for candidate in candidates}
+
+
+def _step(decoder: JpegDecoder, stage: str) -> Callable[[bytes], object]:
+    if stage == "decode":
+        return decoder.decode
+    return lambda data: normalise(decoder.crop(decoder.decode(data)), RULE)
+
+
+def _differences(decoder: JpegDecoder, ours: JpegDecoder, files: Sequence[bytes]) -> dict[str, int]:
+    """Return the largest difference of any 8-bit value: as decoded, and after resize and crop."""
+    pairs = [(decoder.decode(data), ours.decode(data)) for data in files]
+    return {
+        "decode": max(_apart(decoder.pixels(a), ours.pixels(b)) for a, b in pairs),
+        "to pixels": max(_apart(decoder.crop(a), ours.crop(b)) for a, b in pairs),
+    }
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> int:
+    return int(np.abs(one.astype(int) - other.astype(int)).max())
+
+
+def _notes(missing: Sequence[str]) -> list[str]:
+    notes = [
+        "500x375 JPEG files of about 60 kB; to pixels: decoded, resized to 224x224, normalised",
+        "max_difference: of 8-bit values from Pillow's, the pixels that adapters were trained on",
+        "OpenCV resizes by area, for its bicubic resize does not smooth before it shrinks",
+        "Pillow's figures include the checks of size, format and EXIF rotation that ours makes",
+    ]
+    return notes + [f"{name} is not installed and was skipped" for name in missing]

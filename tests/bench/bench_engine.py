@@ -1,0 +1,190 @@
+"""The forward itself: a mixed batch of many tasks against the bare trunk and the other ways.
+
+Every row of a batch belongs to another task. All candidates of a cell run in turns in one
+process, under the allocator's setting of the service.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from adapters.adapter import Adapter
+from adapters.backbone import Backbone, choose_device
+from serving.backend import Backend
+from serving.memory import keep_freed_memory
+from serving.resident import make_resident
+from tests.bench.accuracy import deviations
+from tests.bench.candidates import bare_trunks, warm_backends, with_adapters
+from tests.bench.measure import Seconds, in_turns, speed_ratio
+from tests.bench.models import (
+    BASE,
+    TINY,
+    in_precision,
+    make_backbone,
+    random_adapter,
+    random_pixels,
+)
+from tests.bench.peers import Forward, num_copies, trunk_bytes
+from tests.bench.result import Result, Settings
+
+RATIOS = {
+    "mixed_over_plain": ("bfloat16", "mixed", "plain"),
+    "compiled_over_plain": ("bfloat16", "mixed compiled", "plain"),
+    "compiled_over_compiled_plain": ("bfloat16", "mixed compiled", "plain compiled"),
+    "mixed_over_token_form": ("bfloat16", "mixed", "token form"),
+    "mixed_over_per_task_loop": ("bfloat16", "mixed", "one forward per task"),
+    "onnx_over_plain_fp32": ("float32", "onnx", "plain"),
+    "int8_over_plain_fp32": ("float32", "onnx int8", "plain"),
+}
+"""Precision, candidate, and whose throughput it is compared with."""
+
+CUDA_RATIOS = RATIOS | {"cuda_mixed_over_compiled_plain": RATIOS["compiled_over_compiled_plain"]}
+OTHER_RATIOS = ("float32_relative_error", "float32_same_labels", "int8_agreement")
+NOTES = (
+    "every row of a batch belongs to another task: 20 deep prompts per block, class token read",
+    "one process, candidates in turns, the allocator's setting of the service for all of them",
+    "heads, decoding and HTTP are not in these figures",
+    "plain: timm's forward of the bare trunk; compiled: torch.compile with the same options",
+    "token form: prompts as tokens in one batch, replaced before each block",
+    "one forward per task, separate models: as many forwards of one row as there are rows",
+)
+
+
+class Plan(NamedTuple):
+    """What is measured, and for how long.
+
+    Attributes:
+        models: timm's names; the ratios are those of the last one.
+        precisions: floating types.
+        batches: rows of one forward.
+        batch_of_ratios: the one that the ratios are about.
+        compiled: whether to compile too.
+        rounds: at least and at most.
+        ratios: by name.
+        seconds: of one cell, if the rounds allow it; the cells of the ratios get three times that.
+    """
+
+    models: tuple[str, ...]
+    precisions: tuple[str, ...]
+    batches: tuple[int, ...]
+    batch_of_ratios: int
+    compiled: bool = True
+    rounds: tuple[int, int] = (5, 30)
+    ratios: Mapping[str, tuple[str, str, str]] = RATIOS
+    seconds: float = 40.0
+
+
+SHORT = Plan((TINY,), ("float32", "bfloat16"), (2, 4), 4, compiled=False, rounds=(2, 2))
+ON_CPU = Plan((TINY, BASE), ("float32", "bfloat16"), (1, 8, 16, 32), 16)
+ON_CUDA = Plan((TINY, BASE), ("bfloat16",), (1, 8, 64, 256), 64, ratios=CUDA_RATIOS)
+
+
+def run(settings: Settings) -> Result:
+    """Measure every cell of model, precision and batch."""
+    keep_freed_memory()
+    plan = _plan(settings)
+    result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
+    for model in plan.models:
+        whole = make_backbone(model, settings.weights if model == TINY else None)
+        for precision in plan.precisions:
+            _measure(result, plan, in_precision(whole, precision), precision)
+            torch.compiler.reset()
+    return result
+
+
+def _plan(settings: Settings) -> Plan:
+    if settings.short:
+        return SHORT
+    return ON_CUDA if choose_device().type == "cuda" else ON_CPU
+
+
+def _measure(result: Result, plan: Plan, backbone: Backbone, precision: str) -> None:
+    """Measure one model in one precision, at every batch size."""
+    adapters = [random_adapter(backbone.spec, i) for i in range(max(plan.batches))]
+    backends = warm_backends(backbone, plan.batches, compiled=plan.compiled)
+    bare = bare_trunks(backbone, plan.batches, compiled=plan.compiled)
+    for batch in plan.batches:
+        candidates = bare | with_adapters(backbone, backends, adapters[:batch])
+        of_ratios = backbone.spec.name == plan.models[-1] and batch == plan.batch_of_ratios
+        seconds = _timed(plan, candidates, random_pixels(backbone, batch), of_ratios)
+        result.rows += _rows(backbone.spec.name, precision, batch, seconds)
+        if of_ratios:
+            _add_ratios(result, plan, precision, seconds)
+            _note_memory(result, backbone, adapters[:batch])
+    if backbone.spec.name == TINY and precision == "float32":
+        _add_accuracy(result, backbone, backends, adapters[:16])
+
+
+@torch.inference_mode()
+def _timed(
+    plan: Plan, candidates: Mapping[str, Forward], pixels: torch.Tensor, of_ratios: bool
+) -> Seconds:
+    """Time all candidates on the same pixels, in as many rounds as their time allows."""
+
+    def whole(forward: Forward) -> None:
+        forward(pixels)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    calls = {name: partial(whole, forward) for name, forward in candidates.items()}
+    round_s = sum(first[0] for first in in_turns(calls, rounds=1, warm_up=0).values())
+    least, most = plan.rounds
+    rounds = int(plan.seconds * (3 if of_ratios else 1) / round_s)
+    return in_turns(calls, min(max(rounds, least), most), warm_up=0)
+
+
+def _rows(model: str, precision: str, batch: int, seconds: Seconds) -> list[dict[str, Any]]:
+    rows = []
+    for candidate, times in seconds.items():
+        over_plain = speed_ratio(seconds, candidate, "plain")
+        rows.append(
+            {
+                "model": model,
+                "precision": precision,
+                "batch": batch,
+                "candidate": candidate,
+                "images_per_s": batch / statistics.median(times),
+                "over_plain": over_plain.median,
+                "low": over_plain.low,
+                "high": over_plain.high,
+                "rounds": len(times),
+            }
+        )
+    return rows
+
+
+def _add_ratios(result: Result, plan: Plan, precision: str, seconds: Seconds) -> None:
+    for name, (measured_in, ours, theirs) in plan.ratios.items():
+        if precision == measured_in and {ours, theirs} <= seconds.keys():
+            result.add_ratio(name, speed_ratio(seconds, ours, theirs))
+
+
+def _add_accuracy(
+    result: Result,
+    backbone: Backbone,
+    backends: Mapping[str, Backend],
+    adapters: Sequence[Adapter],
+) -> None:
+    exact = {name: backend for name, backend in backends.items() if "int8" not in name}
+    found = deviations(exact, backbone, adapters, random_pixels(backbone, len(adapters)))
+    result.ratios["float32_relative_error"] = max(d.relative for d in found.values())
+    result.ratios["float32_same_labels"] = min(d.same_labels for d in found.values())
+    result.notes.append(
+        f"float32 against prompts as tokens in float64, {backbone.spec.name}, {len(adapters)} rows "
+        "of as many tasks; largest difference over largest feature of the worst row: "
+        + ", ".join(f"{name} {d.relative:.1e}" for name, d in found.items())
+    )
+
+
+def _note_memory(result: Result, backbone: Backbone, adapters: Sequence[Adapter]) -> None:
+    trunk, count = trunk_bytes(backbone) / 2**20, len(adapters)
+    each = make_resident(adapters[0], backbone).num_bytes / 2**20
+    result.notes.append(
+        f"{backbone.spec.name}, {str(backbone.dtype).removeprefix('torch.')}, {count} tasks: "
+        f"{trunk:.0f} MiB of backbone and {count} x {each:.2f} MiB of adapters, against "
+        f"{count} x {trunk:.0f} MiB of separate models; "
+        f"{num_copies(backbone, count)} of those were held at once"
+    )

@@ -1,0 +1,67 @@
+"""Everything that takes part in one contest of forwards: ours and its peers, on one backbone."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from adapters.adapter import Adapter
+from adapters.backbone import Backbone
+from serving.backend import Backend, Example, Form
+from serving.resident import make_resident
+from serving.torch_backend import TorchBackend
+from tests.bench import peers
+from tests.bench.models import NUM_PROMPTS
+from tests.bench.peers import Forward
+
+
+def warm_backends(
+    backbone: Backbone, batches: Sequence[int], *, compiled: bool
+) -> dict[str, Backend]:
+    """Return our backends by the name of their candidate, warmed up.
+
+    Args:
+        backbone: whose class token is read.
+        batches: rows of the forwards to come.
+        compiled: whether to compile one, too; takes up to a minute.
+    """
+    form = Form(0, False, backbone.spec.pooling, backbone.spec.final_norm)
+    backends: dict[str, Backend] = {"mixed": TorchBackend(backbone, max_batch=max(batches))}
+    if compiled:
+        backends["mixed compiled"] = TorchBackend(backbone, compiled=True, max_batch=max(batches))
+    for backend in backends.values():
+        backend.warm_up([Example(form, NUM_PROMPTS)])
+    return backends
+
+
+def bare_trunks(
+    backbone: Backbone, batches: Sequence[int], *, compiled: bool
+) -> dict[str, Forward]:
+    """Return timm's own forward, and the same compiled; arguments as of `warm_backends`."""
+    bare = {"plain": peers.plain(backbone)}
+    if compiled:
+        bare["plain compiled"] = peers.plain_compiled(backbone, batches)
+    return bare
+
+
+@torch.inference_mode()
+def with_adapters(
+    backbone: Backbone, backends: Mapping[str, Backend], adapters: Sequence[Adapter]
+) -> dict[str, Forward]:
+    """Return every way to compute one row of each adapter.
+
+    Args:
+        backbone: of the peers.
+        backends: by name, `mixed` among them.
+        adapters: with deep prompts.
+    """
+    residents = [make_resident(adapter, backbone) for adapter in adapters]
+    prompts = [
+        adapter.prompts.to(backbone.device, backbone.dtype)
+        for adapter in adapters
+        if adapter.prompts is not None
+    ]
+    return {name: peers.mixed(backend, residents) for name, backend in backends.items()} | {
+        "token form": peers.tokens_in_batch(backbone, prompts),
+        "one forward per task": peers.one_by_one(backends["mixed"], residents),
+        "separate models": peers.separate_models(backbone, len(adapters)),
+    }

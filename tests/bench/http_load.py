@@ -1,0 +1,114 @@
+"""A load on a running service, and what one row of the table says of it."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from clients.loadgen import Ask, Outcome, latency_summary, run_load
+from clients.openloop import run_rate
+from serving.launch import Running
+from tests.bench.lean_client import LeanClient
+
+CALLERS = 64
+"""Two full batches: one is computed while the other is collected."""
+
+SETTLING_S = 1.0
+"""Connections are made and the first batches are small: not counted."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A service, what to ask it, and which of its models answers for a task."""
+
+    name: str
+    process: Running
+    asks: Sequence[Ask]
+    model_of: Callable[[str], str] = lambda _: "spt"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What became of one load.
+
+    Attributes:
+        outcomes: of the requests that count.
+        answered_per_s: good answers.
+        held_back: requests of an open load that had to wait to be sent.
+        client_share: of one core, taken by the load itself.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    answered_per_s: float
+    held_back: int
+    client_share: float
+
+    def row(self, target: Target, load: str, offered_per_s: float | None) -> dict[str, Any]:
+        """Return what the table says of it."""
+        summary = latency_summary(self.outcomes)
+        rss, pss = workers_mb(target.process)
+        return {
+            "service": target.name,
+            "load": load,
+            "offered_per_s": offered_per_s,
+            "answered_per_s": self.answered_per_s,
+            "p50_ms": summary["p50_ms"],
+            "p99_ms": summary["p99_ms"],
+            "failed": summary["failed"],
+            "workers_rss_mb": rss,
+            "workers_pss_mb": pss,
+        }
+
+
+def saturate(target: Target, seconds: float) -> Load:
+    """Keep `CALLERS` callers waiting for so many seconds; count the answers that came in them."""
+
+    async def once() -> tuple[Outcome, ...]:
+        async with LeanClient(target.process.url, target.model_of) as client:
+            return await run_load(client, _for(seconds, target.asks), concurrency=CALLERS)
+
+    cpu, began = time.process_time(), time.perf_counter()
+    outcomes = asyncio.run(once())
+    share = (time.process_time() - cpu) / (time.perf_counter() - began)
+    done = tuple(o for o in outcomes if SETTLING_S <= o.started_s + o.latency_s < seconds)
+    return Load(done, _answered_per_s(outcomes, seconds), 0, share)
+
+
+def offer(target: Target, rate_per_s: float, seconds: float) -> Load:
+    """Send at a constant rate for so many seconds; latencies count from when each was due."""
+
+    async def once():
+        async with LeanClient(target.process.url, target.model_of) as client:
+            return await run_rate(client, itertools.cycle(target.asks), rate_per_s, seconds)
+
+    cpu, began = time.process_time(), time.perf_counter()
+    load = asyncio.run(once())
+    share = (time.process_time() - cpu) / (time.perf_counter() - began)
+    counted = tuple(o for o in load.outcomes if o.started_s >= SETTLING_S)
+    return Load(counted, _answered_per_s(load.outcomes, seconds), load.held_back, share)
+
+
+def _answered_per_s(outcomes: Sequence[Outcome], seconds: float) -> float:
+    """Count the good answers that came between settling and the end of the load."""
+    ends = [o.started_s + o.latency_s for o in outcomes if o.error is None]
+    return sum(SETTLING_S <= end < seconds for end in ends) / (seconds - SETTLING_S)
+
+
+def _for(seconds: float, asks: Sequence[Ask]) -> Iterator[Ask]:
+    ends = time.perf_counter() + seconds
+    return itertools.takewhile(lambda _: time.perf_counter() < ends, itertools.cycle(asks))
+
+
+def workers_mb(service: Running) -> tuple[float, float]:
+    """Return the workers' resident memory: whole, and with shared pages divided among them."""
+    workers = [
+        worker.memory_full_info()
+        for pid in service.processes
+        for worker in psutil.Process(pid).children(recursive=True)
+        if any("model_service_worker" in word for word in worker.cmdline())
+    ]
+    return sum(one.rss for one in workers) / 1e6, sum(one.pss for one in workers) / 1e6

@@ -1,0 +1,74 @@
+"""What the benchmark of HTTP runs: weights, stores of tasks, photos, and two services on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adapters.backbone import load_backbone
+from adapters.codec import encode
+from adapters.store import DirectoryStore
+from clients.loadgen import Ask
+from serving.configure import Launch, free_ports
+from serving.launch import start, stop
+from tests.bench.http_load import Target
+from tests.bench.models import TINY, random_adapter, random_weights
+from tests.bench.one_model_per_task import one_model_per_task
+from tests.bench.photos import photos
+
+NUM_TASKS, NUM_PEERS, NUM_PHOTOS = 16, 4, 64
+
+
+class Scene:
+    """One store of all tasks for our service, one store per task for the other.
+
+    Args:
+        folder: for all of it.
+        weights: checkpoint of ViT-Ti/16; None takes random weights.
+    """
+
+    def __init__(self, folder: Path, weights: Path | None) -> None:
+        self._folder = folder
+        self._weights = weights or random_weights(TINY, folder)
+        self.launch = self._launch("ours")
+        spec = load_backbone(TINY, self._weights).spec
+        self._photos = photos(NUM_PHOTOS)
+        self._tasks: list[str] = []
+        for number in range(NUM_TASKS):
+            adapter = random_adapter(spec, number)
+            self._tasks.append(adapter.meta.task.id)
+            DirectoryStore(folder / "store").publish(encode(adapter))
+            if number < NUM_PEERS:
+                DirectoryStore(folder / f"store-{number}").publish(encode(adapter))
+
+    def asks(self, num_tasks: int) -> list[Ask]:
+        """Return one request per photo, over the first tasks in turn."""
+        return [Ask(photo, self._tasks[i % num_tasks]) for i, photo in enumerate(self._photos)]
+
+    @contextmanager
+    def ours(self) -> Iterator[Target]:
+        """Run our service, with all tasks."""
+        self.launch.folder.mkdir()
+        process = start(self.launch)
+        try:
+            yield Target(f"shared, {NUM_TASKS} tasks", process, self.asks(NUM_TASKS))
+        finally:
+            stop(self.launch.folder)
+
+    @contextmanager
+    def peers(self) -> Iterator[Target]:
+        """Run one model for each of the first tasks."""
+        models = {task: f"spt{i}" for i, task in enumerate(self._tasks[:NUM_PEERS])}
+        stores = {model: self._folder / f"store-{i}" for i, model in enumerate(models.values())}
+        with one_model_per_task(self._launch("peers"), stores) as process:
+            name = f"one model per task, {NUM_PEERS}"
+            yield Target(name, process, self.asks(NUM_PEERS), models.__getitem__)
+
+    def _launch(self, name: str) -> Launch:
+        api, management, metrics = free_ports(3)
+        return Launch(
+            folder=self._folder / name,
+            store=self._folder / "store",
+            backbone=TINY,
+            weights=self._weights,
+            ports=(api, management, metrics),
+        )

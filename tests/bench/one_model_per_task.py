@@ -1,0 +1,82 @@
+"""What TorchServe does without a shared backbone: one model per task, each with its own ViT.
+
+The same handler and settings as ours; every model has a worker of its own and a store with its
+one task.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from serving.configure import Launch, environment, write_configuration
+from serving.launch import Running, is_ready, stop
+from tests.waiting import wait_until
+
+READY_TIMEOUT_S = 600
+
+
+@contextmanager
+def one_model_per_task(launch: Launch, stores: Mapping[str, Path]) -> Iterator[Running]:
+    """Run a TorchServe with a model per entry of `stores` until the block ends.
+
+    Args:
+        launch: what all models have in common; its store is not used.
+        stores: model name to the store of its task.
+    """
+    launch.folder.mkdir(parents=True, exist_ok=True)
+    for model, store in stores.items():
+        config = write_configuration(launch.model_copy(update={"store": store}))
+        _rename(config.parent / "model_store", model)
+    config.write_text(
+        config.read_text().replace("load_models=spt", f"load_models={','.join(stores)}")
+    )
+    running = _start(launch, config)
+    try:
+        wait_until(
+            "every model has a worker",
+            lambda: all(is_ready(running.management_url, model) for model in stores),
+            timeout_s=READY_TIMEOUT_S,
+        )
+        yield running
+    finally:
+        stop(launch.folder)
+
+
+def _rename(model_store: Path, model: str) -> None:
+    folder = (model_store / "spt").rename(model_store / model)
+    manifest_path = folder / "MAR-INF" / "MANIFEST.json"
+    manifest = json.loads(manifest_path.read_text())
+    manifest["model"]["modelName"] = model
+    manifest_path.write_text(json.dumps(manifest))
+
+
+def _start(launch: Launch, config: Path) -> Running:
+    """Start it as `serving.launch` does, and leave the record by which `stop` ends it."""
+    scratch = launch.folder / "tmp"
+    scratch.mkdir()
+    torchserve = Path(sys.executable).parent / "torchserve"
+    one_thread_each = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    with (launch.folder / "console.log").open("ab") as console:
+        subprocess.run(
+            [torchserve, "--start", "--ncs", "--ts-config", config],
+            env=environment(launch, scratch) | one_thread_each,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            check=True,
+        )
+    pid = int((scratch / ".model_server.pid").read_text())
+    running = Running(
+        url=f"http://127.0.0.1:{launch.ports[0]}",
+        management_url=f"http://127.0.0.1:{launch.ports[1]}",
+        processes={pid: psutil.Process(pid).create_time()},
+        scratch=scratch,
+    )
+    (launch.folder / "service.json").write_text(running.model_dump_json())
+    return running

@@ -1,0 +1,41 @@
+"""Rows for a backend, and what the token form makes of them."""
+
+import torch
+
+from serving.gather import gather_prompts
+from serving.resident import make_resident
+from tests.artifacts import make_adapter
+from tests.reference import reference_feature
+from tests.tiny import tiny_backbone
+
+LENGTHS = (4, 0, 7, 1, 4)
+
+
+def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=LENGTHS):
+    """Return adapters, residents and pixels of some rows."""
+    spec = backbone.spec.model_copy(update={"pooling": pooling})
+    adapters = [
+        make_adapter(
+            method=method if lengths[i % len(lengths)] else "linear",
+            prompts=lengths[i % len(lengths)],
+            seed=i,
+            backbone=spec,
+        )
+        for i in range(rows)
+    ]
+    residents = [make_resident(adapter, backbone) for adapter in adapters]
+    return adapters, residents, torch.randn(rows, 3, 16, 16)
+
+
+def features_of(backend, residents, pixels):
+    form = residents[0].form
+    with torch.inference_mode():
+        prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
+        return backend.features(form, pixels.clone(), prompts)
+
+
+def expected_of(adapters, pixels):
+    exact = tiny_backbone(dtype=torch.float64).trunk
+    return torch.stack(
+        [reference_feature(exact, a, p) for a, p in zip(adapters, pixels, strict=True)]
+    )
