@@ -41,5 +41,5 @@ def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
     if config.onnx is not None and config.backend == "onnx":
         from serving.onnx_backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
 
-        return OnnxBackend(backbone, config.onnx)
+        return OnnxBackend(backbone, config.onnx, config.precision)
     return TorchBackend(backbone, compiled=config.compile, max_batch=config.max_batch)

@@ -4,7 +4,6 @@ One engine over a store in a folder, without Redis. Also the memory of a process
 evicts for long.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,21 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adapters.backbone import Backbone
-from adapters.cached_store import CachedStore
-from adapters.store import DirectoryStore
-from serving.bank import AdapterBank, AdapterKey
-from serving.engine import Engine, Query
 from serving.memory import keep_freed_memory
-from serving.protocol import Answer
-from serving.torch_backend import TorchBackend
 from tests.bench.churn import churn
+from tests.bench.cold_service import WARM_ROWS, ColdService
 from tests.bench.measure import Spread
-from tests.bench.models import TINY, RandomSource, make_backbone
+from tests.bench.models import TINY, make_backbone
 from tests.bench.result import Result, Settings
-from tests.tiny import image_bytes, tiny_backbone
+from tests.tiny import tiny_backbone
 
-WARM_ROWS = 8
 LOAD_EVERY = 5
 
 
@@ -55,48 +47,14 @@ def run(settings: Settings) -> Result:
     _add_churn(result, plan)
     backbone = tiny_backbone() if settings.short else make_backbone(TINY, settings.weights)
     with TemporaryDirectory() as folder:
-        service = _Service(backbone, Path(folder), tasks=WARM_ROWS + 1 + 3 * plan.cold)
+        service = ColdService(backbone, Path(folder), tasks=WARM_ROWS + 1 + 3 * plan.cold)
         _add_first_requests(result, plan, service)
         _add_warm_batches(result, plan, service)
         service.engine.close()
     return result
 
 
-class _Service:
-    """An engine without its HTTP, and the tasks of its store: first the warm ones, then cold."""
-
-    def __init__(self, backbone: Backbone, folder: Path, tasks: int) -> None:
-        artifacts, store = RandomSource(backbone.spec), DirectoryStore(folder)
-        names = [f"task-{number}" for number in range(tasks)]
-        for name in names:
-            store.publish(artifacts.read(name, ""))
-        self.source = CachedStore(store)
-        self.warm, self._cold = names[: WARM_ROWS + 1], iter(names[WARM_ROWS + 1 :])
-        self.bank = AdapterBank(backbone, self.source, 1 << 30)
-        self.engine = Engine(TorchBackend(backbone), self.source, self.bank)
-        self.engine.warm_up(self.warm)
-        self._image = image_bytes(0, (224, 224), "JPEG")
-
-    def next_cold(self) -> str:
-        """Return a task that was never asked for."""
-        return next(self._cold)
-
-    def prefetch(self, task: str) -> None:
-        """Begin to load a task in the background."""
-        self.bank.prefetch([AdapterKey(task, self.source.current(task).version)])
-
-    def ask(self, tasks: Sequence[str]) -> float:
-        """Return the seconds until all rows of one batch are answered."""
-        start = time.perf_counter()
-        outcomes = self.engine.predict([Query(self._image, task) for task in tasks])
-        taken = time.perf_counter() - start
-        failed = [outcome for outcome in outcomes if not isinstance(outcome, Answer)]
-        if failed:
-            raise failed[0]
-        return taken
-
-
-def _add_first_requests(result: Result, plan: Plan, service: _Service) -> None:
+def _add_first_requests(result: Result, plan: Plan, service: ColdService) -> None:
     """Ask for a warm task and for a new one by turns, one row each."""
     warm, first = [], []
     for _ in range(plan.cold):
@@ -111,7 +69,7 @@ def _add_first_requests(result: Result, plan: Plan, service: _Service) -> None:
     )
 
 
-def _add_warm_batches(result: Result, plan: Plan, service: _Service) -> None:
+def _add_warm_batches(result: Result, plan: Plan, service: ColdService) -> None:
     """Ask for batches without and with loads, in windows by turns."""
     seconds: dict[str, list[float]] = {"all warm": [], "a cold row": [], "loads beside": []}
     each = plan.cold * LOAD_EVERY // plan.windows
@@ -132,7 +90,7 @@ def _add_warm_batches(result: Result, plan: Plan, service: _Service) -> None:
     ]
 
 
-def _batch(service: _Service, kind: str, number: int) -> float:
+def _batch(service: ColdService, kind: str, number: int) -> float:
     """Return the seconds of one batch."""
     if number % LOAD_EVERY:
         return service.ask(service.warm[:WARM_ROWS])

@@ -4,10 +4,8 @@ Every row of a batch belongs to another task. All candidates of a cell run in tu
 process, under the allocator's setting of the service.
 """
 
-import statistics
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -18,7 +16,8 @@ from serving.memory import keep_freed_memory
 from serving.resident import make_resident
 from tests.bench.accuracy import deviations
 from tests.bench.candidates import bare_trunks, warm_backends, with_adapters
-from tests.bench.measure import Seconds, in_turns, speed_ratio
+from tests.bench.contest import rows_of, timed
+from tests.bench.measure import Seconds, speed_ratio
 from tests.bench.models import (
     BASE,
     TINY,
@@ -27,7 +26,7 @@ from tests.bench.models import (
     random_adapter,
     random_pixels,
 )
-from tests.bench.peers import Forward, num_copies, trunk_bytes
+from tests.bench.peers import num_copies, trunk_bytes
 from tests.bench.result import Result, Settings
 
 RATIOS = {
@@ -109,51 +108,15 @@ def _measure(result: Result, plan: Plan, backbone: Backbone, precision: str) -> 
     for batch in plan.batches:
         candidates = bare | with_adapters(backbone, backends, adapters[:batch])
         of_ratios = backbone.spec.name == plan.models[-1] and batch == plan.batch_of_ratios
-        seconds = _timed(plan, candidates, random_pixels(backbone, batch), of_ratios)
-        result.rows += _rows(backbone.spec.name, precision, batch, seconds)
+        budget_s = plan.seconds * (3 if of_ratios else 1)
+        seconds = timed(candidates, random_pixels(backbone, batch), plan.rounds, budget_s)
+        conditions = {"model": backbone.spec.name, "precision": precision}
+        result.rows += rows_of(conditions, batch, seconds)
         if of_ratios:
             _add_ratios(result, plan, precision, seconds)
             _note_memory(result, backbone, adapters[:batch])
     if backbone.spec.name == TINY and precision == "float32":
         _add_accuracy(result, backbone, backends, adapters[:16])
-
-
-@torch.inference_mode()
-def _timed(
-    plan: Plan, candidates: Mapping[str, Forward], pixels: torch.Tensor, of_ratios: bool
-) -> Seconds:
-    """Time all candidates on the same pixels, in as many rounds as their time allows."""
-
-    def whole(forward: Forward) -> None:
-        forward(pixels)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-
-    calls = {name: partial(whole, forward) for name, forward in candidates.items()}
-    round_s = sum(first[0] for first in in_turns(calls, rounds=1, warm_up=0).values())
-    least, most = plan.rounds
-    rounds = int(plan.seconds * (3 if of_ratios else 1) / round_s)
-    return in_turns(calls, min(max(rounds, least), most), warm_up=0)
-
-
-def _rows(model: str, precision: str, batch: int, seconds: Seconds) -> list[dict[str, Any]]:
-    rows = []
-    for candidate, times in seconds.items():
-        over_plain = speed_ratio(seconds, candidate, "plain")
-        rows.append(
-            {
-                "model": model,
-                "precision": precision,
-                "batch": batch,
-                "candidate": candidate,
-                "images_per_s": batch / statistics.median(times),
-                "over_plain": over_plain.median,
-                "low": over_plain.low,
-                "high": over_plain.high,
-                "rounds": len(times),
-            }
-        )
-    return rows
 
 
 def _add_ratios(result: Result, plan: Plan, precision: str, seconds: Seconds) -> None:

@@ -1,0 +1,51 @@
+"""An engine over a store in a folder, without Redis and HTTP, and tasks that it never saw."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapters.backbone import Backbone
+from adapters.cached_store import CachedStore
+from adapters.store import DirectoryStore
+from serving.bank import AdapterBank, AdapterKey
+from serving.engine import Engine, Query
+from serving.protocol import Answer
+from serving.torch_backend import TorchBackend
+from tests.bench.models import RandomSource
+from tests.tiny import image_bytes
+
+WARM_ROWS = 8
+
+
+class ColdService:
+    """An engine without its HTTP, and the tasks of its store: first the warm ones, then cold."""
+
+    def __init__(self, backbone: Backbone, folder: Path, tasks: int) -> None:
+        artifacts, store = RandomSource(backbone.spec), DirectoryStore(folder)
+        names = [f"task-{number}" for number in range(tasks)]
+        for name in names:
+            store.publish(artifacts.read(name, ""))
+        self.source = CachedStore(store)
+        self.warm, self._cold = names[: WARM_ROWS + 1], iter(names[WARM_ROWS + 1 :])
+        self.bank = AdapterBank(backbone, self.source, 1 << 30)
+        self.engine = Engine(TorchBackend(backbone), self.source, self.bank)
+        self.engine.warm_up(self.warm)
+        self._image = image_bytes(0, (224, 224), "JPEG")
+
+    def next_cold(self) -> str:
+        """Return a task that was never asked for."""
+        return next(self._cold)
+
+    def prefetch(self, task: str) -> None:
+        """Begin to load a task in the background."""
+        self.bank.prefetch([AdapterKey(task, self.source.current(task).version)])
+
+    def ask(self, tasks: Sequence[str]) -> float:
+        """Return the seconds until all rows of one batch are answered."""
+        start = time.perf_counter()
+        outcomes = self.engine.predict([Query(self._image, task) for task in tasks])
+        taken = time.perf_counter() - start
+        failed = [outcome for outcome in outcomes if not isinstance(outcome, Answer)]
+        if failed:
+            raise failed[0]
+        return taken
