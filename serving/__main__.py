@@ -1,16 +1,16 @@
-"""Command line of the service: `python -m serving start | stop | link`."""
+"""Command line of the service: `python -m serving start | stop | export | link`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from adapters.errors import AdapterError
 from adapters.redis_server import RedisServer, find_server
-from adapters.spec import EMBEDDED
+from adapters.spec import EMBEDDED, Pooling
 from serving.configure import Launch, java_home
 from serving.errors import ConfigError
 from serving.launch import adopt, start, stop
@@ -78,6 +78,28 @@ def _stop(args: argparse.Namespace) -> None:
     print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
 
 
+def _export(args: argparse.Namespace) -> None:
+    """Write the trunk as ONNX; torch and ONNX are loaded only for this."""
+    from adapters.backbone import load_backbone  # noqa: PLC0415
+    from serving.export import export_trunk, read_out_by  # noqa: PLC0415
+    from serving.quantise import export_int8  # noqa: PLC0415
+    from serving.samples import read_samples  # noqa: PLC0415
+
+    backbone = read_out_by(load_backbone(args.backbone, args.weights), args.pooling)
+    if args.precision == "float32":
+        export = export_trunk(backbone, args.out)
+        print(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
+    else:
+        samples = read_samples(backbone, args.store, args.images)
+        export = export_int8(backbone, args.out, samples, args.floor)
+        for task, share in sorted((export.agreement or {}).items()):
+            print(f"{task}: {share:.1%} of its images have the same best class as in float32")
+    print(
+        f"wrote {args.out}; serve it with --set backend=onnx --set onnx={args.out} "
+        f"--set precision={args.precision}"
+    )
+
+
 def _link(args: argparse.Namespace) -> None:
     """Make plain `torchserve --start` and `redis-server` work in the activated environment."""
     programs = {"java": Path(java_home()) / "bin" / "java", "redis-server": find_server()}
@@ -110,6 +132,20 @@ def _parser() -> argparse.ArgumentParser:
     begin.set_defaults(act=_start)
     end = commands.add_parser("stop", help="stop what start started")
     end.set_defaults(act=_stop)
+    export = commands.add_parser(
+        "export", help="write the frozen trunk as ONNX, compared with torch"
+    )
+    export.add_argument("--backbone", default=EMBEDDED)
+    export.add_argument("--weights", type=Path)
+    export.add_argument(
+        "--pooling", choices=get_args(Pooling), help="the backbone's own unless told"
+    )
+    export.add_argument("--precision", choices=["float32", "int8"], default="float32")
+    export.add_argument("--out", type=Path, default=Path("runs/onnx"))
+    export.add_argument("--store", type=Path, default=Path("runs/store"), help="tasks to compare")
+    export.add_argument("--images", type=Path, default=Path("data"), help="with a folder per task")
+    export.add_argument("--floor", type=float, default=0.99, help="least agreement of any task")
+    export.set_defaults(act=_export)
     link = commands.add_parser("link", help="put Java and Redis on an environment's PATH")
     link.add_argument("bin", type=Path)
     link.set_defaults(act=_link)

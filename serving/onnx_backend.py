@@ -65,18 +65,19 @@ class OnnxBackend:
         self, form: Form, pixels: Float[Tensor, "B 3 H W"], prompts: Prompts
     ) -> Float[Tensor, "B D"]:
         """Return one feature per row; see `Backend.features`."""
-        if not isinstance(prompts, DeepPrompts) or not covers(self._exported, form):
+        if not covers(self._exported, form):
             return self._torch.features(form, pixels, prompts)
-        found = run_session(self._session, {"pixels": pixels} | _inputs(prompts))
+        found = run_session(self._session, graph_inputs(pixels, prompts))
         return found.to(self.backbone.device)
 
 
-def _inputs(prompts: DeepPrompts) -> dict[str, Tensor]:
-    """Return the graph's inputs; it takes one prompt at least, masked where there is none."""
+def graph_inputs(pixels: Tensor, prompts: Prompts) -> dict[str, Tensor]:
+    """Return the graph's inputs by name; it takes one prompt at least, masked if there is none."""
+    assert isinstance(prompts, DeepPrompts), "shallow prompts are not in the graph"
     prefix, mask = prompts.prefix, prompts.mask
     if mask is None:
         mask = prefix.new_zeros(len(prefix), prefix.shape[2])
     if not prefix.shape[2]:
         prefix, mask = F.pad(prefix, (0, 0) * 3 + (0, 1)), F.pad(mask, (0, 1), value=-torch.inf)
     last = {} if prompts.last is None else {"last": prompts.last}
-    return {"prefix": prefix, "mask": mask, **last}
+    return {"pixels": pixels, "prefix": prefix, "mask": mask, **last}

@@ -5,21 +5,22 @@ process, under the allocator's setting of the service.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from adapters.adapter import Adapter
-from adapters.backbone import Backbone, choose_device
+from adapters.backbone import Backbone
 from serving.backend import Backend
 from serving.memory import keep_freed_memory
 from serving.resident import make_resident
 from tests.bench.accuracy import deviations
-from tests.bench.candidates import bare_trunks, warm_backends, with_adapters
+from tests.bench.candidates import bare_trunks, exported_backends, warm_backends, with_adapters
 from tests.bench.contest import rows_of, timed
+from tests.bench.engine_plan import CUDA_RATIOS, Plan, plan_of
 from tests.bench.measure import Seconds, speed_ratio
 from tests.bench.models import (
-    BASE,
     TINY,
     in_precision,
     make_backbone,
@@ -29,18 +30,6 @@ from tests.bench.models import (
 from tests.bench.peers import num_copies, trunk_bytes
 from tests.bench.result import Result, Settings
 
-RATIOS = {
-    "mixed_over_plain": ("bfloat16", "mixed", "plain"),
-    "compiled_over_plain": ("bfloat16", "mixed compiled", "plain"),
-    "compiled_over_compiled_plain": ("bfloat16", "mixed compiled", "plain compiled"),
-    "mixed_over_token_form": ("bfloat16", "mixed", "token form"),
-    "mixed_over_per_task_loop": ("bfloat16", "mixed", "one forward per task"),
-    "onnx_over_plain_fp32": ("float32", "onnx", "plain"),
-    "int8_over_plain_fp32": ("float32", "onnx int8", "plain"),
-}
-"""Precision, candidate, and whose throughput it is compared with."""
-
-CUDA_RATIOS = RATIOS | {"cuda_mixed_over_compiled_plain": RATIOS["compiled_over_compiled_plain"]}
 OTHER_RATIOS = ("float32_relative_error", "float32_same_labels", "int8_agreement")
 NOTES = (
     "every row of a batch belongs to another task: 20 deep prompts per block, class token read",
@@ -52,58 +41,27 @@ NOTES = (
 )
 
 
-class Plan(NamedTuple):
-    """What is measured, and for how long.
-
-    Attributes:
-        models: timm's names; the ratios are those of the last one.
-        precisions: floating types.
-        batches: rows of one forward.
-        batch_of_ratios: the one that the ratios are about.
-        compiled: whether to compile too.
-        rounds: at least and at most.
-        ratios: by name.
-        seconds: of one cell, if the rounds allow it; the cells of the ratios get three times that.
-    """
-
-    models: tuple[str, ...]
-    precisions: tuple[str, ...]
-    batches: tuple[int, ...]
-    batch_of_ratios: int
-    compiled: bool = True
-    rounds: tuple[int, int] = (5, 30)
-    ratios: Mapping[str, tuple[str, str, str]] = RATIOS
-    seconds: float = 40.0
-
-
-SHORT = Plan((TINY,), ("float32", "bfloat16"), (2, 4), 4, compiled=False, rounds=(2, 2))
-ON_CPU = Plan((TINY, BASE), ("float32", "bfloat16"), (1, 8, 16, 32), 16)
-ON_CUDA = Plan((TINY, BASE), ("bfloat16",), (1, 8, 64, 256), 64, ratios=CUDA_RATIOS)
-
-
 def run(settings: Settings) -> Result:
     """Measure every cell of model, precision and batch."""
     keep_freed_memory()
-    plan = _plan(settings)
+    plan = plan_of(settings)
     result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
     for model in plan.models:
         whole = make_backbone(model, settings.weights if model == TINY else None)
         for precision in plan.precisions:
-            _measure(result, plan, in_precision(whole, precision), precision)
+            with TemporaryDirectory() as folder:
+                _measure(result, plan, in_precision(whole, precision), Path(folder))
             torch.compiler.reset()
     return result
 
 
-def _plan(settings: Settings) -> Plan:
-    if settings.short:
-        return SHORT
-    return ON_CUDA if choose_device().type == "cuda" else ON_CPU
-
-
-def _measure(result: Result, plan: Plan, backbone: Backbone, precision: str) -> None:
-    """Measure one model in one precision, at every batch size."""
+def _measure(result: Result, plan: Plan, backbone: Backbone, folder: Path) -> None:
+    """Measure one model in one precision, at every batch size; exports go to the folder."""
+    precision = str(backbone.dtype).removeprefix("torch.")
     adapters = [random_adapter(backbone.spec, i) for i in range(max(plan.batches))]
     backends = warm_backends(backbone, plan.batches, compiled=plan.compiled)
+    if precision == "float32":
+        backends |= exported_backends(backbone, folder)
     bare = bare_trunks(backbone, plan.batches, compiled=plan.compiled)
     for batch in plan.batches:
         candidates = bare | with_adapters(backbone, backends, adapters[:batch])

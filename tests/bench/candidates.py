@@ -1,12 +1,15 @@
 """Everything that takes part in one contest of forwards: ours and its peers, on one backbone."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 
 from adapters.adapter import Adapter
 from adapters.backbone import Backbone
 from serving.backend import Backend, Example, Form
+from serving.export import export_trunk
+from serving.onnx_backend import OnnxBackend
 from serving.resident import make_resident
 from serving.torch_backend import TorchBackend
 from tests.bench import peers
@@ -31,6 +34,17 @@ def warm_backends(
     for backend in backends.values():
         backend.warm_up([Example(form, NUM_PROMPTS)])
     return backends
+
+
+def exported_backends(backbone: Backbone, folder: Path) -> dict[str, Backend]:
+    """Export the trunk and return the backends that run it; the folder must stay.
+
+    Args:
+        backbone: float32, on the CPU.
+        folder: where to write.
+    """
+    export_trunk(backbone, folder / "float32")
+    return {"onnx": OnnxBackend(backbone, folder / "float32")}
 
 
 def bare_trunks(

@@ -1,6 +1,8 @@
 """Memory over many loads and evictions: nothing may be left behind by an adapter that is gone."""
 
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ import psutil
 from jaxtyping import Float64
 
 from serving.bank import AdapterBank, AdapterKey
+from serving.memory import keep_freed_memory
 from serving.resident import make_resident
 from tests.bench.models import RandomSource, random_adapter
 from tests.tiny import tiny_backbone
@@ -46,11 +49,17 @@ class _Memory:
 
 
 def churn(cycles: int) -> Churn:
-    """Load another version each time into a bank that has room for four.
+    """Load another version each time into a bank that has room for four, in a process of its own.
 
     Args:
         cycles: a multiple of twenty.
     """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_churn, cycles).result()
+
+
+def _churn(cycles: int) -> Churn:
+    keep_freed_memory()
     backbone = tiny_backbone()
     random = RandomSource(backbone.spec)
     source = _Memory([random.read(f"task-{number}", "") for number in range(TASKS)])

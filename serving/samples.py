@@ -1,0 +1,58 @@
+"""Published tasks and images of them, for comparing precisions. Reads a store and folders."""
+
+import random
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from adapters.backbone import Backbone
+from adapters.codec import decode
+from adapters.errors import AdapterError
+from adapters.preprocess import decode_image, to_pixels
+from adapters.store import DirectoryStore
+from serving.export import ExportError, covers
+from serving.quantise import Sample
+from serving.resident import Resident, make_resident
+
+SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def read_samples(
+    backbone: Backbone, store: Path, images: Path, most: int = 200
+) -> dict[str, Sample]:
+    """Return, for every task of the store that has a folder of images, some of them as pixels.
+
+    Args:
+        backbone: tasks of another one, or of a read-out that it does not export, are left out.
+        store: folder of an adapter store.
+        images: folder with one folder per task, of any depth.
+        most: images of one task; the choice is the same each time.
+
+    Raises:
+        ExportError: no task has images.
+    """
+    samples = {}
+    truth = DirectoryStore(store)
+    for task in truth.tasks():
+        files = sorted(p for p in (images / task).rglob("*") if p.suffix.lower() in SUFFIXES)
+        resident = _resident(backbone, truth, task) if files else None
+        if resident is not None and covers(backbone.spec, resident.form):
+            chosen = random.Random(task).sample(files, min(most, len(files)))
+            rule = resident.meta.preprocessing
+            pixels = [to_pixels(decode_image(path.read_bytes()), rule) for path in chosen]
+            samples[task] = Sample(resident, torch.stack(pixels))
+    if not samples:
+        raise ExportError(
+            f"int8 is compared with float32 on images of published tasks, and none was found: "
+            f"expected {images}/<task>/…/*.jpg for tasks of {store} that were trained on "
+            f"{backbone.spec.name}"
+        )
+    return samples
+
+
+def _resident(backbone: Backbone, store: DirectoryStore, task: str) -> Resident | None:
+    try:
+        return make_resident(decode(store.read(task, store.current(task).version)), backbone)
+    except AdapterError:  # another backbone's, or damaged: nothing to compare
+        return None
