@@ -82,21 +82,20 @@ def export_int8(
         with TemporaryDirectory() as name:
             exact = Path(name) / "float32"
             export_trunk(backbone, exact)
-            expected = _labels_of(backbone, exact / GRAPH, samples)
+            expected = labels_of(backbone, exact / GRAPH, samples)
             for scheme in SCHEMES:
                 quantise(backbone, exact / GRAPH, scratch / GRAPH, scheme)
-                agreement = _agreement(expected, _labels_of(backbone, scratch / GRAPH, samples))
-                found[scheme.name] = agreement
-                _log.info("int8, %s: %s", scheme.name, _in_words(agreement))
-                if min(agreement.values()) >= floor:
+                shares = agreement(expected, labels_of(backbone, scratch / GRAPH, samples))
+                found[scheme.name] = shares
+                _log.info("int8, %s: %s", scheme.name, _in_words(shares))
+                if min(shares.values()) >= floor:
                     errors = errors_against_torch(backbone, scratch / GRAPH)
-                    precision = "int8"
-                    export = write_report(scratch, backbone.spec, precision, errors, agreement)
+                    export = write_report(scratch, backbone.spec, "int8", errors, shares)
                     put_in_place(scratch, folder)
                     return export
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    tried = "; ".join(f"{scheme}: {_in_words(agreement)}" for scheme, agreement in found.items())
+    tried = "; ".join(f"{scheme}: {_in_words(shares)}" for scheme, shares in found.items())
     raise ExportError(
         f"int8 of {backbone.spec.name}: every task must agree with float32 on {floor:.1%} of its "
         f"images, and under no scheme does ({tried}); nothing was written. Serve float32, "
@@ -146,9 +145,10 @@ def _weight_shape(backbone: Backbone, name: str) -> tuple[int, ...]:
     return tuple(reversed(layers[name].weight.shape))
 
 
-def _labels_of(
+def labels_of(
     backbone: Backbone, graph: Path, samples: Mapping[str, Sample]
 ) -> dict[str, torch.Tensor]:
+    """Return the best class of every image of every task, as one graph sees it."""
     session = open_session(graph)
     return {task: _labels(backbone, session, *sample) for task, sample in samples.items()}
 
@@ -169,13 +169,14 @@ def _labels(
     return torch.cat(labels)
 
 
-def _agreement(
+def agreement(
     expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
 ) -> dict[str, float]:
+    """Return per task the share of images with the same best class."""
     return {
         task: float((labels == found[task]).double().mean()) for task, labels in expected.items()
     }
 
 
-def _in_words(agreement: Mapping[str, float]) -> str:
-    return ", ".join(f"{task} {share:.1%}" for task, share in sorted(agreement.items()))
+def _in_words(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{task} {share:.1%}" for task, share in sorted(shares.items()))

@@ -29,7 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
-    parser.add_argument("--short", action="store_true", help="see that it runs; numbers mean little")
+    parser.add_argument(
+        "--short", action="store_true", help="see that it runs; numbers mean little"
+    )
     parser.add_argument("--weights", type=Path, help="checkpoint of vit_tiny_patch16_224")
     parser.add_argument("--store", type=Path, help="adapter store with tasks of that checkpoint")
     parser.add_argument("--data", type=Path, help="folder with those tasks' images")

@@ -11,14 +11,18 @@ from tempfile import TemporaryDirectory
 import torch
 
 from adapters.adapter import Adapter
-from adapters.backbone import Backbone
+from adapters.backbone import Backbone, load_backbone
 from serving.backend import Backend
 from serving.memory import keep_freed_memory
+from serving.quantise import Scheme
 from serving.resident import make_resident
+from serving.samples import read_samples
 from tests.bench.accuracy import deviations
 from tests.bench.candidates import bare_trunks, exported_backends, warm_backends, with_adapters
 from tests.bench.contest import rows_of, timed
+from tests.bench.digits import digits_sample
 from tests.bench.engine_plan import CUDA_RATIOS, Plan, plan_of
+from tests.bench.int8 import FLOOR, try_schemes
 from tests.bench.measure import Seconds, speed_ratio
 from tests.bench.models import (
     TINY,
@@ -46,22 +50,53 @@ def run(settings: Settings) -> Result:
     keep_freed_memory()
     plan = plan_of(settings)
     result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
+    scheme = _settle_int8(result, settings) if "float32" in plan.precisions else None
     for model in plan.models:
         whole = make_backbone(model, settings.weights if model == TINY else None)
         for precision in plan.precisions:
             with TemporaryDirectory() as folder:
-                _measure(result, plan, in_precision(whole, precision), Path(folder))
+                _measure(result, plan, in_precision(whole, precision), scheme, Path(folder))
             torch.compiler.reset()
     return result
 
 
-def _measure(result: Result, plan: Plan, backbone: Backbone, folder: Path) -> None:
-    """Measure one model in one precision, at every batch size; exports go to the folder."""
+def _settle_int8(result: Result, settings: Settings) -> Scheme:
+    """Find the int8 scheme that is to be measured, and note how far it agrees with float32."""
+    if settings.store is not None and settings.data is not None:
+        backbone = make_backbone(TINY, settings.weights)
+        samples = read_samples(backbone, settings.store, settings.data)
+    else:
+        backbone = load_backbone(pooling="mean")
+        samples = {"digits": digits_sample(backbone)}
+    tried = try_schemes(backbone, samples)
+    result.ratios["int8_agreement"] = min(tried[-1].agreement.values())
+    for scheme, agreement in tried:
+        shares = ", ".join(f"{task} {share:.1%}" for task, share in agreement.items())
+        result.notes.append(
+            f"int8 of {backbone.spec.name}, {scheme.name}: {shares} of the images have the same "
+            f"best class as in float32; {FLOOR:.0%} of each task are demanded"
+        )
+    result.notes.append(f"onnx int8 is: {tried[-1].scheme.name}")
+    return tried[-1].scheme
+
+
+def _measure(
+    result: Result, plan: Plan, backbone: Backbone, scheme: Scheme | None, folder: Path
+) -> None:
+    """Measure one model in one precision, at every batch size.
+
+    Args:
+        result: is added to.
+        plan: what to measure.
+        backbone: in the precision to be measured.
+        scheme: of int8; None where the plan has no float32.
+        folder: for exports.
+    """
     precision = str(backbone.dtype).removeprefix("torch.")
     adapters = [random_adapter(backbone.spec, i) for i in range(max(plan.batches))]
     backends = warm_backends(backbone, plan.batches, compiled=plan.compiled)
-    if precision == "float32":
-        backends |= exported_backends(backbone, folder)
+    if scheme is not None and precision == "float32":
+        backends |= exported_backends(backbone, folder, scheme)
     bare = bare_trunks(backbone, plan.batches, compiled=plan.compiled)
     for batch in plan.batches:
         candidates = bare | with_adapters(backbone, backends, adapters[:batch])

@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     compiled: bool = True
     rounds: tuple[int, int] = (5, 30)
     ratios: Mapping[str, tuple[str, str, str]] = RATIOS
-    seconds: float = 40.0
+    seconds: float = 20.0
 
 
 SHORT = Plan((TINY,), ("float32", "bfloat16"), (2, 4), 4, compiled=False, rounds=(2, 2))

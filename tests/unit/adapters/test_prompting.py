@@ -93,9 +93,7 @@ def test_gradients_of_prompts_equal_those_of_the_token_form():
     for form in ("prefix", "tokens"):
         prompts = adapter.prompts.double().requires_grad_()
         if form == "prefix":
-            feature = features(
-                trunk, spec, pixels, DeepPrompts(prefix_of(trunk, prompts)[None])
-            )[0]
+            feature = features(trunk, spec, pixels, DeepPrompts(prefix_of(trunk, prompts)[None]))[0]
         else:
             row = type(adapter)(prompts, adapter.head_weight, adapter.head_bias, adapter.meta)
             feature = reference_feature(trunk, row, pixels[0])
