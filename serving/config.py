@@ -27,7 +27,7 @@ class ServingConfig(BaseModel):
     bank_bytes: int = Field(1 << 30, ge=1, description="memory for resident adapters")
     pinned: tuple[str, ...] = Field((), description="tasks whose adapters are never evicted")
     preload: tuple[str, ...] | Literal["all"] = Field((), description="tasks loaded at the start")
-    load_patience_s: float = Field(1.0, ge=0, description="how long rows wait for a cold adapter")
+    load_patience_s: float = Field(2.0, ge=0, description="how long rows wait for a cold adapter")
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
     decode_threads: int = Field(2, ge=1)
     image_limits: ImageLimits = ImageLimits()

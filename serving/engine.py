@@ -70,7 +70,7 @@ class Engine:
         limits: ImageLimits = ImageLimits(),  # noqa: B008 (frozen)
         max_batch: int = 32,
         decode_threads: int = 2,
-        patience_s: float = 1.0,
+        patience_s: float = 2.0,
         pinned: Collection[str] = (),
     ) -> None:
         self._backend = backend

@@ -84,8 +84,11 @@ def export_trunk(backbone: Backbone, folder: Path, pooling: Pooling | None = Non
         pooling: the read-out to export; the backbone's own unless told.
 
     Raises:
-        ExportError: torch and the graph differ by more than `MAX_ERROR`; nothing is written.
+        ExportError: the backbone is not float32, or torch and the graph differ by more than
+            `MAX_ERROR`; nothing is written.
     """
+    if backbone.dtype != torch.float32:
+        raise ExportError(f"an export starts from float32 weights, found {backbone.dtype}")
     backbone = read_out_by(backbone, pooling)
     scratch = fresh(folder)
     try:

@@ -29,7 +29,7 @@ class _Plan:
 
 def run(settings: Settings) -> Result:
     """Measure all of it; starts two services of its own and ends them."""
-    plan = _Plan(2, 4, 4) if settings.short else _Plan(9, 12, 30)
+    plan = _Plan(2, 4, 4) if settings.short else _Plan(7, 10, 15)
     result = Result("http")
     with TemporaryDirectory(prefix="bench-http-") as name, ExitStack() as stack:
         scene = Scene(Path(name), settings.weights)

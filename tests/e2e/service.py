@@ -30,6 +30,7 @@ from serving.bank import AdapterBank
 from serving.engine import Engine, Query
 from serving.launch import Running
 from serving.protocol import Answer
+from serving.torch_backend import TorchBackend
 from tests import hostile
 from tests.artifacts import make_adapter
 from tests.waiting import wait_until
@@ -131,7 +132,8 @@ def publish_all(root: Path, redis_url: str, spec: BackboneSpec) -> CachedStore:
 def expecting_engine(backbone: Backbone, root: Path) -> Engine:
     """Return an engine of this process on the same store, without Redis."""
     source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
-    return Engine(backbone, source, AdapterBank(backbone, source, 1 << 30), decode_threads=1)
+    bank = AdapterBank(backbone, source, 1 << 30)
+    return Engine(TorchBackend(backbone), source, bank, decode_threads=1, patience_s=60.0)
 
 
 def asks(count: int) -> list[Ask]:

@@ -13,7 +13,8 @@ LENGTHS = (4, 0, 7, 1, 4)
 
 def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=LENGTHS):
     """Return adapters, residents and pixels of some rows."""
-    spec = backbone.spec.model_copy(update={"pooling": pooling})
+    norm = "before-pooling" if pooling == "cls" else "after-pooling"
+    spec = backbone.spec.model_copy(update={"pooling": pooling, "final_norm": norm})
     adapters = [
         make_adapter(
             method=method if lengths[i % len(lengths)] else "linear",
@@ -34,8 +35,8 @@ def features_of(backend, residents, pixels):
         return backend.features(form, pixels.clone(), prompts)
 
 
-def expected_of(adapters, pixels):
-    exact = tiny_backbone(dtype=torch.float64).trunk
+def expected_of(adapters, pixels, trunk=None):
+    exact = tiny_backbone(trunk, dtype=torch.float64).trunk
     return torch.stack(
         [reference_feature(exact, a, p) for a, p in zip(adapters, pixels, strict=True)]
     )

@@ -205,3 +205,33 @@ def test_redis_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert load_config({}, tmp_path).redis_url == "redis://here:1/0"
     monkeypatch.delenv("REDIS_URL")
     assert load_config({}, tmp_path).redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"backend": "onnx"}, "export"),
+        ({"precision": "int8"}, "backend: onnx"),
+        ({"backend": "onnx", "onnx": "x", "precision": "bfloat16"}, "torch"),
+        ({"backend": "onnx", "onnx": "x", "compile": True}, "torch"),
+        ({"backend": "tensorflow"}, "backend"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_anything_starts(
+    settings: dict[str, Any], words: str, launch: Launch
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        write_configuration(launch.model_copy(update={"settings": settings}))
+
+
+def test_a_launchs_settings_reach_the_engine_with_paths_that_hold_anywhere(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"backend": "onnx", "onnx": "exported", "preload": "all", "pinned": ["pets"]}
+    written = write_configuration(launch.model_copy(update={"settings": settings}))
+    model = written.parent / "model_store" / "spt"
+    config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
+    assert config.onnx == tmp_path / "exported"
+    assert (config.preload, config.pinned) == ("all", ("pets",))
