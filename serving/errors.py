@@ -4,6 +4,7 @@ AdapterError
 ├── BadParameter     a query parameter or header is missing or wrong
 ├── AdapterLoading   a cold adapter takes longer to load than its row may wait
 ├── ConfigError      the service is misconfigured; it does not start
+├── ExportError      the trunk cannot be exported, or an export cannot be served
 └── LaunchError      TorchServe or Redis could not be started
 """
 
@@ -26,6 +27,10 @@ class AdapterLoading(AdapterError):
 
 class ConfigError(AdapterError):
     """The service is misconfigured; it does not start."""
+
+
+class ExportError(AdapterError):
+    """The trunk cannot be exported, or an export cannot be served."""
 
 
 class LaunchError(AdapterError):

@@ -19,21 +19,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from adapters.backbone import Backbone
-from adapters.errors import AdapterError
 from adapters.prompting import DeepPrompts, features
 from adapters.spec import BackboneSpec, Pooling
 from serving.backend import Form
 from serving.comparison import errors_against_torch
+from serving.errors import ExportError
 
 OPSET: Final = 18
 MAX_ERROR: Final = 1e-5
 GRAPH: Final = "trunk.onnx"
 WEIGHTS: Final = "trunk.onnx.data"
 REPORT: Final = "trunk.json"
-
-
-class ExportError(AdapterError):
-    """The trunk cannot be exported, or an export cannot be served."""
 
 
 class Export(BaseModel):

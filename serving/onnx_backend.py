@@ -12,7 +12,8 @@ from torch import Tensor
 from adapters.backbone import Backbone
 from adapters.prompting import DeepPrompts, Prompts
 from serving.backend import Example, Form
-from serving.export import GRAPH, ExportError, covers, read_export
+from serving.errors import ExportError
+from serving.export import GRAPH, covers, read_export
 from serving.gather import blank_prompts
 from serving.onnx_session import open_session, run_session
 from serving.torch_backend import TorchBackend

@@ -20,10 +20,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from adapters.backbone import Backbone
 from serving.comparison import errors_against_torch
+from serving.errors import ExportError
 from serving.export import (
     GRAPH,
     Export,
-    ExportError,
     export_trunk,
     fresh,
     put_in_place,

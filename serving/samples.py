@@ -11,7 +11,8 @@ from adapters.codec import decode
 from adapters.errors import AdapterError
 from adapters.preprocess import decode_image, to_pixels
 from adapters.store import DirectoryStore
-from serving.export import ExportError, covers
+from serving.errors import ExportError
+from serving.export import covers
 from serving.quantise import Sample
 from serving.resident import Resident, make_resident
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from serving.backend import Example, Form
+from serving.errors import ExportError
 from serving.export import (
     GRAPH,
     REPORT,
-    ExportError,
     covers,
     export_trunk,
     read_export,

@@ -5,7 +5,8 @@ import torch
 
 from adapters.codec import encode
 from adapters.store import DirectoryStore
-from serving.export import ExportError, read_export
+from serving.errors import ExportError
+from serving.export import read_export
 from serving.onnx_backend import OnnxBackend
 from serving.quantise import SCHEMES, Sample, export_int8
 from serving.resident import make_resident
