@@ -1,6 +1,7 @@
 """The trunk in torch: eager or compiled, on the CPU or on CUDA.
 
-Compiled on the CPU, one graph per form takes any number of rows. On CUDA, where every launch
+Compiled on the CPU, one graph per form takes any number of rows, its weights frozen into the
+layout that the processor likes (a setting that must hold while the graph is traced). On CUDA, where every launch
 costs and graphs have fixed shapes, batches are filled up to the next power of two. Whatever was
 not warmed up runs eagerly: no request ever waits for a compiler.
 """
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import torch
+import torch._inductor.config as inductor
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -55,7 +57,8 @@ class TorchBackend:
             for rows in self._batch_sizes():
                 pixels = torch.zeros(rows, 3, size, size)
                 blank = blank_prompts(self.backbone, form, rows, num_prompts, self.key_alignment)
-                self._run(form, pixels, blank)
+                with inductor.patch(freezing=not self._in_buckets):
+                    self._run(form, pixels, blank)
 
     @torch.inference_mode()
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
@@ -82,7 +85,7 @@ class TorchBackend:
         if self._in_buckets:
             options |= {"dynamic": False, "mode": "reduce-overhead", "recompile_limit": 64}
         else:
-            options |= {"dynamic": True, "options": {"freezing": True}}
+            options |= {"dynamic": True}
         return torch.compile(run, **options)
 
     def _spec(self, form: Form) -> BackboneSpec:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import torch
+import torch._inductor.config as inductor
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -65,13 +66,13 @@ def plain_compiled(backbone: Backbone, batches: Sequence[int]) -> Forward:
         fullgraph=True,
         dynamic=not on_cuda,
         isolate_recompiles=True,
-        **{"mode": "reduce-overhead"} if on_cuda else {"options": {"freezing": True}},
+        mode="reduce-overhead" if on_cuda else None,
     )
 
     def forward(pixels: Tensor) -> Tensor:
         return compiled(place(pixels, backbone))
 
-    with torch.inference_mode():
+    with torch.inference_mode(), inductor.patch(freezing=not on_cuda):
         for rows in sorted(set(batches) if on_cuda else {1, 2, max(batches)}):
             forward(torch.zeros(rows, 3, size, size))
     return forward

@@ -21,7 +21,7 @@ from adapters.errors import (
     WeightsError,
 )
 from adapters.store import DirectoryStore
-from serving.errors import CODES, BadParameter, ConfigError, LaunchError, to_wire
+from serving.errors import CODES, BadParameter, ConfigError, ExportError, LaunchError, to_wire
 from serving.protocol import HTTP_STATUS, ErrorCode
 from tests.artifacts import make_adapter, make_spec
 
@@ -29,6 +29,7 @@ NEVER_MET_BY_A_REQUEST = {
     BackboneUnsupported,  # the service does not start
     WeightsError,  # the same
     ConfigError,  # the same
+    ExportError,  # the same
     LaunchError,  # the same
     PublishConflict,  # the service publishes nothing
 }
