@@ -1,9 +1,9 @@
 """The trunk in torch: eager or compiled, on the CPU or on CUDA.
 
 Compiled on the CPU, one graph per form takes any number of rows, its weights frozen into the
-layout that the processor likes (a setting that must hold while the graph is traced). On CUDA, where every launch
-costs and graphs have fixed shapes, batches are filled up to the next power of two. Whatever was
-not warmed up runs eagerly: no request ever waits for a compiler.
+layout that the processor likes; that setting must hold while the graph is traced. On CUDA, where
+every launch costs and graphs have fixed shapes, batches are filled up to the next power of two.
+Whatever was not warmed up runs eagerly: no request ever waits for a compiler.
 """
 
 from collections.abc import Callable, Sequence
