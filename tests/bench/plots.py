@@ -15,17 +15,18 @@ COLOURS = (BLUE, ORANGE, "#4c9a6a", "#8d6ab8", "#b3474f")
 
 def engine(figure: Figure, rows: list[Row]) -> None:
     """Throughput of every candidate relative to the plain trunk, at the largest batch."""
-    panels = list(_by(rows, "model", "precision").values())
+    panels = [_largest_batch(panel) for panel in _by(rows, "model", "precision").values()]
     tallest = max(len(panel) for panel in panels)
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    figure.set_size_inches(4.2 * columns, lines * (0.9 + 0.28 * tallest))
+    figure.set_size_inches(5.2 * columns, lines * (0.9 + 0.28 * tallest))
     for number, panel in enumerate(panels, 1):
-        largest = max(row["batch"] for row in panel)
-        _engine_panel(
-            figure.add_subplot(lines, columns, number),
-            [row for row in panel if row["batch"] == largest],
-        )
+        _engine_panel(figure.add_subplot(lines, columns, number), panel)
+
+
+def _largest_batch(panel: list[Row]) -> list[Row]:
+    largest = max(row["batch"] for row in panel)
+    return [row for row in panel if row["batch"] == largest]
 
 
 def _engine_panel(axes: Axes, rows: list[Row]) -> None:
