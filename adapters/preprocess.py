@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from adapters.errors import BadImage, ImageTooLarge
+from adapters.image_limits import ImageLimits
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_ASPECT = 50
@@ -27,15 +28,6 @@ _INTERPOLATION = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 _Triple = tuple[float, float, float]
-
-
-class ImageLimits(BaseModel):
-    """What one image may cost us."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_bytes: int = Field(20_000_000, ge=1, description="encoded size")
-    max_pixels: int = Field(50_000_000, ge=1, description="width times height")
 
 
 class Preprocessing(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from adapters.preprocess import ImageLimits
+from adapters.image_limits import ImageLimits
 from adapters.spec import EMBEDDED
 from serving.errors import ConfigError
 

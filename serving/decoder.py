@@ -11,7 +11,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.preprocess import ImageLimits, Preprocessing, decode_image, to_pixels
+from adapters.image_limits import ImageLimits
+from adapters.preprocess import Preprocessing, decode_image, to_pixels
 
 Pixels = Float[Tensor, "3 H W"]
 

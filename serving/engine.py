@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from adapters.cached_store import CachedStore
 from adapters.errors import AdapterError
-from adapters.preprocess import ImageLimits
+from adapters.image_limits import ImageLimits
 from adapters.spec import BackboneSpec
 from serving.backend import Backend, Example, Form
 from serving.bank import AdapterBank, AdapterKey

@@ -94,6 +94,8 @@ class TorchBackend:
 
     def _batch_sizes(self) -> list[int]:
         """Return the sizes that, warmed up, cover every size."""
+        if not self._compiled:
+            return [self._max_batch]
         if self._in_buckets:
             return [2**i for i in range(_bucket(self._max_batch).bit_length())]
         return sorted({1, min(2, self._max_batch), self._max_batch})

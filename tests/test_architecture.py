@@ -46,6 +46,13 @@ def test_a_client_loads_neither_torch_nor_redis(module: str):
     assert done.stdout.split() == []
 
 
+def test_the_command_that_starts_and_stops_the_service_does_not_load_torch():
+    code = "import sys, serving.__main__; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
 def test_no_file_has_more_than_400_lines():
     lengths = {path: len(path.read_text().splitlines()) for path in FILES}
     assert relative([path for path, length in lengths.items() if length > MAX_LINES]) == []

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from adapters.preprocess import ImageLimits
+from adapters.image_limits import ImageLimits
 from clients.client import Client
 from clients.errors import ImageTooLarge, from_response
 from clients.loadgen import Ask

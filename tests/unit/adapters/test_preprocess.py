@@ -9,9 +9,9 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 from adapters.errors import BadImage, ImageTooLarge
+from adapters.image_limits import ImageLimits
 from adapters.preprocess import (
     MAX_ASPECT,
-    ImageLimits,
     Preprocessing,
     decode_image,
     normalise,

@@ -9,7 +9,8 @@ import torch
 from adapters.cached_store import CachedStore
 from adapters.codec import encode, version_of
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, BadImage, TaskNotFound
-from adapters.preprocess import ImageLimits, decode_image, to_pixels
+from adapters.image_limits import ImageLimits
+from adapters.preprocess import decode_image, to_pixels
 from adapters.store import DirectoryStore
 from serving.bank import AdapterBank, AdapterKey
 from serving.engine import Engine, Query
