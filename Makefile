@@ -68,4 +68,4 @@ bench: $(READY)  ## measure [BENCH="engine tasks cold http decode" WEIGHTS= STOR
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters
-	rm -rf runs/demo runs/train runs/serve .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs/demo runs/train runs/serve runs/bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -11,6 +11,7 @@ import yaml
 from adapters.errors import AdapterError
 from adapters.redis_server import RedisServer, find_server
 from adapters.spec import EMBEDDED, Pooling
+from serving.config import LEAST_AGREEMENT
 from serving.configure import Launch, java_home
 from serving.errors import ConfigError
 from serving.launch import adopt, start, stop
@@ -81,11 +82,11 @@ def _stop(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     """Write the trunk as ONNX; torch and ONNX are loaded only for this."""
     from adapters.backbone import load_backbone  # noqa: PLC0415
-    from serving.export import export_trunk, read_out_by  # noqa: PLC0415
+    from serving.export import export_trunk  # noqa: PLC0415
     from serving.quantise import export_int8  # noqa: PLC0415
     from serving.samples import read_samples  # noqa: PLC0415
 
-    backbone = read_out_by(load_backbone(args.backbone, args.weights), args.pooling)
+    backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
     if args.precision == "float32":
         export = export_trunk(backbone, args.out)
         print(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
@@ -144,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, default=Path("runs/onnx"))
     export.add_argument("--store", type=Path, default=Path("runs/store"), help="tasks to compare")
     export.add_argument("--images", type=Path, default=Path("data"), help="with a folder per task")
-    export.add_argument("--floor", type=float, default=0.99, help="least agreement of any task")
+    export.add_argument(
+        "--floor", type=float, default=LEAST_AGREEMENT, help="least agreement of any task"
+    )
     export.set_defaults(act=_export)
     link = commands.add_parser("link", help="put Java and Redis on an environment's PATH")
     link.add_argument("bin", type=Path)

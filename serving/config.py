@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.image_limits import ImageLimits
 from adapters.spec import EMBEDDED
 from serving.errors import ConfigError
+
+LEAST_AGREEMENT: Final = 0.99
+"""Share of a task's images whose best class int8 must not change, unless told."""
 
 
 class ServingConfig(BaseModel):

@@ -20,15 +20,14 @@ from torch import Tensor, nn
 
 from adapters.backbone import Backbone
 from adapters.prompting import DeepPrompts, features
-from adapters.spec import BackboneSpec, Pooling
+from adapters.spec import BackboneSpec
 from serving.backend import Form
-from serving.comparison import errors_against_torch
+from serving.comparison import errors_against_torch, random_inputs
 from serving.errors import ExportError
 
 OPSET: Final = 18
 MAX_ERROR: Final = 1e-5
 GRAPH: Final = "trunk.onnx"
-WEIGHTS: Final = "trunk.onnx.data"
 REPORT: Final = "trunk.json"
 
 
@@ -71,13 +70,12 @@ class PromptedTrunk(nn.Module):
         return features(self.trunk, self.spec, pixels, DeepPrompts(prefix, mask, last))
 
 
-def export_trunk(backbone: Backbone, folder: Path, pooling: Pooling | None = None) -> Export:
+def export_trunk(backbone: Backbone, folder: Path) -> Export:
     """Write a float32 trunk, check it, and compare it with torch.
 
     Args:
-        backbone: on the CPU, float32.
+        backbone: on the CPU, float32; its own read-out is exported.
         folder: replaced if it exists.
-        pooling: the read-out to export; the backbone's own unless told.
 
     Raises:
         ExportError: the backbone is not float32, or torch and the graph differ by more than
@@ -85,7 +83,6 @@ def export_trunk(backbone: Backbone, folder: Path, pooling: Pooling | None = Non
     """
     if backbone.dtype != torch.float32:
         raise ExportError(f"an export starts from float32 weights, found {backbone.dtype}")
-    backbone = read_out_by(backbone, pooling)
     scratch = fresh(folder)
     try:
         _write_graph(backbone, scratch / GRAPH)
@@ -101,15 +98,6 @@ def export_trunk(backbone: Backbone, folder: Path, pooling: Pooling | None = Non
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return export
-
-
-def read_out_by(backbone: Backbone, pooling: Pooling | None) -> Backbone:
-    """Return the backbone with another read-out, its final norm where that one has it."""
-    if pooling is None:
-        return backbone
-    norm = "before-pooling" if pooling == "cls" else "after-pooling"
-    spec = backbone.spec.model_copy(update={"pooling": pooling, "final_norm": norm})
-    return Backbone(backbone.trunk, spec, backbone.preprocessing)
 
 
 def read_export(folder: Path) -> Export:
@@ -178,7 +166,7 @@ def put_in_place(scratch: Path, folder: Path) -> None:
 
 def _write_graph(backbone: Backbone, path: Path) -> None:
     rows, prompts = torch.export.Dim("rows"), torch.export.Dim("prompts")
-    inputs = blank_inputs(backbone)
+    inputs = random_inputs(backbone, rows=2, prompts=3)
     shapes = {"pixels": {0: rows}, "prefix": {0: rows, 2: prompts}, "mask": {0: rows, 1: prompts}}
     if "last" in inputs:
         shapes["last"] = {0: rows, 1: torch.export.Dim("last")}
@@ -198,19 +186,6 @@ def _write_graph(backbone: Backbone, path: Path) -> None:
     assert program is not None, "the dynamo exporter returns a program"
     program.save(path, external_data=True)
     onnx.checker.check_model(path)
-
-
-def blank_inputs(backbone: Backbone, rows: int = 2, prompts: int = 3) -> dict[str, Tensor]:
-    """Return inputs of the graph, by name, all zeros."""
-    spec, attn = backbone.spec, backbone.trunk.blocks[0].attn
-    inputs = {
-        "pixels": torch.zeros(rows, 3, spec.image_size, spec.image_size),
-        "prefix": torch.zeros(rows, spec.depth, prompts, 2, attn.num_heads, attn.head_dim),
-        "mask": torch.zeros(rows, prompts),
-    }
-    if spec.pooling == "mean-with-prompts":
-        inputs["last"] = torch.zeros(rows, prompts + 1, spec.width)
-    return inputs
 
 
 def _sha256(path: Path) -> str:

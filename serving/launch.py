@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,9 +51,7 @@ def start(launch: Launch) -> Running:
         raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
     _refuse_taken_ports(launch)
     try:
-        with _interrupts_held_back():
-            running = _launch(launch)
-            record.write_text(running.model_dump_json(indent=2))
+        running = spawn(launch, write_configuration(launch))
         _wait_until_ready(running, launch.folder)
     except BaseException:
         stop(launch.folder)
@@ -61,8 +59,21 @@ def start(launch: Launch) -> Running:
     return running
 
 
-def _launch(launch: Launch) -> Running:
-    config = write_configuration(launch)
+def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None) -> Running:
+    """Start a TorchServe, wait for nothing, and write down what `stop` will end.
+
+    Args:
+        launch: whose folder, ports and environment it gets.
+        config: its config.properties.
+        changes: of that environment.
+    """
+    with _interrupts_held_back():
+        running = _spawn(launch, config, changes or {})
+        (launch.folder / "service.json").write_text(running.model_dump_json(indent=2))
+    return running
+
+
+def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
     scratch = Path(tempfile.mkdtemp(prefix="spt-"))
     command = [
         str(Path(sys.executable).parent / "torchserve"),
@@ -71,7 +82,7 @@ def _launch(launch: Launch) -> Running:
     with (launch.folder / "console.log").open("ab") as console:
         subprocess.run(
             command,
-            env=environment(launch, scratch),
+            env={**environment(launch, scratch), **changes},
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,

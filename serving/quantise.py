@@ -54,6 +54,13 @@ class Scheme(NamedTuple):
     in_float32: tuple[str, ...]
 
 
+class Tried(NamedTuple):
+    """A scheme, and the share of each task's images with the same best class as in float32."""
+
+    scheme: Scheme
+    agreement: dict[str, float]
+
+
 SCHEMES: Final = (
     Scheme("every product", ()),
     Scheme("every product but the MLP's second", ("fc2",)),
@@ -76,31 +83,52 @@ def export_int8(
     Raises:
         ExportError: no scheme reaches the floor; nothing is written.
     """
-    found: dict[str, dict[str, float]] = {}
     scratch = fresh(folder)
     try:
-        with TemporaryDirectory() as name:
-            exact = Path(name) / "float32"
-            export_trunk(backbone, exact)
-            expected = labels_of(backbone, exact / GRAPH, samples)
-            for scheme in SCHEMES:
-                quantise(backbone, exact / GRAPH, scratch / GRAPH, scheme)
-                shares = agreement(expected, labels_of(backbone, scratch / GRAPH, samples))
-                found[scheme.name] = shares
-                _log.info("int8, %s: %s", scheme.name, _in_words(shares))
-                if min(shares.values()) >= floor:
-                    errors = errors_against_torch(backbone, scratch / GRAPH)
-                    export = write_report(scratch, backbone.spec, "int8", errors, shares)
-                    put_in_place(scratch, folder)
-                    return export
+        tried = try_schemes(backbone, scratch / GRAPH, samples, floor)
+        shares = tried[-1].agreement
+        if min(shares.values()) < floor:
+            words = "; ".join(f"{one.scheme.name}: {_in_words(one.agreement)}" for one in tried)
+            raise ExportError(
+                f"int8 of {backbone.spec.name}: every task must agree with float32 on {floor:.1%} "
+                f"of its images, and under no scheme does ({words}); nothing was written. Serve "
+                "float32, or accept less with --floor"
+            )
+        errors = errors_against_torch(backbone, scratch / GRAPH)
+        export = write_report(scratch, backbone.spec, "int8", errors, shares)
+        put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    tried = "; ".join(f"{scheme}: {_in_words(shares)}" for scheme, shares in found.items())
-    raise ExportError(
-        f"int8 of {backbone.spec.name}: every task must agree with float32 on {floor:.1%} of its "
-        f"images, and under no scheme does ({tried}); nothing was written. Serve float32, "
-        "or accept less with --floor"
-    )
+    return export
+
+
+def try_schemes(
+    backbone: Backbone, graph: Path, samples: Mapping[str, Sample], floor: float
+) -> list[Tried]:
+    """Write an int8 graph, scheme after scheme, until every task reaches the floor.
+
+    Args:
+        backbone: float32, on the CPU; its own read-out is exported.
+        graph: written; the last scheme's stays.
+        samples: by task; one at least.
+        floor: as in `export_int8`.
+
+    Returns:
+        all that were tried; only the last one can have reached the floor.
+    """
+    tried: list[Tried] = []
+    with TemporaryDirectory() as name:
+        exact = Path(name) / "float32"
+        export_trunk(backbone, exact)
+        expected = _labels_of(backbone, exact / GRAPH, samples)
+        for scheme in SCHEMES:
+            quantise(backbone, exact / GRAPH, graph, scheme)
+            shares = _agreement(expected, _labels_of(backbone, graph, samples))
+            tried.append(Tried(scheme, shares))
+            _log.info("int8, %s: %s", scheme.name, _in_words(shares))
+            if min(shares.values()) >= floor:
+                break
+    return tried
 
 
 def quantise(backbone: Backbone, source: Path, target: Path, scheme: Scheme) -> None:
@@ -145,10 +173,9 @@ def _weight_shape(backbone: Backbone, name: str) -> tuple[int, ...]:
     return tuple(reversed(layers[name].weight.shape))
 
 
-def labels_of(
+def _labels_of(
     backbone: Backbone, graph: Path, samples: Mapping[str, Sample]
 ) -> dict[str, torch.Tensor]:
-    """Return the best class of every image of every task, as one graph sees it."""
     session = open_session(graph)
     return {task: _labels(backbone, session, *sample) for task, sample in samples.items()}
 
@@ -169,10 +196,9 @@ def _labels(
     return torch.cat(labels)
 
 
-def agreement(
+def _agreement(
     expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
 ) -> dict[str, float]:
-    """Return per task the share of images with the same best class."""
     return {
         task: float((labels == found[task]).double().mean()) for task, labels in expected.items()
     }

@@ -1,15 +1,18 @@
 """Published tasks and images of them, for comparing precisions. Reads a store and folders."""
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from adapters.backbone import Backbone
 from adapters.codec import decode
 from adapters.errors import AdapterError
-from adapters.preprocess import decode_image, to_pixels
+from adapters.preprocess import Preprocessing, decode_image, to_pixels
 from adapters.store import DirectoryStore
 from serving.errors import ExportError
 from serving.export import covers
@@ -40,9 +43,7 @@ def read_samples(
         resident = _resident(backbone, truth, task) if files else None
         if resident is not None and covers(backbone.spec, resident.form):
             chosen = random.Random(task).sample(files, min(most, len(files)))
-            rule = resident.meta.preprocessing
-            pixels = [to_pixels(decode_image(path.read_bytes()), rule) for path in chosen]
-            samples[task] = Sample(resident, torch.stack(pixels))
+            samples[task] = Sample(resident, read_pixels(chosen, resident.meta.preprocessing))
     if not samples:
         raise ExportError(
             f"int8 is compared with float32 on images of published tasks, and none was found: "
@@ -50,6 +51,11 @@ def read_samples(
             f"{backbone.spec.name}"
         )
     return samples
+
+
+def read_pixels(paths: Iterable[Path], rule: Preprocessing) -> Float[Tensor, "B 3 H W"]:
+    """Return images of files, by one rule; one image at least."""
+    return torch.stack([to_pixels(decode_image(path.read_bytes()), rule) for path in paths])
 
 
 def _resident(backbone: Backbone, store: DirectoryStore, task: str) -> Resident | None:

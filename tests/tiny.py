@@ -33,6 +33,12 @@ def tiny_trunk(seed: int = 0, **changes: object) -> VisionTransformer:
     return trunk.requires_grad_(False).eval()
 
 
+def read_out(pooling: Pooling) -> dict[str, str]:
+    """Return the fields of a spec that has this pooling, the final norm where it usually is."""
+    norm = "before-pooling" if pooling == "cls" else "after-pooling"
+    return {"pooling": pooling, "final_norm": norm}
+
+
 def tiny_backbone(
     trunk: VisionTransformer | None = None,
     *,
@@ -49,8 +55,7 @@ def tiny_backbone(
         num_heads=trunk.blocks[0].attn.num_heads,
         image_size=16,
         patch_size=8,
-        pooling=pooling,
-        final_norm="before-pooling" if pooling == "cls" else "after-pooling",
+        **read_out(pooling),
     )
     rule = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
     return Backbone(trunk.to(dtype), spec, rule)

@@ -13,8 +13,10 @@ import torch
 from adapters.adapter import Adapter
 from adapters.backbone import Backbone, load_backbone
 from serving.backend import Backend
+from serving.config import LEAST_AGREEMENT
+from serving.export import GRAPH
 from serving.memory import keep_freed_memory
-from serving.quantise import Scheme
+from serving.quantise import Scheme, try_schemes
 from serving.resident import make_resident
 from serving.samples import read_samples
 from tests.bench.accuracy import deviations
@@ -22,7 +24,6 @@ from tests.bench.candidates import bare_trunks, exported_backends, warm_backends
 from tests.bench.contest import rows_of, timed
 from tests.bench.digits import digits_sample
 from tests.bench.engine_plan import CUDA_RATIOS, Plan, plan_of
-from tests.bench.int8 import FLOOR, try_schemes
 from tests.bench.measure import Seconds, speed_ratio
 from tests.bench.models import (
     TINY,
@@ -68,13 +69,14 @@ def _settle_int8(result: Result, settings: Settings) -> Scheme:
     else:
         backbone = load_backbone(pooling="mean")
         samples = {"digits": digits_sample(backbone)}
-    tried = try_schemes(backbone, samples)
+    with TemporaryDirectory() as folder:
+        tried = try_schemes(backbone, Path(folder) / GRAPH, samples, LEAST_AGREEMENT)
     result.ratios["int8_agreement"] = min(tried[-1].agreement.values())
     for scheme, agreement in tried:
         shares = ", ".join(f"{task} {share:.1%}" for task, share in agreement.items())
         result.notes.append(
             f"int8 of {backbone.spec.name}, {scheme.name}: {shares} of the images have the same "
-            f"best class as in float32; {FLOOR:.0%} of each task are demanded"
+            f"best class as in float32; {LEAST_AGREEMENT:.0%} of each task are demanded"
         )
     result.notes.append(f"onnx int8 is: {tried[-1].scheme.name}")
     return tried[-1].scheme

@@ -5,7 +5,7 @@ Everything runs on the same cores, the load as well; what is compared takes turn
 
 import statistics
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +50,7 @@ def _against_engine(scene: Scene, ours: Target, plan: _Plan, result: Result) -> 
     """Return our saturation, in answers per second."""
     alone: list[float] = []
     loads: list[Load] = []
-    with EngineAlone(scene.launch, NUM_PHOTOS) as engine:
+    with closing(EngineAlone(scene.launch, NUM_PHOTOS)) as engine:
         engine.images_per_s(plan.seconds)
         saturate(ours, plan.seconds)
         for _ in range(plan.rounds):

@@ -5,17 +5,15 @@ from tempfile import TemporaryDirectory
 
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
 
 from adapters.adapter import Adapter
 from adapters.backbone import Backbone
-from adapters.preprocess import decode_image, to_pixels
 from adapters.prompting import features
 from serving.quantise import Sample
 from serving.resident import make_resident
+from serving.samples import read_pixels
 from tests.artifacts import make_adapter
 from trainer.data.load import load_task
-from trainer.data.task_data import Sample as Image
 
 NUM_TRAIN, NUM_TEST = 500, 200
 NUM_CLASSES = 10
@@ -27,8 +25,8 @@ def digits_sample(backbone: Backbone) -> Sample:
     with TemporaryDirectory() as folder:
         data = load_task("digits", None, builtin_root=Path(folder))
         train, test = (
-            _pixels(backbone, data.train[:NUM_TRAIN]),
-            _pixels(backbone, data.test[:NUM_TEST]),
+            read_pixels((image.path for image in images), backbone.preprocessing)
+            for images in (data.train[:NUM_TRAIN], data.test[:NUM_TEST])
         )
     frozen = features(backbone.trunk, backbone.spec, train, None)
     labels = [image.label for image in data.train[:NUM_TRAIN]]
@@ -36,8 +34,3 @@ def digits_sample(backbone: Backbone) -> Sample:
     meta = make_adapter("digits", NUM_CLASSES, backbone=backbone.spec, method="linear").meta
     weight, bias = (torch.tensor(t, dtype=torch.float32) for t in (fitted.coef_, fitted.intercept_))
     return Sample(make_resident(Adapter(None, weight, bias, meta), backbone), test)
-
-
-def _pixels(backbone: Backbone, images: tuple[Image, ...]) -> Tensor:
-    rule = backbone.preprocessing
-    return torch.stack([to_pixels(decode_image(image.path.read_bytes()), rule) for image in images])

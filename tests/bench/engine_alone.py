@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import yaml
 
@@ -23,7 +21,7 @@ from tests.fakes import FakeContext
 
 
 class EngineAlone:
-    """Such a process for the `with` block.
+    """Such a process, until it is closed.
 
     Args:
         launch: of a service whose configuration is written.
@@ -53,15 +51,8 @@ class EngineAlone:
             raise RuntimeError("the process of the engine alone has ended; it said why above")
         return float(line)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 

@@ -6,16 +6,12 @@ one task.
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
-from serving.configure import Launch, environment, write_configuration
-from serving.launch import Running, is_ready, stop
+from serving.configure import Launch, write_configuration
+from serving.launch import Running, is_ready, spawn, stop
 from tests.waiting import wait_until
 
 READY_TIMEOUT_S = 600
@@ -36,7 +32,7 @@ def one_model_per_task(launch: Launch, stores: Mapping[str, Path]) -> Iterator[R
     config.write_text(
         config.read_text().replace("load_models=spt", f"load_models={','.join(stores)}")
     )
-    running = _start(launch, config)
+    running = spawn(launch, config, {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
     try:
         wait_until(
             "every model has a worker",
@@ -54,29 +50,3 @@ def _rename(model_store: Path, model: str) -> None:
     manifest = json.loads(manifest_path.read_text())
     manifest["model"]["modelName"] = model
     manifest_path.write_text(json.dumps(manifest))
-
-
-def _start(launch: Launch, config: Path) -> Running:
-    """Start it as `serving.launch` does, and leave the record by which `stop` ends it."""
-    scratch = launch.folder / "tmp"
-    scratch.mkdir()
-    torchserve = Path(sys.executable).parent / "torchserve"
-    one_thread_each = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    with (launch.folder / "console.log").open("ab") as console:
-        subprocess.run(
-            [torchserve, "--start", "--ncs", "--ts-config", config],
-            env=environment(launch, scratch) | one_thread_each,
-            stdout=console,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            check=True,
-        )
-    pid = int((scratch / ".model_server.pid").read_text())
-    running = Running(
-        url=f"http://127.0.0.1:{launch.ports[0]}",
-        management_url=f"http://127.0.0.1:{launch.ports[1]}",
-        processes={pid: psutil.Process(pid).create_time()},
-        scratch=scratch,
-    )
-    (launch.folder / "service.json").write_text(running.model_dump_json())
-    return running

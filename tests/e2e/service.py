@@ -120,9 +120,11 @@ def softer(adapter: Adapter) -> Adapter:
     return replace(adapter, head_weight=adapter.head_weight * 0.05)
 
 
-def publish_all(root: Path, redis_url: str, spec: BackboneSpec) -> CachedStore:
+def publish_all(root: Path, redis_url: str | None, spec: BackboneSpec) -> CachedStore:
     """Publish the adapters to a new store; return it as a publisher uses it."""
-    cache = AdapterCache.from_url(redis_url, timeout_s=5.0, retry_after_s=0.05)
+    cache = None
+    if redis_url is not None:
+        cache = AdapterCache.from_url(redis_url, timeout_s=5.0, retry_after_s=0.05)
     source = CachedStore(DirectoryStore(root), cache)
     for adapter in adapters_of(spec):
         source.publish(encode(adapter))

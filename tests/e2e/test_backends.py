@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from adapters.backbone import load_backbone
-from adapters.codec import encode
-from adapters.store import DirectoryStore
 from clients.client import Client
 from clients.loadgen import Ask
 from serving.configure import Launch, free_ports
@@ -14,15 +12,13 @@ from serving.engine import Engine, Query
 from serving.export import export_trunk
 from serving.launch import start, stop
 from serving.protocol import Answer
-from tests.e2e.service import TASKS, adapters_of, asks, expecting_engine
+from tests.e2e.service import TASKS, asks, expecting_engine, publish_all
 
 
 @pytest.fixture
 def engine(tmp_path: Path):
     backbone = load_backbone()
-    store = DirectoryStore(tmp_path / "store")
-    for adapter in adapters_of(backbone.spec):
-        store.publish(encode(adapter))
+    publish_all(tmp_path / "store", None, backbone.spec)
     export_trunk(backbone, tmp_path / "onnx")
     engine = expecting_engine(backbone, tmp_path / "store")
     yield engine

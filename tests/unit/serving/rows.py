@@ -6,15 +6,14 @@ from serving.gather import gather_prompts
 from serving.resident import make_resident
 from tests.artifacts import make_adapter
 from tests.reference import reference_feature
-from tests.tiny import tiny_backbone
+from tests.tiny import read_out, tiny_backbone
 
 LENGTHS = (4, 0, 7, 1, 4)
 
 
 def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=LENGTHS):
     """Return adapters, residents and pixels of some rows."""
-    norm = "before-pooling" if pooling == "cls" else "after-pooling"
-    spec = backbone.spec.model_copy(update={"pooling": pooling, "final_norm": norm})
+    spec = backbone.spec.model_copy(update=read_out(pooling))
     adapters = [
         make_adapter(
             method=method if lengths[i % len(lengths)] else "linear",

@@ -20,7 +20,7 @@ from serving.protocol import Answer
 from serving.torch_backend import TorchBackend
 from tests.artifacts import make_adapter
 from tests.reference import reference_scores
-from tests.tiny import image_bytes, tiny_backbone
+from tests.tiny import image_bytes, read_out, tiny_backbone
 from tests.waiting import wait_until
 
 FORMS = [
@@ -47,8 +47,7 @@ def adapters(backbone):
     made = {}
     for i in range(NUM_TASKS):
         form = FORMS[i % len(FORMS)]
-        norm = "before-pooling" if form["pooling"] == "cls" else "after-pooling"
-        spec = backbone.spec.model_copy(update={"pooling": form["pooling"], "final_norm": norm})
+        spec = backbone.spec.model_copy(update=read_out(form["pooling"]))
         made[f"task{i}"] = make_adapter(
             f"task{i}",
             classes=2 + i % 5,

@@ -11,7 +11,6 @@ from serving.export import (
     covers,
     export_trunk,
     read_export,
-    read_out_by,
 )
 from serving.onnx_backend import OnnxBackend
 from tests.tiny import tiny_backbone, tiny_trunk
@@ -22,7 +21,7 @@ TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm
 
 def exported(folder, pooling, **trunk):
     """Return the backend of a fresh export."""
-    backbone = read_out_by(tiny_backbone(tiny_trunk(**trunk)), pooling)
+    backbone = tiny_backbone(tiny_trunk(**trunk), pooling=pooling)
     export_trunk(backbone, folder)
     return OnnxBackend(backbone, folder)
 
