@@ -83,7 +83,7 @@ def _export(args: argparse.Namespace) -> None:
     """Write the trunk as ONNX; torch and ONNX are loaded only for this."""
     from adapters.backbone import load_backbone  # noqa: PLC0415
     from serving.export import export_trunk  # noqa: PLC0415
-    from serving.quantise import export_int8  # noqa: PLC0415
+    from serving.int8 import export_int8, in_words  # noqa: PLC0415
     from serving.samples import read_samples  # noqa: PLC0415
 
     backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
@@ -93,8 +93,7 @@ def _export(args: argparse.Namespace) -> None:
     else:
         samples = read_samples(backbone, args.store, args.images)
         export = export_int8(backbone, args.out, samples, args.floor)
-        for task, share in sorted((export.agreement or {}).items()):
-            print(f"{task}: {share:.1%} of its images have the same best class as in float32")
+        print(f"same best class as in float32: {in_words(export.agreement or {})}")
     print(
         f"wrote {args.out}; serve it with --set backend=onnx --set onnx={args.out} "
         f"--set precision={args.precision}"

@@ -52,6 +52,10 @@ class Backend(Protocol):
     backbone: Backbone
     key_alignment: int
 
+    @property
+    def exact(self) -> "Backend":
+        """What computes rows in doubt again; the backend itself if its features are exact."""
+
     def warm_up(self, examples: Sequence[Example]) -> None:
         """Do everything slow that can be done before the first request."""
 
@@ -64,4 +68,10 @@ class Backend(Protocol):
             form: of all rows.
             pixels: normalised images on the CPU, float32.
             prompts: of all rows, on the backbone's device; None never.
+        """
+
+    def doubt(self, form: Form) -> float:
+        """Return the margin below which a row's best class may not be that of `exact`.
+
+        0 where features of this form are exact.
         """

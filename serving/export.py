@@ -11,7 +11,7 @@ import shutil
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import onnx
 import torch
@@ -25,10 +25,24 @@ from serving.backend import Form
 from serving.comparison import errors_against_torch, random_inputs
 from serving.errors import ExportError
 
-OPSET: Final = 18
+OPSET: Final = 20
 MAX_ERROR: Final = 1e-5
 GRAPH: Final = "trunk.onnx"
 REPORT: Final = "trunk.json"
+
+
+class Agreement(BaseModel):
+    """How one task fares in int8.
+
+    Attributes:
+        same: share of images with the same best class as in float32.
+        again: share of images that were in doubt, and so computed again in float32.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    same: float
+    again: float
 
 
 class Export(BaseModel):
@@ -40,7 +54,8 @@ class Export(BaseModel):
         opset: of the graph.
         versions: of the packages that made and checked it.
         errors: largest difference from torch, relative to the largest feature, per case.
-        agreement: share of images with the same best class as in float32, per task; int8 only.
+        doubt: margin below which a row is computed again in float32; 0 if none is.
+        agreement: with float32, per task; int8 only.
         files: sha256 of each file beside this one.
     """
 
@@ -51,7 +66,8 @@ class Export(BaseModel):
     opset: int
     versions: dict[str, str]
     errors: dict[str, float]
-    agreement: dict[str, float] | None = None
+    doubt: float = 0.0
+    agreement: dict[str, Agreement] | None = None
     files: dict[str, str]
 
 
@@ -93,7 +109,7 @@ def export_trunk(backbone: Backbone, folder: Path) -> Export:
                 f"export of {backbone.spec.name}: {worst} differ from torch by "
                 f"{errors[worst]:.1e}, at most {MAX_ERROR:.0e} is allowed; nothing was written"
             )
-        export = write_report(scratch, backbone.spec, "float32", errors)
+        export = write_report(scratch, backbone.spec, "float32", errors=errors)
         put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -133,22 +149,15 @@ def fresh(folder: Path) -> Path:
     return scratch
 
 
-def write_report(
-    scratch: Path,
-    spec: BackboneSpec,
-    precision: str,
-    errors: dict[str, float],
-    agreement: dict[str, float] | None = None,
-) -> Export:
-    """Describe the files of a folder in its `trunk.json`."""
+def write_report(scratch: Path, spec: BackboneSpec, precision: str, **found: Any) -> Export:
+    """Describe the files of a folder in its `trunk.json`; `found` are the other fields."""
     export = Export(
         backbone=spec,
         precision=precision,
         opset=OPSET,
         versions={name: version(name) for name in ("torch", "onnx", "onnxruntime-gpu")},
-        errors=errors,
-        agreement=agreement,
         files={path.name: _sha256(path) for path in sorted(scratch.iterdir())},
+        **found,
     )
     (scratch / REPORT).write_text(export.model_dump_json(indent=1) + "\n")
     return export

@@ -20,6 +20,7 @@ from serving.bank import AdapterKey
 from serving.gather import gather_prompts
 from serving.heads import Best, best_classes
 from serving.protocol import Answer, LabelScore
+from serving.recheck import settle
 from serving.resident import Resident
 
 Outcome = Answer | Exception
@@ -58,6 +59,7 @@ def launch(backend: Backend, rows: Sequence[Row]) -> Launched:
         prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
         pixels = torch.stack([row.pixels for row in rows])
         features = backend.features(form, pixels, prompts)
+        features = settle(backend, residents, pixels, features)
         return Launched(rows, best_classes(features, residents, max(row.top_k for row in rows)))
     except Exception as error:  # one forward's failure stays with its rows
         return Launched(rows, error)

@@ -7,15 +7,21 @@ import torch
 from torch import Tensor
 
 
-def open_session(graph: Path) -> onnxruntime.InferenceSession:
-    """Load a graph; on CUDA where torch sees one, else on as many threads as torch uses."""
+def open_session(
+    graph: Path, *, num_threads: int | None = None, on_cuda: bool = False
+) -> onnxruntime.InferenceSession:
+    """Load a graph.
+
+    Args:
+        graph: an ONNX file.
+        num_threads: of one run; as many as torch uses unless told.
+        on_cuda: rather than on the CPU.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = num_threads or torch.get_num_threads()
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = ["CPUExecutionProvider"]
-    if torch.cuda.is_available():
-        providers.insert(0, "CUDAExecutionProvider")
+    providers = ["CUDAExecutionProvider"] * on_cuda + ["CPUExecutionProvider"]
     return onnxruntime.InferenceSession(str(graph), options, providers=providers)
 
 

@@ -16,14 +16,14 @@ from adapters.preprocess import Preprocessing, decode_image, to_pixels
 from adapters.store import DirectoryStore
 from serving.errors import ExportError
 from serving.export import covers
-from serving.quantise import Sample
+from serving.int8 import Sample
 from serving.resident import Resident, make_resident
 
 SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def read_samples(
-    backbone: Backbone, store: Path, images: Path, most: int = 200
+    backbone: Backbone, store: Path, images: Path, most: int = 400
 ) -> dict[str, Sample]:
     """Return, for every task of the store that has a folder of images, some of them as pixels.
 

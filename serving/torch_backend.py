@@ -1,12 +1,15 @@
 """The trunk in torch: eager or compiled, on the CPU or on CUDA.
 
-Compiled on the CPU, one graph per form takes any number of rows, its weights frozen into the
-layout that the processor likes; that setting must hold while the graph is traced. On CUDA, where
-every launch costs and graphs have fixed shapes, batches are filled up to the next power of two.
-Whatever was not warmed up runs eagerly: no request ever waits for a compiler.
+On the CPU the rows of a batch are computed side by side. Compiled there, one graph per form and
+number of cores takes any number of rows, its weights frozen into the layout that the processor
+likes; that setting must hold while the graph is traced. On CUDA, where every launch costs and
+graphs have fixed shapes, batches are filled up to the next power of two. Whatever was not warmed up
+runs eagerly: no request ever waits for a compiler.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import ceil
 from typing import Any, Final
 
 import torch
@@ -19,9 +22,13 @@ from adapters.backbone import Backbone
 from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features
 from adapters.spec import BackboneSpec
 from serving.backend import Example, Form
-from serving.gather import blank_prompts
+from serving.gather import blank_prompts, num_tokens
+from serving.side_by_side import SideBySide
 
 CPU_KEY_ALIGNMENT = 32
+EAGER_SHARE: Final = 40e6
+"""Multiply-adds of one projection below which Python costs an eager share more than it gains."""
+
 STANCE: Final = "eager_on_recompile"
 
 Pixels = Float[Tensor, "B 3 H W"]
@@ -45,26 +52,62 @@ class TorchBackend:
         self._in_buckets = compiled and on_cuda
         self._max_batch = max_batch
         self._graphs: dict[Form, Graph] = {}
+        self._cores = None if on_cuda else SideBySide(least_rows=1 if compiled else self._worth())
         self._copies = torch.cuda.Stream(backbone.device) if on_cuda else None
 
     @torch.inference_mode()
     def warm_up(self, examples: Sequence[Example]) -> None:
         """Run, and compile if told so, every kind of batch; takes seconds to minutes."""
-        size = self.backbone.spec.image_size
         for form, num_prompts in examples:
-            if self._compiled and form not in self._graphs:
-                self._graphs[form] = self._compile(form)
-            for rows in self._batch_sizes():
-                pixels = torch.zeros(rows, 3, size, size)
-                blank = blank_prompts(self.backbone, form, rows, num_prompts, self.key_alignment)
-                with inductor.patch(freezing=not self._in_buckets):
-                    self._run(form, pixels, blank)
+            if self._compiled:
+                self._warm_up_graphs(form, num_prompts)
+            else:
+                self.features(form, *self._blank(form, self._max_batch, num_prompts))
 
     @torch.inference_mode()
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
         """Return one feature per row; see `Backend.features`."""
+        run = partial(self._run, form)
         with torch.compiler.set_stance(STANCE):
+            if self._cores is not None and self._cores.splits(len(pixels)):
+                return self._cores.run(run, pixels, prompts)
+            return run(pixels, prompts)
+
+    @property
+    def exact(self) -> "TorchBackend":
+        """This one; see `Backend.exact`."""
+        return self
+
+    def doubt(self, form: Form) -> float:
+        """Return 0; see `Backend.doubt`."""
+        return 0.0
+
+    def _worth(self) -> int:
+        """Return the least rows that are worth a core of their own in an eager forward."""
+        projection = num_tokens(self.backbone) * self.backbone.spec.width**2
+        return ceil(EAGER_SHARE / projection)
+
+    def _warm_up_graphs(self, form: Form, num_prompts: int) -> None:
+        if form not in self._graphs:
+            self._graphs[form] = self._compile(form)
+        trace = partial(self._trace, form)
+        if self._cores is None:
+            for i in range(_bucket(self._max_batch).bit_length()):
+                trace(*self._blank(form, 2**i, num_prompts))
+            return
+        for rows in _covering(self._cores.largest_whole(self._max_batch)):
+            trace(*self._blank(form, rows, num_prompts))
+        for rows in _covering(self._cores.largest_share(self._max_batch)):
+            self._cores.run_one(trace, *self._blank(form, rows, num_prompts))
+
+    def _trace(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
+        with inductor.patch(freezing=not self._in_buckets):
             return self._run(form, pixels, prompts)
+
+    def _blank(self, form: Form, rows: int, num_prompts: int) -> tuple[Pixels, Prompts]:
+        size = self.backbone.spec.image_size
+        prompts = blank_prompts(self.backbone, form, rows, num_prompts, self.key_alignment)
+        return torch.zeros(rows, 3, size, size), prompts
 
     def _run(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
         rows, placed = len(pixels), self._place(pixels)
@@ -92,14 +135,6 @@ class TorchBackend:
         read_out = {"pooling": form.pooling, "final_norm": form.final_norm}
         return self.backbone.spec.model_copy(update=read_out)
 
-    def _batch_sizes(self) -> list[int]:
-        """Return the sizes that, warmed up, cover every size."""
-        if not self._compiled:
-            return [self._max_batch]
-        if self._in_buckets:
-            return [2**i for i in range(_bucket(self._max_batch).bit_length())]
-        return sorted({1, min(2, self._max_batch), self._max_batch})
-
     def _place(self, pixels: Pixels) -> Pixels:
         """Copy pixels to the device; to CUDA through pinned memory, beside what it computes."""
         if self._copies is None:
@@ -110,6 +145,11 @@ class TorchBackend:
         compute.wait_stream(self._copies)
         placed.record_stream(compute)
         return placed.to(self.backbone.dtype)
+
+
+def _covering(most: int) -> list[int]:
+    """Return the numbers of rows whose graphs take any number up to the largest."""
+    return sorted(rows for rows in {1, 2, most} if 0 < rows <= most)
 
 
 def _bucket(rows: int) -> int:

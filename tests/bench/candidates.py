@@ -10,7 +10,6 @@ from adapters.backbone import Backbone
 from serving.backend import Backend, Example, Form
 from serving.export import export_trunk
 from serving.onnx_backend import OnnxBackend
-from serving.quantise import SCHEMES, Scheme
 from serving.resident import make_resident
 from serving.torch_backend import TorchBackend
 from tests.bench import peers
@@ -38,20 +37,18 @@ def warm_backends(
     return backends
 
 
-def exported_backends(backbone: Backbone, folder: Path, scheme: Scheme) -> dict[str, Backend]:
+def exported_backends(backbone: Backbone, folder: Path) -> dict[str, Backend]:
     """Export the trunk and return the backends that run it; the folder must stay.
 
     Args:
         backbone: float32, on the CPU.
         folder: where to write.
-        scheme: of the int8 trunk.
     """
     exact = folder / "float32"
     export_trunk(backbone, exact)
     return {
         "onnx": OnnxBackend(backbone, exact),
-        "onnx int8": int8_backend(backbone, folder / "int8", exact, scheme),
-        "onnx int8, every product": int8_backend(backbone, folder / "all", exact, SCHEMES[0]),
+        "onnx int8": int8_backend(backbone, folder / "int8", exact),
     }
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from adapters.adapter import Adapter
 from adapters.backbone import Backbone
 from adapters.prompting import features
-from serving.quantise import Sample
+from serving.int8 import Sample
 from serving.resident import make_resident
 from serving.samples import read_pixels
 from tests.artifacts import make_adapter

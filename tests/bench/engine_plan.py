@@ -7,6 +7,8 @@ from adapters.backbone import choose_device
 from tests.bench.models import BASE, TINY
 from tests.bench.result import Settings
 
+WITH_DOUBTS = "onnx int8 and doubts"
+
 RATIOS = {
     "mixed_over_plain": ("bfloat16", "mixed", "plain"),
     "compiled_over_plain": ("bfloat16", "mixed compiled", "plain"),
@@ -14,7 +16,7 @@ RATIOS = {
     "mixed_over_token_form": ("bfloat16", "mixed", "token form"),
     "mixed_over_per_task_loop": ("bfloat16", "mixed", "one forward per task"),
     "onnx_over_plain_fp32": ("float32", "onnx", "plain"),
-    "int8_over_plain_fp32": ("float32", "onnx int8", "plain"),
+    "int8_over_plain_fp32": ("float32", WITH_DOUBTS, "plain"),
 }
 """Precision, candidate, and whose throughput it is compared with."""
 

@@ -1,17 +1,36 @@
-"""The int8 trunk that is measured."""
+"""The int8 trunk that is measured, and what its rows in doubt add to it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from adapters.backbone import Backbone
 from serving.backend import Backend
-from serving.export import GRAPH, write_report
+from serving.config import LEAST_AGREEMENT
+from serving.export import GRAPH, Agreement, write_report
+from serving.int8 import Sample, settle_doubt, write_int8
 from serving.onnx_backend import OnnxBackend
-from serving.quantise import Scheme, quantise
+from serving.quantise import quantise
+from tests.bench.measure import Seconds
 
 
-def int8_backend(backbone: Backbone, folder: Path, exact: Path, scheme: Scheme) -> Backend:
-    """Quantise a float32 export under one scheme into a new folder; return what runs it."""
+def int8_backend(backbone: Backbone, folder: Path, exact: Path) -> Backend:
+    """Quantise a float32 export into a new folder; return what runs it, without any doubts."""
     folder.mkdir()
-    quantise(backbone, exact / GRAPH, folder / GRAPH, scheme)
-    write_report(folder, backbone.spec, "int8", {})
+    quantise(exact / GRAPH, folder / GRAPH)
+    write_report(folder, backbone.spec, "int8", errors={})
     return OnnxBackend(backbone, folder, "int8")
+
+
+def agreement_of(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str, Agreement]:
+    """Return how each task fares in int8 under the service's own floor, as an export does."""
+    with TemporaryDirectory() as folder:
+        seen = write_int8(backbone, Path(folder) / GRAPH, samples)
+    doubt = settle_doubt(seen, LEAST_AGREEMENT)
+    return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
+
+
+def with_doubts(seconds: Seconds, again: float) -> list[float]:
+    """Return what int8 takes per round if a share of the rows is computed again, one by one."""
+    rounded, one_by_one = seconds["onnx int8"], seconds["one forward per task"]
+    return [fast + again * slow for fast, slow in zip(rounded, one_by_one, strict=True)]

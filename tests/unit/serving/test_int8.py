@@ -7,8 +7,9 @@ from adapters.codec import encode
 from adapters.store import DirectoryStore
 from serving.errors import ExportError
 from serving.export import read_export
+from serving.int8 import Sample, export_int8
 from serving.onnx_backend import OnnxBackend
-from serving.quantise import SCHEMES, Sample, export_int8
+from serving.quantise import SCHEMES
 from serving.resident import make_resident
 from serving.samples import read_samples
 from serving.torch_backend import TorchBackend
