@@ -5,6 +5,7 @@ is measured on images of published tasks: half of them settle the margin below w
 computed again in float32, the other half tell how often int8 then agrees with float32.
 """
 
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,8 +133,9 @@ def in_words(agreement: Mapping[str, Agreement]) -> str:
 
 
 def _doubt(seen: Seen, floor: float) -> float:
-    allowed = int(SAFETY * (1 - floor) * len(seen.wrong))
-    wrong = seen.margins[seen.wrong].sort(descending=True).values
+    allowed = math.floor(SAFETY * (1 - floor) * len(seen.wrong) + 1e-9)
+    known = seen.margins[seen.wrong & ~seen.margins.isnan()]
+    wrong = known.sort(descending=True).values
     if len(wrong) <= allowed:
         return 0.0
     return float(torch.nextafter(wrong[allowed], torch.tensor(torch.inf)))
