@@ -67,7 +67,8 @@ def _round_tokens(x: str) -> Iterator[NodeProto]:
     yield helper.make_node("Neg", [f"{x}.lowest"], [f"{x}.depth"])
     yield helper.make_node("Max", [f"{x}.highest", f"{x}.depth", "int8.least"], [f"{x}.size"])
     yield helper.make_node("Mul", [f"{x}.size", "int8.step"], [f"{x}.scale"])
-    yield helper.make_node("Div", [x, f"{x}.scale"], [f"{x}.scaled"])
+    yield helper.make_node("Reciprocal", [f"{x}.scale"], [f"{x}.inverse"])
+    yield helper.make_node("Mul", [x, f"{x}.inverse"], [f"{x}.scaled"])
     yield helper.make_node(
         "QuantizeLinear", [f"{x}.scaled", "int8.one", "int8.zero"], [f"{x}.int8"]
     )
