@@ -133,7 +133,7 @@ def in_words(agreement: Mapping[str, Agreement]) -> str:
 
 
 def _doubt(seen: Seen, floor: float) -> float:
-    allowed = math.floor(SAFETY * (1 - floor) * len(seen.wrong) + 1e-9)
+    allowed = max(0, math.floor(SAFETY * (1 - floor) * len(seen.wrong) + 1e-9))
     known = seen.margins[seen.wrong & ~seen.margins.isnan()]
     wrong = known.sort(descending=True).values
     if len(wrong) <= allowed:
