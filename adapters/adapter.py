@@ -31,7 +31,7 @@ class AdapterMeta(BaseModel):
     metrics: dict[str, float] = Field(description="such as test_accuracy, in [0, 1]")
     data_sha256: Sha256 = Field(description="digest of the training list and its images")
     seed: int
-    created_at: str = Field(description="UTC, ISO 8601")
+    created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
     code_version: str
 
 

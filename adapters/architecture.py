@@ -1,6 +1,6 @@
 """Which Vision Transformers can carry prompts, and how one is built without weights.
 
-Knows timm; knows nothing of checkpoints, adapters or images.
+Knows timm; knows nothing of checkpoints' files, adapters or images.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
+from adapters.checkpoint_family import architecture_of, family_of
 from adapters.errors import BackboneUnsupported
 from adapters.spec import EMBEDDED
 
@@ -23,20 +24,27 @@ _OWN = {
     },
 }
 
+_MOCO_V3: dict[str, dict[str, int]] = {"vit_small_patch16_224": {"num_heads": 12}}
+"""Where MoCo v3's ViT is another than timm's of that name: its ViT-S has 12 heads, timm's 6."""
+
 
 def create_trunk(name: str) -> VisionTransformer:
     """Build the plain ViT called `name`, without a classifier and without weights.
 
     Args:
-        name: the embedded backbone's name or any plain ViT of timm, `architecture[.tag]`.
+        name: the embedded backbone's name or any plain ViT of timm, `architecture[.tag]`; the
+            tag `mocov3`, which timm does not have, means MoCo v3's ViT of that architecture.
 
     Raises:
         BackboneUnsupported: timm does not know the name, or the model is not a plain ViT.
     """
     if name in _OWN:
         return VisionTransformer(num_classes=0, global_pool="token", **_OWN[name])
+    is_moco = family_of(name).name == "mocov3"
+    timm_name = architecture_of(name) if is_moco else name
+    changes = _MOCO_V3.get(timm_name, {}) if is_moco else {}
     try:
-        model = timm.create_model(name, pretrained=False, num_classes=0)
+        model = timm.create_model(timm_name, pretrained=False, num_classes=0, **changes)
     except (RuntimeError, ValueError) as error:
         known = ", ".join(_OWN)
         raise BackboneUnsupported(
@@ -65,6 +73,7 @@ def _why_not_plain(model: Any) -> str | None:
         "it has no class token": model.cls_token is None,
         "it has no position embedding": model.pos_embed is None,
         "it pools by attention": model.attn_pool is not None,
+        "its pooled feature has a norm of its own": not isinstance(model.fc_norm, nn.Identity),
         "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
     }
     for block in model.blocks:

@@ -8,11 +8,10 @@ from timm.data import resolve_data_config
 from timm.models.vision_transformer import VisionTransformer
 
 from adapters.architecture import create_trunk
+from adapters.checkpoint_family import Family, Triple, family_of
 from adapters.preprocess import Preprocessing
-from adapters.spec import EMBEDDED, BackboneSpec, Pooling
+from adapters.spec import EMBEDDED, BackboneSpec, FinalNorm, Pooling
 from adapters.weights import digest, load_weights
-
-_HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -39,31 +38,41 @@ class Backbone:
         return self.trunk.cls_token.device
 
 
-def load_backbone(
+def load_backbone(  # noqa: PLR0913
     name: str = EMBEDDED,
     weights: Path | None = None,
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     pooling: Pooling | None = None,
+    final_norm: FinalNorm | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
 ) -> Backbone:
     """Build a backbone, load its weights strictly and freeze it.
 
     Args:
-        name: the embedded backbone's name or any plain ViT of timm.
+        name: the embedded backbone's name, any plain ViT of timm, or `architecture.mocov3`; its
+            tag means the checkpoint's family, which decides what is None below.
         weights: a local checkpoint; None takes the embedded file or timm's hub.
         device: where it will live.
         dtype: the floating type it will compute in.
-        pooling: overrides the read-out of the checkpoint's family.
+        pooling: how features are read.
+        final_norm: on which side of the pooling the last LayerNorm is. Under the pooling `cls`
+            both sides are the same number.
+        mean: per channel, of pixels in [0, 1].
+        std: likewise, above 0.
 
     Raises:
         BackboneUnsupported: the name is unknown or the model is not a plain ViT.
         WeightsError: the weights cannot be had or do not fit.
+        pydantic.ValidationError: a number of `std` is not above 0.
     """
     trunk = create_trunk(name)
     load_weights(trunk, name, weights)
     trunk.requires_grad_(False).eval()
-    read_out = pooling or _family_pooling(name)
+    family = family_of(name)
+    read_out = pooling or family.pooling
     spec = BackboneSpec(
         name=name,
         weights_sha256=digest(trunk),
@@ -73,9 +82,18 @@ def load_backbone(
         image_size=trunk.patch_embed.img_size[0],
         patch_size=trunk.patch_embed.patch_size[0],
         pooling=read_out,
-        final_norm="before-pooling" if read_out == "cls" else "after-pooling",
+        final_norm=final_norm or _usual_norm(family, read_out),
     )
-    return Backbone(trunk.to(device, dtype), spec, _preprocessing(trunk, name, spec.image_size))
+    usual_mean, usual_std = _usual_pixels(family, trunk)
+    preprocessing = Preprocessing(
+        resize="squash",
+        resize_size=spec.image_size,
+        crop=spec.image_size,
+        interpolation="bicubic",
+        mean=mean or usual_mean,
+        std=std or usual_std,
+    )
+    return Backbone(trunk.to(device, dtype), spec, preprocessing)
 
 
 def choose_device() -> torch.device:
@@ -83,23 +101,15 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _family_pooling(name: str) -> Pooling:
-    """Class token for supervised checkpoints, the official SPT read-out for MAE's."""
-    is_mae = name == EMBEDDED or name.endswith(".mae")
-    return "mean-with-prompts" if is_mae else "cls"
+def _usual_norm(family: Family, pooling: Pooling) -> FinalNorm:
+    """Return the family's choice; under another pooling, that of timm: after a mean."""
+    if pooling == family.pooling:
+        return family.final_norm
+    return "before-pooling" if pooling == "cls" else "after-pooling"
 
 
-def _preprocessing(trunk: VisionTransformer, name: str, image_size: int) -> Preprocessing:
-    if name == EMBEDDED:
-        mean, std = _HALF, _HALF
-    else:
-        data = resolve_data_config(model=trunk)
-        mean, std = data["mean"], data["std"]
-    return Preprocessing(
-        resize="squash",
-        resize_size=image_size,
-        crop=image_size,
-        interpolation="bicubic",
-        mean=mean,
-        std=std,
-    )
+def _usual_pixels(family: Family, trunk: VisionTransformer) -> tuple[Triple, Triple]:
+    if family.mean is not None and family.std is not None:
+        return family.mean, family.std
+    data = resolve_data_config(model=trunk)
+    return data["mean"], data["std"]

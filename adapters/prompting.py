@@ -91,6 +91,28 @@ def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
     return trunk._pos_embed(trunk.patch_embed(pixels))
 
 
+def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice:
+    """Return which outputs of the last block are pooled.
+
+    Args:
+        trunk: the backbone.
+        spec: its pooling decides.
+        count: how many tokens are no prompts; prompts come after them.
+    """
+    if spec.pooling == "cls":
+        return slice(0, 1)
+    return slice(trunk.num_prefix_tokens, count if spec.pooling == "mean" else None)
+
+
+def pool(
+    trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
+) -> Float[Tensor, "B D"]:
+    """Return the mean of the rows that are read, under the final norm."""
+    if spec.final_norm == "before-pooling":
+        return trunk.norm(tokens).mean(dim=1)
+    return trunk.norm(tokens.mean(dim=1))
+
+
 def _read_out(
     trunk: VisionTransformer,
     spec: BackboneSpec,
@@ -102,19 +124,9 @@ def _read_out(
     """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
     block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
     if spec.pooling == "cls":
-        return _pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
-    rows = slice(trunk.num_prefix_tokens, count)
-    if spec.pooling == "mean-with-prompts":
-        rows = slice(trunk.num_prefix_tokens, None)
-        if deep is not None:
-            assert deep.last is not None, "this read-out needs the last block's prompts"
-            tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
-    return _pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))
-
-
-def _pool(
-    trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
-) -> Float[Tensor, "B D"]:
-    if spec.final_norm == "before-pooling":
-        return trunk.norm(tokens).mean(dim=1)
-    return trunk.norm(tokens.mean(dim=1))
+        return pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
+    if spec.pooling == "mean-with-prompts" and deep is not None:
+        assert deep.last is not None, "this read-out needs the last block's prompts"
+        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
+    rows = rows_read(trunk, spec, count)
+    return pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))

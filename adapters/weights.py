@@ -1,44 +1,56 @@
 """Put a checkpoint's tensors into a trunk, strictly, and take their digest.
 
-Reads safetensors, PyTorch files (never executing them) and Google's .npz. Knows nothing of
-adapters.
+Every tensor of the trunk must be in the file with its shape, and every tensor of the file must be
+the trunk's or one that the checkpoint's family ignores by name. Knows nothing of adapters.
 """
 
 import hashlib
+import logging
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from adapters import npz
+from adapters.checkpoint_content import contradiction, origin_hint, untold
+from adapters.checkpoint_family import Family, family_of
+from adapters.checkpoint_file import read_tensors
 from adapters.errors import WeightsError
 from adapters.spec import EMBEDDED
 
-_WRAPPERS = ("model", "state_dict")
-_PREFIXES = ("module.base_encoder.", "module.")
-_HEADS = ("head.", "head_dist.", "fc_norm.", "pre_logits.")
+_log = logging.getLogger(__name__)
 
 
 def load_weights(trunk: VisionTransformer, name: str, source: Path | None) -> None:
-    """Fill the trunk's parameters.
+    """Fill the trunk's parameters; if that is refused, the trunk is as it was.
 
     Args:
         trunk: as `create_trunk(name)` made it.
-        name: which backbone; decides where weights come from when there is no `source`.
-        source: a .safetensors, .pth, .pt, .bin or .npz file; None takes the file that ships
-            with the package for the embedded backbone, and timm's hub for any other.
+        name: which backbone; decides the checkpoint's family, and where weights come from when
+            there is no `source`.
+        source: a .safetensors, .pth, .pt, .bin, .tar or .npz file; None takes the file that
+            ships with the package for the embedded backbone, and timm's hub for any other.
 
     Raises:
-        WeightsError: missing, unreadable, unreachable, or keys and shapes differ.
+        WeightsError: missing, unreadable, unreachable, another checkpoint than the name says, or
+            keys and shapes differ.
     """
-    if source is not None and source.suffix == ".npz":
-        _load_npz(trunk, source)
-    else:
-        _load_strictly(trunk, _read(name, source), source or name)
+    family, google = family_of(name), source is not None and source.suffix == ".npz"
+    tensors = _without_prefix(_read(name, source), family)
+    _check_content(name, tensors, source, google=google)
+    found = {key: value for key, value in tensors.items() if not key.startswith(family.ignored)}
+    if google:
+        found = npz.in_torch_layout(found)
+    parts = {key: npz.arrays_of(key) if google else (key,) for key in trunk.state_dict()}
+    state = _joined(parts, found, source or name)
+    if google and state.get("pos_embed", torch.empty(0)).ndim == 3:
+        state["pos_embed"] = npz.fit_positions(trunk, state["pos_embed"], str(source))
+    _check_fit(trunk, name, source, state, {part for own in parts.values() for part in own}, found)
+    trunk.load_state_dict(state, strict=True)
 
 
 def digest(trunk: VisionTransformer) -> str:
@@ -55,11 +67,17 @@ def digest(trunk: VisionTransformer) -> str:
 
 def _read(name: str, source: Path | None) -> dict[str, Tensor]:
     if source is not None:
-        return _read_file(source)
+        return read_tensors(source)
     if name == EMBEDDED:
         packaged = resources.files("adapters") / "embedded" / f"{EMBEDDED}.safetensors"
         with resources.as_file(packaged) as path:
-            return _read_file(path)
+            return read_tensors(path)
+    if family_of(name).name == "mocov3":
+        raise WeightsError(
+            f"backbone {name}: timm's hub has no MoCo v3; download vit-b-300ep.pth.tar or "
+            "linear-vit-b-300ep.pth.tar of facebookresearch/moco-v3 (vit-s for ViT-S) and name the "
+            "file: WEIGHTS=path/to/vit-b-300ep.pth.tar"
+        )
     try:
         return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # the hub client's errors are many and not all its own
@@ -70,75 +88,64 @@ def _read(name: str, source: Path | None) -> dict[str, Tensor]:
         ) from error
 
 
-def _read_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} does not exist; check the path")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        if path.suffix in {".pth", ".pt", ".bin", ".tar"}:
-            return _unwrap(_load_tensors(path), path)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(
-            f"weights file {path} cannot be read ({error}); fetch it again"
-        ) from error
-    raise WeightsError(
-        f"weights file {path}: expected .safetensors, .pth, .pt, .bin, .tar or .npz, "
-        f"found {path.suffix or 'no suffix'}"
-    )
+def _without_prefix(tensors: dict[str, Tensor], family: Family) -> dict[str, Tensor]:
+    occurring = (p for p in family.prefixes if any(key.startswith(p) for key in tensors))
+    prefix = next(occurring, "")
+    return {key.removeprefix(prefix): value for key, value in tensors.items()}
 
 
-def _load_tensors(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the bytes provoke; torch's text advises to run their code
-        raise WeightsError(
-            f"weights file {path} is damaged or holds more than tensors "
-            f"({type(error).__name__}); fetch it again, or save its tensors as .safetensors"
-        ) from error
+def _check_content(name: str, keys: Collection[str], source: Path | None, *, google: bool) -> None:
+    why = contradiction(name, keys, google=google)
+    if why is not None:
+        raise WeightsError(f"weights file {source} {why}")
+    told = untold(name, keys) if google else None
+    if told is not None:
+        _log.warning("weights file %s holds %s", source, told)
 
 
-def _unwrap(checkpoint: object, path: Path) -> dict[str, Tensor]:
-    for wrapper in _WRAPPERS:
-        if isinstance(checkpoint, dict) and isinstance(checkpoint.get(wrapper), dict):
-            checkpoint = checkpoint[wrapper]
-    if not isinstance(checkpoint, dict):
-        raise WeightsError(f"weights file {path} holds a {type(checkpoint).__name__}, not tensors")
-    tensors = {str(k): v for k, v in checkpoint.items() if isinstance(v, Tensor)}
-    for prefix in _PREFIXES:
-        inner = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        if inner:
-            return inner
-    return tensors
+def _joined(
+    parts: dict[str, tuple[str, ...]], found: dict[str, Tensor], source: Path | str
+) -> dict[str, Tensor]:
+    """Return those of the trunk's tensors of which the file has every part."""
+    state = {}
+    for key, names in parts.items():
+        own = [found[name] for name in names if name in found]
+        if len(own) < len(names):
+            continue
+        try:
+            state[key] = own[0] if len(own) == 1 else torch.cat(own)
+        except RuntimeError as error:
+            shapes = ", ".join(f"{name} {tuple(found[name].shape)}" for name in names)
+            raise WeightsError(
+                f"weights from {source} do not fit: {key} cannot be joined from {shapes}; "
+                "fetch the file again"
+            ) from error
+    return state
 
 
-def _load_npz(trunk: VisionTransformer, source: Path) -> None:
-    if not source.is_file():
-        raise WeightsError(f"weights file {source} does not exist; check the path")
-    try:
-        trunk.load_pretrained(str(source))
-    except Exception as error:  # timm's reader raises whatever the arrays provoke
-        raise WeightsError(
-            f"weights file {source} does not fit the architecture ({error}); check BACKBONE"
-        ) from error
-
-
-def _load_strictly(
-    trunk: VisionTransformer, tensors: dict[str, Tensor], source: Path | str
+def _check_fit(
+    trunk: VisionTransformer,
+    name: str,
+    source: Path | None,
+    state: dict[str, Tensor],
+    expected: Collection[str],
+    found: Collection[str],
 ) -> None:
+    missing, unexpected = set(expected) - set(found), set(found) - set(expected)
     wanted = trunk.state_dict()
-    found = {k: v for k, v in tensors.items() if not k.startswith(_HEADS)}
-    missing = sorted(wanted.keys() - found.keys())
-    unexpected = sorted(found.keys() - wanted.keys())
     shapes = [
-        f"{k} is {tuple(found[k].shape)}, expected {tuple(wanted[k].shape)}"
-        for k in sorted(wanted.keys() & found.keys())
-        if found[k].shape != wanted[k].shape
+        f"{key} is {tuple(tensor.shape)}, expected {tuple(wanted[key].shape)}"
+        for key, tensor in state.items()
+        if tensor.shape != wanted[key].shape
     ]
     if missing or unexpected or shapes:
         raise WeightsError(
-            f"weights from {source} do not fit the architecture; missing: {missing[:5] or 'none'}, "
-            f"unexpected: {unexpected[:5] or 'none'}, shapes: {shapes[:3] or 'all right'}; "
-            "check that BACKBONE names the checkpoint's model"
+            f"weights from {source or name} do not fit {name} ({family_of(name).origin}); "
+            f"missing: {_few(missing)}; unexpected: {_few(unexpected)}; "
+            f"other shapes: {_few(shapes, 3)}; {origin_hint(name, unexpected)}"
         )
-    trunk.load_state_dict(found, strict=True)
+
+
+def _few(items: Collection[str], most: int = 5) -> str:
+    shown = ", ".join(sorted(items)[:most])
+    return f"{len(items)} ({shown}{', ...' if len(items) > most else ''})" if items else "none"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from timm.models.vision_transformer import ParallelScalingBlock, ResPostBlock, VisionTransformer
 
@@ -11,9 +12,10 @@ from adapters import backbone as module
 from adapters.architecture import create_trunk, require_plain
 from adapters.backbone import Backbone, load_backbone
 from adapters.errors import BackboneUnsupported
+from adapters.prompting import features
 from adapters.spec import EMBEDDED
 from adapters.weights import digest
-from tests.tiny import tiny_trunk
+from tests.tiny import HALF, tiny_trunk
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,8 @@ def test_the_shipped_weights_are_trained_ones(embedded: Backbone):
         ("swin_tiny_patch4_window7_224", "it is a SwinTransformer"),
         ("vit_xsmall_patch16_clip_224", "it normalises before the first block"),
         ("vit_micro_patch9_999", "has no such model"),
+        ("vit_micro_patch9_999.mocov3", "has no such model"),
+        ("resnet50.mocov3", "it is a ResNet"),
         ("", "has no such model"),
         ("../weights", "has no such model"),
     ],
@@ -72,6 +76,7 @@ def test_what_cannot_carry_prompts_is_refused_by_name_with_the_reason(name: str,
     ("changes", "why"),
     [
         ({"global_pool": "map"}, "it pools by attention"),
+        ({"global_pool": "avg"}, "its pooled feature has a norm of its own"),
         ({"pre_norm": True}, "it normalises before the first block"),
         ({"class_token": False, "global_pool": "avg"}, "it has no class token"),
         ({"pos_embed": "none"}, "it has no position embedding"),
@@ -79,7 +84,16 @@ def test_what_cannot_carry_prompts_is_refused_by_name_with_the_reason(name: str,
         ({"block_fn": ResPostBlock}, "its blocks are of type ResPostBlock"),
         ({"scale_attn_norm": True}, "its attention gates or normalises its output"),
     ],
-    ids=["attention pooling", "pre-norm", "no class", "no position", "parallel", "post", "scaled"],
+    ids=[
+        "attention pooling",
+        "own norm",
+        "pre-norm",
+        "no class",
+        "no position",
+        "parallel",
+        "post",
+        "scaled",
+    ],
 )
 def test_a_vit_with_foreign_parts_is_refused(changes: dict[str, object], why: str):
     settings = {"img_size": 16, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}
@@ -107,18 +121,73 @@ def test_a_plain_vit_of_timm_loads_from_a_file(tmp_path: Path):
     assert load_backbone(name, path, pooling="mean").spec.pooling == "mean"
 
 
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every name mean the tiny trunk, with the weights that it has."""
+    monkeypatch.setattr(module, "create_trunk", lambda _: tiny_trunk())
+    monkeypatch.setattr(module, "load_weights", lambda *_: None)
+
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("name", "pooling", "norm", "pixels"),
+    [
+        (EMBEDDED, "mean-with-prompts", "after-pooling", (HALF, HALF)),
+        ("vit_base_patch16_224.mae", "mean-with-prompts", "after-pooling", IMAGENET),
+        ("vit_base_patch16_224.mocov3", "cls", "before-pooling", IMAGENET),
+        ("vit_base_patch16_224.augreg_in21k", "cls", "before-pooling", (HALF, HALF)),
+        ("vit_base_patch16_224.orig_in21k", "cls", "before-pooling", (HALF, HALF)),
+        ("vit_base_patch16_224", "cls", "before-pooling", IMAGENET),
+    ],
+)
+def test_the_checkpoints_family_decides_the_read_out_and_the_pixels(
+    name: str, pooling: str, norm: str, pixels: tuple[object, object]
+):
+    backbone = load_backbone(name)
+    assert (backbone.spec.pooling, backbone.spec.final_norm) == (pooling, norm)
+    assert (backbone.preprocessing.mean, backbone.preprocessing.std) == pixels
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("name", ["vit_base_patch16_224.mae", "vit_base_patch16_224.orig_in21k"])
+def test_every_choice_of_the_family_can_be_overridden_and_is_recorded(name: str):
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    chosen = {"pooling": "mean", "final_norm": "before-pooling", "mean": mean, "std": std}
+    backbone = load_backbone(name, **chosen)
+    assert (backbone.spec.pooling, backbone.spec.final_norm) == ("mean", "before-pooling")
+    assert (backbone.preprocessing.mean, backbone.preprocessing.std) == (mean, std)
+    zero = (0.0, 0.0, 0.0)
+    assert load_backbone(name, mean=zero).preprocessing.mean == zero
+
+
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("name", "pooling", "norm"),
     [
-        ("vit_base_patch16_224.mae", "mean-with-prompts", "after-pooling"),
-        ("vit_base_patch16_224.augreg_in21k", "cls", "before-pooling"),
-        ("vit_base_patch16_224", "cls", "before-pooling"),
+        ("vit_base_patch16_224.mae", "cls", "before-pooling"),
+        ("vit_base_patch16_224.mae", "mean", "after-pooling"),
+        ("vit_base_patch16_224.mocov3", "mean", "after-pooling"),
     ],
 )
-def test_the_checkpoints_family_decides_the_read_out(
-    name: str, pooling: str, norm: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "create_trunk", lambda _: tiny_trunk())
-    monkeypatch.setattr(module, "load_weights", lambda *_: None)
-    spec = load_backbone(name).spec
-    assert (spec.pooling, spec.final_norm) == (pooling, norm)
+def test_another_pooling_has_the_norm_on_its_usual_side(name: str, pooling: str, norm: str):
+    assert load_backbone(name, pooling=pooling).spec.final_norm == norm
+
+
+@pytest.mark.usefixtures("tiny")
+def test_under_the_class_token_both_sides_of_the_norm_are_the_same_features():
+    pixels = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, after = (
+        features(backbone.trunk, backbone.spec, pixels, None)
+        for norm in ("before-pooling", "after-pooling")
+        for backbone in [load_backbone("vit_base_patch16_224.mocov3", final_norm=norm)]
+    )
+    assert torch.equal(before, after)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_deviation_of_zero_is_refused():
+    with pytest.raises(ValidationError, match=r"std\.1\s.*greater than 0"):
+        load_backbone("vit_base_patch16_224.mae", std=(0.5, 0.0, 0.5))

@@ -33,10 +33,23 @@ def state() -> State:
     return {k: v.half().float() for k, v in tiny_trunk(seed=1).state_dict().items()}
 
 
-def loaded(path: Path) -> VisionTransformer:
+def loaded(path: Path, name: str = "tiny") -> VisionTransformer:
     trunk = tiny_trunk(seed=2)
-    load_weights(trunk, "tiny", path)
+    load_weights(trunk, name, path)
     return trunk
+
+
+def saved(checkpoint: object, folder: Path) -> Path:
+    path = folder / "weights.pth"
+    torch.save(checkpoint, path)
+    return path
+
+
+def refusal(path: Path, name: str = "tiny") -> str:
+    with pytest.raises(WeightsError) as caught:
+        loaded(path, name)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def expected_digest(state: State) -> str:
@@ -54,12 +67,6 @@ WRAPPED: dict[str, Callable[[State], object]] = {
     "model": lambda state: {"model": state, "epoch": 800},
     "state_dict": lambda state: {"state_dict": state},
     "data parallel": lambda state: {"state_dict": prefixed(state, "module.")},
-    "MoCo v3": lambda state: {
-        "state_dict": prefixed(state, "module.base_encoder.")
-        | {"module.base_encoder.head.0.weight": torch.zeros(3, 3)}
-        | {"module.predictor.0.weight": torch.zeros(3, 3)}
-        | prefixed({k: v + 1 for k, v in state.items()}, "module.momentum_encoder.")
-    },
     "with a classifier": lambda state: {"model": state | {"head.weight": torch.zeros(10, 16)}},
 }
 
@@ -106,8 +113,8 @@ def without(key: str) -> Callable[[State], State]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (without("blocks.1.norm1.weight"), r"missing: \['blocks\.1\.norm1\.weight'\]"),
-        (lambda s: s | {"rope.freqs": torch.zeros(2)}, r"unexpected: \['rope\.freqs'\]"),
+        (without("blocks.1.norm1.weight"), r"missing: 1 \(blocks\.1\.norm1\.weight\)"),
+        (lambda s: s | {"rope.freqs": torch.zeros(2)}, r"unexpected: 1 \(rope\.freqs\)"),
         (
             lambda s: s | {"pos_embed": torch.zeros(1, 10, 16)},
             r"pos_embed is \(1, 10, 16\), expected \(1, 5, 16\)",
@@ -122,6 +129,129 @@ def test_what_does_not_fit_is_named(
     save_file(change(state), path)
     with pytest.raises(WeightsError, match=rf"{path} do not fit.*{words}.*BACKBONE"):
         loaded(path)
+
+
+def test_of_many_keys_the_first_five_and_their_number_are_named(state: State, tmp_path: Path):
+    kept = {k: v for k, v in state.items() if not k.startswith("blocks.1.")}
+    message = refusal(saved(kept, tmp_path))
+    assert "missing: 12 (blocks.1.attn.proj.bias, blocks.1.attn.proj.weight, " in message
+    assert message.count("blocks.1.") == 5
+
+
+def moco_pretraining(state: State) -> dict[str, object]:
+    """Return what MoCo v3's pre-training leaves: the encoder, its moving average, two heads."""
+    return {
+        "epoch": 300,
+        "arch": "vit_base",
+        "state_dict": prefixed(state, "module.base_encoder.")
+        | {"module.base_encoder.head.0.weight": torch.zeros(3, 3)}
+        | {"module.base_encoder.head.1.running_mean": torch.zeros(3)}
+        | {"module.predictor.0.weight": torch.zeros(3, 3)}
+        | prefixed({k: v + 1 for k, v in state.items()}, "module.momentum_encoder."),
+    }
+
+
+def moco_linear_probe(state: State) -> dict[str, object]:
+    """Return what MoCo v3's linear probe leaves: the same encoder, a classifier."""
+    classifier = {"module.head.weight": torch.zeros(10, 16), "module.head.bias": torch.zeros(10)}
+    return {"epoch": 90, "state_dict": prefixed(state, "module.") | classifier}
+
+
+MOCO = "vit_base_patch16_224.mocov3"
+MOCO_FILES = {"pre-training": moco_pretraining, "linear probe": moco_linear_probe}
+
+
+@pytest.mark.parametrize("kind", MOCO_FILES)
+def test_both_files_of_moco_v3_give_the_digest_of_their_encoder(
+    kind: str, state: State, tmp_path: Path
+):
+    path = saved(MOCO_FILES[kind](state), tmp_path)
+    assert digest(loaded(path, MOCO)) == expected_digest(state)
+
+
+@pytest.mark.parametrize("kind", MOCO_FILES)
+def test_a_moco_file_that_lacks_a_tensor_is_refused_naming_it(
+    kind: str, state: State, tmp_path: Path
+):
+    path = saved(MOCO_FILES[kind](without("norm.bias")(state)), tmp_path)
+    assert "(MoCo v3); missing: 1 (norm.bias); unexpected: none" in refusal(path, MOCO)
+
+
+def test_a_part_of_a_moco_file_that_is_not_known_is_refused_naming_it(state: State, tmp_path: Path):
+    checkpoint = moco_pretraining(state)
+    checkpoint["state_dict"]["module.queue"] = torch.zeros(2)
+    assert "unexpected: 1 (module.queue)" in refusal(saved(checkpoint, tmp_path), MOCO)
+
+
+def test_a_moco_file_under_a_plain_name_is_refused_with_the_right_name(
+    state: State, tmp_path: Path
+):
+    path = saved(moco_pretraining(state), tmp_path)
+    assert f"set BACKBONE={MOCO}" in refusal(path, "vit_base_patch16_224")
+
+
+def test_moco_v3_without_a_file_says_which_to_fetch():
+    with pytest.raises(WeightsError, match=rf"{MOCO}: timm's hub has no.*WEIGHTS=.*vit-b-300ep"):
+        load_weights(tiny_trunk(), MOCO, None)
+
+
+MAE = "vit_base_patch16_224.mae"
+
+
+def mae_pretraining(state: State) -> dict[str, State]:
+    """Return what MAE's pre-training leaves: encoder and decoder."""
+    decoder = {
+        "mask_token": torch.zeros(1, 1, 8),
+        "decoder_embed.weight": torch.zeros(8, 16),
+        "decoder_blocks.0.norm1.weight": torch.zeros(8),
+        "decoder_pred.bias": torch.zeros(3),
+    }
+    return {"model": state | decoder}
+
+
+def test_of_an_mae_file_the_decoder_is_left_out(state: State, tmp_path: Path):
+    path = saved(mae_pretraining(state), tmp_path)
+    assert digest(loaded(path, MAE)) == expected_digest(state)
+
+
+def test_an_mae_file_under_a_plain_name_is_refused_with_the_right_name(
+    state: State, tmp_path: Path
+):
+    message = refusal(saved(mae_pretraining(state), tmp_path), "vit_base_patch16_224")
+    assert "unexpected: 4 (decoder_blocks.0.norm1.weight, " in message
+    assert f"set BACKBONE={MAE}" in message
+
+
+def test_a_fine_tuned_mae_file_is_refused_for_its_norm(state: State, tmp_path: Path):
+    tuned = {f"fc_{k}" if k.startswith("norm.") else k: v for k, v in state.items()}
+    message = refusal(saved({"model": tuned}, tmp_path), MAE)
+    assert "missing: 2 (norm.bias, norm.weight)" in message
+    assert "unexpected: 2 (fc_norm.bias, fc_norm.weight)" in message
+
+
+AUGREG, ORIGINAL = "vit_base_patch16_224.augreg_in21k", "vit_base_patch16_224.orig_in21k"
+
+
+def with_pre_logits(state: State) -> State:
+    return state | {"pre_logits.fc.weight": torch.zeros(16, 16)}
+
+
+def test_a_state_with_pre_logits_is_the_original_and_refused_as_augreg(
+    state: State, tmp_path: Path
+):
+    path = saved(with_pre_logits(state), tmp_path)
+    assert digest(loaded(path, ORIGINAL)) == expected_digest(state)
+    message = refusal(path, AUGREG)
+    assert "holds pre_logits, so it is the original IN-21k checkpoint" in message
+    assert f"set BACKBONE={ORIGINAL}" in message
+
+
+@pytest.mark.parametrize("name", [AUGREG, ORIGINAL])
+def test_of_a_state_without_pre_logits_the_name_is_believed(
+    name: str, state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    assert digest(loaded(saved(state, tmp_path), name)) == expected_digest(state)
+    assert caplog.messages == []
 
 
 def test_a_refused_checkpoint_leaves_the_trunk_as_it_was(state: State, tmp_path: Path):
