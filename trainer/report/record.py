@@ -1,0 +1,148 @@
+"""What a finished run left, as far as the report reads it, checked on the way in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+from adapters.task import TaskId
+from trainer.errors import DataError
+
+Shape = TypeVar("Shape", bound=BaseModel)
+Share = Annotated[float, Field(ge=0, le=1)]
+_TOLERANCE: Final = 1e-6
+
+
+class RunRecipe(BaseModel):
+    """`recipe.json`: what a report names; every other key is kept as it was written."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    task: TaskId
+    method: str
+
+
+class Metrics(BaseModel):
+    """`metrics.json`: how good, how big, how fast; lists have one value per epoch.
+
+    What has a default may be absent: not every run measures it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    test_accuracy: Share
+    val_accuracy: Share
+    selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
+    losses: tuple[float, ...] = ()
+    val_accuracies: tuple[Share, ...] = ()
+    learning_rates: tuple[float, ...] = ()
+    test_accuracies: tuple[Share, ...] = Field((), description="measured, never selected by")
+    nmi: tuple[tuple[float, ...], ...] = Field((), description="one value per epoch and block")
+    class_names: tuple[str, ...] = Field(min_length=1)
+    train_images: int
+    test_images: int
+    list_digests: dict[str, str] = Field({}, description="split: sha256 of its list")
+    backbone: str
+    backbone_parameters: int = Field(gt=0)
+    trainable_parameters: int
+    parts: dict[str, int] = Field({}, description="trainable part: number of its parameters")
+    adapter_bytes: int | None = None
+    train_seconds: float
+    epoch_seconds: tuple[float, ...] = ()
+    device: str
+    init: dict[str, Any] = Field({}, description="how the prompts were made")
+
+
+class Prediction(BaseModel):
+    """One entry of `predictions.json`: a test image, its class, and what the model says of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: Path
+    label: int = Field(ge=0)
+    predicted: int = Field(ge=0)
+    score: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the model names the image's class."""
+        return self.predicted == self.label
+
+
+class _Predictions(RootModel[tuple[Prediction, ...]]):
+    """`predictions.json`."""
+
+    root: tuple[Prediction, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run."""
+
+    folder: Path
+    recipe: RunRecipe
+    metrics: Metrics
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def num_right(self) -> int:
+        """Number of test images whose class the model names."""
+        return sum(prediction.is_right for prediction in self.predictions)
+
+    @property
+    def artifact(self) -> Path | None:
+        """The adapter's file; None for a method that leaves none."""
+        path = self.folder / f"{self.recipe.task}.safetensors"
+        return path if path.is_file() else None
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read a run folder.
+
+    Raises:
+        DataError: `recipe.json`, `metrics.json` or `predictions.json` is missing, is not of the
+            expected shape, or contradicts the others.
+    """
+    record = RunRecord(
+        folder=folder,
+        recipe=_read(folder / "recipe.json", RunRecipe),
+        metrics=_read(folder / "metrics.json", Metrics),
+        predictions=_read(folder / "predictions.json", _Predictions).root,
+    )
+    _check(record)
+    return record
+
+
+def _read(path: Path, shape: type[Shape]) -> Shape:
+    try:
+        return shape.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a file that a finished run leaves, found none ({error.strerror}); "
+            "name the folder of a finished run, or let the training finish"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise DataError(
+            f"{path}: not what a finished run leaves ({where}: {first['msg']}); train again"
+        ) from error
+
+
+def _check(record: RunRecord) -> None:
+    path = record.folder / "predictions.json"
+    metrics, predictions = record.metrics, record.predictions
+    num_classes = len(metrics.class_names)
+    highest = max(max(p.label, p.predicted) for p in predictions)
+    if highest >= num_classes:
+        raise DataError(
+            f"{path}: expected classes 0 to {num_classes - 1} as in metrics.json, found {highest}; "
+            "the files belong to different runs, train again"
+        )
+    accuracy = record.num_right / len(predictions)
+    if abs(accuracy - metrics.test_accuracy) > _TOLERANCE:
+        raise DataError(
+            f"{path}: expected a test accuracy of {metrics.test_accuracy:.4f} as in metrics.json, "
+            f"found {accuracy:.4f}; the files belong to different runs, train again"
+        )
