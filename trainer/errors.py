@@ -3,7 +3,8 @@
 TrainerError
 ├── RecipeError     a recipe or an override is malformed
 ├── DataError       images, labels or lists are missing or wrong
-└── ResumeError     the run folder belongs to another recipe
+├── ResumeError     the run folder belongs to another recipe
+└── TrainingError   the training itself cannot go on: a loss that is no number, no memory left
 """
 
 
@@ -21,3 +22,7 @@ class DataError(TrainerError):
 
 class ResumeError(TrainerError):
     """The run folder holds the state of another recipe."""
+
+
+class TrainingError(TrainerError):
+    """The training itself cannot go on."""

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from trainer import distributed
 from trainer.images import Split, batches
 
 Forward = Callable[[Tensor], Tensor]
@@ -13,11 +14,11 @@ Forward = Callable[[Tensor], Tensor]
 
 def accuracy(forward: Forward, split: Split, batch_size: int) -> float:
     """Return the share of a split's images whose best class is right, in [0, 1]."""
-    right = total = 0
-    for scores, labels in probabilities(forward, split, batch_size):
-        right += int((scores.argmax(dim=1) == labels).sum())
-        total += len(labels)
-    return right / total
+    right = torch.zeros((), dtype=torch.int64)
+    with torch.no_grad():
+        for inputs, labels in batches(split, batch_size, shared=True):
+            right += (forward(inputs).argmax(dim=1).cpu() == labels).sum()
+    return int(distributed.total(right)) / len(split)
 
 
 def probabilities(

@@ -3,13 +3,25 @@
 Axis letters: B batch, H W pixels, D width.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    TensorDataset,
+)
 from torchvision.transforms import (
     Compose,
     InterpolationMode,
@@ -19,17 +31,18 @@ from torchvision.transforms import (
 
 from adapters.errors import BadImage
 from adapters.preprocess import Preprocessing, crop_centre, decode_image, normalise
+from trainer import distributed
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 
 CACHE_BYTES = 2 << 30
 """Cropped images of a split are kept in memory up to this size."""
 
-_WORKERS = 2
-Split = Dataset[tuple[Tensor, int]]
+_MAX_WORKERS = 8
+Item = tuple[Tensor, int]
 
 
-class ImageSet(Split):
+class ImageSet(Dataset[Item]):
     """Pixels and labels of a split; keeps cropped images in memory when they fit."""
 
     def __init__(
@@ -41,6 +54,13 @@ class ImageSet(Split):
         size = len(samples) * preprocessing.crop**2 * 3
         self.fits = self.augment is None and size <= CACHE_BYTES
         self._kept: dict[int, np.ndarray] = {}
+
+    def load(self) -> "ImageSet":
+        """Decode and crop all images in parallel, if they are to be kept in memory."""
+        if self.fits:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(self._cropped, range(len(self))))
+        return self
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -63,22 +83,52 @@ class ImageSet(Split):
         return pixels
 
 
+Split = ImageSet | Subset[Item] | TensorDataset
+"""Items that batches are made of: images, some of them, or features in their place."""
+
+
 def batches(
-    images: Split, batch_size: int, *, shuffle: bool = False
+    images: Split, batch_size: int, *, shuffle: bool = False, shared: bool = False
 ) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
     """Yield batches; with `shuffle` in an order drawn from torch's seeded generator.
 
-    A last batch that is not full is left out when shuffling, unless it is the only one.
+    Args:
+        images: a split.
+        batch_size: images of a batch, over all processes.
+        shuffle: in random order; a last batch that is not full is left out, unless it is the
+            only one.
+        shared: only this process's share of each batch, see `distributed`.
     """
-    keep_all = getattr(images, "fits", True)
+    order = RandomSampler(images) if shuffle else SequentialSampler(images)
+    drop_last = shuffle and len(images) >= batch_size
+    whole = BatchSampler(order, batch_size, drop_last=drop_last)
     loader: DataLoader[Any] = DataLoader(
         images,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        drop_last=shuffle and len(images) >= batch_size,  # type: ignore[arg-type]
-        num_workers=0 if keep_all else _WORKERS,
+        batch_sampler=_Shares(whole) if shared and distributed.size() > 1 else whole,
+        num_workers=_workers(images),
+        pin_memory=torch.cuda.is_available(),
     )
     yield from loader
+
+
+class _Shares(Sampler[list[int]]):
+    """This process's places of each batch."""
+
+    def __init__(self, whole: BatchSampler) -> None:
+        self._whole = whole
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._whole:
+            if share := batch[distributed.rank() :: distributed.size()]:
+                yield share
+
+
+def _workers(images: Split) -> int:
+    """Return how many processes load: none where pixels are in memory and the CPU computes."""
+    source = getattr(images, "dataset", images)
+    if not isinstance(source, ImageSet) or (source.fits and not torch.cuda.is_available()):
+        return 0
+    return min(_MAX_WORKERS, max(2, (os.cpu_count() or 2) - 1))
 
 
 def _augmentation(preprocessing: Preprocessing) -> Compose:

@@ -3,156 +3,143 @@
 Knows nothing of datasets' layouts, artifacts or publishing.
 """
 
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainer.classifier import PromptedClassifier, parameter_groups
-from trainer.errors import ResumeError
-from trainer.evaluate import accuracy
+from trainer import distributed
+from trainer.checkpoint import Progress, restore, save
+from trainer.errors import TrainingError
+from trainer.evaluate import Forward, accuracy
 from trainer.images import Split, batches
+from trainer.methods.classifier import Classifier
+from trainer.optimizer import make_optimizer, set_rates
 from trainer.recipe import Recipe
-from trainer.schedule import learning_rate
-
-Forward = Callable[[Tensor], Tensor]
-
-
-@dataclass
-class Progress:
-    """What has been reached; saved whole after every epoch."""
-
-    started_at: str
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    val_accuracies: list[float] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def epochs(self) -> int:
-        """Number of finished epochs."""
-        return len(self.losses)
-
 
 Watch = Callable[[Progress, int, int, float], None]
 """Called after each step with progress, step, steps per epoch and the running loss."""
 
+Observer = Callable[[], tuple[str, object]]
+"""Called before the first epoch and after each; returns a name and what it found."""
 
-def train(
-    recipe: Recipe,
-    model: PromptedClassifier,
-    forward: Forward,
-    splits: tuple[Split, Split],
-    state: Path,
-    watch: Watch,
-) -> Progress:
-    """Train the model's prompts and head in place, from `state` if a run was interrupted.
+
+@dataclass(frozen=True)
+class Job:
+    """What the loop works on.
+
+    Attributes:
+        recipe: decides everything.
+        model: holds the trainable parameters.
+        forward: inputs of the splits to logits; the model itself, or its head on cached features.
+        training: batches of it are drawn.
+        validation: scored after each epoch.
+        state: file of the resumable state, written atomically after each epoch.
+        watch: told of every step.
+        observers: look at the model between epochs.
+    """
+
+    recipe: Recipe
+    model: Classifier
+    forward: Forward
+    training: Split
+    validation: Split
+    state: Path
+    watch: Watch
+    observers: Sequence[Observer] = ()
+
+
+def train(job: Job, progress: Progress | None = None) -> Progress:
+    """Train the model's parts in place, from the saved state if a run was interrupted.
 
     A run that was stopped after any epoch ends with the same numbers as one that was not.
 
     Args:
-        recipe: decides everything.
-        model: holds the trainable parameters.
-        forward: inputs of the splits to logits; `model` itself, or its head on cached features.
-        splits: training and validation set.
-        state: file of the resumable state, written atomically after each epoch.
-        watch: told of every step.
+        job: what to work on.
+        progress: where a run that has no state yet begins.
 
     Raises:
-        ResumeError: `state` belongs to another recipe.
+        ResumeError: the state belongs to another recipe.
+        TrainingError: the loss is no longer a number.
     """
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.optim))
-    progress = _restore(state, recipe, model, optimizer)
-    training, validation = splits
+    recipe, model = job.recipe, job.model
+    optimizer = make_optimizer(model, recipe.optim)
+    if job.state.exists():
+        progress = restore(job.state, recipe, model, optimizer)
+    else:
+        progress = progress or Progress()
+        _observe(job, progress)
+    distributed.same_everywhere(model.state_dict().values())
     for epoch in range(progress.epochs, recipe.optim.epochs):
         began = time.monotonic()
         torch.manual_seed(recipe.seed * 1_000_003 + epoch)
-        loss = _train_epoch(recipe, optimizer, forward, training, (progress, watch))
-        progress.losses.append(loss)
-        progress.val_accuracies.append(accuracy(forward, validation, recipe.optim.batch_size))
-        progress.seconds += time.monotonic() - began
+        progress.losses.append(_train_epoch(job, optimizer, progress))
+        progress.val_accuracies.append(
+            accuracy(job.forward, job.validation, recipe.optim.batch_size)
+        )
+        progress.epoch_seconds.append(round(time.monotonic() - began, 3))
         _keep_best(progress, model)
-        _save(state, recipe, model, optimizer, progress)
+        _observe(job, progress)
+        if distributed.rank() == 0:
+            save(job.state, recipe, model, optimizer, progress)
+        distributed.wait()
     if recipe.select == "best-validation":
         model.load_state_dict(progress.best)
     return progress
 
 
-def _train_epoch(
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    forward: Forward,
-    training: Split,
-    watched: tuple[Progress, Watch],
-) -> float:
-    progress, watch = watched
-    steps = steps_per_epoch(recipe, training)
-    total = 0.0
-    for step, (inputs, labels) in enumerate(
-        batches(training, recipe.optim.batch_size, shuffle=True)
-    ):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(
-                progress.epochs * steps + step,
-                peak=group["peak"],
-                warmup_steps=round(recipe.optim.warmup_epochs * steps),
-                total_steps=recipe.optim.epochs * steps,
-            )
-        logits = forward(inputs)
-        loss = F.cross_entropy(logits, labels.to(logits.device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-        watch(progress, step + 1, steps, total / (step + 1))
-    return total / steps
-
-
 def steps_per_epoch(recipe: Recipe, training: Split) -> int:
     """Return the number of full batches, at least one."""
-    return max(1, len(training) // recipe.optim.batch_size)  # type: ignore[arg-type]
+    return max(1, len(training) // recipe.optim.batch_size)
 
 
-def _keep_best(progress: Progress, model: PromptedClassifier) -> None:
+def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress) -> float:
+    optim, epoch = job.recipe.optim, progress.epochs
+    steps = steps_per_epoch(job.recipe, job.training)
+    whole = min(optim.batch_size, len(job.training))
+    running = 0.0
+    for step, (inputs, labels) in enumerate(
+        batches(job.training, optim.batch_size, shuffle=True, shared=True)
+    ):
+        set_rates(optimizer, optim, epoch * steps + step, steps)
+        optimizer.zero_grad()
+        share = _backward(job, inputs, labels, whole)
+        distributed.add_gradients(job.model.parameters())
+        loss = float(distributed.total(share))
+        if not loss < torch.inf:
+            raise TrainingError(_no_number(job.recipe, loss, epoch, step))
+        optimizer.step()
+        running += loss
+        job.watch(progress, step + 1, steps, running / (step + 1))
+    return running / steps
+
+
+def _backward(job: Job, inputs: Tensor, labels: Tensor, whole: int) -> Tensor:
+    """Add the gradients of this process's share of a batch; return its part of the mean loss."""
+    logits = job.forward(inputs)
+    loss = F.cross_entropy(logits, labels.to(logits.device)) * (len(labels) / whole)
+    loss.backward()
+    return loss.detach()
+
+
+def _no_number(recipe: Recipe, loss: float, epoch: int, step: int) -> str:
+    return (
+        f"{recipe.task}, {recipe.method}: the training loss is {loss} in epoch {epoch + 1}, step "
+        f"{step + 1}, expected a finite number; lower optim.lr (now {recipe.optim.lr:g}) or "
+        f"optim.head_lr (now {recipe.optim.head_lr or recipe.optim.lr:g})"
+    )
+
+
+def _keep_best(progress: Progress, model: Classifier) -> None:
     if progress.val_accuracies[-1] >= max(progress.val_accuracies):
         progress.best = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
-def _save(
-    path: Path,
-    recipe: Recipe,
-    model: PromptedClassifier,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-) -> None:
-    state = {
-        "recipe": recipe.model_dump_json(),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": vars(progress),
-    }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def _restore(
-    path: Path, recipe: Recipe, model: PromptedClassifier, optimizer: torch.optim.Optimizer
-) -> Progress:
-    if not path.exists():
-        return Progress(started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != recipe.model_dump_json():
-        raise ResumeError(
-            f"{path} is the state of another recipe: {state['recipe']}, now asked: "
-            f"{recipe.model_dump_json()}; start over with --fresh or choose another --out"
-        )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return Progress(**state["progress"])
+def _observe(job: Job, progress: Progress) -> None:
+    for observer in job.observers:
+        name, found = observer()
+        progress.observed.setdefault(name, []).append(found)

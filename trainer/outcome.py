@@ -5,81 +5,102 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from adapters import durable
 from adapters.adapter import Adapter, AdapterMeta
-from adapters.preprocess import Preprocessing
-from trainer.classifier import PromptedClassifier
-from trainer.data.task_data import TaskData
+from trainer.checkpoint import Progress
 from trainer.evaluate import probabilities
 from trainer.images import ImageSet
-from trainer.loop import Progress
+from trainer.materials import Materials
+from trainer.methods.classifier import Classifier
+from trainer.methods.prompted import PromptedClassifier
+from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 
 
 def score_test(
-    model: PromptedClassifier, test: ImageSet, recipe: Recipe, progress: Progress, folder: Path
+    model: Classifier, test: ImageSet, recipe: Recipe, progress: Progress, folder: Path
 ) -> dict[str, float]:
-    """Score the test set once; leaves `predictions.json`."""
+    """Score the test set once, in float32 as served; leaves `predictions.json`."""
+    device = model.backbone.device
     rows: list[tuple[int, int, float]] = []
-    for scores, labels in probabilities(model, test, recipe.optim.batch_size):
+    for scores, labels in probabilities(
+        lambda pixels: model(pixels.to(device)), test, recipe.optim.batch_size
+    ):
         best, index = scores.max(dim=1)
         rows += zip(labels.tolist(), index.tolist(), best.tolist(), strict=True)
     predictions = [
         {"image": str(sample.path.resolve()), "label": label, "predicted": index, "score": score}
         for sample, (label, index, score) in zip(test.samples, rows, strict=True)
     ]
-    (folder / "predictions.json").write_text(json.dumps(predictions, indent=1))
+    _write(folder / "predictions.json", predictions)
     return {
         "test_accuracy": sum(p["label"] == p["predicted"] for p in predictions) / len(predictions),
-        "val_accuracy": max(progress.val_accuracies)
-        if recipe.select == "best-validation"
-        else progress.val_accuracies[-1],
+        "val_accuracy": progress.val_accuracies[selected_epoch(recipe, progress) - 1],
         "train_loss": progress.losses[-1],
-        "train_seconds": round(progress.seconds, 1),
+        "train_seconds": round(sum(progress.epoch_seconds), 1),
     }
 
 
-def facts(model: PromptedClassifier, task_data: TaskData) -> dict[str, Any]:
+def selected_epoch(recipe: Recipe, progress: Progress) -> int:
+    """Return the epoch, from 1, whose weights are kept: the last, or the last of the best."""
+    if recipe.select == "last":
+        return progress.epochs
+    best = max(progress.val_accuracies)
+    return progress.epochs - progress.val_accuracies[::-1].index(best)
+
+
+def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
     """Return the sizes of a run: classes, images, parameters."""
-    backbone = model.backbone
+    backbone, task_data = model.backbone, materials.task_data
     return {
         "backbone": backbone.spec.name,
         "backbone_parameters": backbone.num_parameters,
-        "trainable_parameters": sum(p.numel() for p in model.parameters()),
+        "trainable_parameters": sum(model.parts().values()),
+        "parts": model.parts(),
         "classes": len(task_data.task.class_names),
         "class_names": task_data.task.class_names,
         "train_images": len(task_data.train),
+        "val_images": len(task_data.val),
         "test_images": len(task_data.test),
         "device": str(backbone.device),
     }
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any], progress: Progress) -> None:
+def write_metrics(
+    recipe: Recipe, folder: Path, metrics: dict[str, Any], progress: Progress
+) -> None:
     """Leave `metrics.json`: scores, sizes and the curves over epochs."""
-    curves = {"losses": progress.losses, "val_accuracies": progress.val_accuracies}
-    (folder / "metrics.json").write_text(json.dumps(metrics | curves, indent=2))
+    curves = {
+        "losses": progress.losses,
+        "val_accuracies": progress.val_accuracies,
+        "epoch_seconds": progress.epoch_seconds,
+        "selected_epoch": selected_epoch(recipe, progress),
+        "init": progress.init,
+    }
+    _write(folder / "metrics.json", metrics | curves | progress.observed)
 
 
 def make_adapter(
-    recipe: Recipe,
-    model: PromptedClassifier,
-    task_data: TaskData,
-    preprocessing: Preprocessing,
-    outcome: tuple[dict[str, float], str],
-) -> Adapter:
-    """Return the trained adapter; `outcome` is the scores and when the run began."""
-    metrics, started_at = outcome
+    recipe: Recipe, model: Classifier, materials: Materials, metrics: dict[str, float]
+) -> Adapter | None:
+    """Return the trained adapter, or None for a method that the service cannot serve."""
+    if not METHODS[recipe.method].is_served:
+        return None
     meta = AdapterMeta(
-        task=task_data.task,
+        task=materials.task_data.task,
         method=recipe.method,
         init=recipe.prompt.init if recipe.num_prompts else None,
         backbone=model.backbone.spec,
-        preprocessing=preprocessing,
-        recipe=recipe.model_dump(mode="json"),
+        preprocessing=materials.preprocessing,
+        recipe=recipe.provenance(),
         metrics={k: v for k, v in metrics.items() if k.endswith("accuracy")},
-        data_sha256=task_data.digest(),
+        data_sha256=materials.task_data.digest(),
         seed=recipe.seed,
-        created_at=started_at,
         code_version=version("spt-serving"),
     )
-    prompts = None if model.prompts is None else model.prompts.detach()
+    prompts = model.prompts.detach() if isinstance(model, PromptedClassifier) else None
     return Adapter(prompts, model.head.weight.detach(), model.head.bias.detach(), meta)
+
+
+def _write(path: Path, content: object) -> None:
+    durable.write(path, json.dumps(content, indent=1).encode())

@@ -1,22 +1,41 @@
-"""A recipe: everything that decides one training run.
+"""A recipe: everything that decides one training run. Defaults are the paper's (4.1)."""
 
-Defaults are the paper's (4.1). A file `recipes/<task>.toml` holds only what differs for a task;
-`--set optim.lr=1e-3` on the command line comes last.
-"""
-
-import tomllib
-from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
-from adapters.spec import EMBEDDED, Pooling
+from adapters.checkpoint_family import Triple
+from adapters.spec import EMBEDDED, FinalNorm, Pooling
 from adapters.task import TaskId
-from trainer.errors import RecipeError
+from trainer.methods.table import DEFAULT_METHOD, METHODS
 
-Method = Literal["spt-deep", "spt-shallow", "linear"]
+_Positive = Annotated[float, Field(gt=0)]
+
+
+def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return a tree of settings with those of `over` in place of those under them."""
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(under.get(key), dict)
+        merged[key] = overlay(under[key], value) if both else value
+    return merged
+
+
+def _check_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"there is no method {name!r}; expected one of {', '.join(METHODS)}")
+    return name
+
+
+PromptInit = Literal["random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer"]
+"""How the first prompts are made, see `trainer/inits/`."""
 
 
 class _Part(BaseModel):
@@ -24,30 +43,52 @@ class _Part(BaseModel):
 
 
 class PromptRecipe(_Part):
-    """The prompts and how they start."""
+    """The prompts and how they start (paper 3.3, 3.4)."""
 
-    num_tokens: int | None = Field(
-        None, ge=1, description="P; None takes the paper's 20 deep, 100 shallow"
+    num_tokens: int = Field(20, ge=1, description="P; the paper's 20 deep, 100 shallow")
+    init: PromptInit = "random"
+    init_images: int | None = Field(
+        None, ge=1, description="training images to start from; None is 64, or all for kmeans"
     )
-    init: Literal["random"] = Field("random", description="PromptInit, see inits.py")
-    init_images: int = Field(64, ge=1, description="training images whose tokens are sampled")
+    init_proportion: float | None = Field(
+        None, gt=0, le=1, description="the same as a share of the training images"
+    )
+    init_task: TaskId | None = Field(None, description="start from another task's images")
+    init_data: Path | None = Field(None, description="where that task's images are")
+    layer0_position: bool = Field(
+        True,
+        description="layer 0 tokens carry the position embedding (paper), or not (code)",
+    )
+    pool_over: Literal["batch", "image"] = Field(
+        "batch", description="mean and max over the whole batch (paper), or per image (code)"
+    )
+    outliers: Literal["keep", "leave-out"] = Field(
+        "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
+    )
+    frozen: bool = Field(False, description="only the head is trained (paper, Table 4a)")
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "PromptRecipe":
+        if self.init_images is not None and self.init_proportion is not None:
+            raise ValueError("expected init_images or init_proportion, found both; drop one")
+        return self
 
 
 class OptimRecipe(_Part):
-    """AdamW with one weight decay for prompts and another for the head."""
+    """AdamW with one weight decay for the method's parts and another for the head."""
 
     epochs: int = Field(100, ge=1)
     warmup_epochs: float = Field(10, ge=0, description="linear warm-up from 0")
     batch_size: int = Field(32, ge=1)
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
-    prompt_lr: float | None = Field(
-        None, gt=0, description="peak learning rate of the prompts alone; None is lr"
+    head_lr: float | None = Field(
+        None, gt=0, description="peak learning rate of the head alone; None is lr"
     )
-    prompt_weight_decay: float = Field(1e-2, ge=0)
+    weight_decay: float = Field(1e-2, ge=0, description="of prompts, or what else is trained")
+    head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"
     )
-    head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
 
 
 class PixelRecipe(_Part):
@@ -55,9 +96,32 @@ class PixelRecipe(_Part):
 
     resize: Literal["squash", "shorter"] = Field("squash", description="see Preprocessing")
     resize_size: int | None = Field(None, ge=1, description="pixels; None is the backbone's size")
+    mean: Triple | None = Field(
+        None, description="of each channel; None is the checkpoint family's"
+    )
+    std: tuple[_Positive, _Positive, _Positive] | None = Field(None, description="likewise")
     augment: Literal["none", "crop-flip"] = Field(
         "none", description="crop-flip: random resized crop and horizontal flip, training only"
     )
+
+
+class ComputeRecipe(_Part):
+    """How the same training is computed."""
+
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: products in bfloat16 by autocast, sums in float32"
+    )
+    compile: bool = Field(False, description="compile the forward pass first")
+
+
+class ReportRecipe(_Part):
+    """What is measured while training, beside the loss; none of it changes the result."""
+
+    nmi_images: int = Field(0, ge=0, description="validation images for NMI after each epoch")
+    test_each_epoch: bool = Field(
+        False, description="also score the test set each epoch, as the official code does"
+    )
+    tensorboard: bool = Field(False, description="log to the run folder's tensorboard/")
 
 
 class Recipe(_Part):
@@ -67,70 +131,30 @@ class Recipe(_Part):
     backbone: str = EMBEDDED
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     pooling: Pooling | None = Field(None, description="None is the checkpoint family's")
-    method: Method = "spt-deep"
+    final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
+    method: Annotated[str, AfterValidator(_check_method)] = DEFAULT_METHOD
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"
     )
     seed: int = Field(0, ge=0)
+    data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
     prompt: PromptRecipe = PromptRecipe()
     optim: OptimRecipe = OptimRecipe()
     pixels: PixelRecipe = PixelRecipe()
+    compute: ComputeRecipe = ComputeRecipe()
+    report: ReportRecipe = ReportRecipe()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_the_method(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        method = METHODS.get(str(tree.get("method", DEFAULT_METHOD)))
+        return tree if method is None else overlay(method.defaults, tree)
 
     @property
     def num_prompts(self) -> int:
-        """P, the number of prompt tokens of a block; 0 for a bare head."""
-        if self.method == "linear":
-            return 0
-        return self.prompt.num_tokens or (20 if self.method == "spt-deep" else 100)
+        """P, the number of prompt tokens of a block; 0 for a method without prompts."""
+        return self.prompt.num_tokens if METHODS[self.method].prompts else 0
 
-
-def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Recipe:
-    """Return the recipe of a task: defaults, then its file, then `chosen`, then overrides.
-
-    Args:
-        task: task id; `recipes/<task>.toml` need not exist.
-        overrides: texts such as `optim.lr=1e-3`.
-        chosen: top-level fields; None leaves a field as it is.
-
-    Raises:
-        RecipeError: an unknown key or a value out of range, naming it.
-    """
-    tree = _file_of(task)
-    tree |= {key: value for key, value in chosen.items() if value is not None}
-    for text in overrides:
-        _override(tree, text)
-    if "task" in tree:
-        raise RecipeError(
-            f"recipe of {task}: expected no key 'task', found {tree['task']!r}; the name decides it"
-        )
-    try:
-        return Recipe(task=task, **tree)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise RecipeError(
-            f"recipe of {task}: {faults}; see trainer/recipe.py for the keys"
-        ) from error
-
-
-def _file_of(task: str) -> dict[str, Any]:
-    file = resources.files("trainer") / "recipes" / f"{task}.toml"
-    return tomllib.loads(file.read_text()) if file.is_file() else {}
-
-
-def _override(tree: dict[str, Any], text: str) -> None:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"override {text!r}: expected key=value, such as optim.lr=1e-3")
-    *parents, leaf = key.strip().split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise RecipeError(f"override {text!r}: {parent} is a value and has no {leaf}")
-    tree[leaf] = _parse(value.strip())
-
-
-def _parse(value: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value
+    def provenance(self) -> dict[str, Any]:
+        """Return what an artifact says of its training: all but the places of files."""
+        return self.model_dump(mode="json", exclude={"weights": True, "prompt": {"init_data"}})

@@ -1,37 +1,41 @@
 """One training run: recipe → run folder → artifact.
 
 The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predictions.json`
-(every test image with what the model says) and `<task>.safetensors`, the artifact.
+(every test image with what the model says), `report.html` and `<task>.safetensors`, the artifact.
 """
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
-from adapters.backbone import Backbone, choose_device, load_backbone
+from adapters import durable
 from adapters.codec import encode
-from adapters.preprocess import Preprocessing
-from trainer.classifier import PromptedClassifier
-from trainer.data.load import load_task
-from trainer.data.task_data import check_readable
-from trainer.images import ImageSet, Split
-from trainer.loop import Watch, train
+from trainer import distributed
+from trainer.checkpoint import Progress
+from trainer.features import cached
+from trainer.forward import forward_of, out_of_memory_explained
+from trainer.loop import Job, Watch, train
+from trainer.materials import Materials, prepare
+from trainer.methods.classifier import Classifier
+from trainer.observers import observers_of
 from trainer.outcome import facts, make_adapter, score_test, write_metrics
 from trainer.recipe import Recipe
-from trainer.start import cached, start_model
-
-Forward = Callable[[Tensor], Tensor]
+from trainer.start import blank_model, start_model
+from trainer.tensorboard import logged
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left."""
+    """What a run left.
+
+    Attributes:
+        folder: the run folder.
+        artifact: the adapter's file; None for a method that the service cannot serve.
+        metrics: scores in [0, 1] and seconds.
+    """
 
     folder: Path
-    artifact: Path
+    artifact: Path | None
     metrics: dict[str, float]
 
 
@@ -45,31 +49,53 @@ def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result
         watch: told of every step.
 
     Raises:
-        TrainerError: data, recipe or folder are wrong; says where and what to do.
+        TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where
+            and what to do.
         AdapterError: the backbone or its weights cannot be had.
     """
-    task_data = load_task(recipe.task, data, recipe.seed)
-    for split in (task_data.train, task_data.val, task_data.test):
-        check_readable(split)
-    backbone = load_backbone(
-        recipe.backbone, recipe.weights, device=choose_device(), pooling=recipe.pooling
-    )
+    materials = prepare(recipe, data)
+    model, progress = fit(recipe, materials, folder, watch)
+    if distributed.rank() > 0:
+        return Result(folder, None, {})
+    return finish(recipe, materials, (model, progress), folder)
+
+
+def fit(
+    recipe: Recipe, materials: Materials, folder: Path, watch: Watch
+) -> tuple[Classifier, Progress]:
+    """Train, scoring the validation split only; the test set is not touched.
+
+    Raises:
+        TrainerError: as `run`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2))
-    preprocessing = preprocessing_of(recipe, backbone)
-    training = ImageSet(
-        task_data.train, preprocessing, augment=recipe.pixels.augment == "crop-flip"
-    )
-    model = start_model(recipe, backbone, len(task_data.task.class_names), training)
-    validation = ImageSet(task_data.val, preprocessing)
-    forward, splits = _shortcut(model, training, validation, recipe)
-    progress = train(recipe, model, forward, splits, folder / "state.pt", watch)
-    test = ImageSet(task_data.test, preprocessing)
-    metrics = score_test(model, test, recipe, progress, folder)
-    write_metrics(folder, metrics | facts(model, task_data), progress)
-    adapter = make_adapter(recipe, model, task_data, preprocessing, (metrics, progress.started_at))
+    state = folder / "state.pt"
+    durable.write(folder / "recipe.json", recipe.model_dump_json(indent=2).encode())
+    backbone, num_classes = materials.backbone, len(materials.task_data.task.class_names)
+    with out_of_memory_explained(recipe):
+        if state.exists():
+            model, progress = blank_model(recipe, backbone, num_classes), None
+        else:
+            model, init = start_model(recipe, backbone, num_classes, materials.training)
+            progress = Progress(init=init)
+        with logged(recipe, folder, watch) as told:
+            return model, train(_job(recipe, materials, model, state, told), progress)
+
+
+def finish(
+    recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
+) -> Result:
+    """Score the test set once and leave scores, predictions and the artifact."""
+    model, progress = trained
+    metrics = score_test(model, materials.test, recipe, progress, folder)
+    adapter = make_adapter(recipe, model, materials, metrics)
+    content = None if adapter is None else encode(adapter)
+    sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
+    write_metrics(recipe, folder, metrics | sizes, progress)
+    if content is None:
+        return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"
-    artifact.write_bytes(encode(adapter))
+    durable.write(artifact, content)
     return Result(folder, artifact, metrics)
 
 
@@ -78,18 +104,15 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
-    """Return the backbone's preprocessing under the recipe's resize rule."""
-    own = backbone.preprocessing
-    size = recipe.pixels.resize_size or own.resize_size
-    return own.model_copy(update={"resize": recipe.pixels.resize, "resize_size": size})
-
-
-def _shortcut(
-    model: PromptedClassifier, training: ImageSet, validation: ImageSet, recipe: Recipe
-) -> tuple[Forward, tuple[Split, Split]]:
+def _job(recipe: Recipe, materials: Materials, model: Classifier, state: Path, watch: Watch) -> Job:
     """Train a bare head on features computed once, unless every epoch sees other pixels."""
-    if model.prompts is not None or training.augment is not None:
-        return model, (training, validation)
+    training, validation = materials.training, materials.validation
+    observers = observers_of(recipe, materials, model)
+    device = materials.backbone.device
+    if not model.has_fixed_features or training.augment is not None:
+        forward = forward_of(model, recipe, device)
+        return Job(recipe, model, forward, training, validation, state, watch, observers)
     size = recipe.optim.batch_size
-    return model.head, (cached(model, training, size), cached(model, validation, size))
+    forward = forward_of(model.head, recipe, device)
+    splits = cached(model, training, size), cached(model, validation, size)
+    return Job(recipe, model, forward, *splits, state, watch, observers)

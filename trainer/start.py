@@ -1,71 +1,61 @@
 """Where training starts: the first prompts and the first head.
 
-Axis letters: B batch, L layers, P prompts, D width.
+Axis letters: B batch, D width, L layers, P prompts.
 """
 
-from typing import cast
-
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from adapters.backbone import Backbone
-from trainer.classifier import PromptedClassifier
-from trainer.errors import RecipeError
+from trainer.data.load import load_task
+from trainer.features import features_of
 from trainer.head_start import fit_head
-from trainer.images import ImageSet, Split, batches
-from trainer.inits import random_tokens
+from trainer.images import ImageSet
+from trainer.inits.first_prompts import FirstPrompts, first_prompts, prompt_shape
+from trainer.methods.build import build
+from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 
 
 def start_model(
     recipe: Recipe, backbone: Backbone, num_classes: int, training: ImageSet
-) -> PromptedClassifier:
-    """Make the model as it is before the first step; the recipe's seed decides it.
+) -> tuple[Classifier, dict[str, object]]:
+    """Make the model as it is before the first step, and the facts of how its prompts were made.
+
+    The recipe's seed decides it.
 
     Raises:
-        RecipeError: more prompts are asked than there are patch tokens to sample.
+        RecipeError: more prompts are asked than there are patch tokens to start from.
+        DataError: the other task, whose images the prompts are made from, cannot be read.
     """
-    torch.manual_seed(recipe.seed)
-    prompts = _first_prompts(recipe, backbone, training) if recipe.num_prompts else None
-    model = PromptedClassifier(backbone, num_classes, prompts)
+    first = FirstPrompts(None)
+    if recipe.num_prompts:
+        first = first_prompts(recipe, backbone, _init_images(recipe, training))
+    model = _build(recipe, backbone, num_classes, first.prompts)
     if recipe.optim.head_start == "fitted":
         fit_head(model.head, *features_of(model, training, recipe.optim.batch_size))
-    return model
+    return model, first.facts
 
 
-def features_of(
-    model: PromptedClassifier, images: ImageSet, batch_size: int
-) -> tuple[Float[Tensor, "B D"], Int64[Tensor, " B"]]:
-    """Return what the head sees of every image, and the labels, in order."""
-    features, labels = [], []
-    with torch.no_grad():
-        for pixels, found in batches(images, batch_size):
-            features.append(model.features(pixels))
-            labels.append(found)
-    return torch.cat(features), torch.cat(labels)
+def blank_model(recipe: Recipe, backbone: Backbone, num_classes: int) -> Classifier:
+    """Make a model whose numbers are to be restored, so that nothing needs to be computed."""
+    shape = prompt_shape(recipe, backbone)
+    prompts = torch.zeros(*shape, backbone.spec.width) if recipe.num_prompts else None
+    return _build(recipe, backbone, num_classes, prompts)
 
 
-def cached(model: PromptedClassifier, images: ImageSet, batch_size: int) -> Split:
-    """Return a split of features in place of pixels."""
-    return cast(Split, TensorDataset(*features_of(model, images, batch_size)))
+def _build(
+    recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "L P D"] | None
+) -> Classifier:
+    torch.manual_seed(recipe.seed)
+    return build(recipe, backbone, num_classes, prompts)
 
 
-def _first_prompts(
-    recipe: Recipe, backbone: Backbone, training: ImageSet
-) -> Float[Tensor, "L P D"]:
-    pixels, _ = next(batches(training, recipe.prompt.init_images, shuffle=True))
-    available = len(pixels) * backbone.trunk.patch_embed.num_patches
-    if recipe.num_prompts > available:
-        raise RecipeError(
-            f"prompt.num_tokens is {recipe.num_prompts}, but {len(pixels)} images have only "
-            f"{available} patch tokens to sample; lower it or raise prompt.init_images"
-        )
-    return random_tokens(
-        backbone,
-        pixels,
-        num_tokens=recipe.num_prompts,
-        num_layers=backbone.spec.depth if recipe.method == "spt-deep" else 1,
-        generator=torch.Generator().manual_seed(recipe.seed),
-    )
+def _init_images(recipe: Recipe, training: ImageSet) -> ImageSet:
+    """Return the images whose tokens become prompts (paper, Fig. 3b: those of any task)."""
+    other = recipe.prompt.init_task
+    if other is None:
+        return training
+    samples = load_task(other, recipe.prompt.init_data, recipe.seed).train
+    return ImageSet(samples, training.preprocessing, augment=training.augment is not None)

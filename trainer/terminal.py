@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from trainer.loop import Progress as Reached
+from trainer.checkpoint import Progress as Reached
 from trainer.loop import Watch
 
 _WITHOUT_TERMINAL_EVERY = 10

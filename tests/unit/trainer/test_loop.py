@@ -10,9 +10,11 @@ from toy import ignore, toy_recipe, toy_set
 from adapters.backbone import Backbone
 from tests.tiny import tiny_backbone
 from trainer import loop
-from trainer.classifier import PromptedClassifier
-from trainer.errors import ResumeError
-from trainer.loop import Progress, Watch, steps_per_epoch, train
+from trainer.checkpoint import Progress
+from trainer.errors import ResumeError, TrainingError
+from trainer.loop import Job, Observer, Watch, steps_per_epoch, train
+from trainer.methods.build import build
+from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 
 EPOCHS, STEPS = 3, 2
@@ -29,18 +31,23 @@ def backbone() -> Backbone:
     return tiny_backbone()
 
 
-def make_model(backbone: Backbone, recipe: Recipe) -> PromptedClassifier:
+def make_model(backbone: Backbone, recipe: Recipe) -> Classifier:
     torch.manual_seed(recipe.seed)
     layers = {"spt-deep": 3, "spt-shallow": 1}.get(recipe.method)
-    return PromptedClassifier(backbone, 2, None if layers is None else torch.randn(layers, 2, 16))
+    prompts = None if layers is None else torch.randn(layers, 2, 16)
+    return build(recipe, backbone, 2, prompts)
 
 
 def run(
-    backbone: Backbone, state: Path, watch: Watch = ignore, recipe: Recipe | None = None
+    backbone: Backbone,
+    state: Path,
+    watch: Watch = ignore,
+    recipe: Recipe | None = None,
+    observers: tuple[Observer, ...] = (),
 ) -> Outcome:
     recipe = recipe or toy_recipe()
     model = make_model(backbone, recipe)
-    progress = train(recipe, model, model, SPLITS, state, watch)
+    progress = train(Job(recipe, model, model, *SPLITS, state, watch, observers))
     return model.state_dict(), progress
 
 
@@ -59,7 +66,7 @@ def assert_same(one: Outcome, other: Outcome) -> None:
     assert one[1].val_accuracies == other[1].val_accuracies
 
 
-@pytest.fixture(scope="module", params=["spt-deep", "spt-shallow", "linear"])
+@pytest.fixture(scope="module", params=["spt-deep", "spt-shallow", "linear", "bias"])
 def whole(
     request: pytest.FixtureRequest, backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Recipe, Outcome]:
@@ -103,7 +110,7 @@ def test_a_run_killed_while_it_saves_keeps_the_state_before(
         real(state, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.torch, "save", save)
+        patch.setattr(torch, "save", save)
         with pytest.raises(Killed):
             run(backbone, tmp_path / "state.pt")
     assert_same(run(backbone, tmp_path / "state.pt"), whole)
@@ -141,7 +148,7 @@ def test_best_validation_restores_the_latest_of_the_best_epochs(
 ):
     after: list[dict[str, torch.Tensor]] = []
 
-    def score(forward: PromptedClassifier, *_: object) -> float:
+    def score(forward: Classifier, *_: object) -> float:
         after.append({k: v.clone() for k, v in forward.state_dict().items()})
         return scores[len(after) - 1]
 
@@ -168,3 +175,36 @@ def test_the_watch_is_told_of_every_step(backbone: Backbone, tmp_path: Path):
 def test_fewer_images_than_a_batch_are_one_step():
     assert steps_per_epoch(toy_recipe(), toy_set(3)) == 1
     assert steps_per_epoch(toy_recipe(), toy_set(11)) == 2
+
+
+def test_observers_look_before_the_first_epoch_and_after_each_and_survive_a_stop(
+    backbone: Backbone, tmp_path: Path
+):
+    def count() -> Observer:
+        seen = iter(range(100))
+        return lambda: ("looks", next(seen))
+
+    _, whole = run(backbone, tmp_path / "whole.pt", observers=(count(),))
+    assert whole.observed == {"looks": [0, 1, 2, 3]}
+    with pytest.raises(Killed):
+        run(backbone, tmp_path / "s.pt", die_at(1, 1), observers=(count(),))
+    _, resumed = run(backbone, tmp_path / "s.pt", observers=(count(),))
+    assert resumed.observed == {"looks": [0, 1, 0, 1]}
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e38])
+def test_a_loss_that_is_no_number_ends_the_run_in_one_line_and_keeps_the_state_before(
+    backbone: Backbone, tmp_path: Path, lr: float
+):
+    recipe = toy_recipe(optim={"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "lr": lr})
+    with pytest.raises(TrainingError, match=r"toy, spt-deep: the training loss is \S+ in epoch"):
+        run(backbone, tmp_path / "state.pt", recipe=recipe)
+    if (tmp_path / "state.pt").exists():
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        assert all(tensor.isfinite().all() for tensor in state["model"].values())
+
+
+def test_the_state_holds_trainable_parts_only(backbone: Backbone, tmp_path: Path):
+    run(backbone, tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert set(state["model"]) == {"prompts", "head.weight", "head.bias"}

@@ -5,19 +5,18 @@ from importlib import resources
 import pytest
 
 from adapters.spec import EMBEDDED
-from trainer import recipe as module
+from trainer import recipe_file as module
 from trainer.errors import RecipeError
-from trainer.recipe import load_recipe
+from trainer.methods.table import METHODS
+from trainer.recipe import Recipe
+from trainer.recipe_file import load_recipe
 
-SHIPPED = sorted(
-    file.name.removesuffix(".toml")
-    for file in (resources.files("trainer") / "recipes").iterdir()
-    if file.name.endswith(".toml")
-)
+EMBEDDED_RECIPES = resources.files("trainer") / "recipes" / "embedded"
+SHIPPED = sorted(file.name.removesuffix(".toml") for file in EMBEDDED_RECIPES.iterdir())
 
 
 def use_file(monkeypatch: pytest.MonkeyPatch, tree: dict[str, object]) -> None:
-    monkeypatch.setattr(module, "_file_of", lambda task: tree)
+    monkeypatch.setattr(module, "_file_of", lambda task, family: dict(tree))
 
 
 def test_defaults_are_the_papers():
@@ -58,6 +57,41 @@ def test_the_file_yields_to_what_is_chosen_and_that_to_overrides(monkeypatch):
     }
 
 
+def test_a_file_may_say_more_for_one_method(monkeypatch):
+    tree = {"optim": {"lr": 0.1, "epochs": 9}, "methods": {"full": {"optim": {"lr": 1e-5}}}}
+    use_file(monkeypatch, tree)
+    assert (load_recipe("toy").optim.lr, load_recipe("toy").optim.epochs) == (0.1, 9)
+    full = load_recipe("toy", method="full")
+    assert (full.optim.lr, full.optim.epochs) == (1e-5, 9)
+    assert load_recipe("toy", ["optim.lr=2"], method="full").optim.lr == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_defaults_of_its_own_whichever_way_a_recipe_is_made(method: str):
+    made = Recipe(task="toy", method=method)
+    assert made == load_recipe("toy", method=method)
+    for part, fields in METHODS[method].defaults.items():
+        assert getattr(made, part).model_dump().items() >= fields.items()
+    assert Recipe(task="toy", method=method, prompt={"num_tokens": 3}).prompt.num_tokens == 3
+
+
+def test_vpt_starts_uniform_and_spt_from_tokens():
+    assert load_recipe("toy", method="vpt-deep").prompt.init == "uniform"
+    assert load_recipe("toy", method="spt-deep").prompt.init == "random"
+
+
+def test_two_amounts_of_images_to_start_from_are_refused():
+    with pytest.raises(RecipeError, match="found both"):
+        load_recipe("toy", ["prompt.init_images=3", "prompt.init_proportion=0.5"])
+
+
+def test_an_artifact_names_no_place_of_a_file():
+    overrides = ["weights=some/file.pth", "prompt.init_task=other", "prompt.init_data=some/place"]
+    told = load_recipe("toy", overrides).provenance()
+    assert "some" not in str(told)
+    assert told["prompt"]["init_task"] == "other"
+
+
 def test_what_is_not_chosen_leaves_the_file_alone(monkeypatch):
     use_file(monkeypatch, {"seed": 1})
     assert load_recipe("toy", seed=None, method=None).seed == 1
@@ -78,7 +112,13 @@ def test_an_override_may_be_a_number_a_text_or_a_path():
         ("speed=1", "speed"),
         ("optim.lr=-1", "optim.lr"),
         ("optim.epochs=many", "optim.epochs"),
-        ("method=spt-wide", "method"),
+        ("method=spt-wide", "method: .*no method 'spt-wide'; expected one of spt-deep, "),
+        ("method=[1]", "method"),
+        ("prompt.init=best", "prompt.init"),
+        ("prompt.init_proportion=0", "prompt.init_proportion"),
+        ("data_proportion=1.5", "data_proportion"),
+        ("pixels.std=[1, 0, 1]", "pixels.std"),
+        ("pixels.mean=[1, 0]", "pixels.mean"),
         ("prompt.num_tokens=0", "prompt.num_tokens"),
         ("optim=3", "optim"),
         ("task=other", "task"),
@@ -104,5 +144,5 @@ def test_a_name_that_is_no_task_id_is_refused():
 @pytest.mark.parametrize("task", SHIPPED)
 def test_every_shipped_recipe_loads_and_says_how_it_is_run(task: str):
     assert load_recipe(task).task == task
-    text = (resources.files("trainer") / "recipes" / f"{task}.toml").read_text()
+    text = (EMBEDDED_RECIPES / f"{task}.toml").read_text()
     assert text.startswith(f"# make train TASK={task} ")

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from trainer.loop import Progress
+from trainer.checkpoint import Progress
 from trainer.recipe import Recipe
 
 SIDE = 16

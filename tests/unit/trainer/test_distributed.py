@@ -1,0 +1,46 @@
+"""Two processes train what one does: real processes, real gradients over gloo."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+def launch(out: Path, world: int) -> dict[str, list[float]]:
+    """Run the script as `torchrun` would, in `world` processes; return what rank 0 found."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(out)],
+            env=os.environ
+            | address
+            | {"WORLD_SIZE": str(world), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=Path.cwd(),
+        )
+        for rank in range(world)
+    ]
+    assert [process.wait(timeout=200) for process in processes] == [0] * world
+    found: dict[str, list[float]] = json.loads((out / "found.json").read_text())
+    return found
+
+
+def test_two_processes_have_the_gradients_the_losses_and_the_parameters_of_one(tmp_path: Path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
+    assert two["gradients"] == pytest.approx(one["gradients"], rel=1e-9, abs=1e-12)
+    assert two["losses"] == pytest.approx(one["losses"], rel=1e-9)
+    assert two["parameters"] == pytest.approx(one["parameters"], rel=1e-7, abs=1e-10)
+    assert two["val_accuracies"] == one["val_accuracies"]
+    assert one["shares"] == [8, 8]
+    assert two["shares"] == [4, 4]
+    assert len(list((tmp_path / "two").glob("state*.pt"))) == 1

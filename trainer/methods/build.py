@@ -1,0 +1,60 @@
+"""From a recipe's method to the model that is trained."""
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from adapters.backbone import Backbone
+from trainer.methods.bottleneck import BottleneckClassifier
+from trainer.methods.classifier import Classifier
+from trainer.methods.e2vpt import KeyValuePromptedClassifier
+from trainer.methods.flows import FlowClassifier
+from trainer.methods.gated import GatedClassifier
+from trainer.methods.lora import LoraClassifier
+from trainer.methods.moments import MomentClassifier
+from trainer.methods.prompted import PromptedClassifier, PromptOwner
+from trainer.methods.retuned import BiasClassifier, FullClassifier
+from trainer.methods.ssf import ScaledClassifier
+from trainer.recipe import Recipe
+
+_WITH_PROMPTS: dict[str, type[PromptOwner]] = {
+    "spt-deep": PromptedClassifier,
+    "spt-shallow": PromptedClassifier,
+    "vpt-deep": PromptedClassifier,
+    "vpt-shallow": PromptedClassifier,
+    "gate-vpt": GatedClassifier,
+    "e2vpt": KeyValuePromptedClassifier,
+}
+_WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
+    "linear": Classifier,
+    "full": FullClassifier,
+    "bias": BiasClassifier,
+    "adapter": BottleneckClassifier,
+    "lora": LoraClassifier,
+    "ssf": ScaledClassifier,
+    "snf": FlowClassifier,
+    "moment-probing": MomentClassifier,
+}
+
+
+def build(
+    recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "L P D"] | None
+) -> Classifier:
+    """Make the model of the recipe's method, where the backbone is and in its floating type.
+
+    Args:
+        recipe: its method decides the class.
+        backbone: frozen.
+        num_classes: C.
+        prompts: the first prompts, for a method that has any.
+
+    Raises:
+        RecipeError: the method does not work on this backbone.
+    """
+    if prompts is None:
+        model = _WITHOUT_PROMPTS[recipe.method](backbone, num_classes)
+    else:
+        frozen = recipe.prompt.frozen
+        model = _WITH_PROMPTS[recipe.method](backbone, num_classes, prompts, frozen=frozen)
+    return model.to(backbone.device, backbone.dtype)

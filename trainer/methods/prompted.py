@@ -1,0 +1,51 @@
+"""SPT and VPT: trainable prompts and a head. The two differ only in how the prompts start.
+
+Axis letters: B batch, L layers, P prompts, D width.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from adapters.backbone import Backbone
+from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from trainer.methods.classifier import Classifier
+
+
+class PromptOwner(Classifier):
+    """Prompts of every block (`[L, P, D]`) or before the first (`[1, P, D]`), and a head.
+
+    Attributes:
+        prompts: a parameter, or a buffer where they are frozen (paper, Table 4a).
+    """
+
+    prompts: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        prompts: Float[Tensor, "L P D"],
+        *,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__(backbone, num_classes)
+        if frozen:
+            self.register_buffer("prompts", prompts.clone())
+        else:
+            self.prompts = nn.Parameter(prompts.clone())
+
+
+class PromptedClassifier(PromptOwner):
+    """A classifier that differs from the linear probe by its prompts alone."""
+
+    def features(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
+        """Return what the head sees under the prompts (paper eq. 5, 6)."""
+        backbone = self.backbone
+        return features(backbone.trunk, backbone.spec, pixels, self._rows(len(pixels)))
+
+    def _rows(self, batch: int) -> Prompts:
+        if len(self.prompts) == 1:
+            return ShallowPrompts(self.prompts.expand(batch, -1, -1))
+        prefix = prefix_of(self.backbone.trunk, self.prompts)
+        last = self.prompts[-1].expand(batch, -1, -1)
+        return DeepPrompts(prefix.expand(batch, *prefix.shape), last=last)

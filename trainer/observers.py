@@ -1,0 +1,43 @@
+"""What is looked at between epochs, when the recipe's report part asks; nothing is changed."""
+
+from collections.abc import Sequence
+
+from trainer.analyses.nmi import nmi_of_layers
+from trainer.evaluate import accuracy
+from trainer.forward import forward_of
+from trainer.images import ImageSet, batches
+from trainer.loop import Observer
+from trainer.materials import Materials
+from trainer.methods.classifier import Classifier
+from trainer.methods.prompted import PromptedClassifier
+from trainer.recipe import Recipe
+
+
+def observers_of(recipe: Recipe, materials: Materials, model: Classifier) -> Sequence[Observer]:
+    """Return the observers that the recipe asks for."""
+    chosen: list[Observer] = []
+    if recipe.report.nmi_images and isinstance(model, PromptedClassifier):
+        chosen.append(_nmi(recipe, materials, model))
+    if recipe.report.test_each_epoch:
+        chosen.append(_test(recipe, materials, model))
+    return chosen
+
+
+def _nmi(recipe: Recipe, materials: Materials, model: PromptedClassifier) -> Observer:
+    count = recipe.report.nmi_images
+    images = ImageSet(materials.validation.samples[:count], materials.preprocessing)
+
+    def observe() -> tuple[str, object]:
+        pixels = (pixels for pixels, _ in batches(images, recipe.optim.batch_size))
+        return "nmi", nmi_of_layers(materials.backbone, model.prompts.detach(), pixels)
+
+    return observe
+
+
+def _test(recipe: Recipe, materials: Materials, model: Classifier) -> Observer:
+    forward = forward_of(model, recipe, materials.backbone.device)
+
+    def observe() -> tuple[str, object]:
+        return "test_accuracies", accuracy(forward, materials.test, recipe.optim.batch_size)
+
+    return observe

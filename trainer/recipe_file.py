@@ -1,0 +1,79 @@
+"""From the command line and recipe files to a recipe.
+
+A file `recipes/<family>/<task>.toml` holds only what differs for a task under one family of
+checkpoints, and tables `[methods.<name>.…]` what differs further for a method. `--set
+optim.lr=1e-3` on the command line comes last.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.checkpoint_family import family_of
+from adapters.spec import EMBEDDED
+from trainer.errors import RecipeError
+from trainer.methods.table import DEFAULT_METHOD
+from trainer.recipe import Recipe, overlay
+
+
+def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Recipe:
+    """Return the recipe of a task: the method's defaults, its file, `chosen`, then overrides.
+
+    Args:
+        task: task id; it need not have a file.
+        overrides: texts such as `optim.lr=1e-3`.
+        chosen: top-level fields; None leaves a field as it is.
+
+    Raises:
+        RecipeError: an unknown key or a value out of range, naming it.
+    """
+    asked: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
+    for text in overrides:
+        _override(asked, text)
+    tree = _settings(task, asked)
+    if "task" in tree:
+        raise RecipeError(
+            f"recipe of {task}: expected no key 'task', found {tree['task']!r}; the name decides it"
+        )
+    try:
+        return Recipe(task=task, **tree)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise RecipeError(
+            f"recipe of {task}: {faults}; see trainer/recipe.py for the keys"
+        ) from error
+
+
+def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what the task's file says for the backbone and method asked for, and what is asked."""
+    tree = _file_of(task, family_of(str(asked.get("backbone", EMBEDDED))).name)
+    for_methods = tree.pop("methods", {})
+    method = str(asked.get("method", tree.get("method", DEFAULT_METHOD)))
+    return overlay(overlay(tree, for_methods.get(method, {})), asked)
+
+
+def _file_of(task: str, family: str) -> dict[str, Any]:
+    file = resources.files("trainer") / "recipes" / family / f"{task}.toml"
+    return tomllib.loads(file.read_text()) if file.is_file() else {}
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override {text!r}: expected key=value, such as optim.lr=1e-3")
+    *parents, leaf = key.strip().split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise RecipeError(f"override {text!r}: {parent} is a value and has no {leaf}")
+    tree[leaf] = _parse(value.strip())
+
+
+def _parse(value: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
