@@ -70,7 +70,8 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = folder / "state.pt"
-    durable.write(folder / "recipe.json", recipe.model_dump_json(indent=2).encode())
+    if distributed.rank() == 0:
+        durable.write(folder / "recipe.json", recipe.model_dump_json(indent=2).encode())
     backbone, num_classes = materials.backbone, len(materials.task_data.task.class_names)
     with out_of_memory_explained(recipe):
         if state.exists():

@@ -17,14 +17,19 @@ def launch(out: Path, world: int) -> dict[str, list[float]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    places = os.pathsep.join([str(Path.cwd()), str(SCRIPT.parent)])
+    address = {
+        "PYTHONPATH": places,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
     processes = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), str(out)],
             env=os.environ
             | address
             | {"WORLD_SIZE": str(world), "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            cwd=Path.cwd(),
         )
         for rank in range(world)
     ]

@@ -111,7 +111,12 @@ def test_the_validation_accuracy_is_that_of_the_epoch_which_is_kept(
 
 @pytest.mark.parametrize(
     ("method", "head_start"),
-    [("spt-deep", "random"), ("spt-shallow", "fitted"), ("vpt-deep", "random"), ("linear", "random")],
+    [
+        ("spt-deep", "random"),
+        ("spt-shallow", "fitted"),
+        ("vpt-deep", "random"),
+        ("linear", "random"),
+    ],
 )
 def test_a_seed_gives_one_artifact_and_another_seed_another(
     method: str, head_start: str, data: Path, tmp_path: Path

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import TensorDataset
-
-sys.path[:0] = [str(Path.cwd()), str(Path(__file__).parent)]
-
 from toy import ignore, toy_pixels, toy_recipe
 
 from tests.tiny import tiny_backbone
