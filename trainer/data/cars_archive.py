@@ -6,14 +6,17 @@
 
 from pathlib import Path
 
-import numpy as np
-from scipy.io import loadmat
-
+from trainer.data.matlab import load_variable, whole_numbers
 from trainer.data.splits import hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
+TRAIN_LIST = "cars_train_annos.mat"
 TEST_LIST = "cars_test_annos_withlabels.mat"
+_BELONGS = (
+    f"the Stanford Cars folder holds devkit/{TRAIN_LIST}, devkit/cars_meta.mat, {TEST_LIST}, "
+    "cars_train/ and cars_test/"
+)
 
 
 def is_cars(folder: Path) -> bool:
@@ -30,11 +33,12 @@ def read_cars(folder: Path, name: str, seed: int) -> TaskData:
     devkit = folder / "devkit"
     test_list = folder / TEST_LIST
     test_list = test_list if test_list.is_file() else devkit / TEST_LIST
-    names = [str(n) for n in np.atleast_1d(_load(devkit / "cars_meta.mat", "class_names"))]
-    listed = _read_list(devkit / "cars_train_annos.mat", _image_root(folder, "cars_train"))
+    names = [str(n) for n in load_variable(devkit / "cars_meta.mat", "class_names", _BELONGS)]
+    listed = _read_list(devkit / TRAIN_LIST, _image_root(folder, "cars_train"))
     train, val = hold_out_tenths(listed, 1, seed)
     test = _read_list(test_list, _image_root(folder, "cars_test"))
-    return TaskData(name_task(name, names), train, val, test)
+    lists = {"train": TRAIN_LIST, "val": TRAIN_LIST, "test": TEST_LIST}
+    return TaskData(name_task(name, names), train, val, test, lists)
 
 
 def _image_root(folder: Path, name: str) -> Path:
@@ -44,29 +48,15 @@ def _image_root(folder: Path, name: str) -> Path:
 
 
 def _read_list(path: Path, root: Path) -> tuple[Sample, ...]:
-    rows = np.atleast_1d(_load(path, "annotations"))
+    rows = load_variable(path, "annotations", _BELONGS)
     fields = rows.dtype.names or ()
     if "class" not in fields or "fname" not in fields:
         raise DataError(
             f"{path}: expected the fields 'class' and 'fname', found {', '.join(fields) or 'none'};"
             f" the test list with labels is {TEST_LIST}"
         )
+    labels = whole_numbers(path, "class", rows["class"])
     return tuple(
-        Sample(root / str(file), int(label) - 1)
-        for file, label in zip(rows["fname"], rows["class"], strict=True)
+        Sample(root / str(file), label - 1)
+        for file, label in zip(rows["fname"], labels, strict=True)
     )
-
-
-def _load(path: Path, key: str) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(
-            f"{path} is missing; the Stanford Cars folder holds devkit/cars_train_annos.mat, "
-            f"devkit/cars_meta.mat, {TEST_LIST}, cars_train/ and cars_test/"
-        )
-    try:
-        content = loadmat(path, squeeze_me=True)
-    except Exception as error:  # scipy raises nearly anything on damaged files
-        raise DataError(f"{path} is damaged ({error}); fetch the archive again") from error
-    if key not in content:
-        raise DataError(f"{path}: expected the variable {key!r}, found none; fetch it again")
-    return np.asarray(content[key])

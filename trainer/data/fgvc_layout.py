@@ -1,10 +1,11 @@
 """The FGVC layout of the VPT code: `train.json`, `val.json`, `test.json`, each {path: class id}.
 
-Class ids are mapped to labels over the union of the files: mapping each file alone, as the
-original code does, shifts the labels of a file that lacks a class.
+Class ids count from 0 or 1 and are mapped to labels over the union of the files: mapping each file
+alone, as the original code does, shifts the labels of a file that lacks a class.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -26,11 +27,12 @@ def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
     """Read the lists; without `val.json`, a tenth of the training images is held out.
 
     Raises:
-        DataError: `train.json` or `test.json` is missing, a list is malformed, or its images are
-            nowhere below the folder.
+        DataError: `train.json` or `test.json` is missing, a list is malformed, no list has an
+            image of some class id, or the images are nowhere below the folder.
     """
     lists = {s: _read_ids(folder / f"{s}.json") for s in SPLITS if _is_expected(folder, s)}
     ids = sorted({i for entries in lists.values() for i in entries.values()})
+    _refuse_gaps(folder, ids)
     root = _image_root(folder, lists["train"])
     label = {class_id: i for i, class_id in enumerate(ids)}
     splits = {
@@ -39,7 +41,8 @@ def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
     }
     if "val" not in splits:
         splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
-    return TaskData(name_task(name, _class_names(ids, lists)), **splits)
+    files = {"val": "train.json"} | {split: f"{split}.json" for split in lists}
+    return TaskData(name_task(name, _class_names(ids, lists)), **splits, lists=files)
 
 
 def _is_expected(folder: Path, split: str) -> bool:
@@ -48,7 +51,8 @@ def _is_expected(folder: Path, split: str) -> bool:
 
 def _read_ids(path: Path) -> dict[str, int]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        entries = json.loads(text, object_pairs_hook=lambda pairs: _distinct(path, pairs))
     except FileNotFoundError as error:
         raise DataError(
             f"{path} is missing, expected {{image path: class id}}; "
@@ -64,6 +68,15 @@ def _read_ids(path: Path) -> dict[str, int]:
     return {image: _parse_id(path, image, class_id) for image, class_id in entries.items()}
 
 
+def _distinct(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON readers keep the last of two equal keys, and say nothing."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise DataError(f"{path}: {twice!r} is listed twice; take one of its entries off the list")
+    return entries
+
+
 def _parse_id(path: Path, image: str, class_id: object) -> int:
     if isinstance(class_id, int | str) and str(class_id).isdecimal():
         return int(class_id)
@@ -73,11 +86,22 @@ def _parse_id(path: Path, image: str, class_id: object) -> int:
     )
 
 
+def _refuse_gaps(folder: Path, ids: list[int]) -> None:
+    first = min(ids[:1], default=0)
+    missing = sorted(set(range(min(first, 1), max(ids, default=0))) - set(ids))
+    if missing:
+        raise DataError(
+            f"{folder}: class id {missing[0]} has no image in any list, expected ids without a gap "
+            f"from {min(first, 1)} to {ids[-1]}, {len(missing)} are missing; add the images or "
+            "renumber the ids"
+        )
+
+
 def _image_root(folder: Path, entries: _Ids) -> Path:
-    first = next(iter(entries), "")
     for root in IMAGE_ROOTS:
-        if (folder / root / first).exists():
+        if not entries or any((folder / root / image).exists() for image in entries):
             return folder / root
+    first = next(iter(entries))
     raise DataError(
         f"{folder}: {first!r} of train.json is in none of "
         f"{', '.join(IMAGE_ROOTS)}; unpack the images so that one of them holds it"

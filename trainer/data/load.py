@@ -4,21 +4,29 @@ Knows the readers, not what they read.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.task import check_task_id
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.builtin.materialise import materialise
 from trainer.data.cars_archive import is_cars, read_cars
+from trainer.data.class_checks import check_no_single
+from trainer.data.cub_archive import is_cub, read_cub
+from trainer.data.dogs_archive import is_dogs, read_dogs
 from trainer.data.fgvc_layout import is_fgvc, read_fgvc
+from trainer.data.flowers_archive import is_flowers, read_flowers
 from trainer.data.folder_layout import (
     is_class_folders,
     is_split_folders,
     read_class_folders,
     read_split_folders,
 )
+from trainer.data.imagenet_archive import is_imagenet, read_imagenet
+from trainer.data.inaturalist_archive import is_inaturalist, read_inaturalist
+from trainer.data.nabirds_archive import is_nabirds, read_nabirds
 from trainer.data.public_tasks import PUBLIC_TASKS
+from trainer.data.subset import check_proportion, subset
 from trainer.data.task_data import TaskData, check
 from trainer.data.vtab_layout import is_vtab, read_vtab
 from trainer.errors import DataError
@@ -36,6 +44,8 @@ class Layout:
     read: Callable[[Path, str, int], TaskData]
 
 
+# The first that matches is read: lists that somebody made for this task come before the official
+# archives, and plain folders, which nearly anything resembles, come last.
 LAYOUTS = (
     Layout(
         "VTAB-1k lists (train800.txt, val200.txt, test.txt)",
@@ -44,26 +54,45 @@ LAYOUTS = (
     ),
     Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
     Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
+    Layout("the CUB-200-2011 archive (images.txt)", is_cub, read_cub),
+    Layout("the NABirds archive (images.txt, hierarchy.txt)", is_nabirds, read_nabirds),
+    Layout(
+        "the Oxford Flowers files (setid.mat)",
+        is_flowers,
+        lambda folder, name, _: read_flowers(folder, name),
+    ),
+    Layout("the Stanford Dogs archives (train_list.mat)", is_dogs, read_dogs),
+    Layout("the iNaturalist 2018 archives (train2018.json)", is_inaturalist, read_inaturalist),
+    Layout("ImageNet-1k (train/<wnid>/, val/)", is_imagenet, read_imagenet),
     Layout("train/<class>/ and test/<class>/", is_split_folders, read_split_folders),
     Layout("<class>/ folders of images", is_class_folders, read_class_folders),
 )
 
 
 def load_task(
-    name: str, data: Path | None, seed: int = 0, *, builtin_root: Path = BUILTIN_ROOT
+    name: str,
+    data: Path | None,
+    seed: int = 0,
+    *,
+    builtin_root: Path = BUILTIN_ROOT,
+    proportion: float = 1.0,
 ) -> TaskData:
     """Find, read and check one task.
 
     Args:
         name: the task's id; a built-in name needs no data.
         data: the task's folder, or a folder that holds one called `name`; None means `data/<name>`.
-        seed: decides the splits that a layout leaves open.
+        seed: decides the splits that a layout leaves open, and the share of `proportion`.
         builtin_root: where built-in tasks are drawn, once each.
+        proportion: share of each class's training images, in (0, 1]; validation and test are
+            whole.
 
     Raises:
-        DataError: there is no such data, or it cannot be trained on.
+        DataError: there is no such data, it cannot be trained on, or the proportion is out of
+            range.
     """
     _check_name(name)
+    check_proportion(proportion)
     if name in BUILTIN:
         _refuse_data(name, data)
         task_data = read_vtab(materialise(name, builtin_root), name)
@@ -72,7 +101,10 @@ def load_task(
         task_data = layout.read(folder, name, seed)
     known = PUBLIC_TASKS.get(name)
     check(task_data, missing_classes_ok=known is not None and known.missing_classes_ok)
-    return task_data
+    check_no_single(task_data.task, task_data.labels())
+    if proportion == 1:
+        return task_data
+    return replace(task_data, train=subset(task_data.train, proportion, seed))
 
 
 def _check_name(name: str) -> None:
@@ -91,8 +123,10 @@ def _refuse_data(name: str, data: Path | None) -> None:
 
 
 def _find(name: str, data: Path | None) -> tuple[Path, Layout]:
-    folders = [DATA_ROOT / name] if data is None else [data / name, data]
-    for folder in folders:
+    known = PUBLIC_TASKS.get(name)
+    roots = [DATA_ROOT / name] if data is None else [data / name, data]
+    inner = [root / known.unpacked for root in roots] if known and known.unpacked else []
+    for folder in (*roots, *inner):
         for layout in LAYOUTS:
             if layout.matches(folder):
                 return folder, layout

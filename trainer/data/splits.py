@@ -1,5 +1,6 @@
 """Seeded stratified splits. Never opens a file."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,12 +41,14 @@ def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[l
 def hold_out_tenths(
     samples: Sequence[Sample], num_parts: int, seed: int
 ) -> tuple[tuple[Sample, ...], ...]:
-    """Divide samples into a rest and parts of a tenth each (at least one sample).
+    """Divide samples into a rest and parts of a tenth each, rounded up.
+
+    So do the sizes of the paper's Table S1: 8,144 images of Stanford Cars become 7,329 and 815.
 
     Raises:
         DataError: too few samples to keep one of each class in the rest.
     """
-    counts = [max(1, round(len(samples) / 10))] * num_parts
+    counts = [math.ceil(len(samples) / 10)] * num_parts
     parts = hold_out([s.label for s in samples], counts, seed)
     return tuple(tuple(samples[i] for i in part) for part in parts)
 

@@ -4,15 +4,15 @@ Knows nothing of folders' layouts, pixels or training.
 """
 
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.errors import BadImage
-from adapters.preprocess import decode_image
 from adapters.task import Task
+from trainer.data.class_checks import check_no_gap, check_trained
+from trainer.data.readable import decoding_fault, header_fault, unreadable
 from trainer.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -28,12 +28,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task and its three disjoint splits; `test` is for the final number only."""
+    """A task and its three disjoint splits; `test` is for the final number only.
+
+    `lists` tells from which file of the task's folder each split was read, for messages.
+    """
 
     task: Task
     train: tuple[Sample, ...]
     val: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    lists: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def digest(self) -> str:
         """Return the sha256, in hex, of the training labels and file bytes, in list order."""
@@ -43,9 +47,35 @@ class TaskData:
             whole.update(f"{sample.label} {content}\n".encode())
         return whole.hexdigest()
 
+    def list_digests(self) -> dict[str, str]:
+        """Return the sha256, in hex, of each split's list: which image has which label.
+
+        Names are relative to the deepest folder that holds all images of the task, and sorted: the
+        same lists at another place, or in another order, have the same digests. No image is read.
+        """
+        root = _common_folder([s.path for samples in self.splits().values() for s in samples])
+        return {
+            split: hashlib.sha256("".join(_list_lines(samples, root)).encode()).hexdigest()
+            for split, samples in self.splits().items()
+        }
+
+    def labels(self) -> list[int]:
+        """Return the labels of all splits, one per image."""
+        return [sample.label for samples in self.splits().values() for sample in samples]
+
     def splits(self) -> dict[str, tuple[Sample, ...]]:
         """Return the samples by the split's name: train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def _common_folder(paths: Sequence[Path]) -> str:
+    """Return what all paths share: what the first and the last of them share, once sorted."""
+    names = [str(path) for path in paths]
+    return os.path.commonpath([Path(min(names)).parent, Path(max(names)).parent]) if names else ""
+
+
+def _list_lines(samples: Sequence[Sample], root: str) -> list[str]:
+    return sorted(f"{s.path.relative_to(root).as_posix()} {s.label}\n" for s in samples)
 
 
 def name_task(name: str, class_names: Sequence[str]) -> Task:
@@ -54,8 +84,13 @@ def name_task(name: str, class_names: Sequence[str]) -> Task:
     Args:
         name: the task's id.
         class_names: one per label, in label order.
+
+    Raises:
+        DataError: there is no class.
     """
     names = list(class_names)
+    if not names:
+        raise DataError(f"{name}: no class is listed, expected at least one; correct the lists")
     while len(set(names)) < len(names):
         count = Counter(names)
         names = [f"{n} ({i})" if count[n] > 1 else n for i, n in enumerate(names)]
@@ -71,15 +106,20 @@ def check(data: TaskData, *, missing_classes_ok: bool = False) -> None:
             have; such a class is never learned, but its test images count.
 
     Raises:
-        DataError: an empty split, a label out of range, a class without a training image, a file
-            in two splits, or a missing file.
+        DataError: an empty split, a label out of range, a class without an image or without a
+            training image, a file listed twice, or a missing file.
     """
     for split, samples in data.splits().items():
         _check_split(data.task, split, samples)
+    check_no_gap(data.task, data.labels())
     if not missing_classes_ok:
-        _check_classes(data)
+        check_trained(data.task, [s.label for s in data.train])
     _check_disjoint(data)
     _check_files(data)
+
+
+MANY = 100_000
+"""Lists longer than this have their headers checked only: decoding them all takes hours."""
 
 
 def check_readable(samples: Sequence[Sample]) -> None:
@@ -88,24 +128,27 @@ def check_readable(samples: Sequence[Sample]) -> None:
     Raises:
         DataError: some cannot be decoded; the first is named with its reason.
     """
-    with ThreadPoolExecutor() as pool:
-        reasons = list(pool.map(_why_unreadable, (s.path for s in samples)))
-    bad = [(s.path, why) for s, why in zip(samples, reasons, strict=True) if why is not None]
+    look = header_fault if len(samples) > MANY else decoding_fault
+    refuse_unreadable(unreadable([s.path for s in samples], look), len(samples))
+
+
+def refuse_unreadable(bad: Sequence[tuple[Path, str]], total: int) -> None:
+    """Say which images of a list cannot be read; nothing when all can.
+
+    Args:
+        bad: path and reason of each that cannot.
+        total: how many were looked at.
+
+    Raises:
+        DataError: there are some.
+    """
     if bad:
         path, why = bad[0]
         others = ", ".join(str(p) for p, _ in bad[1:4])
         raise DataError(
-            f"{path}: {why}; {len(bad)} of {len(samples)} images cannot be read"
+            f"{path}: {why}; {len(bad)} of {total} images cannot be read"
             f"{f' (also {others})' if others else ''}; replace the files or take them off the lists"
         )
-
-
-def _why_unreadable(path: Path) -> str | None:
-    try:
-        decode_image(path.read_bytes())
-    except (BadImage, OSError) as error:
-        return str(error)
-    return None
 
 
 def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
@@ -123,34 +166,31 @@ def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
             )
 
 
-def _check_classes(data: TaskData) -> None:
-    seen = {sample.label for sample in data.train}
-    empty = [n for i, n in enumerate(data.task.class_names) if i not in seen]
-    if empty:
-        more = ", …" if len(empty) > 5 else ""
+def _check_disjoint(data: TaskData) -> None:
+    home: dict[str, str] = {}
+    twice: list[tuple[Path, str, str]] = []
+    for split, samples in data.splits().items():
+        for sample in samples:
+            place = os.path.normpath(sample.path)
+            if place in home:
+                twice.append((sample.path, home[place], split))
+            home[place] = split
+    if twice:
+        path, first, second = twice[0]
+        where = f"in both {first} and {second}" if first != second else f"twice in {first}"
         raise DataError(
-            f"{data.task.id}: {len(empty)} of {len(data.task.class_names)} classes have no "
-            f"training image ({', '.join(empty[:5])}{more}), expected at least one each; "
-            "add images or remove the class from every split"
+            f"{data.task.id}: {path} is {where}, expected disjoint splits and each image once; "
+            f"{len(twice)} images are listed again; take each off one list"
         )
 
 
-def _check_disjoint(data: TaskData) -> None:
-    home: dict[Path, str] = {}
-    for split, samples in data.splits().items():
-        for sample in samples:
-            if home.setdefault(sample.path, split) != split:
-                raise DataError(
-                    f"{data.task.id}: {sample.path} is in both {home[sample.path]} and {split}, "
-                    "expected disjoint splits; take it off one list"
-                )
-
-
 def _check_files(data: TaskData) -> None:
-    listed = [sample.path for samples in data.splits().values() for sample in samples]
-    missing = [path for path in listed if not path.is_file()]
+    listed = [(s.path, split) for split, samples in data.splits().items() for s in samples]
+    missing = [(path, split) for path, split in listed if not path.is_file()]
     if missing:
+        path, split = missing[0]
         raise DataError(
-            f"{data.task.id}: {missing[0]} is missing; {len(missing)} of {len(listed)} listed "
-            "images are not there; unpack the images again or correct the list"
+            f"{data.task.id}: {path} is missing, named by {data.lists.get(split, split)}; "
+            f"{len(missing)} of {len(listed)} listed images are not there; unpack the images "
+            "again or correct the list"
         )

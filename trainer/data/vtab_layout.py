@@ -6,6 +6,7 @@ and so on. Knows nothing of what the task is about.
 
 from pathlib import Path
 
+from trainer.data.list_file import read_lines
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
@@ -30,13 +31,15 @@ def read_vtab(folder: Path, name: str) -> TaskData:
     if not names:
         largest = max((s.label for samples in splits.values() for s in samples), default=0)
         names = [f"class {i}" for i in range(largest + 1)]
-    return TaskData(name_task(name, names), **splits)
+    return TaskData(name_task(name, names), **splits, lists=LISTS)
 
 
 def _read_class_names(path: Path) -> list[str]:
     if not path.is_file():
         return []
-    names = [line.strip() for line in path.read_text(encoding="utf-8").rstrip().splitlines()]
+    names = read_lines(path)
+    while names and not names[-1]:
+        names.pop()
     if "" in names:
         raise DataError(
             f"{path}:{names.index('') + 1}: the line is blank, expected the name of class "
@@ -51,16 +54,15 @@ def _read_list(path: Path, num_classes: int | None) -> tuple[Sample, ...]:
             f"{path} is missing, expected lines such as 'images/train800/000000.jpg 307'; "
             f"a VTAB-1k folder holds {', '.join(LISTS.values())} and images/"
         )
-    lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(
         _parse(line, f"{path}:{number}", path.parent, num_classes)
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
+        for number, line in enumerate(read_lines(path), start=1)
+        if line
     )
 
 
 def _parse(line: str, where: str, root: Path, num_classes: int | None) -> Sample:
-    image, _, label = line.strip().rpartition(" ")
+    image, _, label = line.rpartition(" ")
     if not image or not label.isdecimal():
         raise DataError(
             f"{where}: expected an image's path, a space and a label from 0, found "

@@ -57,6 +57,12 @@ def test_a_damaged_list_is_named(tmp_path: Path) -> None:
         read_cars(tmp_path, "cars", 0)
 
 
+def test_a_list_of_another_archive_names_what_it_holds(tmp_path: Path) -> None:
+    savemat(make_cars(tmp_path) / "devkit" / "cars_meta.mat", {"labels": [1], "file_list": [2]})
+    with pytest.raises(DataError, match="variable 'class_names', found labels, file_list"):
+        read_cars(tmp_path, "cars", 0)
+
+
 def test_a_list_without_labels_says_which_file_has_them(tmp_path: Path) -> None:
     make_cars(tmp_path)
     savemat(

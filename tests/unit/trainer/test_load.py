@@ -1,7 +1,18 @@
 from pathlib import Path
 
 import pytest
-from replicas import make_cars, make_fgvc, make_folders, make_vtab
+from replicas import (
+    make_cars,
+    make_cub,
+    make_dogs,
+    make_fgvc,
+    make_flowers,
+    make_folders,
+    make_imagenet,
+    make_inaturalist,
+    make_nabirds,
+    make_vtab,
+)
 
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.load import load_task
@@ -15,6 +26,12 @@ def _every_layout(root: Path) -> dict[str, Path]:
         "vtab": make_vtab(root / "vtab"),
         "fgvc": make_fgvc(root / "fgvc", {"train": entries, "test": {"1/t.jpg": 1}}),
         "cars": make_cars(root / "cars"),
+        "cub": make_cub(root / "cub"),
+        "nabirds": make_nabirds(root / "nabirds"),
+        "flowers": make_flowers(root / "flowers"),
+        "dogs": make_dogs(root / "dogs"),
+        "inaturalist": make_inaturalist(root / "inaturalist"),
+        "imagenet": make_imagenet(root / "imagenet"),
         "split": make_folders(root / "split", {"train/a": 5, "train/b": 5, "test/a": 1}),
         "plain": make_folders(root / "plain", {"a": 5, "b": 5}),
     }
@@ -27,6 +44,71 @@ def test_every_layout_is_recognised_in_its_own_folder_and_below_a_parent(tmp_pat
         assert load_task(name, tmp_path) == data
         paths = [{s.path for s in samples} for samples in data.splits().values()]
         assert len(set.union(*paths)) == sum(map(len, paths))
+
+
+def test_the_class_names_of_every_layout_travel(tmp_path: Path) -> None:
+    first = {
+        name: load_task(name, folder).task.class_names[0]
+        for name, folder in _every_layout(tmp_path).items()
+    }
+    assert first == {
+        "vtab": "class 0",
+        "fgvc": "1",
+        "cars": "AM General Hummer SUV 2000",
+        "cub": "Black footed Albatross",
+        "nabirds": "Mallard (Male)",
+        "flowers": "class 1",
+        "dogs": "Chihuahua",
+        "inaturalist": "0003",
+        "imagenet": "n01440764",
+        "split": "a",
+        "plain": "a",
+    }
+
+
+def test_lists_made_for_the_task_come_before_those_of_the_archive(tmp_path: Path) -> None:
+    entries: dict[str, object] = {f"{c}/{i}.jpg": c for c in (1, 2) for i in range(5)}
+    make_cub(make_fgvc(tmp_path, {"train": entries, "test": {"1/t.jpg": 1}}))
+    assert len(load_task("cub200", tmp_path).test) == 1
+
+
+def test_an_archive_may_stay_in_the_folder_that_it_unpacks_to(tmp_path: Path) -> None:
+    make_cub(tmp_path / "cub200" / "CUB_200_2011")
+    make_nabirds(tmp_path / "nabirds")
+    for root in (tmp_path, tmp_path / "cub200"):
+        assert len(load_task("cub200", root).test) == 2
+    assert len(load_task("nabirds", tmp_path).test) == 2
+
+
+def test_a_gap_in_the_labels_is_one_clear_line(tmp_path: Path) -> None:
+    make_vtab(tmp_path)
+    for name in ("train800", "val200", "test"):
+        path = tmp_path / f"{name}.txt"
+        path.write_text(path.read_text().replace(f"images/{name}/000001.jpg 1\n", ""))
+    with pytest.raises(DataError, match=r"1 of 3 classes have no image in any list \(class 1\)"):
+        load_task("toy", tmp_path)
+
+
+def test_a_class_with_one_image_is_one_clear_line(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"cat": 20, "dog": 20, "lynx": 1})
+    with pytest.raises(DataError, match=r"1 of 3 classes have one image over all lists \(lynx\)"):
+        load_task("pets", tmp_path)
+
+
+def test_a_missing_image_names_the_list_and_how_many_are_missing(tmp_path: Path) -> None:
+    make_vtab(tmp_path)
+    for i in (0, 2):
+        (tmp_path / f"images/val200/00000{i}.jpg").unlink()
+    with pytest.raises(DataError, match=r"000000\.jpg is missing, named by val200\.txt; 2 of 9"):
+        load_task("toy", tmp_path)
+
+
+def test_an_image_in_the_training_and_the_test_list_is_a_leak(tmp_path: Path) -> None:
+    make_vtab(tmp_path)
+    with (tmp_path / "test.txt").open("a") as lines:
+        lines.write("images/train800/000002.jpg 2\n")
+    with pytest.raises(DataError, match=r"000002\.jpg is in both train and test"):
+        load_task("toy", tmp_path)
 
 
 def test_without_a_folder_the_data_is_looked_for_under_data(

@@ -40,3 +40,10 @@ def test_too_few_images_for_the_classes_are_refused_with_the_number_needed() -> 
     samples = [Sample(Path(f"{i}.jpg"), i) for i in range(4)]
     with pytest.raises(DataError, match=r"split 4 images of 4 classes: expected at least 5"):
         hold_out_tenths(samples, 1, seed=0)
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(8_144, 815), (23_929, 2_393), (20, 2), (11, 2)])
+def test_a_tenth_is_rounded_up_as_in_table_s1(count: int, held_out: int) -> None:
+    samples = [Sample(Path(f"{i}.jpg"), i % 9) for i in range(count)]
+    rest, part = hold_out_tenths(samples, 1, seed=0)
+    assert (len(rest), len(part)) == (count - held_out, held_out)

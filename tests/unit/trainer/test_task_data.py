@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,15 +57,72 @@ def test_a_class_without_training_images_is_named(tmp_path: Path) -> None:
 
 def test_a_file_in_two_splits_is_refused(tmp_path: Path) -> None:
     data = make_task_data(tmp_path)
-    with pytest.raises(DataError, match="is in both train and test, expected disjoint splits"):
+    with pytest.raises(DataError, match=r"0\.png is in both train and test, expected .* 1 im"):
         check(replace(data, test=(*data.test, data.train[0])))
 
 
 def test_a_missing_file_is_named_with_the_number_of_missing_ones(tmp_path: Path) -> None:
     data = make_task_data(tmp_path)
     data.test[1].path.unlink()
-    with pytest.raises(DataError, match=r"test/1\.png is missing; 1 of 6 listed images"):
+    with pytest.raises(DataError, match=r"test/1\.png is missing, named by test; 1 of 6 listed"):
         check(data)
+
+
+def test_the_same_file_under_another_spelling_is_still_the_same(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path)
+    again = Sample(tmp_path / "val" / ".." / "train" / "0.png", 0)
+    with pytest.raises(DataError, match=r"0\.png is in both train and test"):
+        check(replace(data, test=(*data.test, again)))
+
+
+def test_a_file_twice_in_one_split_is_refused(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path)
+    with pytest.raises(DataError, match=r"0\.png is twice in train"):
+        check(replace(data, train=(*data.train, data.train[0])))
+
+
+def test_a_class_without_an_image_in_any_list_is_a_gap(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path, num_classes=3)
+    splits = {k: tuple(s for s in v if s.label != 1) for k, v in data.splits().items()}
+    for missing_ok in (False, True):
+        with pytest.raises(DataError, match=r"1 of 3 classes have no image in any .*\(class 1\)"):
+            check(replace(data, **splits), missing_classes_ok=missing_ok)
+
+
+def test_an_empty_file_is_named_with_its_path(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path)
+    data.train[1].path.write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        check_readable(data.train)
+    assert str(caught.value).startswith(f"{data.train[1].path}: the image is empty")
+    assert "1 of 2 images cannot be read" in str(caught.value)
+
+
+def test_a_list_digest_knows_names_and_labels_but_neither_place_nor_order(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path / "a")
+    digests = data.list_digests()
+    moved = make_task_data(tmp_path / "b" / "deeper")
+    assert moved.list_digests() == digests
+    assert replace(data, train=data.train[::-1]).list_digests() == digests
+    assert set(digests) == {"train", "val", "test"}
+    assert len(set(digests.values())) == 3
+    relabelled = replace(data, train=tuple(Sample(s.path, 1 - s.label) for s in data.train))
+    renamed = data.train[0].path.rename(tmp_path / "a" / "train" / "other.png")
+    elsewhere = replace(data, train=(Sample(renamed, 0), data.train[1]))
+    for changed in (relabelled, elsewhere):
+        assert changed.list_digests()["train"] != digests["train"]
+        assert changed.list_digests()["val"] == digests["val"]
+
+
+def test_a_list_digest_is_the_sha256_of_sorted_lines(tmp_path: Path) -> None:
+    data = make_task_data(tmp_path)
+    lines = "val/0.png 0\nval/1.png 1\n"
+    assert data.list_digests()["val"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_a_task_without_classes_is_refused() -> None:
+    with pytest.raises(DataError, match="toy: no class is listed"):
+        name_task("toy", [])
 
 
 def test_damaged_images_are_named_with_the_reason_and_their_number(tmp_path: Path) -> None:
