@@ -1,8 +1,8 @@
 """From the command line and recipe files to a recipe.
 
 A file `recipes/<family>/<task>.toml` holds only what differs for a task under one family of
-checkpoints, and tables `[methods.<name>.…]` what differs further for a method. `--set
-optim.lr=1e-3` on the command line comes last.
+checkpoints; its table `[methods]` says what differs further for a method, by name, or for all
+that have prompts, as `prompted`. `--set optim.lr=1e-3` on the command line comes last.
 """
 
 import tomllib
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from adapters.checkpoint_family import family_of
 from adapters.spec import EMBEDDED
 from trainer.errors import RecipeError
-from trainer.methods.table import DEFAULT_METHOD
+from trainer.methods.table import DEFAULT_METHOD, METHODS
 from trainer.recipe import Recipe, overlay
 
 
@@ -52,6 +52,8 @@ def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
     tree = _file_of(task, family_of(str(asked.get("backbone", EMBEDDED))).name)
     for_methods = tree.pop("methods", {})
     method = str(asked.get("method", tree.get("method", DEFAULT_METHOD)))
+    if method in METHODS and METHODS[method].prompts:
+        tree = overlay(tree, for_methods.get("prompted", {}))
     return overlay(overlay(tree, for_methods.get(method, {})), asked)
 
 

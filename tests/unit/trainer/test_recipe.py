@@ -66,6 +66,15 @@ def test_a_file_may_say_more_for_one_method(monkeypatch):
     assert load_recipe("toy", ["optim.lr=2"], method="full").optim.lr == 2
 
 
+def test_a_file_may_say_more_for_all_methods_with_prompts(monkeypatch):
+    methods = {"prompted": {"optim": {"lr": 0.5, "epochs": 7}}, "vpt-deep": {"optim": {"lr": 0.6}}}
+    use_file(monkeypatch, {"methods": methods})
+    assert load_recipe("toy").optim.lr == load_recipe("toy", method="spt-shallow").optim.lr == 0.5
+    vpt = load_recipe("toy", method="vpt-deep").optim
+    assert (vpt.lr, vpt.epochs) == (0.6, 7)
+    assert load_recipe("toy", method="linear").optim.epochs == 100
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_has_defaults_of_its_own_whichever_way_a_recipe_is_made(method: str):
     made = Recipe(task="toy", method=method)
@@ -121,6 +130,7 @@ def test_an_override_may_be_a_number_a_text_or_a_path():
         ("pixels.mean=[1, 0]", "pixels.mean"),
         ("prompt.num_tokens=0", "prompt.num_tokens"),
         ("optim=3", "optim"),
+        ("seed.deep=1", "seed"),
         ("task=other", "task"),
     ],
 )
@@ -129,11 +139,15 @@ def test_an_unknown_key_or_a_bad_value_is_named(override: str, named: str):
         load_recipe("toy", [override])
 
 
-@pytest.mark.parametrize("override", ["optim.lr", "=3", "", "seed.deep=1"])
-def test_a_malformed_override_is_quoted(override: str, monkeypatch):
-    use_file(monkeypatch, {"seed": 1})
+@pytest.mark.parametrize("override", ["optim.lr", "=3", ""])
+def test_a_malformed_override_is_quoted(override: str):
     with pytest.raises(RecipeError, match=f"override '{override}'"):
         load_recipe("toy", [override])
+
+
+def test_an_override_below_a_value_is_quoted():
+    with pytest.raises(RecipeError, match=r"override 'seed\.deep=1': seed is a value"):
+        load_recipe("toy", ["seed=1", "seed.deep=1"])
 
 
 def test_a_name_that_is_no_task_id_is_refused():
