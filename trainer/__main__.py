@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from adapters.errors import AdapterError
+from trainer.data.command import add_data_commands
 from trainer.errors import TrainerError
 from trainer.pretrain_command import add_pretrain_commands
 from trainer.report.command import add_report_command
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_train_command(commands)
     add_sweep_command(commands)
+    add_data_commands(commands)
     add_report_command(commands)
     add_pretrain_commands(commands)
     return parser

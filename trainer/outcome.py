@@ -62,6 +62,7 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
         "train_images": len(task_data.train),
         "val_images": len(task_data.val),
         "test_images": len(task_data.test),
+        "list_digests": task_data.list_digests(),
         "device": str(backbone.device),
     }
 
