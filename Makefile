@@ -64,7 +64,7 @@ serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGH
 stop: $(READY)  ## stop what `make serve` started
 	$(BIN)/python -m serving stop
 
-bench: $(READY)  ## measure [BENCH="engine tasks cold http decode" WEIGHTS= STORE= DATA= SHORT=1]; about 40 minutes
+bench: $(READY)  ## measure [BENCH="engine tasks cold http decode training kmeans" WEIGHTS= STORE= DATA= SHORT=1]; about 40 minutes
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters

@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m tests.bench [engine tasks cold http decode] [--short]`.
+"""Benchmarks: `python -m tests.bench [engine tasks cold http decode training kmeans] [--short]`.
 
 Each prints a table, writes `<out>/<name>.json` with its conditions and draws `<out>/<name>.png`.
 They measure and never assert.
@@ -12,7 +12,7 @@ from tests.bench.figure import draw
 from tests.bench.result import Settings
 from tests.bench.table import show
 
-BENCHMARKS = ("engine", "tasks", "cold", "http", "decode")
+BENCHMARKS = ("engine", "tasks", "cold", "http", "decode", "training", "kmeans")
 
 
 def main() -> None:

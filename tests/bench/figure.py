@@ -16,6 +16,8 @@ _PLOTS = {
     "cold": plots.cold,
     "http": plots.http,
     "decode": plots.decode,
+    "training": plots.training,
+    "kmeans": plots.kmeans,
 }
 _STYLE = {
     "font.size": 9,

@@ -149,3 +149,37 @@ def _by(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
     for row in rows:
         groups[tuple(row[key] for key in keys)].append(row)
     return groups
+
+
+def training(figure: Figure, rows: list[Row]) -> None:
+    """Time of a training step over that of the token form."""
+    shown = [row for row in rows if row["form"] != "tokens"]
+    figure.set_size_inches(6, 1.0 + 0.4 * len(shown))
+    axes = figure.add_subplot()
+    names = [f"{row['backbone']}, {row['precision']}" for row in shown]
+    values = [row["time_over_tokens"] for row in shown]
+    axes.barh(names, values, color=BLUE, height=0.6)
+    axes.axvline(1, color="#4a4a4a", lw=0.8, ls=":")
+    for place, row in enumerate(shown):
+        label = f"{row['time_over_tokens']:.2f} ({row['ms_per_image']:,.0f} ms an image)"
+        axes.text(1.02, place, label, va="center", size=7.5)
+    axes.set_xlim(0, 1.5)
+    axes.invert_yaxis()
+    axes.set_title("Training step, prompts as keys and values over prompts as tokens")
+
+
+def kmeans(figure: Figure, rows: list[Row]) -> None:
+    """Seconds of the forward pass and of the clustering, round by round."""
+    figure.set_size_inches(6, 1.2 + 0.35 * len(rows))
+    axes = figure.add_subplot()
+    places = range(len(rows))
+    forward = [row["forward_s"] for row in rows]
+    axes.barh(places, forward, color=GREY, height=0.6, label="forward pass")
+    clustering = [row["clustering_s"] for row in rows]
+    axes.barh(places, clustering, left=forward, color=BLUE, height=0.6, label="k-means")
+    axes.set_yticks(places, [f"round {row['round'] + 1}" for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds")
+    axes.legend(loc="upper right")
+    axes.set_xlim(0, 1.35 * max(f + c for f, c in zip(forward, clustering, strict=True)))
+    axes.set_title("K-means of all patch tokens of all layers beside the pass that makes them")
