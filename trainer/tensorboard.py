@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from trainer.checkpoint import Progress
 from trainer.errors import RecipeError
@@ -33,13 +34,27 @@ def logged(recipe: Recipe, folder: Path, watch: Watch) -> Iterator[Watch]:
             "pip install tensorboard, or set report.tensorboard=false"
         ) from error
     with SummaryWriter(str(folder / "tensorboard")) as writer:
-
-        def log(progress: Progress, step: int, steps: int, loss: float) -> None:
-            if step == 1 and progress.val_accuracies:
-                writer.add_scalar(
-                    "accuracy/validation", progress.val_accuracies[-1], progress.epochs
-                )
-            writer.add_scalar("loss/train", loss, progress.epochs * steps + step)
-            watch(progress, step, steps, loss)
-
+        log = _Log(writer, watch)
         yield log
+        log.score()
+
+
+class _Log:
+    """Writes every step's loss, and each epoch's score once it is known."""
+
+    def __init__(self, writer: Any, watch: Watch) -> None:
+        self._writer, self._watch = writer, watch
+        self._progress = Progress()
+
+    def __call__(self, progress: Progress, step: int, steps: int, loss: float) -> None:
+        self._progress = progress
+        if step == 1:
+            self.score()
+        self._writer.add_scalar("loss/train", loss, progress.epochs * steps + step)
+        self._watch(progress, step, steps, loss)
+
+    def score(self) -> None:
+        """Write the latest epoch's validation accuracy."""
+        if self._progress.val_accuracies:
+            found, epoch = self._progress.val_accuracies[-1], self._progress.epochs
+            self._writer.add_scalar("accuracy/validation", found, epoch)
