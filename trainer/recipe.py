@@ -34,7 +34,9 @@ def _check_method(name: str) -> str:
     return name
 
 
-PromptInit = Literal["random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer"]
+PromptInit = Literal[
+    "random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer", "auto"
+]
 """How the first prompts are made, see `trainer/inits/`."""
 
 

@@ -20,7 +20,7 @@ from trainer.inits.block_inputs import Collector, feed
 from trainer.inits.cluster import KEPT_BYTES, ClusterMeans
 from trainer.inits.pool import BatchPool, ImagePool, Pool
 from trainer.inits.sample import RandomSample
-from trainer.inits.uniform import uniform_prompts
+from trainer.inits.uniform import at_uniform_scale, uniform_prompts
 from trainer.methods.table import METHODS
 from trainer.recipe import PromptRecipe, Recipe
 
@@ -87,6 +87,8 @@ def _from_tokens(recipe: Recipe, backbone: Backbone, images: ImageSet) -> FirstP
         "seconds": round(time.monotonic() - began, 2),
         "layers": [collectors[layer].facts() for layer in layers],
     }
+    if recipe.prompt.init == "auto":
+        prompts = at_uniform_scale(prompts, backbone.spec)
     return FirstPrompts(prompts.expand(prompt_shape(recipe, backbone)[0], -1, -1), facts)
 
 

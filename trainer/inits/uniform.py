@@ -1,4 +1,7 @@
-"""VPT's start: uniform noise. Axis letters: L layers, P prompts, D width."""
+"""VPT's start, uniform noise, and its scale for other starts.
+
+Axis letters: L layers, P prompts, D width.
+"""
 
 import math
 
@@ -19,5 +22,20 @@ def uniform_prompts(
         shape: L and P.
         generator: on the CPU.
     """
-    bound = math.sqrt(6 / (3 * spec.patch_size**2 + spec.width))
-    return (torch.rand(*shape, spec.width, generator=generator) * 2 - 1) * bound
+    return (torch.rand(*shape, spec.width, generator=generator) * 2 - 1) * _bound(spec)
+
+
+def at_uniform_scale(prompts: Float[Tensor, "L P D"], spec: BackboneSpec) -> Float[Tensor, "L P D"]:
+    """Return the prompts centred and scaled to the standard deviation of `uniform_prompts`.
+
+    Every block's LayerNorm takes off a token's mean and length, so before the first step the
+    keys and values are the same. But AdamW's steps are equally long for all: a patch token is
+    many times as long as a prompt of VPT, and turns as many times more slowly.
+    """
+    centred = prompts - prompts.mean(dim=-1, keepdim=True)
+    lengths = centred.square().mean(dim=-1, keepdim=True).sqrt()
+    return centred / lengths.clamp_min(1e-12) * (_bound(spec) / math.sqrt(3))
+
+
+def _bound(spec: BackboneSpec) -> float:
+    return math.sqrt(6 / (3 * spec.patch_size**2 + spec.width))
