@@ -8,6 +8,7 @@ from trainer.data.command import add_data_commands
 from trainer.errors import TrainerError
 from trainer.pretrain_command import add_pretrain_commands
 from trainer.report.command import add_report_command
+from trainer.reproduce.command import add_reproduce_command
 from trainer.sweep_command import add_sweep_command
 from trainer.train_command import add_train_command
 
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     add_sweep_command(commands)
     add_data_commands(commands)
     add_report_command(commands)
+    add_reproduce_command(commands)
     add_pretrain_commands(commands)
     return parser
 

@@ -1,8 +1,9 @@
 """What is looked at between epochs, when the recipe's report part asks; nothing is changed."""
 
 from collections.abc import Sequence
+from typing import get_args
 
-from trainer.analyses.nmi import nmi_of_layers
+from trainer.analyses.nmi import Reading, nmi_of_layers
 from trainer.evaluate import accuracy
 from trainer.forward import forward_of
 from trainer.images import ImageSet, batches
@@ -28,8 +29,12 @@ def _nmi(recipe: Recipe, materials: Materials, model: PromptedClassifier) -> Obs
     images = ImageSet(materials.validation.samples[:count], materials.preprocessing)
 
     def observe() -> tuple[str, object]:
-        pixels = (pixels for pixels, _ in batches(images, recipe.optim.batch_size))
-        return "nmi", nmi_of_layers(materials.backbone, model.prompts.detach(), pixels)
+        prompts = model.prompts.detach()
+        pixels = [pixels for pixels, _ in batches(images, recipe.optim.batch_size)]
+        return "nmi", {
+            reading: nmi_of_layers(materials.backbone, prompts, pixels, reading)
+            for reading in get_args(Reading)
+        }
 
     return observe
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from toy import toy_pixels, toy_recipe
 from torch import Tensor, nn
+from toy import toy_pixels, toy_recipe
 
 from tests.tiny import tiny_backbone
 from trainer import forward as module

@@ -1,0 +1,1 @@
+"""The paper's tables and figures, each by its name, and how ours compare."""

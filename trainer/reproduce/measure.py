@@ -1,0 +1,175 @@
+"""Run what a study needs, each run once: choose on the validation split, then train the seeds.
+
+Everything is kept in folders, so that a study which was stopped goes on where it was.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters import durable
+from trainer.errors import RecipeError
+from trainer.loop import Watch
+from trainer.materials import Materials, prepare
+from trainer.recipe import Recipe
+from trainer.reproduce.arm import Arm, Cell
+from trainer.run import finish, fit
+from trainer.sweep import best_of, sweep, trial_folder, with_settings
+
+CELL = "cell.json"
+METRICS = "metrics.json"
+Title = Callable[[str], Watch]
+"""Announces a run and returns what watches it."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and on what a study is measured.
+
+    Attributes:
+        common: recipe fields of all arms: backbone, weights, epochs.
+        folder: every run has its folder in it.
+        data: folder of the tasks' folders; None for built-in tasks.
+        seeds: 0 to this number are trained.
+        announce: told of every run.
+    """
+
+    common: dict[str, Any]
+    folder: Path
+    data: Path | None
+    seeds: int
+    announce: Title
+    _materials: dict[str, Materials] = field(default_factory=dict)
+
+    def materials(self, recipe: Recipe) -> Materials:
+        """Return images and backbone, prepared once for all recipes that share them."""
+        shared = recipe.model_dump_json(
+            include={"task", "backbone", "weights", "pooling", "final_norm", "pixels"}
+            | {"data_proportion"}
+        )
+        if shared not in self._materials:
+            self._materials.clear()  # one backbone in memory at a time
+            folder = None if self.data is None else self.data / recipe.task
+            # one split for all seeds, whichever of them is trained first after an interruption
+            self._materials[shared] = prepare(
+                recipe.model_copy(update={"seed": 0}),
+                folder if folder and folder.exists() else None,
+            )
+        return self._materials[shared]
+
+
+def measure(bench: Bench, tasks: Sequence[str], arms: Sequence[Arm]) -> Iterator[Cell]:
+    """Yield the cell of every task and arm, from its folder where it has been measured.
+
+    Raises:
+        TrainerError: as the trainer's `run`.
+    """
+    for task in tasks:
+        chosen: dict[str, dict[str, float]] = {}
+        for arm in arms:
+            cell = _read(bench, task, arm) or _measure(bench, task, arm, chosen)
+            chosen[arm.name] = cell.chosen
+            yield cell
+
+
+def first_run(bench: Bench, task: str, arm: Arm) -> Path:
+    """Return the run folder of seed 0 of an arm that has been measured."""
+    folder = _folder(bench, task, arm.name)
+    cell = json.loads((folder / CELL).read_bytes())["cell"]
+    return _first_run(folder, cell["trials"], cell["chosen"])
+
+
+def _first_run(folder: Path, trials: Sequence[object], chosen: dict[str, float]) -> Path:
+    """Return where seed 0 is: the trial that was chosen is that run."""
+    return trial_folder(folder / "sweep", chosen) if trials else folder / "seed-0"
+
+
+def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, float]]) -> Cell:
+    folder = _folder(bench, task, arm.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    first = arm.recipe(bench.common, task, 0)
+    materials = bench.materials(first)
+    trials: list[dict[str, Any]] = []
+    if arm.like is None:
+        watch = bench.announce(f"{task} {arm.name} choosing")
+        found = sweep(first, materials, arm.grid, folder / "sweep", watch)
+        best = best_of(found).settings
+        trials = [asdict(trial) for trial in found]
+    else:
+        best = chosen.get(arm.like) or _chosen_before(bench, task, arm)
+    runs = []
+    for seed in range(bench.seeds):
+        place = folder / f"seed-{seed}" if seed else _first_run(folder, trials, best)
+        recipe = with_settings(first.model_copy(update={"seed": seed}), best)
+        runs.append(_run(bench, arm.name, recipe, place))
+    cell = Cell(
+        task,
+        arm.name,
+        chosen=best,
+        trials=trials,
+        val_accuracies=[run["val_accuracy"] for run in runs],
+        test_accuracies=[run["test_accuracy"] for run in runs],
+        parts=runs[0]["parts"],
+        seconds=[run["train_seconds"] for run in runs],
+        init=runs[0]["init"],
+        observed=runs[0]["observed"],
+        device=runs[0]["device"],
+    )
+    content = {"asked": _asked(bench, task, arm), "cell": asdict(cell)}
+    durable.write(folder / CELL, json.dumps(content, indent=1).encode())
+    return cell
+
+
+def _run(bench: Bench, arm: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Train one seed and return its metrics; a run that is finished is only read."""
+    watch = bench.announce(f"{recipe.task} {arm} seed {recipe.seed}")
+    materials = bench.materials(recipe)
+    trained = fit(recipe, materials, folder, watch)
+    if not (folder / METRICS).exists():
+        finish(recipe, materials, trained, folder)
+    metrics: dict[str, Any] = json.loads((folder / METRICS).read_bytes())
+    return metrics | {"observed": trained[1].observed}
+
+
+def _chosen_before(bench: Bench, task: str, arm: Arm) -> dict[str, float]:
+    """Return what was chosen for the arm that this one follows, in an earlier call."""
+    content = durable.bytes_or_none(_folder(bench, task, str(arm.like)) / CELL)
+    if content is None:
+        raise RecipeError(
+            f"{arm.name} takes the settings of {arm.like}, which has not been measured on {task}; "
+            f"measure it first, or add it: --arms {arm.like} {arm.name}"
+        )
+    chosen: dict[str, float] = json.loads(content)["cell"]["chosen"]
+    return chosen
+
+
+def _asked(bench: Bench, task: str, arm: Arm) -> dict[str, Any]:
+    recipe = arm.recipe(bench.common, task, 0).model_dump(mode="json")
+    return {"recipe": recipe, "grid": asdict(arm.grid), "like": arm.like, "seeds": bench.seeds}
+
+
+def _read(bench: Bench, task: str, arm: Arm) -> Cell | None:
+    """Return the cell that was measured under the same settings."""
+    content = durable.bytes_or_none(_folder(bench, task, arm.name) / CELL)
+    if content is None:
+        return None
+    document = json.loads(content)
+    now = json.loads(json.dumps(_asked(bench, task, arm)))
+    return Cell(**document["cell"]) if _as_today(document["asked"]) == now else None
+
+
+def _as_today(asked: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what recipes of that time did not have yet, so that a new field voids no cell."""
+    try:
+        recipe = Recipe.model_validate(asked["recipe"]).model_dump(mode="json")
+    except ValidationError:
+        return asked
+    return asked | {"recipe": recipe}
+
+
+def _folder(bench: Bench, task: str, arm: str) -> Path:
+    return bench.folder / task / arm

@@ -1,0 +1,51 @@
+"""All that has been measured into a folder, whoever measured it and when."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.reproduce.arm import Cell
+from trainer.reproduce.measure import CELL
+
+Key = tuple[str, str, str]
+"""Backbone, task, arm."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The cells of a study's folder.
+
+    Attributes:
+        folder: holds `<backbone>/<task>/<arm>/`.
+        cells: what was measured.
+        recipes: the recipe of each before anything was chosen.
+    """
+
+    folder: Path
+    cells: dict[Key, Cell]
+    recipes: dict[Key, dict[str, Any]]
+
+    def cell(self, backbone: str, task: str, arm: str) -> Cell | None:
+        """Return what an arm reached, or None."""
+        return self.cells.get((backbone, task, arm))
+
+    def tasks(self, backbone: str, arms: Sequence[str]) -> list[str]:
+        """Return the tasks on which any of the arms was measured, in order of their names."""
+        return sorted({t for b, t, a in self.cells if b == backbone and a in arms})
+
+    def backbones(self, arms: Sequence[str]) -> list[str]:
+        """Return the backbones on which any of the arms was measured, in order of their names."""
+        return sorted({b for b, _, a in self.cells if a in arms})
+
+
+def read_results(folder: Path) -> Results:
+    """Read every finished cell below a folder."""
+    cells, recipes = {}, {}
+    for path in sorted(folder.glob(f"*/*/*/{CELL}")):
+        document = json.loads(path.read_bytes())
+        backbone, task, arm = path.relative_to(folder).parts[:3]
+        cells[backbone, task, arm] = Cell(**document["cell"])
+        recipes[backbone, task, arm] = document["asked"]["recipe"]
+    return Results(folder, cells, recipes)

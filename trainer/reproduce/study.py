@@ -1,0 +1,89 @@
+"""What a study is: who is compared, on what, and how it is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.spec import EMBEDDED
+from trainer.data.public_tasks import PUBLIC_TASKS
+from trainer.reproduce.arm import Arm
+from trainer.reproduce.document import Section
+from trainer.reproduce.measure import Bench
+from trainer.reproduce.published import Published
+from trainer.reproduce.results import Results
+
+MAE: Final = "vit_base_patch16_224.mae"
+MOCO: Final = "vit_base_patch16_224.mocov3"
+SUPERVISED: Final = "vit_base_patch16_224.augreg_in21k"
+"""The paper's backbones; the supervised one is the checkpoint that the official code loads."""
+
+
+def tasks_of_group(start: str) -> tuple[str, ...]:
+    """Return the public tasks whose group begins so, such as `fgvc` or `vtab`, in order."""
+    return tuple(name for name, task in PUBLIC_TASKS.items() if task.group.startswith(start))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of a study.
+
+    Attributes:
+        tasks: None for the paper's.
+        backbones: None for the paper's.
+        data: holds a folder per task that is not built in.
+        smoke: as little as shows that everything works.
+    """
+
+    tasks: tuple[str, ...] | None = None
+    backbones: tuple[str, ...] | None = None
+    data: Path | None = None
+    smoke: bool = False
+
+    def tasks_or(self, *paper: str, smoke: tuple[str, ...] = ("shapes",)) -> tuple[str, ...]:
+        """Return the tasks asked for, else the paper's, or those of a smoke run."""
+        return self.tasks or (smoke if self.smoke else paper)
+
+    def backbones_or(self, *paper: str) -> tuple[str, ...]:
+        """Return the backbones asked for, else the paper's, or the embedded one for smoke."""
+        return self.backbones or ((EMBEDDED,) if self.smoke else paper)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One table or figure.
+
+    Attributes:
+        name: as the command line takes it.
+        title: what is studied, in words.
+        tasks: on which.
+        backbones: on which.
+        arms: who is compared; one that takes another's settings comes after it.
+        layout: from what was measured to what is shown; figures go into the folder given.
+        paper: the paper's numbers.
+        source: the paper's name of it; empty for a comparison of our own.
+        claims: what the paper says in words, and what a reader must know to compare.
+        epochs: of every run, unless asked otherwise.
+        common: further recipe fields of all arms.
+        extra: measures what is no training run.
+        runs: the study whose default folder this one shares, because runs are the same.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    backbones: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    layout: Callable[["Study", Results, Path], list[Section]]
+    paper: Published = field(default_factory=Published)
+    source: str = ""
+    claims: tuple[str, ...] = ()
+    epochs: int = 100
+    common: dict[str, Any] = field(default_factory=dict)
+    extra: Callable[["Study", Bench], None] | None = None
+    runs: str | None = None
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """The arms by name."""
+        return tuple(arm.name for arm in self.arms)
