@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from toy import make_toy_folder
 
+from adapters.spec import EMBEDDED
 from tests.tiny import tiny_backbone
 from trainer import materials
 from trainer.errors import RecipeError
 from trainer.reproduce import conduct
 from trainer.reproduce.arm import Cell
 from trainer.reproduce.command import add_reproduce_command
+from trainer.reproduce.compare import compare
 from trainer.reproduce.conduct import show_study
 from trainer.reproduce.measured import accuracy_of, over_seeds
 from trainer.reproduce.studies import STUDIES
@@ -247,3 +249,14 @@ def test_fine_grained_tasks_are_augmented_and_others_are_not():
     assert arm.recipe({}, "cub200", 0).pixels.augment == "crop-flip"
     assert arm.recipe({}, "caltech101", 0).pixels.augment == "none"
     assert arm.recipe({"pixels": {"augment": "none"}}, "cub200", 0).pixels.augment == "none"
+
+
+def test_compare_takes_one_backbone_whose_patches_decide_the_number_of_prompts():
+    small, usual = (compare(Asked(backbones=(name,))) for name in (EMBEDDED, "vit_base.mae"))
+    tokens = [
+        {arm.settings["prompt"]["num_tokens"] for arm in study.arms if "prompt" in arm.settings}
+        for study in (small, usual)
+    ]
+    assert tokens == [{8, 32}, {20, 100}]
+    with pytest.raises(RecipeError, match="compare takes one at a time"):
+        compare(Asked(backbones=("a", "b")))
