@@ -165,7 +165,7 @@ def training(figure: Figure, rows: list[Row]) -> None:
         axes.text(1.02, place, label, va="center", size=7.5)
     axes.set_xlim(0, 1.5)
     axes.invert_yaxis()
-    axes.set_title("Training step, prompts as keys and values over prompts as tokens")
+    axes.set_title("Time of a training step over the token form's")
 
 
 def kmeans(figure: Figure, rows: list[Row]) -> None:
