@@ -41,7 +41,10 @@ def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Reci
     try:
         return Recipe(task=task, **tree)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise RecipeError(
             f"recipe of {task}: {faults}; see trainer/recipe.py for the keys"
         ) from error

@@ -74,7 +74,8 @@ def _fetch(args: argparse.Namespace) -> None:
     folder = args.data / args.task
     console = Console()
     size = sum(archive.megabytes for archive in archives)
-    console.print(f"{args.task}: {len(archives)} files, about {size:,} MB, into {folder}")
+    files = "one file" if len(archives) == 1 else f"{len(archives)} files"
+    console.print(f"{args.task}: {files}, about {size:,} MB, into {folder}")
     terms = PUBLIC_TASKS[args.task].terms
     if terms:
         console.print(f"terms of its publisher: {terms}")

@@ -14,7 +14,7 @@ def list_tasks(builtin: Iterable[str], public: Mapping[str, PublicTask]) -> Tabl
     """Return the table of all tasks, by group: name, what it is, sizes and how it is had.
 
     Args:
-        builtin: names of the tasks that are drawn here.
+        builtin: names of the tasks that come with the package.
         public: the public tasks by name, those of a group together.
     """
     table = Table(
@@ -27,7 +27,7 @@ def list_tasks(builtin: Iterable[str], public: Mapping[str, PublicTask]) -> Tabl
     )
     table.add_row("[bold]built-in")
     for name in builtin:
-        table.add_row(name, "drawn here")
+        table.add_row(name, "needs no download")
     for group, tasks in groupby(public.items(), key=lambda entry: entry[1].group):
         table.add_section()
         table.add_row(f"[bold]{group}")

@@ -106,7 +106,7 @@ def test_ls_lists_every_task_with_its_sizes(capsys: pytest.CaptureFixture[str]) 
     assert re.search(r"oxford_flowers +Oxford 102 Flowers, whole .* 1,020 +1,020 +6,149", shown)
     assert re.search(r"nabirds .* 555 .* by hand", shown)
     assert re.search(r"stanford_dogs .* command", shown)
-    assert re.search(r"digits +drawn here", shown)
+    assert re.search(r"digits +needs no download", shown)
     for group in ("built-in", "fgvc", "vtab-natural", "large"):
         assert len(re.findall(rf"^ *{group} *$", shown, re.MULTILINE)) == 1
 
