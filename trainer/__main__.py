@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from adapters.errors import AdapterError
+from trainer.attention_command import add_attention_command
 from trainer.data.command import add_data_commands
 from trainer.errors import TrainerError
 from trainer.pretrain_command import add_pretrain_commands
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add_data_commands(commands)
     add_report_command(commands)
     add_reproduce_command(commands)
+    add_attention_command(commands)
     add_pretrain_commands(commands)
     return parser
 

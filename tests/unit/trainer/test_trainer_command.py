@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from replicas import make_cars, make_vtab
 from toy import make_toy_folder
 
+from adapters.codec import decode
 from tests.tiny import tiny_backbone
-from trainer import materials
+from trainer import attention_command, materials
 from trainer.__main__ import main
 
 BACKBONE = tiny_backbone()
@@ -176,3 +178,30 @@ def test_a_run_that_is_stopped_leaves_the_store_as_it_was(
     after = {p: p.read_bytes() for p in (tmp_path / "runs/store").rglob("*") if p.is_file()}
     assert (code, after) == (130, before)
     assert "goes on from the last finished epoch" in errors
+
+
+def test_attention_is_drawn_with_and_without_the_prompts(
+    trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(attention_command, "load_backbone", lambda *_, **__: BACKBONE)
+    data = make_toy_folder(tmp_path / "toy")
+    train(trainer, data)
+    artifact = tmp_path / "runs/train/toy/vit_micro_patch8_64-spt-deep/toy.safetensors"
+    images = [data / "test" / name / "0.png" for name in ("red", "blue")]
+    code, output, _ = trainer("attention", artifact, *images, "--out", "seen.svg")
+    assert (code, output) == (0, "wrote seen.svg\n")
+    panels = attention_command.attention_panels(BACKBONE, decode(artifact.read_bytes()), images[0])
+    titles = [panel.title.partition(":")[0] for panel in panels]
+    assert titles == ["0.png", "without prompts", "with"]
+    assert not torch.equal(panels[1].weights, panels[2].weights)
+
+
+def test_attention_to_what_cannot_be_read_is_one_line(
+    trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(attention_command, "load_backbone", lambda *_, **__: BACKBONE)
+    assert_one_line(trainer("attention", "none.safetensors", "a.png"), "none.safetensors")
+    train(trainer, make_toy_folder(tmp_path / "toy"))
+    artifact = tmp_path / "runs/train/toy/vit_micro_patch8_64-spt-deep/toy.safetensors"
+    (tmp_path / "a.png").write_bytes(b"no image")
+    assert_one_line(trainer("attention", artifact, "a.png"), "a.png")
