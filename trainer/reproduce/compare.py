@@ -30,7 +30,11 @@ _TOKENS: Final = {EMBEDDED: (8, 32)}
 embedded backbone's 64 get a like share."""
 
 _PROMPTS: Final = Grid(lr=[2e-2, 1e-1])
-_LINEAR: Final = Grid(lr=[5e-3, 2e-2])
+_LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2, 1e-1])
+_LONG: Final = {"epochs": 100, "warmup_epochs": 10}
+"""A head alone is trained to its end whatever is asked: its features are computed once, so that
+epochs are cheap."""
+
 _FULL: Final = Grid(lr=[1e-4, 5e-4])
 _SAMPLED: Final = ("random", "kmeans", "mean", "max")
 
@@ -70,7 +74,7 @@ def compare(asked: Asked) -> Study:
 
 def _trained_arms(deep: int, shallow: int) -> tuple[Arm, ...]:
     return (
-        Arm("linear", {"method": "linear"}, _LINEAR),
+        Arm("linear", {"method": "linear", "optim": _LONG}, _LINEAR),
         _prompts("vpt-deep", "vpt-deep", num_tokens=deep),
         _prompts("spt-deep-random", "spt-deep", num_tokens=deep, init="random"),
         *(_like_random(init, deep) for init in _SAMPLED[1:]),
@@ -101,4 +105,5 @@ def _frozen_arms(deep: int) -> tuple[Arm, ...]:
 
 def _frozen(name: str, method: str, init: str, deep: int) -> Arm:
     prompt = {"num_tokens": deep, "init": init, "frozen": True}
-    return Arm(f"{name}-frozen", {"method": method, "prompt": prompt}, _LINEAR)
+    settings = {"method": method, "prompt": prompt, "optim": _LONG}
+    return Arm(f"{name}-frozen", settings, _LINEAR)

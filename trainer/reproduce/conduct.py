@@ -58,9 +58,8 @@ def measure_study(study: Study, effort: Effort) -> None:
     for backbone in study.backbones:
         common = _common(study, effort, backbone)
         with ExitStack() as open_bars:
-            announce = _announcer(open_bars, common["optim"]["epochs"])
             seeds = 1 if effort.smoke else effort.seeds
-            bench = Bench(common, effort.out / backbone, effort.data, seeds, announce)
+            bench = Bench(common, effort.out / backbone, effort.data, seeds, _announcer(open_bars))
             for _ in measure(bench, study.tasks, arms):
                 pass
             if study.extra is not None:
@@ -98,10 +97,10 @@ def _common(study: Study, effort: Effort, backbone: str) -> dict[str, Any]:
     return overlay(common, _SMOKE) if effort.smoke else common
 
 
-def _announcer(open_bars: ExitStack, epochs: int) -> Title:
+def _announcer(open_bars: ExitStack) -> Title:
     """Return what shows one bar at a time."""
 
-    def announce(title: str) -> Watch:
+    def announce(title: str, epochs: int) -> Watch:
         open_bars.close()
         return open_bars.enter_context(training_bar(title, epochs))
 

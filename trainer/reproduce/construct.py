@@ -76,7 +76,7 @@ def _measure(study: Study, bench: Bench) -> None:
             for strategy in (_FORWARD, *_STRATEGIES):
                 line = seconds.setdefault(strategy, {})
                 if f"{percent}%" not in line:
-                    bench.announce(f"{task} {strategy} {percent}%")
+                    bench.announce(f"{task} {strategy} {percent}%", 1)
                     line[f"{percent}%"] = _timed(bench, task, strategy, percent)
                     durable.write(path, json.dumps(seconds, indent=1).encode())
 

@@ -22,8 +22,8 @@ from trainer.sweep import best_of, sweep, trial_folder, with_settings
 
 CELL = "cell.json"
 METRICS = "metrics.json"
-Title = Callable[[str], Watch]
-"""Announces a run and returns what watches it."""
+Title = Callable[[str, int], Watch]
+"""Announces a run and its epochs, and returns what watches it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, floa
     materials = bench.materials(first)
     trials: list[dict[str, Any]] = []
     if arm.like is None:
-        watch = bench.announce(f"{task} {arm.name} choosing")
+        watch = bench.announce(f"{task} {arm.name} choosing", first.optim.epochs)
         found = sweep(first, materials, arm.grid, folder / "sweep", watch)
         best = best_of(found).settings
         trials = [asdict(trial) for trial in found]
@@ -126,7 +126,8 @@ def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, floa
 
 def _run(bench: Bench, arm: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Train one seed and return its metrics; a run that is finished is only read."""
-    watch = bench.announce(f"{recipe.task} {arm} seed {recipe.seed}")
+    title = f"{recipe.task} {arm} seed {recipe.seed}"
+    watch = bench.announce(title, recipe.optim.epochs)
     materials = bench.materials(recipe)
     trained = fit(recipe, materials, folder, watch)
     if not (folder / METRICS).exists():

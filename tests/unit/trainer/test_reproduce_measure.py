@@ -31,7 +31,7 @@ class Steps:
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
 
-    def announce(self, title: str) -> Watch:
+    def announce(self, title: str, epochs: int) -> Watch:
         def watch(*_: object) -> None:
             self.counts[title] = self.counts.get(title, 0) + 1
 
