@@ -35,7 +35,7 @@ def score_test(
     _write(folder / "predictions.json", predictions)
     return {
         "test_accuracy": sum(p["label"] == p["predicted"] for p in predictions) / len(predictions),
-        "val_accuracy": progress.val_accuracies[selected_epoch(recipe, progress) - 1],
+        "val_accuracy": selected_accuracy(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
     }
@@ -47,6 +47,11 @@ def selected_epoch(recipe: Recipe, progress: Progress) -> int:
         return progress.epochs
     best = max(progress.val_accuracies)
     return progress.epochs - progress.val_accuracies[::-1].index(best)
+
+
+def selected_accuracy(recipe: Recipe, progress: Progress) -> float:
+    """Return the validation accuracy of the epoch whose weights are kept, in [0, 1]."""
+    return progress.val_accuracies[selected_epoch(recipe, progress) - 1]
 
 
 def facts(model: Classifier, materials: Materials) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One training run: recipe → run folder → artifact.
 
 The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predictions.json`
-(every test image with what the model says), `report.html` and `<task>.safetensors`, the artifact.
+(every test image with what the model says) and `<task>.safetensors`, the artifact.
 """
 
 import shutil

@@ -11,7 +11,7 @@ from trainer.checkpoint import Progress
 from trainer.errors import ResumeError
 from trainer.loop import Watch
 from trainer.materials import Materials
-from trainer.outcome import selected_epoch
+from trainer.outcome import selected_accuracy
 from trainer.recipe import Recipe, overlay
 from trainer.run import fit
 
@@ -85,7 +85,7 @@ def with_settings(recipe: Recipe, settings: dict[str, float]) -> Recipe:
 def _trial(recipe: Recipe, settings: dict[str, float], progress: Progress) -> Trial:
     return Trial(
         settings,
-        progress.val_accuracies[selected_epoch(recipe, progress) - 1],
+        selected_accuracy(recipe, progress),
         progress.losses[-1],
         round(sum(progress.epoch_seconds), 1),
     )

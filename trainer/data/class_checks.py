@@ -16,9 +16,7 @@ def check_no_gap(task: Task, labels: Sequence[int]) -> None:
     Raises:
         DataError: a class has none.
     """
-    seen = set(labels)
-    absent = [name for i, name in enumerate(task.class_names) if i not in seen]
-    if absent:
+    if absent := _absent(task, labels):
         raise DataError(
             f"{_of(task, absent, 'no image in any list')}, expected at least one each; add "
             "images, or close the gap in the labels or the class list"
@@ -48,13 +46,16 @@ def check_trained(task: Task, labels: Sequence[int]) -> None:
     Raises:
         DataError: a class has none.
     """
-    seen = set(labels)
-    empty = [name for i, name in enumerate(task.class_names) if i not in seen]
-    if empty:
+    if absent := _absent(task, labels):
         raise DataError(
-            f"{_of(task, empty, 'no training image')}, expected at least one each; "
+            f"{_of(task, absent, 'no training image')}, expected at least one each; "
             "add images or remove the class from every split"
         )
+
+
+def _absent(task: Task, labels: Sequence[int]) -> list[str]:
+    seen = set(labels)
+    return [name for i, name in enumerate(task.class_names) if i not in seen]
 
 
 def _of(task: Task, names: Sequence[str], lack: str) -> str:
