@@ -1,12 +1,13 @@
 """What a run works with: the images of its splits and the frozen backbone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.backbone import Backbone, choose_device, load_backbone
 from adapters.preprocess import Preprocessing
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData, check_readable
+from trainer.features import FeatureCache
 from trainer.images import ImageSet
 from trainer.recipe import Recipe
 
@@ -21,6 +22,8 @@ class Materials:
         training: images that gradients come from.
         validation: images that selection may look at.
         test: images for the final number only.
+        training_features: of `training`, for heads whose features never change.
+        validation_features: of `validation`, likewise.
     """
 
     task_data: TaskData
@@ -28,6 +31,8 @@ class Materials:
     training: ImageSet
     validation: ImageSet
     test: ImageSet
+    training_features: FeatureCache = field(default_factory=FeatureCache)
+    validation_features: FeatureCache = field(default_factory=FeatureCache)
 
     @property
     def preprocessing(self) -> Preprocessing:

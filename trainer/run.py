@@ -12,7 +12,6 @@ from adapters import durable
 from adapters.codec import encode
 from trainer import distributed
 from trainer.checkpoint import Progress
-from trainer.features import cached
 from trainer.forward import forward_of, out_of_memory_explained
 from trainer.loop import Job, Watch, train
 from trainer.materials import Materials, prepare
@@ -115,5 +114,8 @@ def _job(recipe: Recipe, materials: Materials, model: Classifier, state: Path, w
         return Job(recipe, model, forward, training, validation, state, watch, observers)
     size = recipe.optim.batch_size
     forward = forward_of(model.head, recipe, device)
-    splits = cached(model, training, size), cached(model, validation, size)
+    splits = (
+        materials.training_features.of(model, training, size),
+        materials.validation_features.of(model, validation, size),
+    )
     return Job(recipe, model, forward, *splits, state, watch, observers)

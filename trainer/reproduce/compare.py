@@ -14,7 +14,7 @@ from trainer.reproduce.part import Panel
 from trainer.reproduce.study import Asked, Study
 from trainer.sweep import Grid
 
-EPOCHS: Final = 20
+EPOCHS: Final = 12
 COMMON: Final[dict[str, Any]] = {
     "optim": {"head_weight_decay": 0.05},
     "compute": {"precision": "bfloat16"},
@@ -29,7 +29,7 @@ _TOKENS: Final = {EMBEDDED: (8, 32)}
 """Prompts, deep and shallow, where an image has far fewer patches than the paper's 196: the
 embedded backbone's 64 get a like share."""
 
-_PROMPTS: Final = Grid(lr=[2e-2, 1e-1])
+_PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1])
 _LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=[5e-2, 5e-1, 5.0])
 _LONG: Final = {"epochs": 100, "warmup_epochs": 10}
 """A head alone is trained to its end whatever is asked: its features are computed once, so that

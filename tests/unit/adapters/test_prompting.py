@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from adapters.block import run_block
 from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 from tests.artifacts import make_adapter
 from tests.reference import reference_feature
@@ -99,3 +100,24 @@ def test_gradients_of_prompts_equal_those_of_the_token_form():
             feature = reference_feature(trunk, row, pixels[0])
         gradients.append(torch.autograd.grad(feature.square().sum(), prompts)[0])
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [0, 2])
+def test_attention_with_gradients_in_bfloat16_is_that_of_double_precision_within_rounding(length):
+    """Where gradients are wanted, `run_block` spells the attention out; masked keys stay out."""
+    trunk = tiny_trunk().double()
+    block, tokens = trunk.blocks[1], torch.randn(2, 5, 16, dtype=torch.float64)
+    prefix = torch.randn(2, 3, 2, 2, 8, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 1, 8, dtype=torch.float64)
+    mask[..., :length] = -torch.inf
+    outputs, gradients = [], []
+    for dtype in (torch.float64, torch.bfloat16):
+        given = prefix.to(dtype).requires_grad_()
+        out = run_block(
+            block.to(dtype), tokens.to(dtype), prefix=given, mask=mask.to(dtype) if length else None
+        )
+        outputs.append(out.double())
+        gradients.append(torch.autograd.grad(out.double().square().sum(), given)[0].double())
+    for exact, half in (outputs, gradients):
+        assert (exact - half).norm() < 0.05 * exact.norm()
+    assert not gradients[1][:, :length].any()
