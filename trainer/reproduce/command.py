@@ -47,11 +47,11 @@ def _reproduce(args: argparse.Namespace) -> None:
     if not args.render_only:
         measure_study(_only(study, args.arms), effort)
     command = _command(args)
+    if not study.source:
+        for path in write_record(study, out, command, is_new=not args.render_only):
+            print(f"wrote {path}")
     page = show_study(study, out, command, is_smoke=args.smoke)
     print(f"wrote {page} and {page.with_suffix('.md')}")
-    if not study.source:
-        for path in write_record(study, out, command):
-            print(f"wrote {path}")
 
 
 def study_of(args: argparse.Namespace) -> Study:

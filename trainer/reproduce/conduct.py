@@ -73,7 +73,7 @@ def show_study(study: Study, out: Path, command: str, *, is_smoke: bool) -> Path
     page = Page(
         title=study.title,
         source=study.source,
-        command=command,
+        command="\n".join(results.commands.values()) or command,
         is_smoke=is_smoke,
         claims=study.claims,
         conditions=conditions_of(results, study.arm_names),

@@ -1,6 +1,7 @@
 """A study's page as Markdown."""
 
 from collections.abc import Iterator
+from textwrap import indent
 
 from trainer.reproduce.document import DASH, Entry, Page, Section, Table
 
@@ -39,7 +40,7 @@ def _lines(page: Page) -> Iterator[str]:
     yield ""
     for condition in page.conditions:
         yield f"- {condition}"
-    yield from ("", f"    {page.command}", "")
+    yield from ("", indent(page.command, "    "), "")
 
 
 def _section(section: Section, *, is_alone: bool) -> Iterator[str]:

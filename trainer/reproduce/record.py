@@ -12,29 +12,47 @@ from trainer.reproduce.results import Key, Results, read_results
 from trainer.reproduce.study import Study
 
 
-def write_record(study: Study, out: Path, command: str) -> Iterator[Path]:
+def write_record(study: Study, out: Path, command: str, *, is_new: bool) -> Iterator[Path]:
     """Write `<backbone>.json` for every backbone measured and yield its path.
 
     It holds `command`, `backbone`, `epochs`, `seeds`, `versions`, `device`, `date` (none: equal
-    measurements give equal bytes) and `cells`, each as `Cell` describes it.
+    measurements give equal bytes) and `cells`, each with its `recipe` and the `cell` as `Cell`
+    describes it; `read_results` reads it again.
+
+    Args:
+        study: whose arms are recorded.
+        out: the study's folder.
+        command: what measures it.
+        is_new: it was measured now; else a record that is there keeps its own command.
     """
     results = read_results(out)
     for backbone in results.backbones(study.arm_names):
         keys = [k for k in results.cells if k[0] == backbone and k[2] in study.arm_names]
+        told = command if is_new else results.commands.get(backbone, command)
         path = out / f"{backbone}.json"
-        durable.write(path, json.dumps(_record(results, keys, command), indent=1).encode())
+        durable.write(path, json.dumps(_record(results, keys, told), indent=1).encode())
         yield path
 
 
 def _record(results: Results, keys: list[Key], command: str) -> dict[str, Any]:
     cells = [results.cells[key] for key in keys]
+    recipes = [_portable(results.recipes[key]) for key in keys]
     return {
         "command": command,
         "backbone": keys[0][0],
-        "epochs": sorted({results.recipes[key]["optim"]["epochs"] for key in keys}),
+        "epochs": sorted({recipe["optim"]["epochs"] for recipe in recipes}),
         "seeds": sorted({len(cell.test_accuracies) for cell in cells}),
         "versions": {name: version(name) for name in ("torch", "timm")},
         "device": sorted({cell.device for cell in cells}),
         "date": None,
-        "cells": [asdict(cell) for cell in cells],
+        "cells": [
+            {"recipe": recipe, "cell": asdict(cell)}
+            for recipe, cell in zip(recipes, cells, strict=True)
+        ],
     }
+
+
+def _portable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe that names the checkpoint's file, and not where it lies."""
+    weights = recipe.get("weights")
+    return recipe | {"weights": None if weights is None else Path(weights).name}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ class Results:
     """The cells of a study's folder.
 
     Attributes:
-        folder: holds `<backbone>/<task>/<arm>/`.
+        folder: holds `<backbone>/<task>/<arm>/`, and records of what was measured elsewhere.
         cells: what was measured.
         recipes: the recipe of each before anything was chosen.
+        commands: what measured each backbone that has a record.
     """
 
     folder: Path
-    cells: dict[Key, Cell]
-    recipes: dict[Key, dict[str, Any]]
+    cells: dict[Key, Cell] = field(default_factory=dict)
+    recipes: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
 
     def cell(self, backbone: str, task: str, arm: str) -> Cell | None:
         """Return what an arm reached, or None."""
@@ -41,11 +43,22 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read every finished cell below a folder."""
-    cells, recipes = {}, {}
+    """Read every finished cell below a folder, and the records that lie in it."""
+    results = Results(folder)
+    for path in sorted(folder.glob("*.json")):
+        _add_record(results, json.loads(path.read_bytes()))
     for path in sorted(folder.glob(f"*/*/*/{CELL}")):
         document = json.loads(path.read_bytes())
         backbone, task, arm = path.relative_to(folder).parts[:3]
-        cells[backbone, task, arm] = Cell(**document["cell"])
-        recipes[backbone, task, arm] = document["asked"]["recipe"]
-    return Results(folder, cells, recipes)
+        results.cells[backbone, task, arm] = Cell(**document["cell"])
+        results.recipes[backbone, task, arm] = document["asked"]["recipe"]
+    return results
+
+
+def _add_record(results: Results, record: dict[str, Any]) -> None:
+    """Add what `write_record` wrote."""
+    results.commands[record["backbone"]] = record["command"]
+    for entry in record["cells"]:
+        cell = Cell(**entry["cell"])
+        key = record["backbone"], cell.task, cell.arm
+        results.cells[key], results.recipes[key] = cell, entry["recipe"]

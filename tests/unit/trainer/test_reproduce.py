@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -227,7 +228,20 @@ def test_the_comparison_leaves_a_record_of_each_backbone(tmp_path: Path):
     assert (record["backbone"], record["epochs"], record["seeds"]) == (TINY, [100], [3])
     assert record["date"] is None
     assert set(record["versions"]) == {"torch", "timm"}
-    assert accuracy_of([Cell(**cell) for cell in record["cells"]]).mean == pytest.approx(60)
+    cells = [Cell(**entry["cell"]) for entry in record["cells"]]
+    assert accuracy_of(cells).mean == pytest.approx(60)
+
+
+def test_a_record_alone_renders_the_same_page_and_keeps_its_command(tmp_path: Path):
+    measured, committed = tmp_path / "measured", tmp_path / "committed"
+    save_cell(measured, (TINY, "digits", "vpt-deep"), [0.5, 0.6, 0.7])
+    reproduce("compare", "--render-only", "--tasks", "digits", "--out", measured)
+    committed.mkdir()
+    shutil.copy(measured / f"{TINY}.json", committed)
+    reproduce("compare", "--render-only", "--tasks", "digits", "--out", committed)
+    for name in (f"{TINY}.json", "compare.md", "compare.html"):
+        assert (committed / name).read_bytes() == (measured / name).read_bytes()
+    assert "reproduce compare --tasks digits" in (committed / "compare.md").read_text()
 
 
 @pytest.mark.parametrize(
