@@ -24,8 +24,11 @@ SHORT ?=
 BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
 	$(if $(STORE),--store $(STORE)) $(if $(DATA),--data $(DATA))
 
+# what is asked of every package; this one version has known vulnerabilities
+ADVISORIES := https://pypi.org/pypi/pip/24.0/json
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check train serve stop bench clean
+.PHONY: help setup demo test check audit train serve stop bench clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +57,13 @@ check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+
+audit: $(READY)  ## known vulnerabilities of the installed packages; asks pypi.org, so it is no part of check
+	@$(BIN)/python -c 'import urllib.request as u; u.urlopen("$(ADVISORIES)", timeout=15)' 2>/dev/null || \
+		{ echo "error: nothing was audited: $(ADVISORIES) cannot be read; the audit needs PyPI itself," \
+		"because a mirror of the index has no advisories"; exit 1; }
+	@$(BIN)/python -m pip freeze --all --exclude-editable --disable-pip-version-check > $(VENV)/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audited.txt
 
 train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …"]
 	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)

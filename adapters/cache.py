@@ -1,49 +1,31 @@
 """Lookups in Redis: pointers and small artifacts, all of it disposable.
 
-The only module that knows Redis. Deals in bytes and pointers, never in tensors. Nothing here
-raises: a Redis that is gone, slow, foreign or hostile is a miss, and the store has the answer.
+Deals in bytes and pointers, never in tensors. Nothing here raises: a Redis that is gone, slow,
+foreign or hostile is a miss, and the store has the answer.
 """
 
-import logging
 import random
-import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
+from adapters import shared_pointer
+from adapters.announcements import CHANNEL, Announcement
 from adapters.codec import VERSION, version_of
+from adapters.redis_address import client_for
+from adapters.redis_link import RedisLink
 from adapters.store import Pointer
-
-CHANNEL = "spt:published"
-"""Where the id of a task is announced when its pointer moves; a hint that may be lost."""
 
 MAX_ARTIFACT_BYTES = 2_000_000
 ARTIFACT_TTL_S = 24 * 3600
 POINTER_TTL_S = 5.0
-"""Longest time that an old pointer lives on when the news of a publish does not reach Redis."""
+"""How long a pointer lives in Redis, give or take a fifth, if its publisher never reached Redis."""
 
-_SEQUENCE = re.compile(rb"[1-9][0-9]{0,14}")
-_SET_POINTER = """
-local held = redis.pcall('HGET', KEYS[1], 'sequence')
-if type(held) == 'table' then
-    redis.call('DEL', KEYS[1])
-    held = false
-end
-if (tonumber(held or 0) or 0) > tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'sequence', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if held ~= ARGV[2] then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
-return 1
-"""
-_log = logging.getLogger(__name__)
-_T = TypeVar("_T")
+EPOCH = "spt:epoch"
+"""Counts the announcements; only an emptied or another Redis makes it smaller."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +48,9 @@ class AdapterCache:
         pointer_ttl_s: float = POINTER_TTL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client
-        self._breaker = _Breaker(retry_after_s, clock)
+        self._link = RedisLink(client, retry_after_s=retry_after_s, clock=clock)
         self._pointer_ttl_s = pointer_ttl_s
-        self._stats = CacheStats()
+        self._hits = self._misses = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -85,8 +66,8 @@ class AdapterCache:
         """Return a cache in the Redis at `url`; nothing is sent yet.
 
         Args:
-            url: such as redis://127.0.0.1:6379/0, or rediss:// or unix://.
-            timeout_s: to connect, and for each answer.
+            url: such as redis://127.0.0.1:6379/0; see adapters.redis_address.
+            timeout_s: to connect, and for each answer; socket_timeout in the URL goes before it.
             retry_after_s: how long a Redis that failed is left alone.
             pointer_ttl_s: how long a pointer lives, give or take a fifth.
             clock: seconds that only grow.
@@ -94,138 +75,118 @@ class AdapterCache:
         Raises:
             ValueError: `url` is not the address of a Redis.
         """
-        # redis-py's own defaults retry ten times and stall every caller for seconds
-        client = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-            protocol=2,
-            driver_info=None,
-        )
+        client = client_for(url, timeout_s)
         return cls(client, retry_after_s=retry_after_s, pointer_ttl_s=pointer_ttl_s, clock=clock)
 
     @property
     def stats(self) -> CacheStats:
         """Hits, misses and errors so far."""
-        return self._stats
+        return CacheStats(self._hits, self._misses, self._link.errors)
 
     @property
     def is_up(self) -> bool:
         """Whether the last command that was sent was answered."""
-        return self._breaker.is_up
+        return self._link.breaker.is_up
+
+    def probe_elsewhere(self, is_probed: bool) -> None:
+        """Say whether somebody asks for the epoch now and then, so that no caller has to probe."""
+        self._link.breaker.is_probed_elsewhere = is_probed
 
     def get_pointer(self, task: str) -> Pointer | None:
         """Return the task's pointer, None where Redis has none that can be read."""
         key = _pointer_key(task)
-        fields = self._ask(key, lambda: self._client.hmget(key, ["version", "sequence"]))
-        pointer = _parse_pointer(fields)
-        if pointer is None and isinstance(fields, list) and any(fields):
-            self._forget(key)
-        self._count("misses" if pointer is None else "hits")
+        arguments = (shared_pointer.READ, 1, key, self._lifetime_ms(1.2))
+        reply = self._link.ask("read a pointer", key, lambda client: client.eval(*arguments))
+        pointer = shared_pointer.from_reply(reply)
+        if pointer is None and reply:
+            self._link.forget(key)
+        self._count(is_hit=pointer is not None)
         return pointer
 
+    def publish_pointer(self, task: str, pointer: Pointer) -> None:
+        """Store and announce a pointer that the store has just got.
+
+        If Redis has a newer one, neither is kept: the store knows which one is right.
+        """
+        self._move(task, pointer, is_publish=True)
+
     def set_pointer(self, task: str, pointer: Pointer) -> None:
-        """Store and announce a pointer, unless Redis has a newer one of this task."""
-        key = _pointer_key(task)
-        lifetime_ms = int(self._pointer_ttl_s * 1000 * random.uniform(0.8, 1.2))
-        arguments = [pointer.version, str(pointer.sequence), str(lifetime_ms), CHANNEL, task]
-        self._ask(key, lambda: self._client.eval(_SET_POINTER, 1, key, *arguments))
+        """Store a pointer that was read in the store, and announce it if Redis had another."""
+        self._move(task, pointer, is_publish=False)
 
     def forget_pointer(self, task: str) -> None:
         """Drop the task's pointer, because it names what nobody has."""
-        self._forget(_pointer_key(task))
+        self._link.forget(_pointer_key(task))
 
     def get_artifact(self, version: str) -> bytes | None:
         """Return the artifact's bytes, None where Redis does not have exactly those."""
         if not VERSION.fullmatch(version):
             return None
-        key = _artifact_key(version)
+        key, last = _artifact_key(version), MAX_ARTIFACT_BYTES
         # one byte more than the limit: a huge value is never fetched whole
-        data = self._ask(key, lambda: self._client.getrange(key, 0, MAX_ARTIFACT_BYTES))
-        if isinstance(data, bytes) and version_of(data) == version:
-            self._count("hits")
-            return data
-        if data:
-            self._forget(key)
-        self._count("misses")
-        return None
+        data = self._link.ask("read an artifact", key, lambda c: c.getrange(key, 0, last))
+        is_whole = isinstance(data, bytes) and version_of(data) == version
+        if data and not is_whole:
+            self._link.forget(key)
+        self._count(is_hit=is_whole)
+        return data if isinstance(data, bytes) and is_whole else None
 
     def put_artifact(self, version: str, data: bytes) -> None:
         """Store an artifact for a day, if it is small enough to be worth it."""
         key = _artifact_key(version)
         if len(data) <= MAX_ARTIFACT_BYTES:
-            self._ask(key, lambda: self._client.set(key, data, ex=ARTIFACT_TTL_S))
+            self._link.ask("keep an artifact", key, lambda c: c.set(key, data, ex=ARTIFACT_TTL_S))
+
+    def holding(self, versions: Collection[str]) -> frozenset[str]:
+        """Return those of the versions whose artifacts Redis says it has; asks once for all."""
+        known = [version for version in versions if VERSION.fullmatch(version)]
+
+        def look(client: Redis) -> list[object]:
+            with client.pipeline(transaction=False) as pipeline:
+                for version in known:
+                    pipeline.exists(_artifact_key(version))
+                return pipeline.execute()
+
+        found = self._link.ask("look for artifacts", _artifact_key(""), look) if known else None
+        pairs = zip(known, found or (), strict=False)
+        return frozenset(version for version, is_held in pairs if is_held == 1)
+
+    def epoch(self) -> int | None:
+        """Return the number of the last announcement, None where Redis does not answer.
+
+        Asks even a Redis that is thought to be down, and so ends the outage. 0 if nothing was
+        announced since Redis was emptied.
+        """
+        found = self._link.probe("tell the epoch", EPOCH, lambda c: c.getrange(EPOCH, 0, 18))
+        if not isinstance(found, bytes):
+            return None
+        return int(found) if found.isdigit() else 0
+
+    def announcements(self, moment_s: float) -> Generator[Announcement | None, None, None]:
+        """Yield None once connected, then each announcement, and None for a moment of silence.
+
+        Ends when Redis refuses to announce, or the connection is lost.
+        """
+        return self._link.announcements(moment_s)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
-        self._client.close()
+        self._link.close()
 
-    def _forget(self, key: str) -> None:
-        self._ask(key, lambda: self._client.unlink(key))
+    def _move(self, task: str, pointer: Pointer, *, is_publish: bool) -> None:
+        key = _pointer_key(task)
+        lifetimes = (self._lifetime_ms(1.2), self._lifetime_ms(random.uniform(0.8, 1.2)))
+        rest = (*shared_pointer.to_fields(pointer), *lifetimes, str(int(is_publish)))
+        arguments = (shared_pointer.MOVE, 2, key, EPOCH, *rest, CHANNEL, task)
+        self._link.ask("move a pointer", key, lambda client: client.eval(*arguments))
 
-    def _ask(self, key: str, command: Callable[[], _T]) -> _T | None:
-        """Send one command about `key`, if Redis is thought to be up."""
-        if not self._breaker.lets_through():
-            return None
-        try:
-            answer = command()
-        except ResponseError as error:
-            self._answered_with_error(key, error)
-            return None
-        except (RedisError, OSError, ValueError) as error:
-            self._count("errors")
-            self._breaker.failed(error)
-            return None
-        self._breaker.answered()
-        return answer
+    def _lifetime_ms(self, share: float) -> str:
+        return str(int(self._pointer_ttl_s * 1000 * share))
 
-    def _answered_with_error(self, key: str, error: ResponseError) -> None:
-        self._count("errors")
-        self._breaker.answered()
-        if str(error).startswith("WRONGTYPE"):
-            self._forget(key)
-
-    def _count(self, what: str) -> None:
+    def _count(self, *, is_hit: bool) -> None:
         with self._lock:
-            self._stats = replace(self._stats, **{what: getattr(self._stats, what) + 1})
-
-
-class _Breaker:
-    """Keeps a dead Redis out of the request path; lets one probe through now and then."""
-
-    def __init__(self, retry_after_s: float, clock: Callable[[], float]) -> None:
-        self.is_up = True
-        self._retry_after_s = retry_after_s
-        self._clock = clock
-        self._retry_at = 0.0
-        self._lock = threading.Lock()
-
-    def lets_through(self) -> bool:
-        if self.is_up:
-            return True
-        with self._lock:
-            if self._clock() < self._retry_at:
-                return False
-            self._retry_at = self._clock() + self._retry_after_s
-            return True
-
-    def failed(self, error: Exception) -> None:
-        with self._lock:
-            was_up, self.is_up = self.is_up, False
-            self._retry_at = self._clock() + self._retry_after_s
-        if was_up:
-            reason = f"{type(error).__name__}: {error}"
-            _log.warning("Redis is down (%s); going on from the store", reason)
-
-    def answered(self) -> None:
-        if self.is_up:
-            return
-        with self._lock:
-            was_up, self.is_up = self.is_up, True
-        if not was_up:
-            _log.warning("Redis is up again")
+            self._hits += is_hit
+            self._misses += not is_hit
 
 
 def _pointer_key(task: str) -> str:
@@ -234,12 +195,3 @@ def _pointer_key(task: str) -> str:
 
 def _artifact_key(version: str) -> str:
     return f"spt:artifact:{version}"
-
-
-def _parse_pointer(fields: object) -> Pointer | None:
-    match fields:
-        case [bytes(version), bytes(sequence)] if _SEQUENCE.fullmatch(sequence):
-            text = version.decode("ascii", "replace")
-            is_version = VERSION.fullmatch(text) is not None
-            return Pointer(version=text, sequence=int(sequence)) if is_version else None
-    return None

@@ -1,35 +1,37 @@
 """The store behind two layers of memory: this process's pointers, then Redis.
 
-What trainer and server use. How old may an answer be? `pointer_ttl_s` where the publisher
-reached Redis, Redis' own lifetime of a pointer where it did not, and for as long as it takes
-while neither Redis nor the store answers. Knows nothing of tensors.
+What trainer and server use. How old may an answer be, give or take a fifth?
+
+- This process watches Redis: milliseconds; twice `CHECK_EVERY_S` if an announcement is lost.
+- It does not watch, or there is no Redis, or Redis is down: `pointer_ttl_s`.
+- Redis is up and the publisher did not reach it: Redis' pointer lives `POINTER_TTL_S`, and then
+  this process's `pointer_ttl_s`, or `WATCHED_TTL_S` while it watches.
+- Neither Redis nor the store answers: as old as need be, if it is known at all.
+
+The store is the truth. Redis' pointer is taken if it is newer than the last one known here, if any
+is. An older one, or another one with the same number (a store that was restored from a backup
+counts again from there), is never taken: the store decides, and Redis is told. Knows nothing of
+tensors.
 """
 
 import logging
 import random
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from adapters.cache import AdapterCache
-from adapters.codec import decode_meta
+from adapters.codec import decode_meta, version_of
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
+from adapters.pointer_memory import PointerMemory
 from adapters.store import DirectoryStore, Expecting, Pointer
 from adapters.task import check_task_id
+from adapters.watcher import Watcher
 
-MAX_UNKNOWN_TASKS = 1024
-"""How many ids of tasks that do not exist are remembered, at most."""
+WATCHED_TTL_S = 5.0
+"""How long this process trusts a pointer whose next move it will hear of."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Known:
-    pointer: Pointer
-    learned_at: float
-    fresh_until: float
 
 
 class CachedStore:
@@ -38,8 +40,8 @@ class CachedStore:
     Args:
         store: the truth.
         cache: Redis, None for none.
-        pointer_ttl_s: how long this process trusts a pointer, or the absence of one, give or
-            take a fifth.
+        pointer_ttl_s: how long this process trusts a pointer of which it hears nothing, or the
+            absence of one, give or take a fifth.
         clock: seconds that only grow.
     """
 
@@ -54,11 +56,33 @@ class CachedStore:
         self.store = store
         self.cache = cache
         self._pointer_ttl_s = pointer_ttl_s
-        self._clock = clock
-        self._known: dict[str, _Known] = {}
-        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._memory = PointerMemory(self._lifetime_s, self._absence_s, clock)
+        self._watcher: Watcher | None = None
         self._store_failed = False
         self._lock = threading.Lock()
+
+    @property
+    def hears_publishes(self) -> bool:
+        """Whether a publish that reaches Redis is known here at once."""
+        cache, watcher = self.cache, self._watcher
+        return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
+
+    def watch(self) -> None:
+        """Hear of publishes in a thread of its own, until `close`; does nothing without Redis.
+
+        For processes that run long: from now on no call waits for a Redis that is down.
+        """
+        if self.cache is not None and self._watcher is None:
+            self._watcher = Watcher(self.cache, self._memory.expire, self._memory.expire_all)
+            self._watcher.start()
+
+    def close(self) -> None:
+        """Stop watching and close the connections to Redis; a later call opens new ones."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
+        if self.cache is not None:
+            self.cache.close()
 
     def current(self, task: str) -> Pointer:
         """Return which version of a task is current, or was when it could last be learned.
@@ -67,17 +91,11 @@ class CachedStore:
             TaskNotFound: nothing is published under this id.
             StoreUnavailable, ArtifactCorrupt: the pointer cannot be read, and was never known.
         """
-        now = self._clock()
-        known = self._known.get(task)
-        if known is not None and now < known.fresh_until:
-            return known.pointer
-        if now < self._unknown.get(task, now):
-            raise TaskNotFound(f"task {task!r} was not published a moment ago; try again later")
+        pointer = self._memory.fresh(task)
+        if pointer is not None:
+            return pointer
         _check_id(task)
-        pointer = self._from_redis(task, known)
-        if pointer is None:
-            pointer = self._from_store(task, known)
-        return self._remember(task, pointer, since=now)
+        return self._memory.look_up(task, lambda: self._find(task))
 
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version, from Redis or else from the store.
@@ -99,17 +117,33 @@ class CachedStore:
         return data
 
     def publish(
-        self, data: bytes, *, expected: str | Expecting | None = Expecting.ANYTHING
+        self,
+        data: bytes,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        canary: float | None = None,
     ) -> Pointer:
         """Publish to the store, then tell Redis; arguments and errors are the store's."""
-        pointer = self.store.publish(data, expected=expected)
+        pointer = self.store.publish(data, expected=expected, canary=canary)
         if self.cache is not None:
-            self.cache.put_artifact(pointer.version, data)
+            self.cache.put_artifact(version_of(data), data)
         return self._announce(decode_meta(data).task.id, pointer)
 
-    def rollback(self, task: str) -> Pointer:
-        """Roll back in the store, then tell Redis; errors are the store's."""
-        return self._announce(task, self.store.rollback(task))
+    def rollback(
+        self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
+    ) -> Pointer:
+        """Roll back in the store, then tell Redis; arguments and errors are the store's."""
+        return self._announce(task, self.store.rollback(task, expected=expected))
+
+    def promote(
+        self,
+        task: str,
+        version: str | None = None,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+    ) -> Pointer:
+        """Promote in the store, then tell Redis; arguments and errors are the store's."""
+        return self._announce(task, self.store.promote(task, version, expected=expected))
 
     def tasks(self) -> list[str]:
         """Return the ids of all published tasks, sorted; asks the store."""
@@ -117,42 +151,56 @@ class CachedStore:
 
     def resolve_version(self, task: str, text: str) -> str:
         """Return the version that `text` stands for; asks the store unless it is current here."""
-        known = self._known.get(task)
-        if known is not None and known.pointer.version == text:
+        last = self._memory.last(task)
+        if last is not None and text in last.answering:
             return text
         return self.store.resolve_version(task, text)
 
-    def _from_redis(self, task: str, known: _Known | None) -> Pointer | None:
-        """Return Redis' pointer if it is no older than ours and names what can be had."""
-        pointer = None if self.cache is None else self.cache.get_pointer(task)
-        if pointer is None or self.cache is None:
-            return None
-        if known is not None and pointer.sequence < known.pointer.sequence:
-            return None
-        if known is not None and pointer.version == known.pointer.version:
-            return pointer
-        if self._is_held(task, pointer.version):
-            return pointer
-        _log.warning("Redis names version %s of %s, which nobody has", pointer.version, task)
-        self.cache.forget_pointer(task)
-        return None
+    def _find(self, task: str) -> Pointer:
+        last = self._memory.last(task)
+        return self._from_redis(task, last) or self._from_store(task, last)
 
-    def _from_store(self, task: str, known: _Known | None) -> Pointer:
+    def _from_redis(self, task: str, last: Pointer | None) -> Pointer | None:
+        """Return Redis' pointer if it is newer than ours, or ours, and names what can be had."""
+        pointer = None if self.cache is None else self.cache.get_pointer(task)
+        if pointer is None or self.cache is None or pointer == last:
+            return pointer
+        if last is not None and pointer.sequence <= last.sequence:
+            return None
+        known = frozenset() if last is None else last.answering
+        for version in pointer.answering - known:
+            if not self._is_held(task, version):
+                _log.warning("Redis names version %s of %s, which nobody has", version, task)
+                self.cache.forget_pointer(task)
+                return None
+        return pointer
+
+    def _from_store(self, task: str, last: Pointer | None) -> Pointer:
         try:
-            pointer = self.store.current(task)
+            pointer = self._current_in_store(task, is_known=last is not None)
         except TaskNotFound:
             self._note_store(None)
-            self._remember_unknown(task)
             raise
         except (StoreUnavailable, ArtifactCorrupt) as error:
-            if known is None:
+            if last is None:
                 raise
             self._note_store(error)
-            return known.pointer
+            return last
         self._note_store(None)
         if self.cache is not None:
             self.cache.set_pointer(task, pointer)
         return pointer
+
+    def _current_in_store(self, task: str, *, is_known: bool) -> Pointer:
+        try:
+            return self.store.current(task)
+        except TaskNotFound as error:
+            if is_known and not self.store.tasks():
+                raise StoreUnavailable(
+                    f"store {self.store.root}: it had tasks and has none any more; mount or "
+                    "restore the folder, or publish again"
+                ) from error
+            raise
 
     def _is_held(self, task: str, version: str) -> bool:
         try:
@@ -173,29 +221,16 @@ class CachedStore:
 
     def _announce(self, task: str, pointer: Pointer) -> Pointer:
         if self.cache is not None:
-            self.cache.set_pointer(task, pointer)
-        self._remember(task, pointer, since=self._clock())
+            self.cache.publish_pointer(task, pointer)
+        self._memory.expire(task, newest=pointer)
         return pointer
 
-    def _remember(self, task: str, pointer: Pointer, *, since: float) -> Pointer:
-        """Keep a pointer, unless a newer one was learned while we were asking."""
-        now = self._clock()
-        with self._lock:
-            known = self._known.get(task)
-            if known is not None and known.learned_at >= since:
-                pointer = max(pointer, known.pointer, key=lambda p: p.sequence)
-            self._known[task] = _Known(pointer, now, now + self._lifetime())
-            self._unknown.pop(task, None)
-        return pointer
+    def _lifetime_s(self) -> float:
+        """Return how long a pointer learned now is trusted."""
+        ttl = WATCHED_TTL_S if self.hears_publishes else self._pointer_ttl_s
+        return ttl * random.uniform(0.8, 1.2)
 
-    def _remember_unknown(self, task: str) -> None:
-        with self._lock:
-            self._known.pop(task, None)
-            self._unknown[task] = self._clock() + self._lifetime()
-            if len(self._unknown) > MAX_UNKNOWN_TASKS:
-                self._unknown.popitem(last=False)
-
-    def _lifetime(self) -> float:
+    def _absence_s(self) -> float:
         return self._pointer_ttl_s * random.uniform(0.8, 1.2)
 
     def _note_store(self, error: Exception | None) -> None:

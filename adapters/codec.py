@@ -2,12 +2,13 @@
 
 The only module that knows the file format. Never pickle. Format version 1:
 tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all float32;
-metadata `{"spt": <AdapterMeta as JSON>}`.
+metadata `{"spt": <AdapterMeta as JSON>}`, and in a signed one `"signature"` beside it.
 """
 
 import hashlib
 import json
 import re
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from adapters.errors import ArtifactCorrupt
 
 VERSION = re.compile(r"[0-9a-f]{64}")
 _METADATA_KEY = "spt"
+_SIGNATURE_KEY = "signature"
 _MAX_HEADER = 10_000_000
 
 
@@ -42,6 +44,22 @@ def encode(adapter: Adapter) -> bytes:
     return save(stored, metadata={_METADATA_KEY: adapter.meta.model_dump_json()})
 
 
+class Contents(NamedTuple):
+    """All that an artifact says, whole and consistent.
+
+    Attributes:
+        document: its meta, as the JSON text in the file.
+        meta: the same, parsed.
+        tensors: float32, by name.
+        signature: the text that `with_signature` put there, not checked; None in an unsigned one.
+    """
+
+    document: str
+    meta: AdapterMeta
+    tensors: dict[str, Tensor]
+    signature: str | None
+
+
 def decode(data: bytes) -> Adapter:
     """Return the adapter of an artifact, every tensor checked against what its meta promises.
 
@@ -49,7 +67,17 @@ def decode(data: bytes) -> Adapter:
         ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
             values contradict its meta.
     """
-    meta = decode_meta(data)
+    _, meta, tensors, _ = read_contents(data)
+    return Adapter(tensors.get("prompts"), tensors["head.weight"], tensors["head.bias"], meta)
+
+
+def read_contents(data: bytes) -> Contents:
+    """Return what an artifact holds, checked as `decode` does.
+
+    Raises:
+        ArtifactCorrupt: as `decode` does.
+    """
+    header, meta = _read_header(data)
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -57,7 +85,8 @@ def decode(data: bytes) -> Adapter:
             f"artifact of {meta.task.id}: its tensors cannot be read: {error}"
         ) from error
     _check_tensors(tensors, meta)
-    return Adapter(tensors.get("prompts"), tensors["head.weight"], tensors["head.bias"], meta)
+    metadata = header["__metadata__"]
+    return Contents(metadata[_METADATA_KEY], meta, tensors, metadata.get(_SIGNATURE_KEY))
 
 
 def decode_meta(data: bytes) -> AdapterMeta:
@@ -66,18 +95,39 @@ def decode_meta(data: bytes) -> AdapterMeta:
     Raises:
         ArtifactCorrupt: the header or the meta is damaged, or of another format version.
     """
+    return _read_header(data)[1]
+
+
+def with_signature(data: bytes, signature: str) -> bytes:
+    """Return the artifact with this signature in place of any other; all else stays the same.
+
+    Raises:
+        ArtifactCorrupt: the header or the meta is damaged, or of another format version.
+    """
+    header, _ = _read_header(data)
+    header["__metadata__"][_SIGNATURE_KEY] = signature
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + _header_length(data) :]
+
+
+def _read_header(data: bytes) -> tuple[dict[str, Any], AdapterMeta]:
     try:
-        length = int.from_bytes(data[:8], "little")
-        if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
-            raise ValueError(f"{len(data)} bytes cannot hold a header of {length}")
-        document = json.loads(data[8 : 8 + length])["__metadata__"][_METADATA_KEY]
-        return AdapterMeta.model_validate_json(document)
+        header = json.loads(data[8 : 8 + _header_length(data)])
+        return header, AdapterMeta.model_validate_json(header["__metadata__"][_METADATA_KEY])
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         reason = str(error).replace("\n", " ")[:300]
         raise ArtifactCorrupt(
             f"not an artifact of format 1 ({type(error).__name__}: {reason}); "
             "publish it again from its training run"
         ) from error
+
+
+def _header_length(data: bytes) -> int:
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
+        raise ValueError(f"{len(data)} bytes cannot hold a header of {length}")
+    return length
 
 
 def _check_tensors(tensors: dict[str, Tensor], meta: AdapterMeta) -> None:

@@ -1,15 +1,24 @@
 """Files that survive the death of their writer: whole or absent, and on the disk before we go on.
 
-Knows paths and bytes, nothing of adapters.
+Knows paths and bytes, nothing of adapters. On a network directory a replaced or deleted file may
+vanish under its reader, who then asks for it again by name.
 """
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from adapters.errors import StoreUnavailable
+
+UNFINISHED = ".writing"
+"""How the names of files end that are being written, or were when their writer died."""
+
+_READS = 5
+"""How often a file is opened that is replaced each time while it is read."""
 
 
 @contextmanager
@@ -30,20 +39,37 @@ def reaching(path: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """Keep other processes and threads out of this block; a dead holder's lock is free."""
+    """Keep other processes and threads out of this block; a dead holder's lock is free.
+
+    On a network directory those of other machines too, if it is mounted with locks.
+
+    Raises:
+        StoreUnavailable: the file system has no locks.
+    """
     with lock.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"store {lock}: the file system gives no lock ({error.strerror}); mount the "
+                "network directory with locks, or publish to one that has them"
+            ) from error
         yield
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace a file in one step; what a dead writer left half-written is written over."""
-    temporary = path.parent / ".writing"
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Replace a file in one step; of two writers at once, the last one's bytes stay."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
     sync(path.parent)
 
 
@@ -55,21 +81,47 @@ def write_unless_same(path: Path, data: bytes) -> None:
         write(path, data)
 
 
+def delete(paths: Collection[Path]) -> None:
+    """Delete files, those that are there; a reader that has opened one reads on."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    for folder in {path.parent for path in paths}:
+        sync(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
 def sync(folder: Path) -> None:
     """Make the folder's list of files durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # some network file systems have nothing to do here, and say that it cannot be done
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 
 
 def bytes_or_none(path: Path) -> bytes | None:
     """Return what a file holds, None where there is none."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+    attempts_left = _READS
+    while True:
+        attempts_left -= 1
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.ESTALE or attempts_left == 0:
+                raise
 
 
 def names(folder: Path) -> list[str]:

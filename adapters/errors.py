@@ -5,6 +5,8 @@ AdapterError
 ├── VersionNotFound       the task exists, this version of it does not
 ├── ArtifactCorrupt       the bytes are not a whole artifact
 ├── ArtifactMismatch      a whole artifact, made for something else (backbone, shapes, pixels)
+├── SignatureInvalid      a whole artifact that no trusted key has signed as it is
+├── KeyFileInvalid        the file of a signing key or a trusted key cannot be used
 ├── BackboneUnsupported   not a plain ViT, or unknown
 ├── WeightsError          a checkpoint is missing, unreadable or does not fit its architecture
 ├── PublishConflict       somebody else published in between
@@ -32,6 +34,14 @@ class ArtifactCorrupt(AdapterError):
 
 class ArtifactMismatch(AdapterError):
     """A whole artifact that was made for another backbone, other shapes or other pixels."""
+
+
+class SignatureInvalid(AdapterError):
+    """A whole artifact that no trusted key has signed as it is."""
+
+
+class KeyFileInvalid(AdapterError):
+    """The file of a signing key or a trusted key is missing, unsafe or of another kind."""
 
 
 class BackboneUnsupported(AdapterError):

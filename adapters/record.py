@@ -1,91 +1,128 @@
-"""What is published under a task: the current version and the history that led to it.
+"""What is published under a task: the versions that answer, and how that came about.
 
-Pure values and functions; knows nothing of files, but names them in its messages.
+Pure values; knows nothing of files, but names them in its messages.
 """
 
-import enum
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from adapters.codec import short
-from adapters.errors import ArtifactCorrupt, PublishConflict, VersionNotFound
+from adapters.errors import ArtifactCorrupt
 from adapters.spec import Sha256
 
 MAX_HISTORY = 100
 """How many publishes a task remembers, and rollback can walk back through."""
 
-MIN_PREFIX = 6
-"""Fewest hex digits that may stand for a version."""
+MAX_RETIRED = 100
+"""Of how many versions a task remembers one by one when they stopped answering."""
 
 
-class Expecting(enum.Enum):
-    """What a publisher that does not care about the current version expects."""
-
-    ANYTHING = "anything"
-
-
-class Pointer(BaseModel):
-    """Which version of a task is current; a higher sequence is the newer pointer."""
+class Canary(BaseModel):
+    """A version that answers a share of its task's requests, beside the current one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Sha256
-    sequence: int = Field(ge=1, description="counts the task's publishes and rollbacks")
+    share: float = Field(gt=0, lt=1, description="of the task's requests")
 
 
-class HistoryEntry(Pointer):
-    """One publish."""
+class Pointer(BaseModel):
+    """Which versions of a task answer; a higher sequence is the newer pointer."""
 
-    published_at: str = Field(description="UTC, ISO 8601")
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256 = Field(description="the current one")
+    sequence: int = Field(ge=1, description="counts the changes of the task's pointer")
+    canary: Canary | None = None
+
+    def chosen(self, draw: float) -> str:
+        """Return the version that answers a request.
+
+        Args:
+            draw: in [0, 1), the same for the same image; below the canary's share it answers.
+        """
+        canary = self.canary
+        return canary.version if canary is not None and draw < canary.share else self.version
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """Every version that may answer: the current one and the canary."""
+        return frozenset({self.version, self.canary.version if self.canary else self.version})
+
+
+class HistoryEntry(BaseModel):
+    """One version that became current."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256
+    sequence: int = Field(ge=1, description="of the pointer that made it current")
+    published_at: AwareDatetime
+
+
+class Retirement(BaseModel):
+    """When a version stopped answering."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256
+    at: AwareDatetime
 
 
 class TaskRecord(Pointer):
-    """A task's pointer and the publishes that led to it, oldest first."""
+    """A task's pointer, the publishes that led to it, and what is known for deleting."""
 
     history: tuple[HistoryEntry, ...] = Field(
-        min_length=1, description="the last one is current; rollback drops it"
+        min_length=1, description="oldest first; the last one is current, rollback drops it"
+    )
+    pinned: tuple[Sha256, ...] = Field((), description="never deleted; sorted")
+    retired: tuple[Retirement, ...] = Field((), description="the last ones that stopped answering")
+    others_retired_by: AwareDatetime | None = Field(
+        None, description="when the last of those left out of `retired` stopped answering"
     )
 
     @model_validator(mode="after")
-    def _history_ends_at_current(self) -> "TaskRecord":
+    def _versions_agree(self) -> "TaskRecord":
         if self.history[-1].version != self.version:
             raise ValueError("the last version of the history is not the current one")
+        if self.canary is not None and self.canary.version == self.version:
+            raise ValueError("the canary is the current version")
         return self
 
     @property
     def pointer(self) -> Pointer:
         """The pointer alone."""
-        return Pointer(version=self.version, sequence=self.sequence)
+        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
 
-    def rolled_back(self, task: str) -> "TaskRecord":
-        """Return the record with the version before the current one current again.
+    @property
+    def protected(self) -> frozenset[str]:
+        """Every version that is never deleted: those that answer and those that are pinned."""
+        return self.answering | set(self.pinned)
 
-        Raises:
-            VersionNotFound: there is no version before.
+    @property
+    def named(self) -> frozenset[str]:
+        """Every version that the record counts on being held."""
+        return self.protected.union(entry.version for entry in self.history)
+
+    def latest(self, count: int) -> list[str]:
+        """Return the last `count` distinct versions of the history, the current one first."""
+        newest_first = (entry.version for entry in reversed(self.history))
+        return list(dict.fromkeys(newest_first))[:count]
+
+    def stopped_at(self, version: str) -> datetime | None:
+        """Return a time since which a version that does not answer has certainly not done so.
+
+        None where nothing is known: it never answered, or not since the history began.
         """
-        if len(self.history) == 1:
-            raise VersionNotFound(
-                f"{task}: {short(self.version)} is the only version in its history, there "
-                "is none to roll back to; publish another one"
-            )
-        return _record_of(self.history[:-1], self.sequence + 1)
-
-    def without(self, version: str, task: str) -> "TaskRecord":
-        """Return the record with nothing said of a version.
-
-        Raises:
-            PublishConflict: it is the current one.
-        """
-        if self.version == version:
-            raise PublishConflict(
-                f"{task}: {short(version)} is the current version and is not removed; "
-                "publish another one or roll back first"
-            )
-        left = tuple(entry for entry in self.history if entry.version != version)
-        return self.model_copy(update={"history": left})
+        noted = [entry.at for entry in self.retired if entry.version == version]
+        if noted:
+            return noted[0]
+        followed = [
+            after.published_at for one, after in pairwise(self.history) if one.version == version
+        ]
+        return max([*followed, *filter(None, [self.others_retired_by])], default=None)
 
 
 def parse_record(data: bytes, path: Path) -> TaskRecord:
@@ -102,54 +139,3 @@ def parse_record(data: bytes, path: Path) -> TaskRecord:
             f"{path}: not a task record ({reason}); restore the file, or delete it and "
             "publish the task again"
         ) from error
-
-
-def published(record: TaskRecord | None, version: str) -> TaskRecord:
-    """Return the record after a publish of `version`, now."""
-    history, sequence = ((), 1) if record is None else (record.history, record.sequence + 1)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    entry = HistoryEntry(version=version, sequence=sequence, published_at=now)
-    return _record_of((*history, entry)[-MAX_HISTORY:], sequence)
-
-
-def check_expected(task: str, record: TaskRecord | None, expected: str | Expecting | None) -> None:
-    """Refuse a publish whose publisher has not seen the current version.
-
-    Raises:
-        PublishConflict: another version is current than `expected`.
-    """
-    found = None if record is None else record.version
-    if expected is not Expecting.ANYTHING and expected != found:
-        raise PublishConflict(
-            f"{task}: expected {expected or 'no version'} to be current, found "
-            f"{found or 'no version'}; look at what was published in between, then publish again"
-        )
-
-
-def check_prefix(task: str, text: str) -> None:
-    """Refuse a text that is too short to stand for a version.
-
-    Raises:
-        VersionNotFound: fewer than `MIN_PREFIX` characters.
-    """
-    if len(text) < MIN_PREFIX:
-        raise VersionNotFound(
-            f"{task}: {text!r} is too short for a version; give {MIN_PREFIX} hex digits or more"
-        )
-
-
-def pick_version(task: str, text: str, versions: Iterable[str]) -> str:
-    """Return the one version that begins with `text`, see `DirectoryStore.resolve_version`."""
-    found = [version for version in versions if version.startswith(text.lower())]
-    if len(found) == 1:
-        return found[0]
-    matches = ", ".join(short(version) for version in found[:3])
-    found_text = f"{len(found)} versions begin so ({matches})" if found else "no version does"
-    raise VersionNotFound(
-        f"{task}: expected {text[:80]!r} to begin one version, {found_text}; "
-        f"'python -m adapters show {task}' lists them"
-    )
-
-
-def _record_of(history: tuple[HistoryEntry, ...], sequence: int) -> TaskRecord:
-    return TaskRecord(version=history[-1].version, sequence=sequence, history=history)

@@ -4,17 +4,22 @@ Bound to 127.0.0.1 and without persistence: what it holds is disposable. Does no
 kept in it.
 """
 
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from adapters.errors import StoreUnavailable
 
 _HOST = "127.0.0.1"
 _START_S = 10.0
 _STOP_S = 5.0
+_PASSWORD = re.compile(r"[!#-&(-\[\]-~]+")
 
 
 def find_servers() -> list[Path]:
@@ -44,12 +49,23 @@ class RedisServer:
         folder: where it runs and writes redis.log; made if missing.
         port: on 127.0.0.1; None or 0 takes a free one, and keeps it over a restart.
         binary: which program; None takes the first that is found.
+        password: what its clients must know; None lets every process of this machine in.
+        options: more lines of its configuration, such as "maxmemory 100mb".
 
     Raises:
         StoreUnavailable: no server program is found.
+        ValueError: `password` or `options` cannot be a line of a configuration.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        binary: Path | None = None,
+        *,
+        password: str | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         program = binary or find_server()
         if program is None:
             raise StoreUnavailable(
@@ -59,12 +75,15 @@ class RedisServer:
         self.folder = folder
         self.binary = program
         self.port = port or _free_port()
+        self._password = password
+        self._configuration = _configuration(password, options)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Its address, as AdapterCache.from_url takes it."""
-        return f"redis://{_HOST}:{self.port}/0"
+        """Its address with its password, as AdapterCache.from_url takes it."""
+        secret = f":{quote(self._password, safe='')}@" if self._password else ""
+        return f"redis://{secret}{_HOST}:{self.port}/0"
 
     @property
     def pid(self) -> int | None:
@@ -83,7 +102,7 @@ class RedisServer:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._process = subprocess.Popen(
                 self._command(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # what it inherited, a reader would wait on for ever
                 start_new_session=True,  # it outlives a closed terminal and its Ctrl-C
@@ -91,6 +110,7 @@ class RedisServer:
         except OSError as error:
             raise StoreUnavailable(f"{self.binary} cannot be started: {error}") from error
         try:
+            self._configure(self._process)
             self._await_answer(self._process)
         except BaseException:
             self.stop()
@@ -122,12 +142,19 @@ class RedisServer:
     def _command(self) -> list[str]:
         place = ["--bind", _HOST, "--port", str(self.port), "--dir", str(self.folder.absolute())]
         forget = ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-        return [str(self.binary), *place, *forget, "--logfile", str(self._log.absolute())]
+        log = ["--logfile", str(self._log.absolute())]
+        return [str(self.binary), *place, *forget, *log, "-"]
+
+    def _configure(self, process: subprocess.Popen[bytes]) -> None:
+        """Tell it the rest, where neither a list of processes nor a file shows a password."""
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(self._configuration)
 
     def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         give_up_at = time.monotonic() + _START_S
         while time.monotonic() < give_up_at and process.poll() is None:
-            if _answering_process(self.port) == process.pid:
+            if _answering_process(self.port, self._password) == process.pid:
                 return
             time.sleep(0.01)
         ended = process.poll()
@@ -145,11 +172,26 @@ def _free_port() -> int:
         return port
 
 
-def _answering_process(port: int) -> int | None:
+def _configuration(password: str | None, options: Sequence[str]) -> bytes:
+    """Return what the server reads on its standard input."""
+    if any("\n" in line for line in options):
+        raise ValueError(f"options of a Redis server: expected a line each, found {options!r}")
+    lines = [*options]
+    if password is not None:
+        if not _PASSWORD.fullmatch(password):
+            raise ValueError(
+                "password of a Redis server: expected ASCII without space, quote or \\"
+            )
+        lines.append(f'requirepass "{password}"')
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _answering_process(port: int, password: str | None) -> int | None:
     """Return the process id of whoever answers on `port`: another server may sit there."""
+    login = f"AUTH {password}\r\n" if password else ""
     try:
         with socket.create_connection((_HOST, port), timeout=1) as connection:
-            connection.sendall(b"INFO server\r\n")
+            connection.sendall(f"{login}INFO server\r\n".encode())
             answer = b""
             while b"process_id:" not in answer.rpartition(b"\n")[0]:
                 received = connection.recv(65536)

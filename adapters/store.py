@@ -1,36 +1,34 @@
 """The durable truth: immutable artifacts and one pointer per task, in a directory.
 
-    <root>/<task>/versions/<sha256>.safetensors
-    <root>/<task>/current.json        a TaskRecord
-
 Files change by rename only and writers of a task exclude each other, so readers take no lock and
 a writer that dies at any moment leaves the old state or the new one. Knows nothing of caches.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters import durable
-from adapters.codec import VERSION, decode, short, version_of
-from adapters.errors import ArtifactCorrupt, TaskNotFound, VersionNotFound
-from adapters.record import (
+from adapters.codec import decode, decode_meta, short, version_of
+from adapters.errors import ArtifactCorrupt, VersionNotFound
+from adapters.record import Canary, HistoryEntry, Pointer, TaskRecord
+from adapters.record_changes import (
     Expecting,
-    HistoryEntry,
-    Pointer,
-    TaskRecord,
+    after_canary,
+    after_publish,
+    after_rollback,
+    canary_of,
     check_expected,
-    check_prefix,
-    parse_record,
-    pick_version,
-    published,
+    check_unprotected,
 )
-from adapters.task import check_task_id, is_task_id
+from adapters.store_files import StoreFiles
+from adapters.versions import pick_version
 
 __all__ = ["DirectoryStore", "Expecting", "Pointer"]
 
-_RECORD = "current.json"
-_SUFFIX = ".safetensors"
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class DirectoryStore:
@@ -38,79 +36,166 @@ class DirectoryStore:
 
     A root that does not exist reads as an empty store and is made by the first publish. Every
     method raises StoreUnavailable when the file system refuses.
+
+    Args:
+        root: the folder; on a network directory, one that is mounted with locks.
+        now: the time of the day, in UTC.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
         self.root = root
+        self.files = StoreFiles(root)
+        self.now = now
 
     def publish(
-        self, data: bytes, *, expected: str | Expecting | None = Expecting.ANYTHING
+        self,
+        data: bytes,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        canary: float | None = None,
     ) -> Pointer:
-        """Store an artifact and make it its task's current version.
+        """Store an artifact and make it its task's current version, or its canary.
 
-        Publishing what is current already writes the artifact anew if it is damaged, and
+        A canary that becomes current is promoted by that; beside any other version it goes on.
+        Publishing again what is there already writes the artifact anew if it is damaged, and
         changes nothing else.
 
         Args:
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
+            canary: the share of requests that it answers beside the current version, in (0, 1).
 
         Raises:
+            ValueError: `canary` is not such a share.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
-            PublishConflict: another version is current than `expected`.
+            PublishConflict: another version is current than `expected`, or the canary is.
+            TaskNotFound: a canary of a task that has no current version.
         """
         task, version = decode(data).meta.task.id, version_of(data)
-        with self._writing(task):
-            record = self._record_or_none(task)
-            is_current = record is not None and record.version == version
-            if not is_current:
-                check_expected(task, record, expected)
-            durable.write_unless_same(self._artifact(task, version), data)
-            if record is not None and is_current:
+        beside = None if canary is None else Canary(version=version, share=canary)
+        with self.files.writing(task):
+            record = self.files.record_or_none(task)
+            if record is not None and _is_already(record, version, beside):
+                self._write_artifact(task, version, data)
                 return record.pointer
-            return self._write_record(task, published(record, version))
+            check_expected(task, record, expected)
+            if beside is None:
+                following = after_publish(record, version, self.now())
+            else:
+                following = after_canary(task, record, beside, self.now())
+            self._write_artifact(task, version, data)
+            return self.files.write_record(task, following)
 
-    def rollback(self, task: str) -> Pointer:
-        """Make the version before the current one current again, if it is whole.
+    def promote(
+        self,
+        task: str,
+        version: str | None = None,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+    ) -> Pointer:
+        """Make the canary current, or any other version that the store holds whole.
+
+        Args:
+            task: its id.
+            version: all 64 hex digits or the first 6 and more; None for the canary.
+            expected: the version that should be current now.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version, or no canary.
+            PublishConflict: another version is current than `expected`.
+            ArtifactCorrupt: the version is damaged.
+        """
+        self.files.require(task)
+        with self.files.writing(task):
+            record = self.files.record(task)
+            named = None if version is None else self.resolve_version(task, version)
+            promoted = named or canary_of(task, record)
+            if _is_already(record, promoted, None):
+                return record.pointer
+            check_expected(task, record, expected)
+            self.read(task, promoted)
+            return self.files.write_record(task, after_publish(record, promoted, self.now()))
+
+    def rollback(
+        self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
+    ) -> Pointer:
+        """End the canary; without one make the version before the current one current, if whole.
 
         Raises:
             TaskNotFound: nothing is published under this id.
+            PublishConflict: another version is current than `expected`.
             VersionNotFound: there is no version before.
             ArtifactCorrupt: there is, and it is damaged.
         """
-        self._record(task)
-        with self._writing(task):
-            before = self._record(task).rolled_back(task)
-            self.read(task, before.version)
-            return self._write_record(task, before)
+        self.files.require(task)
+        with self.files.writing(task):
+            record = self.files.record(task)
+            check_expected(task, record, expected)
+            before = after_rollback(task, record, self.now())
+            if before.version != record.version:
+                self.read(task, before.version)
+            return self.files.write_record(task, before)
 
-    def remove(self, task: str, version: str) -> None:
-        """Delete one version that is not current, and what the history says of it.
+    def pin(self, task: str, version: str) -> str:
+        """Keep a version from being deleted, whatever becomes of it, and return all its digits.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
-            PublishConflict: it is the current one.
         """
-        version = self.resolve_version(task, version)
-        with self._writing(task):
-            record = self._record(task)
-            left = record.without(version, task)
-            if left != record:
-                self._write_record(task, left)
-            self._artifact(task, version).unlink(missing_ok=True)
+        self.files.require(task)
+        with self.files.writing(task):
+            record = self.files.record(task)
+            version = self.resolve_version(task, version)
+            self._write_pins(task, record, {*record.pinned, version})
+        return version
+
+    def unpin(self, task: str, version: str) -> str:
+        """Let a version be deleted again, and return all its digits.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version, neither held nor pinned.
+        """
+        self.files.require(task)
+        with self.files.writing(task):
+            record = self.files.record(task)
+            version = pick_version(task, version, record.named.union(self.versions(task)))
+            self._write_pins(task, record, {*record.pinned} - {version})
+        return version
+
+    def remove(self, task: str, version: str) -> str:
+        """Delete one version, and what the history says of it; return all its digits.
+
+        At once: a service that has not heard yet that it stopped answering misses it for a
+        moment. `collect_garbage` is the careful way.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+            PublishConflict: it is current, the canary or pinned.
+        """
+        self.files.require(task)
+        with self.files.writing(task):
+            record = self.files.record(task)
+            version = pick_version(task, version, record.named.union(self.versions(task)))
+            check_unprotected(task, record, version)
+            self.files.delete(task, record, {version})
+        return version
 
     def current(self, task: str) -> Pointer:
-        """Return which version of a task is current.
+        """Return which versions of a task answer.
 
         Raises:
             TaskNotFound: nothing is published under this id.
             ArtifactCorrupt: its current.json is damaged.
         """
-        return self._record(task).pointer
+        return self.files.record(task).pointer
+
+    def record(self, task: str) -> TaskRecord:
+        """Return all that is recorded of a task: pointer, history, pins; errors as `current`."""
+        return self.files.record(task)
 
     def history(self, task: str) -> tuple[HistoryEntry, ...]:
         """Return the publishes that rollback walks back through, oldest first, current last."""
-        return self._record(task).history
+        return self.files.record(task).history
 
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version, the whole version and nothing else.
@@ -121,24 +206,20 @@ class DirectoryStore:
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
-            ArtifactCorrupt: the file does not hold what its name says.
+            ArtifactCorrupt: the file does not hold what its name says, or another task's.
         """
-        path = self._artifact(task, version)
+        path = self.files.artifact(task, version)
         with durable.reaching(path):
             data = durable.bytes_or_none(path)
         if data is None:
-            self._require(task)
+            self.files.require(task)
             raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
-        if version_of(data) != version:
-            raise ArtifactCorrupt(
-                f"{path}: the sha256 of its {len(data):,} bytes is {short(version_of(data))}, its "
-                "name says otherwise; publish the artifact again, or remove this version"
-            )
+        _check_content(path, task, version, data)
         return data
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has this version, without reading it."""
-        path = self._artifact(task, version)
+        path = self.files.artifact(task, version)
         with durable.reaching(path):
             return path.is_file()
 
@@ -153,70 +234,42 @@ class DirectoryStore:
             TaskNotFound: nothing is published under this id.
             VersionNotFound: no version begins so, or several do.
         """
-        check_prefix(task, text)
         return pick_version(task, text, self.versions(task))
 
     def tasks(self) -> list[str]:
         """Return the ids of all tasks with a published version, sorted."""
-        with durable.reaching(self.root):
-            names = [name for name in durable.names(self.root) if is_task_id(name)]
-            return [name for name in names if (self.root / name / _RECORD).is_file()]
+        return self.files.tasks()
 
     def versions(self, task: str) -> list[str]:
         """Return all versions of a task that the store holds, sorted."""
-        self._require(task)
-        folder = self._folder(task) / "versions"
-        with durable.reaching(folder):
-            files = [name for name in durable.names(folder) if name.endswith(_SUFFIX)]
-        versions = [name.removesuffix(_SUFFIX) for name in files]
-        return [version for version in versions if VERSION.fullmatch(version)]
+        self.files.require(task)
+        return self.files.versions(task)
 
-    def _folder(self, task: str) -> Path:
-        try:
-            return self.root / check_task_id(task)
-        except ValueError as error:
-            raise TaskNotFound(str(error)) from error
+    def _write_artifact(self, task: str, version: str, data: bytes) -> None:
+        durable.write_unless_same(self.files.artifact(task, version), data)
 
-    def _artifact(self, task: str, version: str) -> Path:
-        if not VERSION.fullmatch(version):
-            raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
-        return self._folder(task) / "versions" / f"{version}{_SUFFIX}"
-
-    def _require(self, task: str) -> None:
-        path = self._folder(task) / _RECORD
-        with durable.reaching(path):
-            if not path.is_file():
-                raise _not_published(task, self.root)
-
-    def _record(self, task: str) -> TaskRecord:
-        record = self._record_or_none(task)
-        if record is None:
-            raise _not_published(task, self.root)
-        return record
-
-    def _record_or_none(self, task: str) -> TaskRecord | None:
-        path = self._folder(task) / _RECORD
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path)
-        return None if data is None else parse_record(data, path)
-
-    @contextmanager
-    def _writing(self, task: str) -> Iterator[None]:
-        """Make the task's folders and keep other writers of the task out."""
-        folder = self._folder(task)
-        with durable.reaching(folder):
-            (folder / "versions").mkdir(parents=True, exist_ok=True)
-            durable.sync(self.root)
-            with durable.exclusive(folder / ".lock"):
-                yield
-
-    def _write_record(self, task: str, record: TaskRecord) -> Pointer:
-        durable.write(self._folder(task) / _RECORD, record.model_dump_json(indent=1).encode())
-        return record.pointer
+    def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
+        if pinned != set(record.pinned):
+            changed = record.model_copy(update={"pinned": tuple(sorted(pinned))})
+            self.files.write_record(task, changed)
 
 
-def _not_published(task: str, root: Path) -> TaskNotFound:
-    return TaskNotFound(
-        f"task {task!r} is not published in the store {root}; 'python -m adapters ls' lists what "
-        "is, 'make train' publishes"
-    )
+def _is_already(record: TaskRecord, version: str, canary: Canary | None) -> bool:
+    return record.version == version if canary is None else record.canary == canary
+
+
+def _check_content(path: Path, task: str, version: str, data: bytes) -> None:
+    found = version_of(data)
+    if found != version:
+        raise ArtifactCorrupt(
+            f"{path}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
+            "name says otherwise; publish the artifact again, or remove this version"
+        )
+    try:
+        owner = decode_meta(data).task.id
+    except ArtifactCorrupt as error:
+        raise ArtifactCorrupt(f"{path}: {error}") from error
+    if owner != task:
+        raise ArtifactCorrupt(
+            f"{path}: expected an artifact of {task}, found one of {owner}; remove this version"
+        )

@@ -13,6 +13,7 @@ from adapters import durable
 from adapters.cache import AdapterCache
 from adapters.cached_store import CachedStore
 from adapters.codec import short
+from adapters.former_version import compare_with_former
 from adapters.spec import EMBEDDED
 from adapters.store import DirectoryStore
 from trainer import distributed
@@ -83,7 +84,11 @@ def _train(args: argparse.Namespace) -> None:
     if distributed.rank() == 0:
         _tell(recipe, result)
         if store is not None and result.artifact is not None:
-            pointer = store.publish(result.artifact.read_bytes())
+            data = result.artifact.read_bytes()
+            pointer = store.publish(data)
+            warning = compare_with_former(store.store, data, pointer).warning(recipe.task)
+            if warning:
+                console.print(warning, markup=False)
             console.print(f"published version {short(pointer.version)} in {args.store}")
 
 
@@ -135,4 +140,4 @@ def _store(folder: Path) -> CachedStore:
     try:
         return CachedStore(DirectoryStore(folder), AdapterCache.from_url(url) if url else None)
     except ValueError as error:
-        raise RecipeError(f"REDIS_URL {url!r}: {error}") from error
+        raise RecipeError(f"REDIS_URL: {error}") from None

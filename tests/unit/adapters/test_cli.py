@@ -6,6 +6,7 @@ import pytest
 
 from adapters.__main__ import main
 from adapters.codec import version_of
+from adapters.store import DirectoryStore
 from tests.artifacts import make_artifact
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
@@ -29,10 +30,17 @@ class Shell:
     def json(self, *words: str) -> Any:
         return json.loads(self(*words, "--json")[1])
 
-    def publish(self, data: bytes) -> Any:
+    def file(self, data: bytes) -> str:
         path = self.folder / "a.safetensors"
         path.write_bytes(data)
-        return self.json("publish", str(path))
+        return str(path)
+
+    def publish(self, data: bytes, *words: str) -> Any:
+        return self.json("publish", self.file(data), *words)
+
+    @property
+    def store(self) -> DirectoryStore:
+        return DirectoryStore(self.folder / "store")
 
 
 @pytest.fixture
@@ -41,7 +49,14 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 
 def test_publish_says_what_is_current_now(shell: Shell) -> None:
-    assert shell.publish(FIRST) == {"task": "pets", "version": version_of(FIRST), "sequence": 1}
+    assert shell.publish(FIRST) == {
+        "task": "pets",
+        "version": version_of(FIRST),
+        "sequence": 1,
+        "canary": None,
+        "compared_with": None,
+        "class_changes": None,
+    }
 
 
 def test_ls_shows_each_task_on_a_line_of_its_own(shell: Shell) -> None:

@@ -1,15 +1,10 @@
 import os
-import subprocess
-import sys
 import threading
-import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adapters.codec import decode, version_of
+from adapters.codec import version_of
 from adapters.errors import (
     ArtifactCorrupt,
     PublishConflict,
@@ -25,33 +20,9 @@ HOSTILE_IDS = ["", "..", "../pets", "a/b", "/etc/passwd", "A", "a" * 65, "pets\0
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
 
 
-class Killed(BaseException):
-    """The writer dies: nothing of ours catches this."""
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> DirectoryStore:
     return DirectoryStore(tmp_path / "store")
-
-
-def count_and_fail(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> list[str]:
-    """Make the file operation number `step` raise; return the log of those that were reached."""
-    reached: list[str] = []
-
-    def watch(name: str) -> None:
-        real = getattr(os, name)
-
-        def operation(*args: Any) -> Any:
-            reached.append(name)
-            if len(reached) == step:
-                raise error
-            return real(*args)
-
-        monkeypatch.setattr(os, name, operation)
-
-    watch("fsync")
-    watch("replace")
-    return reached
 
 
 def test_a_published_artifact_is_current_and_read_back_byte_for_byte(store: DirectoryStore) -> None:
@@ -97,40 +68,6 @@ def test_what_is_not_a_whole_artifact_is_refused_before_anything_is_written(
     assert not store.root.exists()
 
 
-@pytest.mark.parametrize("death", [Killed(), OSError(28, "No space left on device")])
-@pytest.mark.parametrize("before", [None, FIRST], ids=["first publish", "later publish"])
-def test_a_publish_that_dies_at_any_step_leaves_the_old_state_or_the_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: BaseException, before: bytes | None
-) -> None:
-    for step in range(1, 100):
-        store = DirectoryStore(tmp_path / str(step))
-        old = store.publish(before) if before else None
-        with monkeypatch.context() as patch:
-            reached = count_and_fail(patch, step, death)
-            with suppress(Killed, StoreUnavailable):
-                store.publish(SECOND)
-        if len(reached) < step:
-            break
-        assert readable_state(store) in (old, expected_after(old))
-        assert store.publish(SECOND) == expected_after(old)
-        assert store.read("pets", version_of(SECOND)) == SECOND
-    assert reached == ["fsync", "fsync", "replace", "fsync", "fsync", "replace", "fsync"]
-
-
-def expected_after(old: Pointer | None) -> Pointer:
-    return Pointer(version=version_of(SECOND), sequence=1 if old is None else old.sequence + 1)
-
-
-def readable_state(store: DirectoryStore) -> Pointer | None:
-    try:
-        pointer = store.current("pets")
-    except TaskNotFound:
-        assert store.tasks() == []
-        return None
-    assert decode(store.read("pets", pointer.version)).meta.task.id == "pets"
-    return pointer
-
-
 def test_a_reader_always_finds_a_whole_version_while_writers_publish(store: DirectoryStore) -> None:
     store.publish(FIRST)
     done = threading.Event()
@@ -149,61 +86,6 @@ def test_a_reader_always_finds_a_whole_version_while_writers_publish(store: Dire
         sequences.append(pointer.sequence)
     writer.join()
     assert sequences == sorted(sequences)
-
-
-def test_a_writer_killed_by_the_system_frees_the_lock_and_loses_nothing(
-    store: DirectoryStore, tmp_path: Path
-) -> None:
-    store.publish(FIRST)
-    with python(tmp_path, "while True: store.publish(data[0]); store.publish(data[1])") as writer:
-        wait_for(lambda: store.current("pets").sequence > 3)
-        writer.kill()
-    before = store.current("pets")
-    assert store.read("pets", before.version) in (SECOND, THIRD)
-    assert store.publish(FIRST).sequence == before.sequence + 1
-
-
-def test_of_two_processes_that_expect_the_same_version_one_wins(
-    store: DirectoryStore, tmp_path: Path
-) -> None:
-    old = store.publish(FIRST)
-    code = (
-        "(root.parent / 'ready').touch()\n"
-        "while not (root.parent / 'go').exists(): pass\n"
-        f"store.publish(data[0], expected={old.version!r})"
-    )
-    with python(tmp_path, code) as other:
-        wait_for((tmp_path / "ready").exists)
-        (tmp_path / "go").touch()
-        try:
-            store.publish(THIRD, expected=old.version)
-            outcome = 0
-        except PublishConflict:
-            outcome = 9
-        assert sorted([outcome, other.wait(60)]) == [0, 9]
-    assert store.current("pets").sequence == 2
-
-
-def python(tmp_path: Path, code: str) -> subprocess.Popen[bytes]:
-    """Run `code` in another process that has `store` and two artifacts in `data`; 9: conflict."""
-    for i, data in enumerate((SECOND, THIRD)):
-        (tmp_path / f"data{i}").write_bytes(data)
-    start = (
-        "import sys\nfrom pathlib import Path\nfrom adapters.store import DirectoryStore\n"
-        "from adapters.errors import PublishConflict\n"
-        f"root = Path({str(tmp_path / 'store')!r})\nstore = DirectoryStore(root)\n"
-        "data = [(root.parent / f'data{i}').read_bytes() for i in range(2)]\n"
-    )
-    body = "\n".join(f"    {line}" for line in code.splitlines())
-    script = f"{start}try:\n{body}\nexcept PublishConflict:\n    sys.exit(9)\n"
-    return subprocess.Popen([sys.executable, "-c", script])
-
-
-def wait_for(condition: Any) -> None:
-    give_up_at = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.005)
 
 
 def test_of_many_threads_that_expect_no_version_one_wins(store: DirectoryStore) -> None:

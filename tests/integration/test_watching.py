@@ -1,0 +1,177 @@
+"""What a process that watches its Redis knows, and how soon."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import cached_store
+from adapters.announcements import CHANNEL
+from adapters.cache import EPOCH, AdapterCache
+from adapters.cached_store import CachedStore
+from adapters.codec import version_of
+from adapters.errors import TaskNotFound
+from adapters.redis_server import RedisServer
+from adapters.store import DirectoryStore, Pointer
+from adapters.watcher import CHECK_EVERY_S
+from tests.artifacts import make_artifact
+from tests.waiting import wait_until
+
+FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
+AT_ONCE_S = 0.5
+"""Far less than a pointer's lifetime while it watches, and patient with a busy machine."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+@pytest.fixture
+def service(server: RedisServer, store: DirectoryStore) -> Iterator[CachedStore]:
+    service = CachedStore(store, AdapterCache.from_url(server.url, timeout_s=5.0))
+    service.watch()
+    wait_until("it hears", lambda: service.hears_publishes)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def publisher(cache: AdapterCache, store: DirectoryStore) -> CachedStore:
+    return CachedStore(store, cache)
+
+
+def is_seen(service: CachedStore, pointer: Pointer, within_s: float = AT_ONCE_S) -> bool:
+    """Return whether a pointer becomes current in time; asks as often as a service would."""
+    end = time.monotonic() + within_s
+    while service.current("pets") != pointer:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_every_change_is_seen_at_once(service: CachedStore, publisher: CachedStore) -> None:
+    changes = [
+        lambda: publisher.publish(FIRST),
+        lambda: publisher.publish(SECOND, canary=0.5),
+        lambda: publisher.promote("pets"),
+        lambda: publisher.rollback("pets"),
+        lambda: publisher.publish(THIRD),
+    ]
+    for change in changes:
+        pointer = change()
+        assert is_seen(service, pointer)
+
+
+def test_between_two_changes_neither_redis_nor_the_store_is_asked(
+    service: CachedStore, publisher: CachedStore, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = publisher.publish(FIRST)
+    time.sleep(0.2)
+    assert is_seen(service, pointer)
+    asked_before = raw.info("commandstats")["cmdstat_eval"]["calls"]
+    monkeypatch.setattr(DirectoryStore, "current", lambda *_: pytest.fail("asked"))
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        assert service.current("pets") == pointer
+    assert raw.info("commandstats")["cmdstat_eval"]["calls"] == asked_before
+
+
+def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
+    service: CachedStore, publisher: CachedStore
+) -> None:
+    with pytest.raises(TaskNotFound):
+        service.current("pets")
+    pointer = publisher.publish(FIRST)
+    time.sleep(0.2)
+    assert service.current("pets") == pointer
+
+
+def test_a_lost_announcement_is_found_out_by_the_epoch(
+    service: CachedStore, publisher: CachedStore, raw: Any, store: DirectoryStore
+) -> None:
+    assert is_seen(service, publisher.publish(FIRST))
+    pointer = store.publish(SECOND)
+    fields = {"version": pointer.version, "sequence": pointer.sequence}
+    raw.hset("spt:pointer:pets", mapping=fields)
+    raw.incr(EPOCH)
+    assert is_seen(service, pointer, within_s=2 * 1.2 * CHECK_EVERY_S + AT_ONCE_S)
+    wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
+
+
+def test_what_is_published_while_it_is_cut_off_is_seen_when_it_is_back(
+    service: CachedStore, publisher: CachedStore, raw: Any
+) -> None:
+    assert is_seen(service, publisher.publish(FIRST))
+    for data in (SECOND, THIRD):
+        raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        pointer = publisher.publish(data)
+        assert is_seen(service, pointer, within_s=1.0)
+        wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
+
+
+def test_a_publisher_that_does_not_reach_redis_is_seen_when_both_lifetimes_are_over(
+    server: RedisServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached_store, "WATCHED_TTL_S", 0.5)
+    cache = AdapterCache.from_url(server.url, timeout_s=5.0, pointer_ttl_s=0.5)
+    service = CachedStore(store, cache)
+    service.watch()
+    wait_until("it hears", lambda: service.hears_publishes)
+    service.publish(FIRST)
+    service.current("pets")
+    pointer = store.publish(SECOND)
+    assert is_seen(service, pointer, within_s=2 * 0.6 + AT_ONCE_S)
+    assert service.hears_publishes
+    service.close()
+
+
+def test_close_ends_the_thread_and_the_connections(
+    server: RedisServer, store: DirectoryStore, raw: Any
+) -> None:
+    service = CachedStore(store, AdapterCache.from_url(server.url, timeout_s=5.0))
+    for _ in range(3):
+        service.watch()
+        service.watch()
+        wait_until("it hears", lambda: service.hears_publishes)
+        start = time.monotonic()
+        service.close()
+        assert time.monotonic() - start < 1.0
+        assert not service.hears_publishes
+    assert not any(thread.name == "watch-redis" for thread in threading.enumerate())
+    wait_until("Redis let go", lambda: raw.pubsub_numsub(CHANNEL)[0][1] == 0)
+    service.publish(FIRST)
+    assert service.current("pets").version == version_of(FIRST)
+
+
+def test_two_hundred_changes_under_load_are_seen_in_order_and_at_once(
+    service: CachedStore, publisher: CachedStore
+) -> None:
+    publisher.publish(FIRST)
+    seen: list[list[int]] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        mine = [service.current("pets").sequence]
+        seen.append(mine)
+        while not is_over.is_set():
+            mine.append(service.current("pets").sequence)
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(ask) for _ in range(4)]
+        late = []
+        for i in range(200):
+            pointer = publisher.publish([SECOND, FIRST][i % 2])
+            if not is_seen(service, pointer):
+                late.append(pointer.sequence)
+        is_over.set()
+        for job in jobs:
+            job.result()
+    assert late == []
+    assert all(mine == sorted(mine) for mine in seen)
