@@ -11,12 +11,13 @@ WEIGHTS ?=
 METHOD ?=
 SEED ?=
 SET ?=
+NO_TOKEN ?=
 
 TRAIN_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
 	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(METHOD),--method $(METHOD)) \
 	$(if $(SEED),--seed $(SEED)) $(foreach pair,$(SET),--set $(pair))
 SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
-	$(foreach pair,$(SET),--set $(pair))
+	$(foreach pair,$(SET),--set $(pair)) $(if $(NO_TOKEN),--no-token)
 
 BENCH ?=
 STORE ?=
@@ -68,7 +69,7 @@ audit: $(READY)  ## known vulnerabilities of the installed packages; asks pypi.o
 train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …"]
 	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)
 
-serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS= SET="precision=bfloat16 …"]
+serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS= SET="precision=bfloat16 …" NO_TOKEN=1]
 	$(BIN)/python -m serving start $(SERVE_OPTIONS)
 
 stop: $(READY)  ## stop what `make serve` started

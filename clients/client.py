@@ -8,11 +8,13 @@ with Client("http://127.0.0.1:8080") as client:
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Self
 
 import httpx
 
 from clients.connection import connection, transport_errors
+from clients.credentials import Credentials
 from clients.wire import (
     BatchInfo,
     Call,
@@ -35,22 +37,32 @@ class Client:
         base_url: the service's address.
         model: the model's name in the service, the first part of the route.
         timeout_s: longest wait for connecting, sending or the next bytes of the answer.
+        api_key: a tenant's key, where the service has tenants.
+        token: TorchServe's inference token, where the service wants it.
+        token_file: a file with the token instead, read again when the token has run out.
         transport: stands in for the network, in tests.
 
     Every call raises `OSError` for a file that cannot be read, `ValueError` for arguments that
-    make no call, and else a `ClientError`.
+    make no call or a file without a token, and else a `ClientError`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         base_url: str = DEFAULT_URL,
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
+        api_key: str | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.Client(transport=transport, **connection(base_url, timeout_s))
+        self._http = httpx.Client(
+            transport=transport,
+            auth=Credentials(api_key, token, token_file),
+            **connection(base_url, timeout_s),
+        )
 
     def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
@@ -99,16 +111,23 @@ class Client:
 class AsyncClient:
     """`Client` for asyncio: the same arguments, calls and errors."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         base_url: str = DEFAULT_URL,
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
+        api_key: str | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.AsyncClient(transport=transport, **connection(base_url, timeout_s))
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            auth=Credentials(api_key, token, token_file),
+            **connection(base_url, timeout_s),
+        )
 
     async def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None

@@ -1,8 +1,11 @@
 """Everything a call can raise, as one tree. Knows statuses and bodies, not how they travelled.
 
 ClientError
-├── ServiceUnreachable  nothing answered: refused, reset, or too slow; worth trying again
-├── NotReady            503: starting, overloaded, or its store is away; worth trying again
+├── ServiceUnreachable  nothing answered: refused, reset, or too slow; retryable
+├── NotReady            503, 507, a dead worker: starting, overloaded, its store is away; retryable
+├── RateLimited         429: more than this key's holder may ask; retryable after a while
+├── BadKey              401: the service wants a key or a token, and this one is not good
+├── Forbidden           403: the key is good, and the task is not for its holder
 ├── TaskNotFound        404: no adapter is published under this task id
 ├── VersionNotFound     404: the task exists, this version of it does not
 ├── BadRequest          400: a parameter, or the image, is not acceptable
@@ -14,7 +17,7 @@ ClientError
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -25,10 +28,14 @@ class ClientError(Exception):
     """Root of every error a call raises on purpose.
 
     Attributes:
+        retryable: whether the same call may be answered a little later.
         status: the HTTP status, None if nothing answered.
         code: the service's `ErrorCode`, None if the answer did not come from our handler.
         task: the task that it is about, where known.
+        retry_after_s: for how many seconds asking again is in vain, where the service says so.
     """
+
+    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -37,19 +44,39 @@ class ClientError(Exception):
         status: int | None = None,
         code: str | None = None,
         task: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.task = task
+        self.retry_after_s = retry_after_s
 
 
 class ServiceUnreachable(ClientError):
     """Nothing answered: refused, reset, or too slow."""
 
+    retryable = True
+
 
 class NotReady(ClientError):
-    """The service is starting, overloaded, or cannot reach its store; try again later."""
+    """The service is starting, overloaded, or lacks something it needs; try again later."""
+
+    retryable = True
+
+
+class RateLimited(ClientError):
+    """More than this key's holder may ask; try again after `retry_after_s`."""
+
+    retryable = True
+
+
+class BadKey(ClientError):
+    """The service wants a key or a token, and got none or one that is not good."""
+
+
+class Forbidden(ClientError):
+    """The key is good, and the task is not for its holder, whether or not it exists."""
 
 
 class TaskNotFound(ClientError):
@@ -85,12 +112,17 @@ CLASS_OF: Final[Mapping[str, type[ClientError]]] = MappingProxyType(
         ErrorCode.BAD_IMAGE: BadRequest,
         ErrorCode.IMAGE_TOO_LARGE: ImageTooLarge,
         ErrorCode.BAD_PARAMETER: BadRequest,
+        ErrorCode.BAD_KEY: BadKey,
+        ErrorCode.FORBIDDEN: Forbidden,
+        ErrorCode.RATE_LIMITED: RateLimited,
         ErrorCode.TASK_NOT_FOUND: TaskNotFound,
         ErrorCode.VERSION_NOT_FOUND: VersionNotFound,
         ErrorCode.WRONG_BACKBONE: WrongBackbone,
         ErrorCode.ADAPTER_DAMAGED: ServerFault,
+        ErrorCode.ADAPTER_NOT_TRUSTED: ServerFault,
         ErrorCode.STORE_UNAVAILABLE: NotReady,
         ErrorCode.NOT_READY: NotReady,
+        ErrorCode.OUT_OF_MEMORY: NotReady,
         ErrorCode.INTERNAL: ServerFault,
     }
 )
@@ -104,21 +136,53 @@ class _TorchServeError(BaseModel):
     message: str
 
 
+_BAD_TOKEN: Final = "InvalidKeyException"
+_WORKER_DIED: Final = "Worker died"
+
 _ErrorAnswer: Final[TypeAdapter[Failure | MultiAnswer | _TorchServeError]] = TypeAdapter(
     Failure | MultiAnswer | _TorchServeError
 )
 
 
-def from_failure(failure: Failure, status: int | None = None) -> ClientError:
-    """Return the exception for one entry of ours; its status defaults to the code's own."""
+_CLASS_OF_STATUS: Final[Mapping[int, type[ClientError]]] = MappingProxyType(
+    {
+        400: BadRequest,
+        401: BadKey,
+        403: Forbidden,
+        409: WrongBackbone,
+        413: ImageTooLarge,
+        429: RateLimited,
+        503: NotReady,
+    }
+)
+
+
+def from_failure(
+    failure: Failure, status: int | None = None, *, retry_after_s: float | None = None
+) -> ClientError:
+    """Return the exception for one entry of ours.
+
+    Args:
+        failure: what the service says of one task or of the whole call.
+        status: of the answer; the code's own unless given.
+        retry_after_s: of the answer; what the failure says of it goes before.
+    """
     error = failure.error
     if status is None:
         status = HTTP_STATUS.get(error.code, 500)
+    if error.retry_after_s is not None:
+        retry_after_s = error.retry_after_s
     kind = CLASS_OF.get(error.code) or _class_of_status(status)
-    return kind(error.message, status=status, code=error.code, task=error.task)
+    return kind(
+        error.message,
+        status=status,
+        code=error.code,
+        task=error.task,
+        retry_after_s=retry_after_s,
+    )
 
 
-def from_response(status: int, body: bytes) -> ClientError:
+def from_response(status: int, body: bytes, *, retry_after_s: float | None = None) -> ClientError:
     """Return the exception for an answer whose HTTP status is not 200.
 
     Takes our `Failure`, a `MultiAnswer` (its first failure), TorchServe's own error body, and
@@ -127,23 +191,37 @@ def from_response(status: int, body: bytes) -> ClientError:
     try:
         parsed = _ErrorAnswer.validate_json(body)
     except ValidationError:
-        return _from_foreign_body(status, body)
+        return _from_foreign_body(status, body, retry_after_s)
     if isinstance(parsed, _TorchServeError):
         return _from_torchserve(status, parsed)
     entries = parsed.answers if isinstance(parsed, MultiAnswer) else (parsed,)
     failures = [entry for entry in entries if isinstance(entry, Failure)]
-    return from_failure(failures[0], status) if failures else _from_foreign_body(status, body)
+    if not failures:
+        return _from_foreign_body(status, body, retry_after_s)
+    return from_failure(failures[0], status, retry_after_s=retry_after_s)
+
+
+def is_bad_token(status: int, body: bytes) -> bool:
+    """Return whether TorchServe has refused the call's token; it does so with 400."""
+    if status not in {400, 401}:
+        return False
+    try:
+        return _TorchServeError.model_validate_json(body).type == _BAD_TOKEN
+    except ValidationError:
+        return False
 
 
 def _class_of_status(status: int) -> type[ClientError]:
-    by_status = {400: BadRequest, 409: WrongBackbone, 413: ImageTooLarge, 503: NotReady}
-    return by_status.get(status) or (ServerFault if status >= 500 else UnexpectedAnswer)
+    return _CLASS_OF_STATUS.get(status) or (ServerFault if status >= 500 else UnexpectedAnswer)
 
 
 def _from_torchserve(status: int, error: _TorchServeError) -> ClientError:
-    kind = _class_of_status(status)
-    hint = ""
-    if kind is NotReady and error.type == "InternalServerException":
+    kind, hint = _class_of_status(status), ""
+    if error.type == _BAD_TOKEN:
+        kind, hint = BadKey, "the call has no token, or one that has expired: "
+    elif error.message.startswith(_WORKER_DIED):
+        kind, hint = NotReady, "it is being started again; try again later: "
+    elif kind is NotReady and error.type == "InternalServerException":
         kind = ServerFault  # a handler that raised is reported as 503 too
     elif kind is NotReady:
         hint = "its queue is full or no worker is up; try again later: "
@@ -152,10 +230,10 @@ def _from_torchserve(status: int, error: _TorchServeError) -> ClientError:
     return kind(f"TorchServe: {hint}{error.message} ({error.type}, {status})", status=status)
 
 
-def _from_foreign_body(status: int, body: bytes) -> ClientError:
+def _from_foreign_body(status: int, body: bytes, retry_after_s: float | None) -> ClientError:
     kind = _class_of_status(status)
     if kind is ImageTooLarge and not body:
         text = "the request is larger than the service takes; send a smaller image"
     else:
         text = f"status {status} with a body that is not the protocol's: {body[:80]!r}"
-    return kind(text, status=status)
+    return kind(text, status=status, retry_after_s=retry_after_s)

@@ -1,6 +1,7 @@
 """The command `predict`: one image in, a table or JSON out."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=int, default=DEFAULT_TOP_K, help="how many classes")
     parser.add_argument("--url", type=http_url, default=DEFAULT_URL, help="the service's address")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="the model's name in the service")
+    parser.add_argument(
+        "--api-key", default=os.environ.get("SPT_API_KEY"),
+        help="a tenant's key; better in SPT_API_KEY, because others can see this command line",
+    )  # fmt: skip
+    parser.add_argument(
+        "--token-file", type=Path, default=os.environ.get("SPT_TOKEN_FILE"),
+        help="a file with TorchServe's inference token, or SPT_TOKEN_FILE",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     parser.set_defaults(usage_error=parser.error)
 
@@ -35,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ClientError: no task answered.
-        OSError: the image cannot be read.
+        OSError: the image or the token's file cannot be read.
     """
     if args.version and len(args.tasks) > 1:
         args.usage_error("--version: expected one --task beside it")
@@ -51,8 +60,16 @@ def run(args: argparse.Namespace) -> int:
     return int(any(isinstance(entry, Failure) for entry in entries))
 
 
+def _client(args: argparse.Namespace) -> Client:
+    try:
+        return Client(args.url, model=args.model, api_key=args.api_key, token_file=args.token_file)
+    except ValueError as err:
+        args.usage_error(str(err))
+        raise
+
+
 def _ask(args: argparse.Namespace) -> Answer | MultiAnswer:
-    with Client(args.url, model=args.model) as client:
+    with _client(args) as client:
         if len(args.tasks) > 1:
             return client.predict_many(args.image, tasks=args.tasks, top_k=args.top_k)
         return client.predict(

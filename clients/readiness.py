@@ -1,5 +1,6 @@
 """Whether the service can answer now. TorchServe's /ping says yes while its workers are dead."""
 
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -7,6 +8,7 @@ from pydantic import BaseModel, RootModel
 
 from clients.client import DEFAULT_MODEL
 from clients.connection import connection, transport_errors
+from clients.credentials import Credentials
 from clients.errors import ServiceUnreachable
 from clients.wire import parse_body
 
@@ -29,22 +31,47 @@ def is_ready(
     management_url: str = DEFAULT_MANAGEMENT_URL,
     *,
     model: str = DEFAULT_MODEL,
+    url: str | None = None,
+    token_file: str | Path | None = None,
     timeout_s: float = 5.0,
     transport: httpx.BaseTransport | None = None,
 ) -> bool:
     """Return whether some worker of `model` is READY; no while nothing listens there yet.
 
+    Args:
+        management_url: of TorchServe's management API.
+        model: the model's name in the service.
+        url: of the service itself, to be told no as soon as it is being stopped: its worker is
+            READY to the end, but its port refuses newcomers before.
+        token_file: holds the token of the management API, where it wants one.
+        timeout_s: longest wait for each of the two.
+        transport: stands in for the network, in tests.
+
     Raises:
         ClientError: something else answers there, or it refuses to tell.
-        ValueError: `management_url` is not an address.
+        OSError: `token_file` cannot be read.
+        ValueError: an address is not one, or the file holds no token.
     """
-    with httpx.Client(transport=transport, **connection(management_url, timeout_s)) as http:
-        try:
-            with transport_errors(management_url):
-                response = http.get(f"/models/{model}")
-        except ServiceUnreachable:
-            return False
+    try:
+        if url is not None:
+            _get(url, "/ping", None, timeout_s, transport)
+        credentials = Credentials(token_file=token_file)
+        response = _get(management_url, f"/models/{model}", credentials, timeout_s, transport)
+    except ServiceUnreachable:
+        return False
     if response.status_code == httpx.codes.NOT_FOUND or response.is_server_error:
         return False
     models = parse_body(response, _Models).root
     return any(worker.status == "READY" for entry in models for worker in entry.workers)
+
+
+def _get(
+    url: str,
+    path: str,
+    credentials: Credentials | None,
+    timeout_s: float,
+    transport: httpx.BaseTransport | None,
+) -> httpx.Response:
+    settings = connection(url, timeout_s)
+    with httpx.Client(transport=transport, **settings) as http, transport_errors(url):
+        return http.get(path, auth=credentials)

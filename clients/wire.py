@@ -113,7 +113,8 @@ def parse_body(response: httpx.Response, shape: type[Parsed]) -> Parsed:
         ClientError: another status, or a body of another shape.
     """
     if response.status_code != httpx.codes.OK:
-        raise from_response(response.status_code, response.content)
+        wait_s = _retry_after(response.headers)
+        raise from_response(response.status_code, response.content, retry_after_s=wait_s)
     try:
         return shape.model_validate_json(response.content)
     except ValidationError as err:
@@ -124,6 +125,12 @@ def parse_body(response: httpx.Response, shape: type[Parsed]) -> Parsed:
             f"({where}: {first['msg']}); does this address serve our protocol?",
             status=response.status_code,
         ) from err
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of the header; a date is not read."""
+    text = headers.get(protocol.RETRY_HEADER, "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _check_tasks(

@@ -9,24 +9,20 @@ HTTP.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from adapters.backbone import Backbone
 from adapters.codec import decode
-from serving.errors import AdapterLoading
-from serving.resident import Resident, make_resident
+from serving.lease import Lease
+from serving.out_of_memory import retry_in_room
+from serving.resident import AdapterKey, Resident, make_resident
 
-
-class AdapterKey(NamedTuple):
-    """One version of one task's adapter."""
-
-    task: str
-    version: str
+__all__ = ["AdapterBank", "AdapterKey", "ArtifactSource"]
 
 
 @runtime_checkable
@@ -53,7 +49,7 @@ class AdapterBank:
     ) -> None:
         self._backbone = backbone
         self._source = source
-        self._budget = budget_bytes
+        self.budget_bytes = budget_bytes
         self._lock = Lock()
         self._residents: OrderedDict[AdapterKey, Resident] = OrderedDict()
         self._num_bytes = 0
@@ -69,7 +65,18 @@ class AdapterBank:
         """Device memory of all residents."""
         return self._num_bytes
 
-    def __contains__(self, key: AdapterKey) -> bool:
+    @property
+    def keys(self) -> frozenset[AdapterKey]:
+        """Everything that is resident."""
+        with self._lock:
+            return frozenset(self._residents)
+
+    @property
+    def pins(self) -> frozenset[AdapterKey]:
+        """What is never evicted."""
+        return frozenset(self._pins.values())
+
+    def __contains__(self, key: object) -> bool:
         """Whether this version is resident."""
         return key in self._residents
 
@@ -78,7 +85,7 @@ class AdapterBank:
         return len(self._residents)
 
     @contextmanager
-    def lease(self, keys: Iterable[AdapterKey]) -> Iterator["Lease"]:
+    def lease(self, keys: Iterable[AdapterKey]) -> Iterator[Lease]:
         """Keep adapters resident for the length of the block; missing ones begin to load."""
         lease = Lease(self, keys)
         try:
@@ -96,6 +103,13 @@ class AdapterBank:
     def pin(self, key: AdapterKey) -> None:
         """Never evict this version, until another one of the same task is pinned."""
         self._pins[key.task] = key
+
+    def make_room(self) -> None:
+        """Evict everything that is neither leased nor pinned, and give its memory back."""
+        with self._lock:
+            self._evict(self._num_bytes)
+        if self._backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def close(self) -> None:
         """Let the loading threads go; loads that have not begun are dropped."""
@@ -119,8 +133,8 @@ class AdapterBank:
 
     def _read(self, key: AdapterKey) -> Resident:
         try:
-            data = self._source.read(key.task, key.version)
-            loaded = make_resident(decode(data), self._backbone)
+            adapter = decode(self._source.read(key.task, key.version))
+            loaded = retry_in_room(lambda: make_resident(adapter, self._backbone), self.make_room)
             with self._lock:
                 self._keep(key, loaded)
             return loaded
@@ -148,8 +162,10 @@ class AdapterBank:
                     del self._leases[key]
             self._evict()
 
-    def _evict(self) -> None:
-        excess, victims = self._num_bytes - self._budget, []
+    def _evict(self, excess: int | None = None) -> None:
+        """Let the least recently used go until so many bytes are free, or the budget is kept."""
+        excess = self._num_bytes - self.budget_bytes if excess is None else excess
+        victims = []
         for key, resident in self._residents.items():
             if excess <= 0:
                 break
@@ -158,50 +174,3 @@ class AdapterBank:
                 victims.append(key)
         for key in victims:
             self._num_bytes -= self._residents.pop(key).num_bytes
-
-
-class Lease:
-    """The adapters of one batch.
-
-    Attributes:
-        residents: those that are there, or the error that keeps one from being there.
-    """
-
-    def __init__(self, bank: AdapterBank, keys: Iterable[AdapterKey]) -> None:
-        self._bank = bank
-        self._loads: dict[AdapterKey, Future[Resident]] = {}
-        self.residents: dict[AdapterKey, Resident | Exception] = {}
-        for key in dict.fromkeys(keys):
-            found = bank.take(key)
-            if isinstance(found, Resident):
-                self.residents[key] = found
-            else:
-                self._loads[key] = found
-
-    @property
-    def held(self) -> list[AdapterKey]:
-        """The adapters that this lease keeps in place."""
-        return [key for key, found in self.residents.items() if isinstance(found, Resident)]
-
-    def wait(self, patience_s: float) -> dict[AdapterKey, Resident | Exception]:
-        """Return what was still loading; an adapter that takes longer is an `AdapterLoading`.
-
-        Its load goes on, for whoever asks again.
-        """
-        wait(self._loads.values(), patience_s)
-        late = {key: self._outcome(key, load, patience_s) for key, load in self._loads.items()}
-        self.residents |= late
-        self._loads.clear()
-        return late
-
-    def _outcome(
-        self, key: AdapterKey, load: Future[Resident], patience_s: float
-    ) -> Resident | Exception:
-        if not load.done():
-            return AdapterLoading(
-                f"{key.task}: its adapter is still being loaded after {patience_s:g} s; ask again"
-            )
-        try:
-            return self._bank.take_loaded(key, load.result())
-        except Exception as error:  # belongs to this adapter alone, whatever it is
-            return error

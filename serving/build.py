@@ -5,11 +5,18 @@ import torch
 from adapters.backbone import Backbone, choose_device, load_backbone
 from adapters.cache import AdapterCache
 from adapters.cached_store import CachedStore
+from adapters.key_files import load_public_key
+from adapters.rate_limit import SharedLimit
+from adapters.signature import Verifier
 from adapters.store import DirectoryStore
+from serving.admission import Admission
 from serving.backend import Backend
-from serving.bank import AdapterBank
+from serving.bank import AdapterBank, ArtifactSource
 from serving.config import ServingConfig
 from serving.engine import Engine
+from serving.rate_limit import RateLimit
+from serving.signed_source import SignedSource
+from serving.tenants_file import TenantsFile
 from serving.torch_backend import TorchBackend
 
 
@@ -17,7 +24,7 @@ def build_engine(config: ServingConfig) -> Engine:
     """Load the backbone and whatever is to be resident, and warm up; takes seconds to minutes.
 
     Raises:
-        AdapterError: backbone, weights or export are wrong.
+        AdapterError: backbone, weights, export or a trusted key are wrong.
     """
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
@@ -26,15 +33,34 @@ def build_engine(config: ServingConfig) -> Engine:
     engine = Engine(
         _backend(config, backbone),
         source,
-        AdapterBank(backbone, source, config.bank_bytes),
+        AdapterBank(backbone, _trusted(config, source), config.bank_bytes),
         limits=config.image_limits,
         max_batch=config.max_batch,
         decode_threads=config.decode_threads,
         patience_s=config.load_patience_s,
         pinned=config.pinned,
     )
+    source.watch()
     engine.warm_up(source.tasks() if config.preload == "all" else config.preload)
     return engine
+
+
+def build_admission(config: ServingConfig) -> Admission:
+    """Read the tenants, if there are any; who may ask, and how much.
+
+    Raises:
+        ConfigError: the file of tenants is missing or wrong.
+    """
+    if config.tenants is None:
+        return Admission(None, RateLimit())
+    shared = SharedLimit.from_url(config.redis_url) if config.redis_url else None
+    return Admission(TenantsFile(config.tenants), RateLimit(shared))
+
+
+def _trusted(config: ServingConfig, source: ArtifactSource) -> ArtifactSource:
+    if not config.trusted_keys:
+        return source
+    return SignedSource(source, Verifier(map(load_public_key, config.trusted_keys)))
 
 
 def _backend(config: ServingConfig, backbone: Backbone) -> Backend:

@@ -15,9 +15,12 @@ LEAST_AGREEMENT: Final = 0.99
 
 
 class ServingConfig(BaseModel):
-    """Settings of one service: one backbone, one store, one device."""
+    """Settings of one service: one backbone, one store, one device.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Errors do not repeat what they refuse: an address of Redis may hold a password.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     backbone: str = EMBEDDED
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
@@ -34,6 +37,10 @@ class ServingConfig(BaseModel):
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
     decode_threads: int = Field(2, ge=1)
     image_limits: ImageLimits = ImageLimits()
+    tenants: Path | None = Field(None, description="file of tenants; None lets everybody ask")
+    trusted_keys: tuple[Path, ...] = Field(
+        (), description="public keys, PEM; if any, only artifacts that one has signed are served"
+    )
 
     @model_validator(mode="after")
     def _backend_can(self) -> "ServingConfig":
@@ -69,9 +76,10 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         raise ConfigError(
             f"model-config.yaml, section spt: {error}; see serving/config.py for the keys"
         ) from error
-    paths = {
+    paths: dict[str, Any] = {
         name: (folder / value).resolve()
-        for name in ("store", "weights", "onnx")
+        for name in ("store", "weights", "onnx", "tenants")
         if (value := getattr(config, name)) is not None
     }
+    paths["trusted_keys"] = tuple((folder / key).resolve() for key in config.trusted_keys)
     return config.model_copy(update=paths)

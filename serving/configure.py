@@ -14,8 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.spec import EMBEDDED
 from serving.config import load_config
+from serving.stop_mark import FOLDER_VARIABLE
 
 SHIPPED = Path(__file__).parent / "torchserve"
+
+TEN_YEARS = 10 * 365 * 24 * 60
+"""In minutes: a token ends when it is replaced, not under whoever uses it."""
 
 
 class Launch(BaseModel):
@@ -32,6 +36,9 @@ class Launch(BaseModel):
     settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
     batch_size: int = Field(32, ge=1)
     max_batch_delay_ms: int = Field(5, ge=1)
+    token: bool = Field(False, description="callers must send TorchServe's token")
+    token_minutes: float = Field(TEN_YEARS, gt=0, description="after which a token ends")
+    drain_s: float = Field(30, ge=0, description="longest wait for open requests at the end")
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -67,6 +74,8 @@ def write_configuration(launch: Launch) -> Path:
         "grpc_management_port": str(grpc_management),
         "initial_worker_port": str(workers),
         "model_store": str(folder / "model_store"),
+        "disable_token_authorization": str(not launch.token).lower(),
+        "token_expiration_min": str(launch.token_minutes),
     }
     config = folder / "config.properties"
     config.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, folder))
@@ -76,13 +85,13 @@ def write_configuration(launch: Launch) -> Path:
 def _write_model_config(launch: Launch, path: Path) -> None:
     settings: dict[str, Any] = yaml.safe_load(path.read_text())
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
-    settings["spt"] = {"backbone": launch.backbone, "store": str(launch.store.resolve())}
+    ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
     if launch.weights is not None:
-        settings["spt"]["weights"] = str(launch.weights.resolve())
-    settings["spt"] |= launch.settings
-    if "onnx" in launch.settings:
-        settings["spt"]["onnx"] = str(Path(launch.settings["onnx"]).resolve())
-    load_config(settings["spt"], path.parent)
+        ours["weights"] = str(launch.weights)
+    ours |= launch.settings
+    # a launch's relative paths start here, those of the file that is written would start there
+    checked = load_config(ours, Path.cwd()).model_dump(mode="json")
+    settings["spt"] = {key: checked[key] for key in ours}
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
@@ -93,18 +102,25 @@ def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
 
 
 def environment(launch: Launch, scratch: Path) -> dict[str, str]:
-    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis."""
-    logs = str(launch.folder.resolve() / "logs")
+    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis.
+
+    TorchServe's own variables are left out: they would overrule the launch's configuration, and
+    with it the addresses that it listens on.
+    """
+    folder = launch.folder.resolve()
+    logs = str(folder / "logs")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TS_")}
     own = {
         "TMPDIR": str(scratch),
         "TEMP": str(scratch),
         "LOG_LOCATION": logs,
         "METRICS_LOCATION": logs,
         "JAVA_HOME": java_home(),
+        FOLDER_VARIABLE: str(folder),
     }
     if launch.redis_url is not None:
         own["REDIS_URL"] = launch.redis_url
-    return os.environ | own
+    return inherited | own
 
 
 def java_home() -> str:

@@ -6,17 +6,20 @@ Knows nothing of HTTP or TorchServe.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from adapters.cached_store import CachedStore
-from adapters.errors import AdapterError
 from adapters.image_limits import ImageLimits
 from adapters.spec import BackboneSpec
 from serving.backend import Backend, Example, Form
 from serving.bank import AdapterBank, AdapterKey
 from serving.decoder import Decoder, Wanted
+from serving.describe import describe
+from serving.description import Description
 from serving.forward import Launched, Outcome, Row, collect, launch
+from serving.lease import Lease
 from serving.lookup import Asked, Lookup
 from serving.resident import Resident
 
@@ -74,6 +77,7 @@ class Engine:
         pinned: Collection[str] = (),
     ) -> None:
         self._backend = backend
+        self._source = source
         self._bank = bank
         self._lookup = Lookup(source, bank, pinned)
         self._max_batch = max_batch
@@ -83,17 +87,18 @@ class Engine:
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
         """Answer every query; one that fails gets its error and touches no other.
 
-        Adapters that are missing load while the rows of those that are there are answered.
+        Adapters that are missing load while the rows of those that are there are answered. Where
+        one cannot be loaded and the query named no version, an earlier version answers.
         """
         outcomes: dict[int, Outcome] = {}
-        asked = {i: Asked(query.task, query.version) for i, query in enumerate(queries)}
+        launched: list[Launched] = []
+        asked = {i: Asked(q.task, q.version, q.image) for i, q in enumerate(queries)}
         keys = _sort_out(self._lookup.keys_of(asked), outcomes)
-        with self._bank.lease(keys.values()) as lease:
-            warm = {i: lease.residents[k] for i, k in keys.items() if k in lease.residents}
-            launched = self._launch(queries, keys, warm, outcomes)
-            lease.wait(self._patience_s)
-            late = {i: lease.residents[k] for i, k in keys.items() if i not in warm}
-            launched += self._launch(queries, keys, late, outcomes)
+        with ExitStack() as leases:
+            while keys:
+                lease = leases.enter_context(self._bank.lease(keys.values()))
+                launched += self._launch_all(queries, keys, lease, outcomes)
+                keys = self._second_best(queries, keys, lease.failed)
             for forward in launched:
                 outcomes |= collect(forward)
         return [outcomes[i] for i in range(len(queries))]
@@ -112,23 +117,55 @@ class Engine:
                 examples.add(Example(resident.form, resident.num_prompts))
         self._backend.warm_up(sorted(examples))
 
+    def describe(self, tasks: Iterable[str] | None = None) -> Description:
+        """Return what is served and where it is: of these tasks, or of all."""
+        fallback = self._lookup.fallback
+        return describe(self._backend.backbone, self._source, self._bank, fallback, tasks)
+
     def close(self) -> None:
         """Let the threads go."""
         self._decoder.close()
         self._bank.close()
 
     def _preload(self, task: str) -> Resident | None:
-        try:
-            key = self._lookup.key_of(Asked(task))
+        found: Resident | Exception
+        key = self._lookup.keys_of({0: Asked(task)})[0]
+        if isinstance(key, Exception):
+            found = key
+        else:
             with self._bank.lease([key]) as lease:
                 lease.wait(PRELOAD_PATIENCE_S)
                 found = lease.residents[key]
-        except AdapterError as error:
-            found = error
         if isinstance(found, Resident):
             return found
         _log.warning("task %s is not preloaded: %s", task, found)
         return None
+
+    def _launch_all(
+        self,
+        queries: Sequence[Query],
+        keys: Mapping[int, AdapterKey],
+        lease: Lease,
+        outcomes: dict[int, Outcome],
+    ) -> list[Launched]:
+        """Start the forwards of the rows that are ready, then of those that had to wait."""
+        warm = {i: lease.residents[k] for i, k in keys.items() if k in lease.residents}
+        launched = self._launch(queries, keys, warm, outcomes)
+        lease.wait(self._patience_s)
+        late = {i: lease.residents[k] for i, k in keys.items() if i not in warm}
+        return launched + self._launch(queries, keys, late, outcomes)
+
+    def _second_best(
+        self,
+        queries: Sequence[Query],
+        keys: Mapping[int, AdapterKey],
+        failed: Mapping[AdapterKey, Exception],
+    ) -> dict[int, AdapterKey]:
+        """Return another version for the rows whose own failed and which named none."""
+        rows = {i: key for i, key in keys.items() if key in failed and queries[i].version is None}
+        instead = self._lookup.fallback.instead_of
+        others = {key: instead(key, failed[key]) for key in set(rows.values())}
+        return {i: other for i, key in rows.items() if (other := others[key]) is not None}
 
     def _launch(
         self,
@@ -146,7 +183,7 @@ class Engine:
             pixels = _sort_out({i: decodings[i].result() for i in chunk}, outcomes)
             rows = [Row(i, queries[i].top_k, keys[i], residents[i], p) for i, p in pixels.items()]
             if rows:
-                forwards.append(launch(self._backend, rows))
+                forwards.append(launch(self._backend, rows, self._bank.make_room))
         return forwards
 
     def _chunks(self, residents: Mapping[int, Resident]) -> list[list[int]]:

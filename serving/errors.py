@@ -1,18 +1,24 @@
 """The service's own errors, and the one table from every error to what a client sees.
 
 AdapterError
-├── BadParameter     a query parameter or header is missing or wrong
-├── AdapterLoading   a cold adapter takes longer to load than its row may wait
-├── ConfigError      the service is misconfigured; it does not start
-├── ExportError      the trunk cannot be exported, or an export cannot be served
-└── LaunchError      TorchServe or Redis could not be started
+├── BadParameter        a query parameter or header is missing or wrong
+├── BadKey              the service has tenants, and the call has the key of none
+├── Forbidden           the key is good, and the task is not for its holder
+├── RateLimited         the key's holder has asked more than he may
+├── ServiceStopping     the service is being stopped; another one, or this one later, answers
+├── AdapterLoading      a cold adapter takes longer to load than its row may wait
+├── DeviceOutOfMemory   the device has no room for this row, even after evicting
+├── ConfigError         the service is misconfigured; it does not start
+├── ExportError         the trunk cannot be exported, or an export cannot be served
+└── LaunchError         TorchServe or Redis could not be started
 """
 
 import logging
+from math import ceil
 
 from adapters import errors as adapter_errors
 from adapters.errors import AdapterError
-from serving.protocol import HTTP_STATUS, ErrorBody, ErrorCode
+from serving.protocol import HTTP_STATUS, RETRY_HEADER, ErrorBody, ErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +27,38 @@ class BadParameter(AdapterError):
     """A query parameter or header is missing or wrong."""
 
 
+class BadKey(AdapterError):
+    """The service has tenants, and the call has the key of none."""
+
+
+class Forbidden(AdapterError):
+    """The key is good, and the task is not for its holder."""
+
+
+class RateLimited(AdapterError):
+    """The key's holder has asked more than he may; asking again after a while helps.
+
+    Attributes:
+        retry_after_s: the while, in seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ServiceStopping(AdapterError):
+    """The service is being stopped; asking again helps, here or elsewhere."""
+
+    retry_after_s = 1.0
+
+
 class AdapterLoading(AdapterError):
     """A cold adapter takes longer to load than its row may wait; asking again helps."""
+
+
+class DeviceOutOfMemory(AdapterError):
+    """The device has no room for this row, even after evicting."""
 
 
 class ConfigError(AdapterError):
@@ -42,11 +78,17 @@ CODES: dict[type[Exception], ErrorCode] = {
     adapter_errors.VersionNotFound: ErrorCode.VERSION_NOT_FOUND,
     adapter_errors.ArtifactMismatch: ErrorCode.WRONG_BACKBONE,
     adapter_errors.ArtifactCorrupt: ErrorCode.ADAPTER_DAMAGED,
+    adapter_errors.SignatureInvalid: ErrorCode.ADAPTER_NOT_TRUSTED,
     adapter_errors.StoreUnavailable: ErrorCode.STORE_UNAVAILABLE,
     adapter_errors.ImageTooLarge: ErrorCode.IMAGE_TOO_LARGE,
     adapter_errors.BadImage: ErrorCode.BAD_IMAGE,
     BadParameter: ErrorCode.BAD_PARAMETER,
+    BadKey: ErrorCode.BAD_KEY,
+    Forbidden: ErrorCode.FORBIDDEN,
+    RateLimited: ErrorCode.RATE_LIMITED,
+    ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
+    DeviceOutOfMemory: ErrorCode.OUT_OF_MEMORY,
 }
 """Errors that a request can meet; any other is a fault of ours."""
 
@@ -56,7 +98,10 @@ _PUBLIC = {
     ErrorCode.VERSION_NOT_FOUND: "task {task!r} has no version that begins so, or several; give "
     "all its 64 hex digits, or none for the current version",
     ErrorCode.ADAPTER_DAMAGED: "the task's adapter is damaged; its publisher must publish it again",
+    ErrorCode.ADAPTER_NOT_TRUSTED: "nobody whom this service trusts has signed the task's adapter; "
+    "its publisher must sign it and publish it again",
     ErrorCode.STORE_UNAVAILABLE: "the adapter store cannot be read; try again later",
+    ErrorCode.OUT_OF_MEMORY: "the device has no memory left for this row; try again later",
     ErrorCode.INTERNAL: "the service failed on this request; its log says why",
 }
 """Public words where the error's own would tell a stranger about our machine."""
@@ -68,4 +113,14 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
     if HTTP_STATUS[code] >= 500:
         logger.error("task %s: %s", task, error, exc_info=error)
     message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)
-    return ErrorBody(code=code, message=message, task=task)
+    wait_s = error.retry_after_s if isinstance(error, RateLimited | ServiceStopping) else None
+    return ErrorBody(code=code, message=message, task=task, retry_after_s=wait_s)
+
+
+def headers_of(error: ErrorBody) -> dict[str, str]:
+    """Return what HTTP wants beside an answer that has failed: how to get in, when to ask again."""
+    if error.code == ErrorCode.BAD_KEY:
+        return {"WWW-Authenticate": "ApiKey"}
+    if error.retry_after_s is None:
+        return {}
+    return {RETRY_HEADER: str(ceil(error.retry_after_s))}

@@ -6,7 +6,7 @@ Axis letters: B batch, H W pixels, K classes kept.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from serving.backend import Backend
 from serving.bank import AdapterKey
 from serving.gather import gather_prompts
 from serving.heads import Best, best_classes
+from serving.out_of_memory import retry_in_room
 from serving.protocol import Answer, LabelScore
 from serving.recheck import settle
 from serving.resident import Resident
@@ -45,22 +46,18 @@ class Launched:
     best: Best | Exception
 
 
-@torch.inference_mode()
-def launch(backend: Backend, rows: Sequence[Row]) -> Launched:
+def launch(
+    backend: Backend, rows: Sequence[Row], make_room: Callable[[], None] = lambda: None
+) -> Launched:
     """Start one forward.
 
     Args:
         backend: runs the trunk.
         rows: one at least, of one form, whose residents stay leased until they are collected.
+        make_room: called if the device's memory runs out, before the second and last attempt.
     """
-    residents = [row.resident for row in rows]
-    form = residents[0].form
     try:
-        prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
-        pixels = torch.stack([row.pixels for row in rows])
-        features = backend.features(form, pixels, prompts)
-        features = settle(backend, residents, pixels, features)
-        return Launched(rows, best_classes(features, residents, max(row.top_k for row in rows)))
+        return Launched(rows, retry_in_room(lambda: _best(backend, rows), make_room))
     except Exception as error:  # one forward's failure stays with its rows
         return Launched(rows, error)
 
@@ -69,11 +66,25 @@ def collect(launched: Launched) -> dict[int, Outcome]:
     """Wait for a forward and return each row's outcome by its position."""
     if isinstance(launched.best, Exception):
         return {row.position: launched.best for row in launched.rows}
-    scores, classes = (tensor.tolist() for tensor in launched.best)
+    try:
+        scores, classes = (tensor.tolist() for tensor in launched.best)
+    except Exception as error:  # the same, found out only now that the device was waited for
+        return {row.position: error for row in launched.rows}
     return {
         row.position: _outcome(row, *best)
         for row, *best in zip(launched.rows, scores, classes, strict=True)
     }
+
+
+@torch.inference_mode()
+def _best(backend: Backend, rows: Sequence[Row]) -> Best:
+    residents = [row.resident for row in rows]
+    form = residents[0].form
+    prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
+    pixels = torch.stack([row.pixels for row in rows])
+    features = backend.features(form, pixels, prompts)
+    features = settle(backend, residents, pixels, features)
+    return best_classes(features, residents, max(row.top_k for row in rows))
 
 
 def _outcome(row: Row, scores: list[float], classes: list[int]) -> Outcome:

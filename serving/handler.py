@@ -5,17 +5,20 @@ TorchServe demands that this module define exactly one class.
 
 import itertools
 import os
+from collections.abc import Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel
 
-from serving.build import build_engine
+from serving.admission import Admitted
+from serving.build import build_admission, build_engine
 from serving.config import load_config
+from serving.describe import is_description_call
 from serving.engine import Query
-from serving.errors import to_wire
+from serving.errors import ServiceStopping, headers_of, to_wire
 from serving.forward import Outcome
 from serving.memory import keep_freed_memory
 from serving.protocol import (
@@ -23,13 +26,18 @@ from serving.protocol import (
     BATCH_ROWS_HEADER,
     BATCH_TASKS_HEADER,
     HTTP_STATUS,
+    KEY_HEADER,
     TASK_HEADER,
+    TASK_SEPARATOR,
     Answer,
     ErrorCode,
     Failure,
     MultiAnswer,
 )
-from serving.request import Request, parse_request
+from serving.request import Request, parse_request, read_header
+from serving.stop_mark import StopMark
+
+Body = Answer | Failure | MultiAnswer
 
 
 class Handler:
@@ -45,18 +53,23 @@ class Handler:
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
         keep_freed_memory()
+        self._admission = build_admission(config)
         self._engine = build_engine(config)
+        self._mark = StopMark.of_this_worker()
         self._batches = itertools.count()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch; every row has its own status and body."""
-        requests = [_parse(row, context, i) for i, row in enumerate(data)]
-        queries = [
-            Query(request.image, task, request.top_k, request.version)
-            for request in requests
-            if isinstance(request, Request)
-            for task in request.tasks
-        ]
+        if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
+            return [self._describe(context)]
+        if self._mark.is_refusing():
+            stopping = ServiceStopping("the service is stopping; ask again in a moment")
+            requests: list[Request | Exception] = [stopping] * len(data)
+        else:
+            requests = [_parse(row, context, i) for i, row in enumerate(data)]
+        keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
+        rows = self._admission.admit(requests, keys)
+        queries = [query for row in rows for query in _queries(row)]
         outcomes = iter(self._engine.predict(queries))
         batch = {
             BATCH_ID_HEADER: f"{os.getpid()}-{next(self._batches)}",
@@ -64,32 +77,62 @@ class Handler:
             BATCH_TASKS_HEADER: str(len({query.task for query in queries})),
         }
         bodies = []
-        for i, request in enumerate(requests):
-            status, body = _reply(request, outcomes)
+        for i, row in enumerate(rows):
+            status, body = _reply(row, outcomes)
             context.set_response_status(status, HTTPStatus(status).phrase, i)
             context.set_response_content_type(i, "application/json")
-            for name, value in batch.items():
+            for name, value in (batch | _refusal_headers(status, body)).items():
                 context.set_response_header(i, name, value)
             bodies.append(body.model_dump_json().encode())
         return bodies
 
+    def _describe(self, context: Any) -> bytes:
+        """Answer TorchServe's describe call: all tasks, or those that its header names."""
+        named = _header(context, 0, TASK_HEADER)
+        tasks = None if named is None else named.split(TASK_SEPARATOR)
+        context.set_response_content_type(0, "application/json")
+        return self._engine.describe(tasks).model_dump_json().encode()
+
 
 def _parse(row: dict[str, Any], context: Any, index: int) -> Request | Exception:
     try:
-        return parse_request(row, context.get_request_header(index, TASK_HEADER))
+        return parse_request(row, _header(context, index, TASK_HEADER))
     except Exception as error:  # belongs to this row alone, whatever it is
         return error
 
 
-def _reply(request: Request | Exception, outcomes: Any) -> tuple[int, BaseModel]:
-    if isinstance(request, Exception):
-        failure = Failure(error=to_wire(request, None))
+def _header(context: Any, index: int, name: str) -> str | None:
+    return read_header(partial(context.get_request_header, index), name)
+
+
+def _queries(row: Admitted | Exception) -> list[Query]:
+    if isinstance(row, Exception):
+        return []
+    request = row.request
+    return [
+        Query(request.image, task, request.top_k, request.version)
+        for task, refusal in zip(request.tasks, row.refusals, strict=True)
+        if refusal is None
+    ]
+
+
+def _reply(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> tuple[int, Body]:
+    if isinstance(row, Exception):
+        failure = Failure(error=to_wire(row, None))
         return _status(failure), failure
-    entries = [_entry(next(outcomes), task) for task in request.tasks]
+    entries = [
+        _entry(next(outcomes) if refusal is None else refusal, task)
+        for task, refusal in zip(row.request.tasks, row.refusals, strict=True)
+    ]
     if len(entries) == 1:
         return _status(entries[0]), entries[0]
     good = any(isinstance(entry, Answer) for entry in entries)
     return 200 if good else _status(entries[0]), MultiAnswer(answers=tuple(entries))
+
+
+def _refusal_headers(status: int, body: Body) -> dict[str, str]:
+    first = body.answers[0] if isinstance(body, MultiAnswer) else body
+    return headers_of(first.error) if isinstance(first, Failure) and status != 200 else {}
 
 
 def _entry(outcome: Outcome, task: str) -> Answer | Failure:

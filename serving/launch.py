@@ -4,7 +4,7 @@ Starts `torchserve --start`, waits until a worker is really ready, and ends only
 started. Knows nothing of tensors.
 """
 
-import json
+import logging
 import shutil
 import signal
 import socket
@@ -12,49 +12,45 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field
 
 from serving.configure import Launch, environment, write_configuration
+from serving.drain import drain
 from serving.errors import LaunchError
+from serving.management import is_ready
+from serving.running import RECORD, Running, created, forget, is_recorded, read, write
+from serving.stop_mark import StopMark
+from serving.tokens import await_tokens, forget_tokens, token_file
 
 _READY_TIMEOUT_S = 600
 _STOP_TIMEOUT_S = 30
 
-
-class Running(BaseModel):
-    """What runs; written to `service.json` so that another process can stop it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str
-    management_url: str
-    processes: dict[int, float] = Field(description="process id to its creation time")
-    scratch: Path
-    redis_url: str | None = Field(None, description="where a publication is announced")
+_log = logging.getLogger(__name__)
 
 
 def start(launch: Launch) -> Running:
     """Start TorchServe and wait until a worker is ready.
 
     Raises:
-        LaunchError: already running, no Java, or the worker did not become ready; names the log.
+        LaunchError: already running, no Java, no room on the disk, or the worker did not become
+            ready; names the log.
     """
-    record = launch.folder / "service.json"
-    if record.exists() and _is_alive(_read(launch.folder)):
+    if is_recorded(launch.folder) and read(launch.folder).alive():
+        record = launch.folder / RECORD
         raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
     _refuse_taken_ports(launch)
     try:
-        running = spawn(launch, write_configuration(launch))
+        with _explained(launch.folder):
+            running = spawn(launch, write_configuration(launch))
+        if launch.token:
+            await_tokens(launch.folder)
         _wait_until_ready(running, launch.folder)
     except BaseException:
-        stop(launch.folder)
+        stop(launch.folder, draining=False)
         raise
     return running
 
@@ -67,21 +63,69 @@ def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None
         config: its config.properties.
         changes: of that environment.
     """
+    StopMark(launch.folder).begin()
+    forget_tokens(launch.folder)
     with _interrupts_held_back():
         running = _spawn(launch, config, changes or {})
-        (launch.folder / "service.json").write_text(running.model_dump_json(indent=2))
+        write(launch.folder, running)
     return running
 
 
+def stop(folder: Path, *, draining: bool = True) -> bool:
+    """End what `start` started in this folder; return whether anything was recorded there.
+
+    Args:
+        folder: of the launch.
+        draining: whether those who have asked get their answers first.
+    """
+    if not is_recorded(folder):
+        return False
+    running, mark = read(folder), StopMark(folder)
+    try:
+        mark.stop(refuse=False)
+        if draining and running.drain_s > 0:
+            drain(running, mark)
+    except OSError as error:
+        _log.warning("the service is not drained (%s)", error)
+    finally:
+        _end(running)
+        shutil.rmtree(running.scratch, ignore_errors=True)
+        forget_tokens(folder)
+        forget(folder)
+        mark.clear()
+    return True
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say in our words what the file system refused."""
+    try:
+        yield
+    except OSError as error:
+        raise LaunchError(
+            f"{error.filename or folder}: {_reason(error)}; the launch's folder must be writable "
+            "and its disk have room: make some, or choose another --folder"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Return what the file system said; of many files that could not be copied, of the first."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
+
+
 def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
+    folder = launch.folder.resolve()
     scratch = Path(tempfile.mkdtemp(prefix="spt-"))
     command = [
         str(Path(sys.executable).parent / "torchserve"),
         *("--start", "--ncs", "--ts-config", str(config)),
     ]
-    with (launch.folder / "console.log").open("ab") as console:
+    with (folder / "console.log").open("ab") as console:
         subprocess.run(
             command,
+            cwd=folder,  # where TorchServe leaves its keys
             env={**environment(launch, scratch), **changes},
             stdout=console,
             stderr=subprocess.STDOUT,
@@ -92,58 +136,38 @@ def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
     return Running(
         url=f"http://127.0.0.1:{launch.ports[0]}",
         management_url=f"http://127.0.0.1:{launch.ports[1]}",
-        processes={pid: _created(pid)},
+        processes={pid: created(pid)},
         scratch=scratch,
         redis_url=launch.redis_url,
+        token_file=token_file(folder) if launch.token else None,
+        management_token_file=token_file(folder, "management") if launch.token else None,
+        drain_s=launch.drain_s,
     )
 
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait until what was started is written down, or nobody could stop it."""
+    """Let signals wait until what was started is written down, or nobody could stop it."""
     heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: heard.append(number)) for n in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if heard:
         raise KeyboardInterrupt
 
 
-def adopt(folder: Path, pid: int) -> None:
-    """Have `stop` end one more process, such as the Redis started beside the service."""
-    running = _read(folder)
-    processes = running.processes | {pid: _created(pid)}
-    updated = running.model_copy(update={"processes": processes})
-    (folder / "service.json").write_text(updated.model_dump_json(indent=2))
-
-
-def stop(folder: Path) -> bool:
-    """End what `start` started in this folder; return whether anything was recorded there."""
-    if not (folder / "service.json").exists():
-        return False
-    running = _read(folder)
-    ours = [p for pid, made in running.processes.items() if (p := _same(pid, made))]
+def _end(running: Running) -> None:
+    ours = running.alive()
     workers = [child for process in ours for child in process.children(recursive=True)]
     for process in ours:
         process.terminate()
     _, alive = psutil.wait_procs(ours + workers, timeout=_STOP_TIMEOUT_S)
     for process in alive:
         process.kill()
-    shutil.rmtree(running.scratch, ignore_errors=True)
-    (folder / "service.json").unlink()
-    return True
-
-
-def is_ready(management_url: str, model: str = "spt") -> bool:
-    """Whether a worker is READY; TorchServe's own /ping says Healthy while its workers are dead."""
-    try:
-        with urllib.request.urlopen(f"{management_url}/models/{model}", timeout=2) as answer:
-            models = json.load(answer)
-    except (OSError, ValueError):
-        return False
-    return any(worker["status"] == "READY" for entry in models for worker in entry["workers"])
 
 
 def _refuse_taken_ports(launch: Launch) -> None:
@@ -158,29 +182,9 @@ def _refuse_taken_ports(launch: Launch) -> None:
 def _wait_until_ready(running: Running, folder: Path) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
     logs = f"see {folder / 'logs' / 'torchserve.log'} and {folder / 'console.log'}"
-    while not is_ready(running.management_url):
-        if not _is_alive(running):
+    while not is_ready(running.management_url, token_file=running.management_token_file):
+        if not running.alive():
             raise LaunchError(f"TorchServe ended before its worker was ready; {logs}")
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; {logs}")
         time.sleep(0.2)
-
-
-def _read(folder: Path) -> Running:
-    return Running.model_validate_json((folder / "service.json").read_text())
-
-
-def _is_alive(running: Running) -> bool:
-    return any(_same(pid, made) for pid, made in running.processes.items())
-
-
-def _created(pid: int) -> float:
-    return float(psutil.Process(pid).create_time())
-
-
-def _same(pid: int, created: float) -> psutil.Process | None:
-    try:
-        process = psutil.Process(pid)
-        return process if abs(process.create_time() - created) < 1 else None
-    except psutil.NoSuchProcess:
-        return None

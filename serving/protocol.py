@@ -18,6 +18,8 @@ VERSION_PARAMETER: Final = "version"
 TASK_SEPARATOR: Final = ","
 
 TASK_HEADER: Final = "X-Task"
+KEY_HEADER: Final = "X-Api-Key"
+RETRY_HEADER: Final = "Retry-After"
 BATCH_ID_HEADER: Final = "X-Batch-Id"
 BATCH_ROWS_HEADER: Final = "X-Batch-Rows"
 BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
@@ -33,12 +35,17 @@ class ErrorCode(StrEnum):
     BAD_IMAGE = "bad_image"
     IMAGE_TOO_LARGE = "image_too_large"
     BAD_PARAMETER = "bad_parameter"
+    BAD_KEY = "bad_key"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
     TASK_NOT_FOUND = "task_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     WRONG_BACKBONE = "wrong_backbone"
     ADAPTER_DAMAGED = "adapter_damaged"
+    ADAPTER_NOT_TRUSTED = "adapter_not_trusted"
     STORE_UNAVAILABLE = "store_unavailable"
     NOT_READY = "not_ready"
+    OUT_OF_MEMORY = "out_of_memory"
     INTERNAL = "internal"
 
 
@@ -47,12 +54,17 @@ HTTP_STATUS: Final[Mapping[str, int]] = MappingProxyType(
         ErrorCode.BAD_IMAGE: 400,
         ErrorCode.IMAGE_TOO_LARGE: 413,
         ErrorCode.BAD_PARAMETER: 400,
+        ErrorCode.BAD_KEY: 401,
+        ErrorCode.FORBIDDEN: 403,
+        ErrorCode.RATE_LIMITED: 429,
         ErrorCode.TASK_NOT_FOUND: 404,
         ErrorCode.VERSION_NOT_FOUND: 404,
         ErrorCode.WRONG_BACKBONE: 409,
         ErrorCode.ADAPTER_DAMAGED: 500,
+        ErrorCode.ADAPTER_NOT_TRUSTED: 500,
         ErrorCode.STORE_UNAVAILABLE: 503,
         ErrorCode.NOT_READY: 503,
+        ErrorCode.OUT_OF_MEMORY: 507,
         ErrorCode.INTERNAL: 500,
     }
 )
@@ -86,6 +98,7 @@ class ErrorBody(_Wire):
     code: str
     message: str
     task: str | None = None
+    retry_after_s: Annotated[float | None, Field(ge=0)] = None
 
 
 class Failure(_Wire):

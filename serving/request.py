@@ -1,7 +1,7 @@
 """One TorchServe row into a checked request. Knows the wire's rules, not who serves them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,28 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _VERSION = re.compile(r"[0-9a-f]{6,64}")
 
 
+def read_header(read: Callable[[str], Any], name: str) -> str | None:
+    """Return a header's value, in the spellings that libraries and proxies make of its name.
+
+    Args:
+        read: looks a header up by one spelling, as TorchServe does. What it finds may be no text:
+            a parameter of that name, which TorchServe keeps among the headers.
+        name: such as X-Api-Key.
+
+    Returns:
+        None if it is not there, or there twice with different values.
+    """
+    found = {read(spelling) for spelling in _spellings(name) if isinstance(read(spelling), str)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _spellings(name: str) -> set[str]:
+    """Return X-Api-Key, X-API-Key, x-api-key and X-API-KEY."""
+    first, *middle, last = name.split("-")
+    shouted = "-".join([first, *(word.upper() for word in middle), last])
+    return {name, shouted, name.lower(), name.upper()}
+
+
 @dataclass(frozen=True)
 class Request:
     """What one caller asks: one image, one task or several."""
@@ -43,7 +65,7 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
         task_header: tasks named in the header, for routes that lose the query.
 
     Raises:
-        BadParameter: missing, unknown or out of range; names the parameter.
+        BadParameter: missing, unknown or out of range, or two images; names the parameter.
         BadImage: the body is not bytes.
     """
     unknown = sorted(row.keys() - _KNOWN)
@@ -100,7 +122,10 @@ def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
 
 
 def _image(row: Mapping[str, Any]) -> bytes:
-    value = next((row[key] for key in _IMAGE_KEYS if key in row), b"")
+    named = [key for key in _IMAGE_KEYS if key in row]
+    if len(named) > 1:
+        raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
+    value = row[named[0]] if named else b""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     raise BadImage(

@@ -1,9 +1,10 @@
-"""One adapter on the device, its deep prompts already keys and values.
+"""One adapter on the device, its deep prompts already keys and values, and how it is named.
 
 Axis letters: L layers, P prompts, D width, C classes, h heads, d head width.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,13 @@ from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone
 from adapters.prompting import prefix_of
 from serving.backend import Form
+
+
+class AdapterKey(NamedTuple):
+    """One version of one task's adapter."""
+
+    task: str
+    version: str
 
 
 @dataclass(frozen=True, eq=False)

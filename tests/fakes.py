@@ -29,6 +29,9 @@ class FakeContext:
     def get_request_header(self, idx: int, key: str) -> str | None:
         return self._headers[idx].get(key) if self._headers else None
 
+    def get_all_request_header(self, idx: int) -> dict[str, str]:
+        return dict(self._headers[idx]) if self._headers else {}
+
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
         self.statuses[idx] = (code, phrase)
 

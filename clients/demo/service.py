@@ -36,7 +36,7 @@ def running_service(console: Console, plan: Plan) -> Iterator[Service]:
     words = ("serving", "--folder", str(plan.service))
     place = ("--store", str(plan.store), "--port", str(_free_port()))
     try:
-        relay_child(console, "loading the backbone …", *words, "start", *place)
+        relay_child(console, "loading the backbone …", *words, "start", "--no-token", *place)
         yield Service.model_validate_json((plan.service / "service.json").read_bytes())
     finally:
         with undisturbed():

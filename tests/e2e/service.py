@@ -58,10 +58,14 @@ class Service:
         return self.process.url
 
     def is_ready(self) -> bool:
-        return readiness.is_ready(self.process.management_url)
+        return readiness.is_ready(
+            self.process.management_url,
+            url=self.url,
+            token_file=self.process.management_token_file,
+        )
 
     def client(self) -> Client:
-        return Client(self.url, timeout_s=60)
+        return Client(self.url, timeout_s=60, token_file=self.process.token_file)
 
     def http(self) -> httpx.AsyncClient:
         """Return a bare client, for what ours would not send."""

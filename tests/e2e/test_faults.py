@@ -69,6 +69,22 @@ def test_nobody_notices_when_redis_dies_and_it_is_used_again_when_it_is_back(
     assert_all_right(service, load)
 
 
+def test_a_worker_that_dies_costs_the_calls_it_was_answering_and_they_may_be_asked_again(
+    service: Service,
+) -> None:
+    with Load(service, asks(24), callers=6) as load:
+        load.wait_for_more(24)
+        worker = service.worker()
+        assert worker is not None
+        worker.kill()
+        load.wait_for_more(48)
+    assert len(load.errors) <= 6
+    for error in load.errors:
+        assert error.retryable, repr(error)
+    for one in load.answered:
+        service.assert_right(one.ask, one.answer)
+
+
 def test_a_killed_worker_is_started_again_and_readiness_tells_the_truth_meanwhile(
     service: Service,
 ) -> None:

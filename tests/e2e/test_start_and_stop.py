@@ -10,12 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from adapters.backbone import load_backbone
 from adapters.codec import encode
 from adapters.store import DirectoryStore
 from clients import readiness
 from clients.client import Client
+from clients.errors import BadKey
 from serving import launch
 from serving.configure import Launch, free_ports
 from serving.errors import LaunchError
@@ -62,6 +64,9 @@ class Commands:
     def start(self) -> subprocess.CompletedProcess[str]:
         return self.run("start", "--store", str(self.store), "--port", str(self.port))
 
+    def is_ready(self) -> bool:
+        return readiness.is_ready(self.management_url, token_file=self.service / "management.token")
+
     def processes(self) -> list[psutil.Process]:
         """Return what runs: TorchServe, its worker and Redis."""
         record = json.loads((self.service / "service.json").read_text())
@@ -98,13 +103,23 @@ def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
     assert any("redis" in name or "valkey" in name for name in names), names
     assert commands.sessions.isdisjoint(os.getsid(process.pid) for process in processes)
 
-    assert readiness.is_ready(commands.management_url)
-    with Client(commands.url) as client:
-        assert client.predict(hostile.jpeg(hostile.photo()), task="pets").task == "pets"
+    assert commands.is_ready()
+    assert commands.run("ready").stdout == "ready\n"
+    photo = hostile.jpeg(hostile.photo())
+    with Client(commands.url) as client, pytest.raises(BadKey):
+        client.predict(photo, task="pets")
+    with Client(commands.url, token_file=commands.service / "inference.token") as client:
+        assert client.predict(photo, task="pets").task == "pets"
 
     with pytest.raises(LaunchError, match="make stop"):
         launch.start(Launch(folder=commands.service))
-    assert readiness.is_ready(commands.management_url)
+    assert commands.is_ready()
+
+    with redis.from_url((commands.service / "redis.url").read_text()) as publisher:
+        assert publisher.exists("spt:pointer:pets")
+    port = publisher.connection_pool.connection_kwargs["port"]
+    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
 
     assert commands.run("stop").stdout == "stopped\n"
     assert [process for process in processes if not ended(process)] == []

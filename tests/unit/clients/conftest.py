@@ -7,20 +7,27 @@ from fake_service import FakeService
 
 from clients.client import AsyncClient, Client
 
+NOTHING: dict[str, Any] = {}
+"""What a client is told beside its transport, where a test does not care."""
+
 
 @pytest.fixture
 def service() -> FakeService:
     return FakeService()
 
 
-def call_blocking(service: FakeService, method: str, *args: Any, **kwargs: Any) -> Any:
-    with Client(transport=service.transport()) as client:
+def call_blocking(
+    service: FakeService, method: str, *args: Any, with_: dict[str, Any] = NOTHING, **kwargs: Any
+) -> Any:
+    with Client(transport=service.transport(), **with_) as client:
         return getattr(client, method)(*args, **kwargs)
 
 
-def call_async(service: FakeService, method: str, *args: Any, **kwargs: Any) -> Any:
+def call_async(
+    service: FakeService, method: str, *args: Any, with_: dict[str, Any] = NOTHING, **kwargs: Any
+) -> Any:
     async def once() -> Any:
-        async with AsyncClient(transport=service.transport()) as client:
+        async with AsyncClient(transport=service.transport(), **with_) as client:
             return await getattr(client, method)(*args, **kwargs)
 
     return asyncio.run(once())

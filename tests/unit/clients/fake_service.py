@@ -56,7 +56,8 @@ class FakeService:
         if isinstance(self.reply, Exception):
             raise self.reply
         if self.reply is not None:
-            return httpx.Response(self.reply.status_code, content=self.reply.content)
+            reply = self.reply
+            return httpx.Response(reply.status_code, content=reply.content, headers=reply.headers)
         top_k = int(request.url.params["top_k"])
         names = request.url.params["task"].split(",")
         entries = tuple(self.entry(name, top_k) for name in names)
@@ -74,8 +75,11 @@ class FakeService:
         return Answer(task=name, version=VERSION, predictions=rows)
 
 
-def failure(code: str, message: str, task: str | None = None) -> Failure:
-    return Failure(error=ErrorBody(code=code, message=message, task=task))
+def failure(
+    code: str, message: str, task: str | None = None, *, retry_after_s: float | None = None
+) -> Failure:
+    body = ErrorBody(code=code, message=message, task=task, retry_after_s=retry_after_s)
+    return Failure(error=body)
 
 
 @contextmanager
@@ -86,7 +90,8 @@ def over_http(service: FakeService) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             url = f"http://fake{self.path}"
-            answer = service.handle(httpx.Request("POST", url, content=body))
+            headers = dict(self.headers)
+            answer = service.handle(httpx.Request("POST", url, content=body, headers=headers))
             self.send_response(answer.status_code)
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()

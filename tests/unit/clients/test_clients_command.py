@@ -84,6 +84,24 @@ def test_a_missing_file_is_one_line_and_exit_1(capsys):
     assert err.count("\n") == 1
 
 
+def test_secrets_come_from_the_environment_or_the_command_line(
+    service, url, photo, monkeypatch, tmp_path
+):
+    (tmp_path / "token").write_text("t-1")
+    monkeypatch.setenv("SPT_API_KEY", "from-the-environment")
+    monkeypatch.setenv("SPT_TOKEN_FILE", str(tmp_path / "token"))
+    words = ["predict", photo, "--task", "digits", "--url", url]
+    assert main(words) == 0
+    assert main([*words, "--api-key", "given"]) == 0
+    shown = [(r.headers["X-Api-Key"], r.headers["Authorization"]) for r in service.requests]
+    assert shown == [("from-the-environment", "Bearer t-1"), ("given", "Bearer t-1")]
+
+
+def test_a_missing_token_file_is_one_line_and_exit_1(photo, capsys):
+    assert main(["predict", photo, "--task", "digits", "--token-file", "none"]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -94,6 +112,7 @@ def test_a_missing_file_is_one_line_and_exit_1(capsys):
         ["predict", "photo.jpg", "--task", "a,b"],
         ["predict", "photo.jpg", "--task", "a", "--top-k", "many"],
         ["predict", "photo.jpg", "--task", "a", "--url", "nowhere"],
+        ["predict", "photo.jpg", "--task", "a", "--api-key", "two words"],
         ["predict", "photo.jpg", "--task", "a", "--task", "b", "--version", "3f2a"],
     ],
 )

@@ -1,6 +1,7 @@
 """What TorchServe is told: the shipped files are whole, and a launch changes what it must."""
 
 import json
+import re
 import socket
 import sys
 import xml.etree.ElementTree as ET
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 import serving
 from adapters.spec import EMBEDDED
@@ -24,6 +26,7 @@ from serving.configure import (
 )
 from serving.errors import ConfigError
 from serving.handler import Handler
+from serving.stop_mark import FOLDER_VARIABLE
 
 PROJECT = Path(serving.__file__).parents[1]
 MODEL = SHIPPED / "model_store" / "spt"
@@ -73,6 +76,13 @@ def test_everything_that_ships_listens_on_loopback_only() -> None:
     addresses = {key: value for key, value in shipped.items() if key.endswith("_address")}
     assert len(addresses) == 5
     assert all("127.0.0.1" in value for value in addresses.values())
+
+
+def test_no_other_model_can_be_loaded_into_a_service_that_runs() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert shipped["enable_model_api"] == "false"
+    for url in ("http://127.0.0.1/a.mar", "https://example.org/a.mar", "file:///tmp/a.mar"):
+        assert not re.fullmatch(shipped["allowed_urls"], url)
 
 
 def test_the_shipped_model_settings_are_understood_and_name_the_default_store() -> None:
@@ -126,7 +136,7 @@ def test_a_launch_shares_no_port_with_the_shipped_defaults_of_torchserve(launch:
 def test_a_launch_keeps_what_it_does_not_change(launch: Launch) -> None:
     shipped = properties(SHIPPED / "config.properties")
     written = properties(write_configuration(launch))
-    kept = {"disable_token_authorization", "load_models", "max_request_size", "job_queue_size"}
+    kept = {"load_models", "max_request_size", "job_queue_size"}
     assert all(written[key] == shipped[key] for key in kept)
 
 
@@ -158,6 +168,66 @@ def test_a_configuration_written_twice_is_the_same_but_for_free_ports(launch: La
     assert {k: v for k, v in first.items() if k not in chosen} == {
         k: v for k, v in second.items() if k not in chosen
     }
+
+
+def test_callers_need_no_token_unless_the_launch_says_so(launch: Launch) -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert shipped["disable_token_authorization"] == "true"
+    open_to_all = properties(write_configuration(launch))
+    assert open_to_all["disable_token_authorization"] == "true"
+    guarded = properties(write_configuration(launch.model_copy(update={"token": True})))
+    assert guarded["disable_token_authorization"] == "false"
+    assert float(guarded["token_expiration_min"]) >= 365 * 24 * 60
+
+
+@pytest.mark.parametrize("ports", [(1, 2, 3), (8080, 8081, 8082)])
+def test_a_launch_binds_nothing_but_loopback_whatever_its_ports(
+    launch: Launch, ports: tuple[int, int, int]
+) -> None:
+    written = properties(write_configuration(launch.model_copy(update={"ports": ports})))
+    addresses = {key: value for key, value in written.items() if key.endswith("_address")}
+    assert len(addresses) == 5
+    for address in addresses.values():
+        assert re.fullmatch(r"(http://)?127\.0\.0\.1(:[0-9]+)?", address)
+
+
+def test_no_field_and_no_setting_of_a_launch_names_an_address(launch: Launch) -> None:
+    for field in ("management_address", "metrics_address", "host"):
+        with pytest.raises(ValidationError):
+            Launch(folder=launch.folder, **{field: "http://0.0.0.0:8081"})
+        with pytest.raises(ConfigError, match=field):
+            write_configuration(launch.model_copy(update={"settings": {field: "0.0.0.0"}}))
+
+
+def test_torchserves_own_variables_cannot_move_a_launch_to_another_address(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TS_CONFIG_FILE", "/elsewhere/config.properties")
+    monkeypatch.setenv("TS_MANAGEMENT_ADDRESS", "http://0.0.0.0:8081")
+    variables = environment(launch, tmp_path / "scratch")
+    assert [name for name in variables if name.startswith("TS_")] == []
+    assert "enable_envvars_config" not in properties(write_configuration(launch))
+
+
+def test_the_worker_is_told_where_its_launch_leaves_word(launch: Launch, tmp_path: Path) -> None:
+    assert environment(launch, tmp_path)[FOLDER_VARIABLE] == str(launch.folder.resolve())
+
+
+def test_files_named_at_a_launch_are_found_from_where_it_was_typed(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"tenants": "tenants.json", "trusted_keys": ["a.pem", "b.pem"]}
+    written = write_configuration(launch.model_copy(update={"settings": settings}))
+    model = written.parent / "model_store" / "spt"
+    config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
+    assert config.tenants == tmp_path / "tenants.json"
+    assert config.trusted_keys == (tmp_path / "a.pem", tmp_path / "b.pem")
+
+
+def test_a_worker_that_keeps_dying_is_started_again_for_a_day(launch: Launch) -> None:
+    model = write_configuration(launch).parent / "model_store" / "spt"
+    assert yaml_of(model / "model-config.yaml")["maxRetryTimeoutInSec"] >= 24 * 3600
 
 
 def test_the_environment_keeps_two_services_apart(launch: Launch, tmp_path: Path) -> None:

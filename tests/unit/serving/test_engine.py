@@ -239,10 +239,10 @@ def test_warm_rows_are_under_way_before_a_cold_adapter_is_waited_for(backbone, s
     engine.predict([Query(image_bytes(0), "task0")])
     launched = []
 
-    def note(backend, rows):
+    def note(backend, rows, make_room):
         launched.append([row.key.task for row in rows])
         slow.door.set()
-        return launch(backend, rows)
+        return launch(backend, rows, make_room)
 
     monkeypatch.setattr("serving.engine.launch", note)
     answers = engine.predict([Query(image_bytes(i), f"task{1 - i % 2}") for i in range(4)])

@@ -14,20 +14,35 @@ from adapters.errors import (
     AdapterError,
     ArtifactCorrupt,
     BackboneUnsupported,
+    KeyFileInvalid,
     PublishConflict,
+    SignatureInvalid,
     StoreUnavailable,
     TaskNotFound,
     VersionNotFound,
     WeightsError,
 )
 from adapters.store import DirectoryStore
-from serving.errors import CODES, BadParameter, ConfigError, ExportError, LaunchError, to_wire
+from serving.errors import (
+    CODES,
+    BadKey,
+    BadParameter,
+    ConfigError,
+    DeviceOutOfMemory,
+    ExportError,
+    Forbidden,
+    LaunchError,
+    RateLimited,
+    headers_of,
+    to_wire,
+)
 from serving.protocol import HTTP_STATUS, ErrorCode
 from tests.artifacts import make_adapter, make_spec
 
 NEVER_MET_BY_A_REQUEST = {
     BackboneUnsupported,  # the service does not start
     WeightsError,  # the same
+    KeyFileInvalid,  # the same
     ConfigError,  # the same
     ExportError,  # the same
     LaunchError,  # the same
@@ -69,7 +84,16 @@ def test_every_code_has_a_status_and_is_reachable() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [StoreUnavailable, ArtifactCorrupt, TaskNotFound, VersionNotFound, RuntimeError, OSError],
+    [
+        StoreUnavailable,
+        ArtifactCorrupt,
+        SignatureInvalid,
+        DeviceOutOfMemory,
+        TaskNotFound,
+        VersionNotFound,
+        RuntimeError,
+        OSError,
+    ],
 )
 def test_what_an_error_says_of_our_machine_stays_private(error: type[Exception]) -> None:
     body = to_wire(error("/srv/store/pets/current.json on host-7: {}"), "pets")
@@ -83,6 +107,9 @@ def test_faults_are_logged_with_their_cause_and_callers_mistakes_are_not(
 ) -> None:
     to_wire(BadParameter("top_k: found 'x'"), None)
     to_wire(TaskNotFound("secret"), "pets")
+    to_wire(BadKey("none"), None)
+    to_wire(Forbidden("not yours"), "pets")
+    to_wire(RateLimited("no more", retry_after_s=1.0), "pets")
     assert caplog.records == []
     fault = RuntimeError("the cause")
     to_wire(fault, "pets")
@@ -101,6 +128,29 @@ def test_an_unknown_error_is_internal_even_below_a_known_one() -> None:
         """Nobody has decided yet how it is told."""
 
     assert to_wire(Novel("x"), "pets").code == ErrorCode.INTERNAL
+
+
+def test_an_artifact_that_nobody_signed_is_a_fault_on_our_side_that_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = to_wire(SignatureInvalid("artifact of pets: found none"), "pets")
+    assert HTTP_STATUS[body.code] == 500
+    assert "sign it and publish it again" in body.message
+    assert "found none" in caplog.text
+
+
+@pytest.mark.parametrize(("wait_s", "header"), [(0.001, "1"), (1.0, "1"), (1.2, "2"), (0.0, "0")])
+def test_a_limit_says_when_to_ask_again_in_whole_seconds_and_exactly(
+    wait_s: float, header: str
+) -> None:
+    body = to_wire(RateLimited("no more", retry_after_s=wait_s), "pets")
+    assert body.retry_after_s == wait_s
+    assert headers_of(body) == {"Retry-After": header}
+
+
+def test_a_refused_key_says_how_to_get_in_and_other_failures_add_no_header() -> None:
+    assert headers_of(to_wire(BadKey("none"), None)) == {"WWW-Authenticate": "ApiKey"}
+    assert headers_of(to_wire(Forbidden("not yours"), "pets")) == {}
 
 
 def error_of(source: CachedStore, task: str, version: str | None) -> AdapterError:

@@ -7,7 +7,7 @@ import pytest
 from adapters.errors import BadImage
 from serving.errors import BadParameter
 from serving.protocol import DEFAULT_TOP_K, MAX_TASKS_PER_CALL, MAX_TOP_K, ErrorCode
-from serving.request import Request, parse_request
+from serving.request import Request, parse_request, read_header
 from tests import hostile
 from tests.hostile import BadCall
 
@@ -102,3 +102,66 @@ def test_the_invocations_route_adds_a_name_that_is_ignored() -> None:
 def test_bytes_that_are_not_text_are_a_bad_parameter() -> None:
     with pytest.raises(BadParameter):
         parse_request(row() | {"task": bytearray(b"\xff\xfe")}, None)
+
+
+@pytest.mark.parametrize("value", [b"", b"x", bytearray(b"\x89PNG"), "text", {"an": "object"}])
+def test_a_parameter_that_is_called_like_the_other_image_is_refused(value: object) -> None:
+    # the query's `data=…` beside a body; TorchServe lets the real body replace the query's `body=…`
+    with pytest.raises(BadParameter, match="expected one image, found two: body and data"):
+        parse_request(row(("task", "pets")) | {"data": value}, None)
+
+
+@pytest.mark.parametrize("name", ["", "X" * 5000, "\0", "ta sk", "tásk", "TASK", "body ", "model"])
+def test_a_parameter_with_an_odd_name_is_refused_in_a_short_message(name: str) -> None:
+    with pytest.raises(BadParameter, match="unknown parameter") as caught:
+        parse_request(row(("task", "pets")) | {name: bytearray(b"x")}, None)
+    assert len(str(caught.value)) < 200
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["task", "top_k", "version"])
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, ["pets"], True, None, 1.5, b"\xff\xfe", "\ud800", "x" * 10**6]
+)
+def test_a_parameter_of_an_odd_type_is_refused_or_taken_for_its_absence(
+    name: str, value: object
+) -> None:
+    # a multipart field that is called JSON arrives as whatever its JSON is
+    odd = row(("task", "pets")) | {name: value}
+    if value is None:
+        assert parse_request(odd, "pets").tasks == ("pets",)
+        return
+    with pytest.raises(BadParameter) as caught:
+        parse_request(odd, "pets")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_number_from_json_is_taken_as_its_text() -> None:
+    assert parse_request(row(("task", "pets")) | {"top_k": 7}, None).top_k == 7
+
+
+@pytest.mark.parametrize("task", ["x" * 8000, "a" + ",a" * 4000, "\x7f", "pets\r\nX-Api-Key: k"])
+def test_a_task_header_of_any_size_is_refused_in_a_short_message(task: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        parse_request(row(), task)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ({}, None),
+        ({"X-Api-Key": "k"}, "k"),
+        ({"x-api-key": "k"}, "k"),
+        ({"X-API-Key": "k"}, "k"),
+        ({"X-API-KEY": "k"}, "k"),
+        ({"X-Api-Key": ""}, ""),
+        ({"X-Api-Key": "k", "x-api-key": "k"}, "k"),
+        ({"X-Api-Key": "k", "x-api-key": "another"}, None),
+        ({"X-Api-Key": {"content-type": "text/plain"}}, None),
+        ({"X-Api-Key": {"content-type": ""}, "x-api-key": "k"}, "k"),
+        ({"Api-Key": "k"}, None),
+    ],
+)
+def test_a_header_is_found_in_its_usual_spellings(headers: dict[str, Any], value: Any) -> None:
+    assert read_header(headers.get, "X-Api-Key") == value

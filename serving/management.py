@@ -1,0 +1,72 @@
+"""TorchServe's management API, as far as we need it. Knows HTTP; starts and ends nothing."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from serving.protocol import TASK_HEADER
+
+_NO_TASK = "no-task-at-all"
+
+
+def is_ready(management_url: str, model: str = "spt", *, token_file: Path | None = None) -> bool:
+    """Whether a worker is READY; TorchServe's own /ping says Healthy while its workers are dead.
+
+    Args:
+        management_url: such as http://127.0.0.1:8081.
+        model: its name.
+        token_file: holds what the API must be sent; None where it takes everybody's word.
+    """
+    try:
+        models = _get(f"{management_url}/models/{model}", token_file, timeout_s=2.0)
+    except (OSError, ValueError):
+        return False
+    return any(worker["status"] == "READY" for entry in models for worker in entry["workers"])
+
+
+def flush(
+    management_url: str, model: str = "spt", *, token_file: Path | None = None, timeout_s: float
+) -> None:
+    """Return once everything that waits for an answer now has been answered.
+
+    A description goes to the worker through the queue of predictions, so its answer comes last.
+
+    Raises:
+        OSError: nothing listens there, or it took longer than `timeout_s`.
+    """
+    try:
+        url = f"{management_url}/models/{model}?customized=true"
+        _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: _NO_TASK})
+    except (urllib.error.HTTPError, ValueError):
+        pass  # whatever the answer is, it came after the others
+
+
+def renew_token(management_url: str, kind: str, api_key: str) -> None:
+    """Make TorchServe replace its token of one kind, which ends the one before at once.
+
+    Args:
+        management_url: such as http://127.0.0.1:8081.
+        kind: "inference" or "management".
+        api_key: TorchServe's third key, good for this alone.
+
+    Raises:
+        OSError: nothing listens there, or it refused.
+    """
+    _open(f"{management_url}/token?type={kind}", {"Authorization": f"Bearer {api_key}"}, 10.0)
+
+
+def _get(
+    url: str, token_file: Path | None, *, timeout_s: float, headers: dict[str, str] | None = None
+) -> Any:
+    sent = dict(headers or {})
+    if token_file is not None:
+        sent["Authorization"] = f"Bearer {token_file.read_text().strip()}"
+    return json.loads(_open(url, sent, timeout_s))
+
+
+def _open(url: str, headers: dict[str, str], timeout_s: float) -> bytes:
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        return bytes(answer.read())
