@@ -28,7 +28,7 @@ MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
 
 
-def is_description_call(row: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
     """Return whether a row is TorchServe's own describe call, which only its management API makes.
 
     TorchServe marks it with a header that any caller of the inference API may send as well; but
