@@ -29,7 +29,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
 ADVISORIES := https://pypi.org/pypi/pip/24.0/json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit train serve stop bench clean
+.PHONY: help setup demo test check audit train serve stop bench faults clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ stop: $(READY)  ## stop what `make serve` started
 
 bench: $(READY)  ## measure [BENCH="engine tasks cold http decode training kmeans" WEIGHTS= STORE= DATA= SHORT=1]; about 40 minutes
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
+
+faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under 40 minutes
+	$(BIN)/python -m tests.faults $(if $(SHORT),--short)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters
 	rm -rf runs/demo runs/train runs/serve runs/bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

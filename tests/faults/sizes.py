@@ -1,0 +1,102 @@
+"""How much of every fault: the whole suite, its short form, and the one that runs in the tests."""
+
+from dataclasses import dataclass
+
+from tests.crashes import End
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often and how long.
+
+    Attributes:
+        changes: publishes, canaries, promotions and rollbacks under load.
+        rate_per_s: of the steady load, well below what two cores can answer.
+        pairs: how often each fault of Redis comes, with a phase before it and one during it.
+        phase_s: seconds of each such phase.
+        kills: of the worker.
+        stopped: the changes whose publisher dies; none for all there are.
+        ends: ways in which he dies at each of their steps.
+        races: rounds of two publishers.
+        hostile: requests of strangers, good ones among them not counted.
+        damaged: artifacts that are not what they should be.
+        damaged_over_http: those of them that a service meets too.
+        cycles: adapters that come to a bank and go.
+        load_s: seconds at 80% of saturation.
+        saturation_s: seconds in which that is measured.
+        doors: how often every caller comes who may not, and the token is replaced.
+        floods: pairs of a phase without and one with a tenant that asks 10 times too much.
+    """
+
+    changes: int
+    rate_per_s: float
+    pairs: int
+    phase_s: float
+    kills: int
+    stopped: tuple[str, ...]
+    ends: tuple[End, ...]
+    races: int
+    hostile: int
+    damaged: int
+    damaged_over_http: int
+    cycles: int
+    load_s: float
+    saturation_s: float
+    doors: int
+    floods: int
+
+
+LONG = Sizes(
+    changes=1000,
+    rate_per_s=40,
+    pairs=2,
+    phase_s=6,
+    kills=20,
+    stopped=(),
+    ends=(End.KILLED, End.REFUSED, End.TORN),
+    races=1000,
+    hostile=10_000,
+    damaged=1000,
+    damaged_over_http=40,
+    cycles=100_000,
+    load_s=1800,
+    saturation_s=10,
+    doors=20,
+    floods=5,
+)
+SHORT = Sizes(
+    changes=200,
+    rate_per_s=40,
+    pairs=1,
+    phase_s=5,
+    kills=4,
+    stopped=(),
+    ends=(End.KILLED,),
+    races=300,
+    hostile=2000,
+    damaged=300,
+    damaged_over_http=16,
+    cycles=20_000,
+    load_s=120,
+    saturation_s=6,
+    doors=5,
+    floods=2,
+)
+TINY = Sizes(
+    changes=24,
+    rate_per_s=20,
+    pairs=1,
+    phase_s=1,
+    kills=1,
+    stopped=("later publish",),
+    ends=(End.KILLED,),
+    races=20,
+    hostile=200,
+    damaged=60,
+    damaged_over_http=6,
+    cycles=500,
+    load_s=6,
+    saturation_s=2,
+    doors=2,
+    floods=1,
+)
