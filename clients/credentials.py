@@ -50,9 +50,9 @@ class Credentials(httpx.Auth):
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send a request with what we have, and once more with a new token if there is one."""
+        shown = self._token
         response = yield self._prepared(request)
         response.read()
-        shown = self._token
         for _ in range(self._looks_after(response)):
             if self._renewed(shown):
                 yield self._prepared(request)
@@ -63,9 +63,9 @@ class Credentials(httpx.Auth):
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same without holding up the event loop."""
+        shown = self._token
         response = yield self._prepared(request)
         await response.aread()
-        shown = self._token
         for _ in range(self._looks_after(response)):
             if self._renewed(shown):
                 yield self._prepared(request)

@@ -80,6 +80,25 @@ def test_a_rotation_cuts_no_asynchronous_traffic_either(guarded, token_file):
     assert len(guarded.requests) == 5
 
 
+def test_a_refusal_that_comes_after_another_call_has_read_the_new_token_is_no_failure(
+    guarded, token_file
+):
+    async def by_body(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.1 if request.content == b"slow" else 0)
+        return guarded.handle(request)
+
+    async def ask() -> None:
+        transport = httpx.MockTransport(by_body)
+        async with AsyncClient(transport=transport, token_file=token_file) as client:
+            guarded.good = "second"
+            token_file.write_text("second")
+            calls = (client.predict(body, task="digits") for body in (b"slow", b"quick"))
+            assert [answer.task for answer in await asyncio.gather(*calls)] == ["digits"] * 2
+
+    asyncio.run(ask())
+    assert sorted(guarded.shown) == ["Bearer first"] * 2 + ["Bearer second"] * 2
+
+
 def test_a_token_that_nobody_replaced_is_shown_once_and_told(guarded, token_file, call):
     guarded.good = "second"
     with pytest.raises(BadKey, match="no token, or one that has expired"):
