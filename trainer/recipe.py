@@ -35,7 +35,7 @@ def _check_method(name: str) -> str:
 
 
 PromptInit = Literal[
-    "random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer", "auto"
+    "random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer", "rescaled"
 ]
 """How the first prompts are made, see `trainer/inits/`."""
 

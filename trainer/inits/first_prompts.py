@@ -87,7 +87,7 @@ def _from_tokens(recipe: Recipe, backbone: Backbone, images: ImageSet) -> FirstP
         "seconds": round(time.monotonic() - began, 2),
         "layers": [collectors[layer].facts() for layer in layers],
     }
-    if recipe.prompt.init == "auto":
+    if recipe.prompt.init == "rescaled":
         prompts = at_uniform_scale(prompts, backbone.spec)
     return FirstPrompts(prompts.expand(prompt_shape(recipe, backbone)[0], -1, -1), facts)
 

@@ -78,7 +78,7 @@ def _trained_arms(deep: int, shallow: int) -> tuple[Arm, ...]:
         _prompts("vpt-deep", "vpt-deep", num_tokens=deep),
         _prompts("spt-deep-random", "spt-deep", num_tokens=deep, init="random"),
         *(_like_random(init, deep) for init in _SAMPLED[1:]),
-        _prompts("spt-deep-auto", "spt-deep", num_tokens=deep, init="auto"),
+        _prompts("spt-deep-rescaled", "spt-deep", num_tokens=deep, init="rescaled"),
         _prompts("spt-shallow", "spt-shallow", num_tokens=shallow),
         Arm("full", {"method": "full", "optim": _HEAD}, _FULL),
     )

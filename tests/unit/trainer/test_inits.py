@@ -162,20 +162,24 @@ def test_uniform_prompts_lie_within_vpts_bound_and_fill_it():
     assert made.mean().abs() < 0.1 * bound
 
 
-def test_auto_points_where_the_random_sample_does_and_is_as_long_as_vpts(images: ImageSet):
+def test_rescaled_points_where_the_random_sample_does_and_is_as_long_as_vpts(images: ImageSet):
     trunk = tiny_trunk()
-    sampled, auto = (prompts_of(make(images, trunk, init=init)) for init in ("random", "auto"))
+    sampled, rescaled = (
+        prompts_of(make(images, trunk, init=init)) for init in ("random", "rescaled")
+    )
     centred = sampled - sampled.mean(dim=-1, keepdim=True)
-    assert torch.allclose(torch.cosine_similarity(auto, centred, dim=-1), torch.ones(3, P))
+    assert torch.allclose(torch.cosine_similarity(rescaled, centred, dim=-1), torch.ones(3, P))
     spread = (6 / (3 * 8**2 + 16)) ** 0.5 / 3**0.5
-    assert torch.allclose(auto.std(dim=-1, correction=0), torch.full((3, P), spread))
+    assert torch.allclose(rescaled.std(dim=-1, correction=0), torch.full((3, P), spread))
 
 
-def test_auto_contributes_the_keys_and_values_of_the_random_sample(images: ImageSet):
+def test_rescaled_contributes_the_keys_and_values_of_the_random_sample(images: ImageSet):
     trunk = tiny_trunk()
-    sampled, auto = (prompts_of(make(images, trunk, init=init)) for init in ("random", "auto"))
-    assert torch.allclose(prefix_of(trunk, auto), prefix_of(trunk, sampled), atol=1e-3)
-    assert (auto - sampled).abs().max() > 0.1
+    sampled, rescaled = (
+        prompts_of(make(images, trunk, init=init)) for init in ("random", "rescaled")
+    )
+    assert torch.allclose(prefix_of(trunk, rescaled), prefix_of(trunk, sampled), atol=1e-3)
+    assert (rescaled - sampled).abs().max() > 0.1
 
 
 def make_uniform() -> Tensor:
