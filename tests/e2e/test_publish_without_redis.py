@@ -1,0 +1,49 @@
+"""What is published while Redis is down is served, and Redis is used once it is back."""
+
+import time
+
+from redis import Redis
+
+from adapters.codec import encode
+from tests.artifacts import make_adapter
+from tests.e2e.service import TASKS, Load, Service, asks, softer
+from tests.waiting import wait_until
+
+TAKES_OVER_S = 5.0
+
+
+def publish_new_version(service: Service) -> str:
+    """Publish another adapter of the first task; return its version."""
+    adapter = make_adapter(TASKS[0], classes=3, seed=102, backbone=service.backbone.spec)
+    return service.source.publish(encode(softer(adapter))).version
+
+
+def takes_over(load: Load, version: str) -> None:
+    """Wait until the version answers; from then on nothing older may."""
+    wait_until(
+        "the new version answers",
+        lambda: any(one.answer.version == version for one in load.answered),
+        timeout_s=TAKES_OVER_S,
+    )
+    seen_at = time.monotonic()
+    load.wait_for_more(48)
+    later = [one for one in load.answered if one.asked_at > seen_at and one.ask.task == TASKS[0]]
+    assert {one.answer.version for one in later} == {version}
+
+
+def known_to_redis(redis: Redis) -> bool:
+    return all(redis.exists(f"spt:pointer:{task}") for task in TASKS)
+
+
+def test_a_publish_takes_over_while_redis_is_down_and_nobody_notices(service: Service) -> None:
+    with Redis.from_url(service.redis.url) as redis, Load(service, asks(24)) as load:
+        load.wait_for_more(24)
+        service.redis.stop()
+        load.wait_for_more(24)
+        takes_over(load, publish_new_version(service))
+        service.redis.start()
+        wait_until("the service's pointers are in Redis again", lambda: known_to_redis(redis))
+        load.wait_for_more(24)
+    assert load.errors == []
+    for one in load.answered:
+        service.assert_right(one.ask, one.answer)
