@@ -59,15 +59,15 @@ def good(count: int) -> list[Sent]:
 
 
 def traffic(count: int, number: int) -> list[Sent]:
-    """Return so many hostile requests, the same ones for the same number."""
-    share = count // 5
+    """Return so many hostile requests, the same ones for the same number; all of the corpus."""
+    corpus = _corpus()
+    share = (count - max(len(corpus), count // 5)) // 4
     fuzz = [
         *map(_odd_query, drawn(_QUERIES, share, number)),
         *map(_odd_headers, drawn(_HEADERS, share, number + 1)),
         *map(_odd_body, drawn(_BODIES, share, number + 2)),
         *map(_odd_http, drawn(_RAW, share, number + 3)),
     ]
-    corpus = _corpus()
     everything = fuzz + [corpus[i % len(corpus)] for i in range(count - len(fuzz))]
     random.Random(number).shuffle(everything)
     return everything
