@@ -106,7 +106,7 @@ def _positive(text: str) -> int:
 def _command(args: argparse.Namespace) -> str:
     """Return what measures the same again; places of files are the reader's own."""
     words = ["python -m trainer reproduce", args.name]
-    for option in ("tasks", "backbone"):
+    for option in ("tasks", "arms", "backbone"):
         values = getattr(args, option)
         words += [f"--{option}", *map(shlex.quote, values)] if values else []
     if args.weights:

@@ -223,9 +223,10 @@ def test_rendering_alone_measures_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_comparison_leaves_a_record_of_each_backbone(tmp_path: Path):
     save_cell(tmp_path, (TINY, "digits", "vpt-deep"), [0.5, 0.6, 0.7])
-    reproduce("compare", "--render-only", "--out", tmp_path)
+    reproduce("compare", "--render-only", "--arms", "linear", "vpt-deep", "--out", tmp_path)
     record: dict[str, Any] = json.loads((tmp_path / f"{TINY}.json").read_text())
     assert (record["backbone"], record["epochs"], record["seeds"]) == (TINY, [100], [3])
+    assert " compare --arms linear vpt-deep " in record["command"]
     assert record["date"] is None
     assert set(record["versions"]) == {"torch", "timm"}
     cells = [Cell(**entry["cell"]) for entry in record["cells"]]
