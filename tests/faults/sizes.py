@@ -84,7 +84,7 @@ SHORT = Sizes(
 )
 TINY = Sizes(
     changes=24,
-    rate_per_s=20,
+    rate_per_s=10,
     pairs=1,
     phase_s=1,
     kills=1,
