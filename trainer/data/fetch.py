@@ -6,13 +6,14 @@ an interrupted download goes on where it stopped. Nothing is unpacked outside it
 
 import hashlib
 import re
-import tarfile
 import zlib
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from backports import tarfile  # Python before 3.11.4 has no filters
 
 from trainer.data.public_task import Archive
 from trainer.errors import DataError
