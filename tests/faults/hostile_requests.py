@@ -50,9 +50,10 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     after = scene.processes()
     must_be_0 = Counter(dict.fromkeys((CRASHES, BROKEN, WRONG, OTHER, SILENT, TELLING), 0))
     must_be_0[CRASHES] = sum(before[name] != after[name] for name in before)
+    secrets = (*_SECRETS, str(scene.source.store.root).encode())
     forms, said = 0, list[Said]()
     for one, reply in zip(sent, replies, strict=True):
-        fault = _fault(one, reply)
+        fault = _fault(one, reply, secrets)
         if fault == BROKEN and one.is_form:
             forms += 1
         elif fault:
@@ -108,13 +109,13 @@ async def _send(scene: Scene, sent: Sequence[Sent]) -> list[Reply | None]:
     return replies
 
 
-def _fault(sent: Sent, reply: Reply | None) -> str | None:
+def _fault(sent: Sent, reply: Reply | None, secrets: Sequence[bytes]) -> str | None:
     """Return what is wrong with a reply, as far as it shows without knowing the answer."""
     if reply is None:
         return SILENT if sent.is_whole else None
     if reply.status >= 500:
         return BROKEN
-    if any(secret in reply.body for secret in _SECRETS):
+    if any(secret in reply.body for secret in secrets):
         return TELLING
     if sent.status not in {None, reply.status} or sent.code not in {None, _code(reply)}:
         return OTHER
