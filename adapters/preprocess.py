@@ -2,7 +2,7 @@
 
 `decode_image` makes one upright 8-bit RGB image of anything we take; `to_pixels` resizes, crops
 and normalises it. Knows nothing of tasks or tensors' later life.
-Axis letters: H W pixels.
+Axis letters: B batch, H W pixels.
 """
 
 import io
@@ -104,6 +104,19 @@ def normalise(
     pixels -= mean
     pixels /= std
     return torch.from_numpy(pixels)
+
+
+def normalise_batch(
+    crops: UInt8[Tensor, "B H W 3"], preprocessing: Preprocessing
+) -> Float32[Tensor, "B 3 H W"]:
+    """Do the same to many crops at once, where they are, with the same floats bit by bit.
+
+    The divisors are tensors: by a plain number, CUDA would multiply by the reciprocal.
+    """
+    rule = torch.tensor([preprocessing.mean, preprocessing.std], device=crops.device)
+    mean, std = rule[..., None, None]
+    pixels = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return pixels.div_(pixels.new_tensor([255.0])).sub_(mean).div_(std)
 
 
 def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:

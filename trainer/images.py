@@ -1,4 +1,4 @@
-"""Samples as a torch dataset of pixels, by the very code that serves them.
+"""Samples as batches of pixels, by the very code that serves them.
 
 Axis letters: B batch, H W pixels, D width.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
@@ -29,8 +29,9 @@ from torchvision.transforms import (
     RandomResizedCrop,
 )
 
+from adapters.backbone import choose_device
 from adapters.errors import BadImage
-from adapters.preprocess import Preprocessing, crop_centre, decode_image, normalise
+from adapters.preprocess import Preprocessing, crop_centre, decode_image, normalise_batch
 from trainer import distributed
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
@@ -43,7 +44,7 @@ Item = tuple[Tensor, int]
 
 
 class ImageSet(Dataset[Item]):
-    """Pixels and labels of a split; keeps cropped images in memory when they fit."""
+    """Cropped 8-bit images and labels of a split; keeps them in memory when they fit."""
 
     def __init__(
         self, samples: Sequence[Sample], preprocessing: Preprocessing, *, augment: bool = False
@@ -65,8 +66,8 @@ class ImageSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Float32[Tensor, "3 H W"], int]:
-        return normalise(self._cropped(index), self.preprocessing), self.samples[index].label
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W 3"], int]:
+        return torch.tensor(self._cropped(index)), self.samples[index].label
 
     def _cropped(self, index: int) -> np.ndarray:
         if index in self._kept:
@@ -90,7 +91,9 @@ Split = ImageSet | Subset[Item] | TensorDataset
 def batches(
     images: Split, batch_size: int, *, shuffle: bool = False, shared: bool = False
 ) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
-    """Yield batches; with `shuffle` in an order drawn from torch's seeded generator.
+    """Yield batches on the device; with `shuffle` in an order drawn from torch's seeded generator.
+
+    Images travel as 8-bit crops, a quarter of their pixels' size, and are normalised there.
 
     Args:
         images: a split.
@@ -108,7 +111,12 @@ def batches(
         num_workers=_workers(images),
         pin_memory=torch.cuda.is_available(),
     )
-    yield from loader
+    source, device = _source(images), choose_device()
+    for inputs, labels in loader:
+        placed = inputs.to(device, non_blocking=True)
+        if isinstance(source, ImageSet):
+            placed = normalise_batch(placed, source.preprocessing)
+        yield placed, labels
 
 
 class _Shares(Sampler[list[int]]):
@@ -124,11 +132,16 @@ class _Shares(Sampler[list[int]]):
 
 
 def _workers(images: Split) -> int:
-    """Return how many processes load: none where pixels are in memory and the CPU computes."""
-    source = getattr(images, "dataset", images)
-    if not isinstance(source, ImageSet) or (source.fits and not torch.cuda.is_available()):
+    """Return how many processes load: none where pixels are in memory."""
+    source = _source(images)
+    if not isinstance(source, ImageSet) or source.fits:
         return 0
     return min(_MAX_WORKERS, max(2, (os.cpu_count() or 2) - 1))
+
+
+def _source(images: Split) -> object:
+    """Return what a split is a part of, or the split itself."""
+    return images.dataset if isinstance(images, Subset) else images
 
 
 def _augmentation(preprocessing: Preprocessing) -> Compose:

@@ -24,7 +24,7 @@ def score_test(
     device = model.backbone.device
     rows: list[tuple[int, int, float]] = []
     for scores, labels in probabilities(
-        lambda pixels: model(pixels.to(device)), test, recipe.optim.batch_size
+        lambda pixels: model(pixels.to(device)), test.load(), recipe.optim.batch_size
     ):
         best, index = scores.max(dim=1)
         rows += zip(labels.tolist(), index.tolist(), best.tolist(), strict=True)

@@ -8,6 +8,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
+from adapters.backbone import choose_device
 from adapters.errors import BadImage, ImageTooLarge
 from adapters.image_limits import ImageLimits
 from adapters.preprocess import (
@@ -15,6 +16,7 @@ from adapters.preprocess import (
     Preprocessing,
     decode_image,
     normalise,
+    normalise_batch,
     to_pixels,
 )
 from serving.errors import to_wire
@@ -184,6 +186,15 @@ def test_normalised_values_are_those_of_the_formula_bit_by_bit(mean: Any, std: A
         of_one = np.float32(crop[row, column, channel]) / np.float32(255)
         expected = (of_one - np.float32(mean[channel])) / np.float32(std[channel])
         assert found[channel, row, column].numpy().tobytes() == expected.tobytes()
+
+
+def test_many_crops_at_once_are_normalised_to_the_same_floats_on_the_device() -> None:
+    rule = Preprocessing(resize="squash", resize_size=16, crop=16, **IMAGENET)
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    crops = [np.stack([values, values[::-1], values.T], axis=2), np.stack([values] * 3, axis=2)]
+    found = normalise_batch(torch.tensor(np.stack(crops), device=choose_device()), rule)
+    assert found.is_contiguous()
+    assert torch.equal(found.cpu(), torch.stack([normalise(crop, rule) for crop in crops]))
 
 
 def test_decoding_twice_gives_the_same_pixels_and_leaves_the_image_alone() -> None:

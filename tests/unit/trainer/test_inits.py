@@ -45,6 +45,11 @@ def prompts_of(made: FirstPrompts) -> Tensor:
     return made.prompts
 
 
+def all_pixels(images: ImageSet) -> Tensor:
+    """Return them on the CPU, where the tiny trunks are."""
+    return torch.cat([pixels.cpu() for pixels, _ in batches(images, 64)])
+
+
 def entering(trunk: VisionTransformer, images: ImageSet) -> list[Tensor]:
     """Return the input of each block and the last one's output, by timm's own forward."""
     seen: list[Tensor] = []
@@ -53,7 +58,7 @@ def entering(trunk: VisionTransformer, images: ImageSet) -> list[Tensor]:
         for block in trunk.blocks
     ]
     hooks.append(trunk.blocks[-1].register_forward_hook(lambda *args: seen.append(args[2])))
-    trunk(torch.cat([pixels for pixels, _ in batches(images, 64)]))
+    trunk(all_pixels(images))
     for hook in hooks:
         hook.remove()
     return seen
@@ -79,7 +84,7 @@ def test_every_sampled_prompt_is_a_patch_token_that_enters_its_block(
 @pytest.mark.parametrize("position", [True, False])
 def test_layer_0_carries_the_position_embedding_or_not_as_asked(position: bool, images: ImageSet):
     trunk = tiny_trunk()
-    bare = trunk.patch_embed(torch.cat([pixels for pixels, _ in batches(images, 64)]))
+    bare = trunk.patch_embed(all_pixels(images))
     placed = bare + trunk.pos_embed[:, 1:]
     wanted, other = (placed, bare) if position else (bare, placed)
     made = prompts_of(make(images, trunk, layer0_position=position))
