@@ -52,7 +52,7 @@ class Plan(NamedTuple):
 
 
 SHORT = Plan(batch=4, forwards=1, rounds=3, hit_batches=50)
-ON_CUDA = Plan(counts=(1, 10, 100, 1000, 10000), forwards=20, rounds=30)
+ON_CUDA = Plan(counts=(1, 10, 100, 1000, 10000), forwards=10, hit_batches=100)
 
 
 def run(settings: Settings) -> Result:

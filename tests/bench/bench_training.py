@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from adapters.backbone import choose_device
 from tests.bench.measure import in_turns, speed_ratio
 from tests.bench.models import NUM_CLASSES, NUM_PROMPTS, make_backbone, random_pixels
 from tests.bench.result import Result, Settings
@@ -16,7 +17,7 @@ from trainer.recipe import Recipe
 
 BACKBONES = ("vit_small_patch16_224",)
 PRECISIONS = ("bfloat16", "float32")
-ROWS = 8
+ROWS = 64 if choose_device().type == "cuda" else 8
 FORMS = {"keys and values": PromptedClassifier, "tokens": TokenForm}
 
 

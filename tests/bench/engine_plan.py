@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 
 SHORT = Plan((TINY,), ("float32", "bfloat16"), (2, 4), 4, compiled=False, rounds=(2, 2))
 ON_CPU = Plan((TINY, BASE), ("float32", "bfloat16"), (1, 8, 16, 32), 16)
-ON_CUDA = Plan((TINY, BASE), ("bfloat16",), (1, 8, 64, 256), 64, ratios=CUDA_RATIOS)
+ON_CUDA = Plan((BASE,), ("bfloat16",), (1, 8, 64), 64, ratios=CUDA_RATIOS, seconds=8.0)
 
 
 def plan_of(settings: Settings) -> Plan:

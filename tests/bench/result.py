@@ -5,7 +5,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,16 @@ def conditions(*, short: bool) -> dict[str, Any]:
         "accelerator": torch.cuda.get_device_name() if cuda else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _installed(name) for name in PACKAGES},
         "load_before": os.getloadavg()[0],
     }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def cpu_name() -> str:
