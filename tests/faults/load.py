@@ -1,11 +1,13 @@
 """Requests that go on in a thread of their own while something is broken."""
 
 import asyncio
+import gc
 import itertools
 import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 from clients.loadgen import Ask, Outcome, Predicting, run_load
@@ -43,11 +45,13 @@ class Load:
         self._run = run
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="load")
-        self._num_answered = 0
+        self._num_sent = self._num_answered = 0
         self._began = 0.0
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
+        gc.collect()
+        gc.freeze()  # or the collector stops this load for a third of a second, now and then
         self._thread.start()
         return self
 
@@ -63,6 +67,14 @@ class Load:
         wait_until(
             f"{count} more answers came",
             lambda: self._num_answered >= wanted or not self._thread.is_alive(),
+            timeout_s=120,
+        )
+
+    def wait_until_caught_up(self, most_open: int) -> None:
+        """Return once at most so many requests wait for their answer."""
+        wait_until(
+            f"all but {most_open} requests are answered",
+            lambda: self._num_sent - self._num_answered <= most_open,
             timeout_s=120,
         )
 
@@ -107,29 +119,33 @@ class Load:
     async def _ask(self) -> Sequence[Outcome]:
         async with self._scene.async_client() as client:
             self._began = time.perf_counter()
-            return await self._run(_Counting(client, self._count), self._asks())
+            return await self._run(_Counting(client, self), self._asks())
 
     def _asks(self) -> Iterator[Ask]:
         return itertools.takewhile(lambda _: not self._end.is_set(), itertools.cycle(ASKS))
 
-    def _count(self) -> None:
-        self._num_answered += 1
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request as sent, and as answered or refused when the block ends."""
+        self._num_sent += 1
+        try:
+            yield
+        finally:
+            self._num_answered += 1
 
 
 class _Counting:
-    """A client whose answers and refusals are counted as they come."""
+    """A client whose requests a load counts."""
 
-    def __init__(self, client: Predicting, count: Callable[[], None]) -> None:
+    def __init__(self, client: Predicting, load: Load) -> None:
         self._client = client
-        self._count = count
+        self._load = load
 
     async def predict_with_batch(
         self, image: bytes, *, task: str, top_k: int
     ) -> tuple[Answer, BatchInfo | None]:
-        try:
+        with self._load.counted():
             return await self._client.predict_with_batch(image, task=task, top_k=top_k)
-        finally:
-            self._count()
 
 
 def steady(scene: Scene, rate_per_s: float) -> Load:

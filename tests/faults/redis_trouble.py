@@ -1,5 +1,6 @@
 """Redis killed, emptied, slow, black-holed and full under load: nobody notices for long."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
+from clients.loadgen import Outcome
 from tests.faults.load import Load, steady
 from tests.faults.percentile import latency_ms
 from tests.faults.row import Row
@@ -84,11 +86,13 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     """Break Redis in every way while all tasks are asked, and mend it again."""
     with steady(scene, sizes.rate_per_s) as load:
         load.wait_for_more(round(sizes.rate_per_s * _SETTLING_S))
-        trials = {
-            name: [_try(scene, breaks, sizes.phase_s) for _ in range(sizes.pairs)]
-            for name, breaks in FAULTS.items()
-        }
-    ratios = {name: _ratio(load, some) for name, some in trials.items()}
+        trials: dict[str, list[_Trial]] = {name: [] for name in FAULTS}
+        for _ in range(sizes.pairs):
+            for name, breaks in FAULTS.items():
+                trials[name].append(_try(scene, breaks, sizes.phase_s))
+    before = latency_ms(_before(load, list(itertools.chain(*trials.values()))), 0.99)
+    during = {name: latency_ms(_during(load, some), 0.99) for name, some in trials.items()}
+    ratios = {name: found / before for name, found in during.items()}
     recoveries = {name: max(one.recovery_s for one in some) for name, some in trials.items()}
     must_be_0 = {
         "failed": len(load.failed()),
@@ -110,7 +114,9 @@ def run(scene: Scene, sizes: Sizes) -> Row:
             "failures": load.errors(),
             "seconds_before_and_during": sizes.phase_s,
             "pairs_of_each": sizes.pairs,
-            "p99_ms_before_and_during": {
+            "p99_ms_before_all": round(before, 2),
+            "p99_ms_during": {name: round(found, 2) for name, found in during.items()},
+            "p99_ms_before_and_during_each": {
                 name: [_p99s_ms(load, one) for one in some] for name, some in trials.items()
             },
         },
@@ -146,14 +152,14 @@ def _mend(scene: Scene) -> float:
     return time.perf_counter() - mended
 
 
-def _ratio(load: Load, trials: Sequence[_Trial]) -> float:
-    """Return the p99 during over the p99 before, of all trials together."""
-    before = [one for trial in trials for one in load.between(trial.began, trial.broken)]
-    during = [one for trial in trials for one in load.between(trial.broken, trial.mended)]
-    return latency_ms(during, 0.99) / latency_ms(before, 0.99)
+def _before(load: Load, trials: Sequence[_Trial]) -> list[Outcome]:
+    return [one for trial in trials for one in load.between(trial.began, trial.broken)]
+
+
+def _during(load: Load, trials: Sequence[_Trial]) -> list[Outcome]:
+    return [one for trial in trials for one in load.between(trial.broken, trial.mended)]
 
 
 def _p99s_ms(load: Load, trial: _Trial) -> list[float]:
-    before = load.between(trial.began, trial.broken)
-    during = load.between(trial.broken, trial.mended)
-    return [round(latency_ms(some, 0.99), 2) for some in (before, during)]
+    phases = _before(load, [trial]), _during(load, [trial])
+    return [round(latency_ms(some, 0.99), 2) for some in phases]

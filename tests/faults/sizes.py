@@ -12,7 +12,8 @@ class Sizes:
     Attributes:
         changes: publishes, canaries, promotions and rollbacks under load.
         rate_per_s: of the steady load, well below what two cores can answer.
-        pairs: how often each fault of Redis comes, with a phase before it and one during it.
+        pairs: how often each fault of Redis comes, with a phase before it and one during it; those
+            before all of them are compared with those during each.
         phase_s: seconds of each such phase.
         kills: of the worker.
         stopped: the changes whose publisher dies; none for all there are.
@@ -50,7 +51,7 @@ LONG = Sizes(
     changes=1000,
     rate_per_s=40,
     pairs=2,
-    phase_s=6,
+    phase_s=7.5,
     kills=20,
     stopped=(),
     ends=(End.KILLED, End.REFUSED, End.TORN),

@@ -28,7 +28,7 @@ class _Kill:
 def run(scene: Scene, sizes: Sizes) -> Row:
     """Kill the worker again and again; account for every request that is not answered."""
     with steady(scene, sizes.rate_per_s) as steadily, callers(scene, _CALLERS) as waiting:
-        kills = [_kill(scene, waiting) for _ in range(sizes.kills)]
+        kills = [_kill(scene, steadily, waiting) for _ in range(sizes.kills)]
         waiting.wait_for_more(2 * _CALLERS)
     loads = (steadily, waiting)
     failed = [(load, one) for load in loads for one in load.failed()]
@@ -62,9 +62,13 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     )
 
 
-def _kill(scene: Scene, load: Load) -> _Kill:
-    """Kill the worker while it is busy; return once another one is ready."""
-    load.wait_for_more(2 * _CALLERS)
+def _kill(scene: Scene, steadily: Load, waiting: Load) -> _Kill:
+    """Kill the worker while it is busy; return once another one is ready.
+
+    What came while the last one was down is answered first, or the wait would grow without end.
+    """
+    steadily.wait_until_caught_up(2 * _CALLERS)
+    waiting.wait_for_more(2 * _CALLERS)
     worker = scene.processes()["worker"]
     at = time.perf_counter()
     worker.kill()
