@@ -52,6 +52,7 @@ class Cell:
         init: facts of the first prompts, of seed 0.
         observed: what observers found between the epochs of seed 0.
         device: that computed it.
+        versions: of the packages that did, by name.
     """
 
     task: str
@@ -65,3 +66,4 @@ class Cell:
     init: dict[str, Any]
     observed: dict[str, list[Any]]
     device: str = "unknown"
+    versions: dict[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from trainer.reproduce.arm import Cell
 from trainer.reproduce.results import Key, Results
 
 
@@ -24,7 +25,7 @@ def conditions_of(results: Results, arms: tuple[str, ...]) -> tuple[str, ...]:
         f"{_listed(recipe['select'] for recipe in recipes)} epoch; share of the training images: "
         f"{_listed(shares)}; computed in "
         f"{_listed(recipe['compute']['precision'] for recipe in recipes)} on "
-        f"{_listed(cell.device for cell in cells)}.",
+        f"{_listed(cell.device for cell in cells)} by {_listed(_software(cell) for cell in cells)}.",
         "Optimiser settings were chosen on the validation split with seed 0; the test set was "
         "scored once per seed, after the last epoch, and chose nothing.",
         *_chosen(results, keys),
@@ -38,6 +39,10 @@ def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
         by_arm.setdefault(key[2], set()).add(results.cells[key].chosen["lr"])
     texts = [f"{arm} {_listed(f'{lr:g}' for lr in sorted(rates))}" for arm, rates in by_arm.items()]
     yield f"Learning rates chosen: {'; '.join(texts)}."
+
+
+def _software(cell: Cell) -> str:
+    return " and ".join(f"{name} {version}" for name, version in cell.versions.items()) or "unknown"
 
 
 def _listed(values: Iterable[Any]) -> str:

@@ -6,6 +6,7 @@ Everything is kept in folders, so that a study which was stopped goes on where i
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, floa
         init=runs[0]["init"],
         observed=runs[0]["observed"],
         device=runs[0]["device"],
+        versions={name: version(name) for name in ("torch", "timm")},
     )
     content = {"asked": _asked(bench, task, arm), "cell": asdict(cell)}
     durable.write(folder / CELL, json.dumps(content, indent=1).encode())

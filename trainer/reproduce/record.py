@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from trainer.reproduce.study import Study
 def write_record(study: Study, out: Path, command: str, *, is_new: bool) -> Iterator[Path]:
     """Write `<backbone>.json` for every backbone measured and yield its path.
 
-    It holds `command`, `backbone`, `epochs`, `seeds`, `versions`, `device`, `date` (none: equal
-    measurements give equal bytes) and `cells`, each with its `recipe` and the `cell` as `Cell`
-    describes it; `read_results` reads it again.
+    It holds `command`, `backbone`, `epochs`, `seeds`, `device`, `date` (none: equal measurements
+    give equal bytes) and `cells`, each with its `recipe` and the `cell` as `Cell` describes it;
+    `read_results` reads it again.
 
     Args:
         study: whose arms are recorded.
@@ -42,7 +41,6 @@ def _record(results: Results, keys: list[Key], command: str) -> dict[str, Any]:
         "backbone": keys[0][0],
         "epochs": sorted({recipe["optim"]["epochs"] for recipe in recipes}),
         "seeds": sorted({len(cell.test_accuracies) for cell in cells}),
-        "versions": {name: version(name) for name in ("torch", "timm")},
         "device": sorted({cell.device for cell in cells}),
         "date": None,
         "cells": [
