@@ -49,7 +49,7 @@ class Sizes:
 
 LONG = Sizes(
     changes=1000,
-    rate_per_s=40,
+    rate_per_s=25,
     pairs=2,
     phase_s=7.5,
     kills=20,
@@ -67,7 +67,7 @@ LONG = Sizes(
 )
 SHORT = Sizes(
     changes=200,
-    rate_per_s=40,
+    rate_per_s=25,
     pairs=1,
     phase_s=5,
     kills=4,
