@@ -1,7 +1,7 @@
 """What a caller shows with each request: a tenant's key, TorchServe's token. Knows no routes.
 
 Tokens run out. One that is read from a file is read again when the service refuses it, and the call
-is sent once more, so that whoever replaces the file interrupts nobody.
+is sent again, so that whoever replaces the file interrupts nobody.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from serving.protocol import KEY_HEADER
 
 _LOOK_S = 0.01
 _LOOKS = 100
+"""A refused call looks for another token so often, and waits so long in between."""
 
 
 class Credentials(httpx.Auth):
@@ -49,15 +50,19 @@ class Credentials(httpx.Auth):
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send a request with what we have, and once more with a new token if there is one."""
+        """Send a request with what we have, and again with each new token while it is refused."""
         shown = self._token
         response = yield self._prepared(request)
         response.read()
-        for _ in range(self._looks_after(response)):
-            if self._renewed(shown):
-                yield self._prepared(request)
+        for _ in range(_LOOKS):
+            if not self._may_be_renewed(response):
                 return
-            time.sleep(_LOOK_S)
+            if self._renewed(shown):
+                shown = self._token
+                response = yield self._prepared(request)
+                response.read()
+            else:
+                time.sleep(_LOOK_S)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -66,21 +71,27 @@ class Credentials(httpx.Auth):
         shown = self._token
         response = yield self._prepared(request)
         await response.aread()
-        for _ in range(self._looks_after(response)):
-            if self._renewed(shown):
-                yield self._prepared(request)
+        for _ in range(_LOOKS):
+            if not self._may_be_renewed(response):
                 return
-            await asyncio.sleep(_LOOK_S)
+            if self._renewed(shown):
+                shown = self._token
+                response = yield self._prepared(request)
+                await response.aread()
+            else:
+                await asyncio.sleep(_LOOK_S)
 
     def _prepared(self, request: httpx.Request) -> httpx.Request:
         if self._api_key is not None:
             request.headers[KEY_HEADER] = self._api_key
         return self._with_token(request)
 
-    def _looks_after(self, response: httpx.Response) -> int:
-        """Return how often the file is looked at: TorchServe knows a new token before the file."""
-        refused = self._file is not None and is_bad_token(response.status_code, response.content)
-        return _LOOKS if refused else 0
+    def _may_be_renewed(self, response: httpx.Response) -> bool:
+        """Return whether the token was refused, and a file may soon hold another.
+
+        TorchServe knows a new token before the file does.
+        """
+        return self._file is not None and is_bad_token(response.status_code, response.content)
 
     def _renewed(self, shown: str | None) -> bool:
         """Read the file, and return whether it holds another token than the one shown."""

@@ -50,8 +50,8 @@ class Sizes:
 LONG = Sizes(
     changes=1000,
     rate_per_s=25,
-    pairs=2,
-    phase_s=7.5,
+    pairs=3,
+    phase_s=5,
     kills=20,
     stopped=(),
     ends=(End.KILLED, End.REFUSED, End.TORN),
@@ -62,7 +62,7 @@ LONG = Sizes(
     cycles=100_000,
     load_s=1800,
     saturation_s=10,
-    doors=20,
+    doors=10,
     floods=5,
 )
 SHORT = Sizes(

@@ -25,7 +25,8 @@ def conditions_of(results: Results, arms: tuple[str, ...]) -> tuple[str, ...]:
         f"{_listed(recipe['select'] for recipe in recipes)} epoch; share of the training images: "
         f"{_listed(shares)}; computed in "
         f"{_listed(recipe['compute']['precision'] for recipe in recipes)} on "
-        f"{_listed(cell.device for cell in cells)} by {_listed(_software(cell) for cell in cells)}.",
+        f"{_listed(cell.device for cell in cells)} by "
+        f"{_listed(_software(cell) for cell in cells)}.",
         "Optimiser settings were chosen on the validation split with seed 0; the test set was "
         "scored once per seed, after the last epoch, and chose nothing.",
         *_chosen(results, keys),

@@ -10,7 +10,7 @@ from fake_service import FakeService, failure
 from clients.client import AsyncClient, Client
 from clients.credentials import Credentials, read_token
 from clients.errors import BadKey, BadRequest, RateLimited
-from serving.protocol import ErrorCode
+from serving.protocol import Answer, ErrorCode
 
 REFUSED = {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed."}
 
@@ -97,6 +97,31 @@ def test_a_refusal_that_comes_after_another_call_has_read_the_new_token_is_no_fa
 
     asyncio.run(ask())
     assert sorted(guarded.shown) == ["Bearer first"] * 2 + ["Bearer second"] * 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_token_that_is_replaced_twice_in_one_call_is_read_twice(guarded, token_file, is_async):
+    replacements = iter(["second", "third"])
+
+    def replaced_meanwhile(request: httpx.Request) -> httpx.Response:
+        if (name := next(replacements, None)) is not None:
+            guarded.good = name
+            token_file.write_text(name)
+        return guarded.handle(request)
+
+    transport = httpx.MockTransport(replaced_meanwhile)
+
+    async def ask() -> Answer:
+        async with AsyncClient(transport=transport, token_file=token_file) as client:
+            return await client.predict(b"x", task="digits")
+
+    if is_async:
+        answer = asyncio.run(ask())
+    else:
+        with Client(transport=transport, token_file=token_file) as client:
+            answer = client.predict(b"x", task="digits")
+    assert answer.task == "digits"
+    assert guarded.shown == ["Bearer first", "Bearer second", "Bearer third"]
 
 
 def test_a_token_that_nobody_replaced_is_shown_once_and_told(guarded, token_file, call):
