@@ -66,7 +66,8 @@ class Admission:
         return rows
 
     def close(self) -> None:
-        """Let the thread go that follows the tenants."""
+        """Let go of the threads that follow the tenants and ask for their limits."""
+        self._limit.close()
         if self._tenants is not None:
             self._tenants.close()
 

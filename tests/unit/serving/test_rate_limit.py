@@ -1,5 +1,7 @@
 """No tenant gets more than his rate, in one process or in several, with Redis or without."""
 
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from adapters.rate_limit import Grant, SharedLimit
 from serving.rate_limit import RateLimit
 from serving.tenants import Tenant
+from tests.waiting import wait_until
 
 
 class Clock:
@@ -43,6 +46,11 @@ class MemoryLimit(SharedLimit):
 
 def tenant(name: str = "team-a", rate: float = 10.0, burst: int = 5) -> Tenant:
     return Tenant(name=name, keys=(), tasks=(), requests_per_s=rate, burst=burst)
+
+
+def patient(shared: SharedLimit | None, clock: Clock) -> RateLimit:
+    """Return a limit that always waits for the shared bucket, however busy the machine is."""
+    return RateLimit(shared, clock=clock, patience_s=60.0)
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def test_over_any_time_no_more_than_the_burst_and_the_rate(
     steps: Sequence[tuple[float, int]], rate: float, burst: int, with_redis: bool
 ) -> None:
     clock = Clock()
-    limit = RateLimit(MemoryLimit(clock) if with_redis else None, clock=clock)
+    limit = patient(MemoryLimit(clock) if with_redis else None, clock)
     who, taken = tenant(rate=rate, burst=burst), [(clock.now, 0)]
     for pause, rows in steps:
         clock.now += pause
@@ -115,14 +123,14 @@ def test_over_any_time_no_more_than_the_burst_and_the_rate(
 @given(rate=st.floats(1, 500), burst=st.integers(1, 50), share=st.floats(0.1, 0.99))
 def test_who_stays_below_his_rate_is_never_refused(rate: float, burst: int, share: float) -> None:
     clock = Clock()
-    limit = RateLimit(MemoryLimit(clock), clock=clock)
+    limit = patient(MemoryLimit(clock), clock)
     for _ in range(300):
         clock.now += 1 / (rate * share)
         assert limit.take(tenant(rate=rate, burst=burst), 1).granted == 1
 
 
 def test_several_processes_together_keep_to_one_rate(clock: Clock, shared: MemoryLimit) -> None:
-    limits = [RateLimit(shared, clock=clock) for _ in range(4)]
+    limits = [patient(shared, clock) for _ in range(4)]
     who, passed = tenant(rate=100.0, burst=20), 0
     for _ in range(1000):
         clock.now += 0.01
@@ -131,7 +139,7 @@ def test_several_processes_together_keep_to_one_rate(clock: Clock, shared: Memor
 
 
 def test_without_redis_each_process_limits_on_its_own(clock: Clock, shared: MemoryLimit) -> None:
-    limit, who = RateLimit(shared, clock=clock), tenant(rate=100.0, burst=20)
+    limit, who = patient(shared, clock), tenant(rate=100.0, burst=20)
     shared.is_dead = True
     passed = 0
     for _ in range(1000):
@@ -141,16 +149,52 @@ def test_without_redis_each_process_limits_on_its_own(clock: Clock, shared: Memo
 
 
 def test_a_redis_that_dies_gives_nobody_a_second_burst(clock: Clock, shared: MemoryLimit) -> None:
-    limit = RateLimit(shared, clock=clock)
+    limit = patient(shared, clock)
     assert limit.take(tenant(), 5).granted == 5
     shared.is_dead = True
     assert limit.take(tenant(), 5).granted == 0
 
 
+class SlowLimit(MemoryLimit):
+    """Answers when it is let."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.may_answer = threading.Event()
+
+    def take(self, name: str, *, rate: float, burst: int, count: int) -> Grant | None:
+        self.may_answer.wait(60)
+        return super().take(name, rate=rate, burst=burst, count=count)
+
+
+def test_rows_wait_for_a_slow_redis_once_and_briefly_and_its_late_answer_is_used(
+    clock: Clock,
+) -> None:
+    shared, who = SlowLimit(clock), tenant(rate=100.0, burst=50)
+    limit = RateLimit(shared, clock=clock, patience_s=0.2)
+    began = time.monotonic()
+    assert [limit.take(who, 1).granted for _ in range(20)] == [1] * 20
+    assert 0.2 <= time.monotonic() - began < 2
+    shared.may_answer.set()
+    wait_until("Redis has answered", lambda: bool(shared.asked))
+    clock.now += 1
+    assert [limit.take(who, 1).granted for _ in range(10)] == [1] * 10
+    limit.close()
+    assert shared.asked == [10]
+
+
+def test_a_slow_redis_gives_nobody_more_than_his_rate(clock: Clock) -> None:
+    shared, who = SlowLimit(clock), tenant(rate=10.0, burst=5)
+    limit = RateLimit(shared, clock=clock, patience_s=0.0)
+    assert [limit.take(who, 3).granted for _ in range(3)] == [3, 2, 0]
+    shared.may_answer.set()
+    limit.close()
+
+
 def test_redis_is_asked_once_for_many_rows_and_seldom_below_the_limit(
     clock: Clock, shared: MemoryLimit
 ) -> None:
-    limit, who = RateLimit(shared, clock=clock), tenant(rate=1000.0, burst=1000)
+    limit, who = patient(shared, clock), tenant(rate=1000.0, burst=1000)
     limit.take(who, 32)
     assert shared.asked == [100]
     for _ in range(900):
@@ -160,7 +204,7 @@ def test_redis_is_asked_once_for_many_rows_and_seldom_below_the_limit(
 
 
 def test_a_flood_does_not_reach_redis(clock: Clock, shared: MemoryLimit) -> None:
-    limit, who = RateLimit(shared, clock=clock), tenant(rate=10.0, burst=10)
+    limit, who = patient(shared, clock), tenant(rate=10.0, burst=10)
     for _ in range(1000):
         clock.now += 0.001
         limit.take(who, 32)
@@ -170,7 +214,7 @@ def test_a_flood_does_not_reach_redis(clock: Clock, shared: MemoryLimit) -> None
 def test_while_the_shared_bucket_is_known_to_be_empty_nobody_asks(
     clock: Clock, shared: MemoryLimit
 ) -> None:
-    others, here = RateLimit(shared, clock=clock), RateLimit(shared, clock=clock)
+    others, here = patient(shared, clock), patient(shared, clock)
     who = tenant(rate=10.0, burst=5)
     others.take(who, 5)
     assert here.take(who, 1) == Grant(0, pytest.approx(0.1))
@@ -188,7 +232,7 @@ def test_while_the_shared_bucket_is_known_to_be_empty_nobody_asks(
 def test_a_batch_of_any_size_costs_one_command_at_most(
     clock: Clock, shared: MemoryLimit, rows: Any
 ) -> None:
-    limit = RateLimit(shared, clock=clock)
+    limit = patient(shared, clock)
     for _ in range(50):
         before = len(shared.asked)
         limit.take(tenant(rate=200.0, burst=100), rows)
