@@ -19,9 +19,14 @@ MAX_UNKNOWN_TASKS = 1024
 NEVER = float("-inf")
 
 
+RENEWED_AFTER = 0.5
+"""Share of its lifetime after which a pointer that is asked for should be looked up again."""
+
+
 class _Known(NamedTuple):
     pointer: Pointer
     fresh_until: float
+    renewed_from: float = NEVER
 
 
 class PointerMemory:
@@ -61,6 +66,15 @@ class PointerMemory:
             raise TaskNotFound(f"task {task!r} was not published a moment ago; try again later")
         return None
 
+    def should_be_renewed(self, task: str) -> bool:
+        """Return whether a fresh pointer is to be looked up before it is old; says so once."""
+        with self._lock:
+            known = self._known.get(task)
+            if known is None or not known.renewed_from <= self._clock() < known.fresh_until:
+                return False
+            self._known[task] = known._replace(renewed_from=known.fresh_until)
+            return True
+
     def last(self, task: str) -> Pointer | None:
         """Return the task's last known pointer, however old."""
         known = self._known.get(task)
@@ -75,23 +89,15 @@ class PointerMemory:
         Raises:
             TaskNotFound: and whatever else `find` raises, for all who wait.
         """
-        with self._lock:
-            found = self.fresh(task)  # again: somebody may just have looked it up
-            if found is not None:
-                return found
-            running = self._look_ups.get(task)
-            mine: Future[Pointer] = self._look_ups.setdefault(task, Future())
-        if running is not None:
-            return running.result()
-        try:
-            pointer = find()
-        except BaseException as error:
-            self._end(task, mine, None, is_unknown=isinstance(error, TaskNotFound))
-            mine.set_exception(error)
-            raise
-        self._end(task, mine, pointer)
-        mine.set_result(pointer)
-        return pointer
+        return self._look_up(task, find, is_fresh_enough=True)
+
+    def renew(self, task: str, find: Callable[[], Pointer]) -> Pointer:
+        """Do what `look_up` does, even if the pointer is fresh.
+
+        Raises:
+            TaskNotFound: and whatever else `find` raises, for all who wait.
+        """
+        return self._look_up(task, find, is_fresh_enough=False)
 
     def expire(self, task: str, newest: Pointer | None = None) -> None:
         """Let the next who asks for the task look it up.
@@ -115,6 +121,26 @@ class PointerMemory:
             for task, known in self._known.items():
                 self._known[task] = known._replace(fresh_until=NEVER)
 
+    def _look_up(self, task: str, find: Callable[[], Pointer], *, is_fresh_enough: bool) -> Pointer:
+        with self._lock:
+            # again: somebody may just have looked it up
+            found = self.fresh(task) if is_fresh_enough else None
+            if found is not None:
+                return found
+            running = self._look_ups.get(task)
+            mine: Future[Pointer] = self._look_ups.setdefault(task, Future())
+        if running is not None:
+            return running.result()
+        try:
+            pointer = find()
+        except BaseException as error:
+            self._end(task, mine, None, is_unknown=isinstance(error, TaskNotFound))
+            mine.set_exception(error)
+            raise
+        self._end(task, mine, pointer)
+        mine.set_result(pointer)
+        return pointer
+
     def _end(
         self,
         task: str,
@@ -130,10 +156,14 @@ class PointerMemory:
                 return
             del self._look_ups[task]
             if pointer is not None:
-                self._known[task] = _Known(pointer, self._clock() + self._lifetime_s())
+                self._known[task] = self._learned(pointer)
                 self._unknown.pop(task, None)
             elif is_unknown:
                 self._known.pop(task, None)
                 self._unknown[task] = self._clock() + self._absence_s()
                 if len(self._unknown) > MAX_UNKNOWN_TASKS:
                     self._unknown.popitem(last=False)
+
+    def _learned(self, pointer: Pointer) -> _Known:
+        now, lifetime_s = self._clock(), self._lifetime_s()
+        return _Known(pointer, now + lifetime_s, now + RENEWED_AFTER * lifetime_s)

@@ -82,6 +82,28 @@ def test_between_two_changes_neither_redis_nor_the_store_is_asked(
     assert raw.info("commandstats")["cmdstat_eval"]["calls"] == asked_before
 
 
+def test_a_pointer_that_is_asked_for_is_renewed_beside_its_requests(
+    service: CachedStore, publisher: CachedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached_store, "WATCHED_TTL_S", 1.0)
+    assert is_seen(service, publisher.publish(FIRST))
+    look_ups: list[str] = []
+    get_pointer = AdapterCache.get_pointer
+
+    def slowly(cache: AdapterCache, task: str) -> Pointer | None:
+        look_ups.append(threading.current_thread().name)
+        time.sleep(0.1)
+        return get_pointer(cache, task)
+
+    monkeypatch.setattr(AdapterCache, "get_pointer", slowly)
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        service.current("pets")
+        time.sleep(0.005)
+    assert len(look_ups) >= 3
+    assert {name.partition("_")[0] for name in look_ups} == {"renew"}
+
+
 def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
     service: CachedStore, publisher: CachedStore
 ) -> None:

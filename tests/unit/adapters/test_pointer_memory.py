@@ -1,11 +1,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from adapters.errors import StoreUnavailable, TaskNotFound
-from adapters.pointer_memory import MAX_UNKNOWN_TASKS, PointerMemory
+from adapters.pointer_memory import MAX_UNKNOWN_TASKS, RENEWED_AFTER, PointerMemory
 from adapters.record import Pointer
 
 OLD, NEW = (Pointer(version=f"{i:064x}", sequence=i) for i in (1, 2))
@@ -65,6 +66,28 @@ def test_a_pointer_is_fresh_for_its_lifetime_and_known_for_ever(memory: Memory) 
     memory.now += 0.01
     assert memory.fresh("pets") is None
     assert memory.last("pets") == OLD
+
+
+def test_in_the_second_half_of_its_life_one_is_told_to_renew_a_pointer(memory: Memory) -> None:
+    assert not memory.should_be_renewed("pets")
+    memory.look_up("pets", lambda: OLD)
+    memory.now += RENEWED_AFTER * LIFETIME_S - 0.01
+    assert not memory.should_be_renewed("pets")
+    memory.now += 0.01
+    assert [memory.should_be_renewed("pets") for _ in range(3)] == [True, False, False]
+    assert memory.renew("pets", lambda: NEW) == memory.fresh("pets") == NEW
+    memory.now += LIFETIME_S - 0.01
+    assert memory.fresh("pets") == NEW
+    assert memory.should_be_renewed("pets")
+
+
+@pytest.mark.parametrize("forget", [lambda m: m.expire("pets"), lambda m: m.expire_all()])
+def test_what_is_out_of_date_is_not_renewed_but_looked_up(memory: Memory, forget: Any) -> None:
+    memory.look_up("pets", lambda: OLD)
+    memory.now += RENEWED_AFTER * LIFETIME_S
+    forget(memory)
+    assert not memory.should_be_renewed("pets")
+    assert memory.look_up("pets", lambda: NEW) == NEW
 
 
 @pytest.mark.parametrize("outcome", [OLD, StoreUnavailable("gone"), TaskNotFound("pets")])

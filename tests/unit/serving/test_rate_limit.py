@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis import Redis
 
 from adapters.rate_limit import Grant, SharedLimit
 from serving.rate_limit import RateLimit
@@ -27,6 +28,7 @@ class MemoryLimit(SharedLimit):
     """What Redis does, in a dict; counts how often it is asked, and can be switched off."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__(Redis())
         self.clock = clock
         self.tokens: dict[str, tuple[float, float]] = {}
         self.asked: list[int] = []
