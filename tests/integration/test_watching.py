@@ -86,7 +86,9 @@ def test_a_pointer_that_is_asked_for_is_renewed_beside_its_requests(
     service: CachedStore, publisher: CachedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached_store, "WATCHED_TTL_S", 1.0)
-    assert is_seen(service, publisher.publish(FIRST))
+    pointer = publisher.publish(FIRST)
+    time.sleep(0.2)  # the announcement is heard
+    assert is_seen(service, pointer)
     look_ups: list[str] = []
     get_pointer = AdapterCache.get_pointer
 
