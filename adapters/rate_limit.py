@@ -3,7 +3,7 @@
 One number per name: the moment at which its bucket would be full again (the generic cell rate
 algorithm). It lies at most `burst / rate` seconds ahead, and its key expires when it is past, so
 Redis holds nothing of those who ask little. Redis' own clock counts. Nothing here raises, and
-a Redis that is gone costs the request path one timeout: a thread asks whether it is back.
+a Redis that is gone costs its caller one timeout: a thread asks whether it is back.
 """
 
 import logging
