@@ -51,7 +51,7 @@ LONG = Sizes(
     changes=1000,
     rate_per_s=25,
     pairs=3,
-    phase_s=5,
+    phase_s=4,
     kills=20,
     stopped=(),
     ends=(End.KILLED, End.REFUSED, End.TORN),
@@ -63,7 +63,7 @@ LONG = Sizes(
     load_s=1800,
     saturation_s=10,
     doors=10,
-    floods=5,
+    floods=4,
 )
 SHORT = Sizes(
     changes=200,
