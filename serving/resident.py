@@ -13,6 +13,7 @@ from torch import Tensor
 from adapters.adapter import Adapter, AdapterMeta
 from adapters.backbone import Backbone
 from adapters.prompting import prefix_of
+from adapters.spec import BackboneSpec, Pooling
 from serving.backend import Form
 
 
@@ -79,8 +80,15 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     form = Form(
         num_tokens=0 if tokens is None else len(tokens),
         shallow=prompts is not None and not adapter.is_deep,
-        pooling=read_out.pooling,
+        pooling=_pooling(read_out, has_prompts=prompts is not None),
         final_norm=read_out.final_norm,
     )
     head_weight, head_bias = placed(adapter.head_weight), placed(adapter.head_bias)
     return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)
+
+
+def _pooling(read_out: BackboneSpec, *, has_prompts: bool) -> Pooling:
+    """Return what is averaged: without prompts there are none to average with the patches."""
+    if read_out.pooling == "mean-with-prompts" and not has_prompts:
+        return "mean"
+    return read_out.pooling

@@ -28,6 +28,7 @@ FORMS = [
     {"method": "spt-deep", "prompts": 7, "pooling": "cls"},
     {"method": "spt-deep", "prompts": 4, "pooling": "mean"},
     {"method": "spt-deep", "prompts": 4, "pooling": "mean-with-prompts"},
+    {"method": "linear", "prompts": 0, "pooling": "mean-with-prompts"},
     {"method": "spt-shallow", "prompts": 6, "pooling": "cls"},
     {"method": "spt-shallow", "prompts": 6, "pooling": "mean-with-prompts"},
     {"method": "linear", "prompts": 0, "pooling": "cls"},
