@@ -114,3 +114,4 @@ def test_the_run_of_the_first_seed_holds_its_artifact(arm: Arm, data: Path, tmp_
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test_accuracy"] == cell.test_accuracies[0]
     assert cell.device == "cpu"
+    assert set(cell.versions) == {"torch", "timm"}
