@@ -36,6 +36,7 @@ from serving.protocol import (
 )
 from serving.request import Request, parse_request, read_header
 from serving.stop_mark import StopMark
+from serving.worker_log import log_warnings
 
 Body = Answer | Failure | MultiAnswer
 
@@ -49,6 +50,7 @@ class Handler:
         Raises:
             AdapterError: configuration, backbone or weights are wrong; the worker stops.
         """
+        log_warnings()
         torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)

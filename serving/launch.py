@@ -23,11 +23,14 @@ from serving.drain import drain
 from serving.errors import LaunchError
 from serving.management import is_ready
 from serving.running import RECORD, Running, created, forget, is_recorded, read, write
+from serving.service_log import ServiceLog
 from serving.stop_mark import StopMark
 from serving.tokens import await_tokens, forget_tokens, token_file
 
 _READY_TIMEOUT_S = 600
 _STOP_TIMEOUT_S = 30
+_DEATHS_ENOUGH = 2
+"""A worker that died loading once may have met a passing trouble; TorchServe starts another."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,19 +39,20 @@ def start(launch: Launch) -> Running:
     """Start TorchServe and wait until a worker is ready.
 
     Raises:
-        LaunchError: already running, no Java, no room on the disk, or the worker did not become
-            ready; names the log.
+        LaunchError: already running, no Java, no room on the disk, the worker cannot load, or
+            did not become ready in ten minutes; says why, as far as the log tells.
     """
     if is_recorded(launch.folder) and read(launch.folder).alive():
         record = launch.folder / RECORD
         raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
     _refuse_taken_ports(launch)
+    log = ServiceLog(launch.folder)
     try:
         with _explained(launch.folder):
             running = spawn(launch, write_configuration(launch))
         if launch.token:
             await_tokens(launch.folder)
-        _wait_until_ready(running, launch.folder)
+        _wait_until_ready(running, log)
     except BaseException:
         stop(launch.folder, draining=False)
         raise
@@ -179,12 +183,15 @@ def _refuse_taken_ports(launch: Launch) -> None:
                 )
 
 
-def _wait_until_ready(running: Running, folder: Path) -> None:
+def _wait_until_ready(running: Running, log: ServiceLog) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
-    logs = f"see {folder / 'logs' / 'torchserve.log'} and {folder / 'console.log'}"
+    see = f"see {log.path} and {log.console}"
     while not is_ready(running.management_url, token_file=running.management_token_file):
+        deaths = log.deaths()
+        if len(deaths) >= _DEATHS_ENOUGH:
+            raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
         if not running.alive():
-            raise LaunchError(f"TorchServe ended before its worker was ready; {logs}")
+            raise LaunchError(f"TorchServe ended before its worker was ready; {see}")
         if time.monotonic() > deadline:
-            raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; {logs}")
+            raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; {see}")
         time.sleep(0.2)

@@ -8,7 +8,7 @@ from adapters.backbone import load_backbone
 from adapters.redis_server import RedisServer
 from serving.configure import Launch, free_ports
 from serving.launch import start, stop
-from tests.e2e.service import Service, expecting_engine, publish_all
+from tests.e2e.service import REDIS_PASSWORD, Service, expecting_engine, publish_all
 from tests.waiting import wait_until
 
 
@@ -17,7 +17,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("e2e")
     backbone = load_backbone()
     api, management, metrics = free_ports(3)
-    with RedisServer(root / "redis") as redis:
+    with RedisServer(root / "redis", password=REDIS_PASSWORD) as redis:
         launch = Launch(
             folder=root / "serve",
             store=root / "store",
@@ -26,7 +26,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         )
         source = publish_all(launch.store, redis.url, backbone.spec)
         engine = expecting_engine(backbone, launch.store)
-        service = Service(start(launch), redis, source, engine, backbone)
+        service = Service(launch.folder, start(launch), redis, source, engine, backbone)
         try:
             yield service
         finally:

@@ -38,6 +38,8 @@ from tests.waiting import wait_until
 TASKS = ("deep", "deeper", "shallow", "plain")
 """Tasks whose adapters fit; every one has another form and another number of classes."""
 
+REDIS_PASSWORD = "told-to-nobody"
+
 FOREIGN = "foreign"
 FOREIGN_BACKBONE = "vit_base_patch16_224.augreg_in21k"
 IMAGES = tuple(case.data for case in hostile.good_images())
@@ -45,8 +47,9 @@ IMAGES = tuple(case.data for case in hostile.good_images())
 
 @dataclass(frozen=True)
 class Service:
-    """What runs, and an engine in this process that knows what it must answer."""
+    """What runs in a folder, and an engine in this process that knows what it must answer."""
 
+    folder: Path
     process: Running
     redis: RedisServer
     source: CachedStore
@@ -56,6 +59,10 @@ class Service:
     @property
     def url(self) -> str:
         return self.process.url
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / "torchserve.log"
 
     def is_ready(self) -> bool:
         return readiness.is_ready(

@@ -68,7 +68,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
 
 def _met_in_process(scene: Scene, everything: list[Damaged]) -> Iterator[str]:
     """Yield what went wrong with each, in a store of its own."""
-    source = CachedStore(DirectoryStore(scene.folder.parent / "damaged"))
+    source = CachedStore(DirectoryStore(scene.service.folder.parent / "damaged"))
     first = {task: source.publish(artifact_of(task, 0, scene.spec)).version for task in TASKS}
     engine = expecting_engine(scene.service.backbone, source.store.root)
     for one in everything:

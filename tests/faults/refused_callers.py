@@ -143,7 +143,7 @@ async def _try_doors(scene: Scene) -> list[str]:
     other = await meet(let_in(made_up, token, guest), 403, b"forbidden")
     if real.replace(_THEIRS.encode(), b"") != other.replace(_MADE_UP.encode(), b""):
         found.append(TELLING)
-    rotate(scene.folder, scene.running)
+    rotate(scene.service.folder, scene.running)
     await meet(let_in(theirs, token, scene.keys[HOUSE]), 400, b"InvalidKeyException")
     await meet(theirs, 400, b"InvalidKeyException")
     return found

@@ -50,14 +50,12 @@ class Scene:
     """What runs, and how to reach, break and mend it.
 
     Attributes:
-        folder: of the launch.
         service: what runs, its Redis, and the store as a publisher has it.
         proxy: between Redis and everybody else.
         truth: knows what must be answered.
         keys: of the tenants, by name.
     """
 
-    folder: Path
     service: Service
     proxy: Proxy
     truth: Truth
@@ -159,8 +157,8 @@ def started(folder: Path) -> Iterator[Scene]:
         stack.callback(truth.close)
         launch, keys = _launch(folder, source.store.root, url)
         stack.callback(stop, launch.folder, draining=False)
-        service = Service(start(launch), redis, source, truth.engine, backbone)
-        scene = Scene(launch.folder, service, proxy, truth, keys)
+        service = Service(launch.folder, start(launch), redis, source, truth.engine, backbone)
+        scene = Scene(service, proxy, truth, keys)
         stack.callback(scene.raw_redis.close)
         scene.make_whole()
         yield scene

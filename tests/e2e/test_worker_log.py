@@ -1,0 +1,56 @@
+"""What the worker warns of, and why it failed, is in the log that its launch names."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.codec import encode
+from adapters.store import DirectoryStore
+from clients.errors import ServerFault
+from serving.configure import Launch, free_ports
+from serving.errors import LaunchError
+from serving.launch import start
+from serving.running import is_recorded
+from tests.artifacts import make_adapter
+from tests.e2e.service import IMAGES, REDIS_PASSWORD, TASKS, Service
+from tests.waiting import wait_until
+
+
+def test_the_log_says_why_a_request_met_500(service: Service) -> None:
+    store = service.source.store
+    pointer = store.publish(encode(make_adapter("spoilt", backbone=service.backbone.spec)))
+    artifact = store.files.artifact("spoilt", pointer.version)
+    artifact.chmod(0o600)
+    artifact.write_bytes(artifact.read_bytes()[:-1])
+    with service.client() as client, pytest.raises(ServerFault, match="damaged"):
+        client.predict(IMAGES[0], task="spoilt")
+    said = service.log.read_text()
+    assert "ERROR serving.errors: task spoilt: " in said
+    assert str(artifact) in said
+    assert "Traceback" in said
+
+
+def test_the_log_says_that_redis_is_gone_and_back_without_its_password(
+    service: Service,
+) -> None:
+    begin = len(service.log.read_text())
+    service.redis.stop()
+    with service.client() as client:
+        client.predict(IMAGES[0], task=TASKS[0])
+    wait_until("Redis is missed", lambda: "going on" in service.log.read_text()[begin:])
+    service.redis.start()
+    wait_until("Redis is found", lambda: "again" in service.log.read_text()[begin:])
+    assert REDIS_PASSWORD not in service.log.read_text()
+
+
+def test_a_worker_that_cannot_load_ends_the_start_with_its_reason(tmp_path: Path) -> None:
+    launch = Launch(
+        folder=tmp_path / "serve",
+        store=tmp_path / "store",
+        ports=free_ports(3),
+        settings={"backend": "onnx", "onnx": str(tmp_path / "nothing")},
+    )
+    DirectoryStore(launch.store)
+    with pytest.raises(LaunchError, match=r"cannot load: .*nothing.*torchserve\.log"):
+        start(launch)
+    assert not is_recorded(launch.folder)
