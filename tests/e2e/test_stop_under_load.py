@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -36,9 +37,7 @@ def launch(service: Service, tmp_path: Path) -> Iterator[Launch]:
 
 def beside(service: Service, launch: Launch) -> Service:
     """Return the service of a launch, which answers as the shared one does."""
-    return Service(
-        read(launch.folder), service.redis, service.source, service.engine, service.backbone
-    )
+    return replace(service, folder=launch.folder, process=read(launch.folder))
 
 
 def is_clean(error: ClientError) -> bool:
