@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from adapters.image_limits import ImageLimits
 from adapters.spec import EMBEDDED
+from serving.decoder import DECODE_THREADS
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99
@@ -35,7 +36,7 @@ class ServingConfig(BaseModel):
     preload: tuple[str, ...] | Literal["all"] = Field((), description="tasks loaded at the start")
     load_patience_s: float = Field(2.0, ge=0, description="how long rows wait for a cold adapter")
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
-    decode_threads: int = Field(2, ge=1)
+    decode_threads: int = Field(DECODE_THREADS, ge=1, description="one for each core unless told")
     image_limits: ImageLimits = ImageLimits()
     tenants: Path | None = Field(None, description="file of tenants; None lets everybody ask")
     trusted_keys: tuple[Path, ...] = Field(

@@ -15,7 +15,7 @@ from adapters.image_limits import ImageLimits
 from adapters.spec import BackboneSpec
 from serving.backend import Backend, Example, Form
 from serving.bank import AdapterBank, AdapterKey
-from serving.decoder import Decoder, Wanted
+from serving.decoder import DECODE_THREADS, Decoder, Wanted
 from serving.describe import describe
 from serving.description import Description
 from serving.forward import Launched, Outcome, Row, collect, launch
@@ -72,7 +72,7 @@ class Engine:
         *,
         limits: ImageLimits = ImageLimits(),  # noqa: B008 (frozen)
         max_batch: int = 32,
-        decode_threads: int = 2,
+        decode_threads: int = DECODE_THREADS,
         patience_s: float = 2.0,
         pinned: Collection[str] = (),
     ) -> None:

@@ -22,7 +22,8 @@ def main() -> None:
     for name in args.names or BENCHMARKS:
         result = importlib.import_module(f"tests.bench.bench_{name}").run(settings)
         show(result)
-        print(f"wrote {result.save(settings)} and {draw(result, settings.out)}")
+        saved = result.save(settings)
+        print(f"wrote {saved} and {draw(saved)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,14 +1,14 @@
 """One picture per result: what all of them have in common."""
 
-import os
+import json
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.bench import plots
-from tests.bench.result import Result, cpu_name
 
 _PLOTS = {
     "engine": plots.engine,
@@ -34,23 +34,27 @@ _STYLE = {
 }
 
 
-def draw(result: Result, folder: Path) -> Path:
-    """Draw `<folder>/<name>.png`; return its path.
+def draw(saved: Path) -> Path:
+    """Draw a saved result as `<name>.png` beside it; return the picture's path.
+
+    Args:
+        saved: what `Result.save` wrote, on this machine or another.
 
     Raises:
         KeyError: nobody knows how to draw this result.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{result.name}.png"
+    found = json.loads(saved.read_text())
+    path = saved.with_suffix(".png")
     with mpl.rc_context(_STYLE):
         figure = Figure(layout="constrained")
-        _PLOTS[result.name](figure, result.rows)
-        figure.text(0.005, 0.005, _source(), size=7, color="#7a7a7a")
+        _PLOTS[found["name"]](figure, found["rows"])
+        figure.text(0.005, 0.005, _source(found["conditions"]), size=7, color="#7a7a7a")
         figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
         figure.savefig(path, dpi=150)
     return path
 
 
-def _source() -> str:
-    cores = len(os.sched_getaffinity(0))
-    return f"measured on {shorten(cpu_name(), 60)}, {cores} cores"
+def _source(conditions: dict[str, Any]) -> str:
+    processor = f"{shorten(conditions['cpu'], 60)}, {conditions['cores']} cores"
+    accelerator = conditions["accelerator"]
+    return f"measured on {f'{accelerator}; ' if accelerator else ''}{processor}"

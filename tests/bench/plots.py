@@ -160,10 +160,11 @@ def training(figure: Figure, rows: list[Row]) -> None:
     values = [row["time_over_tokens"] for row in shown]
     axes.barh(names, values, color=BLUE, height=0.6)
     axes.axvline(1, color="#4a4a4a", lw=0.8, ls=":")
+    end = max(1.0, *values)
     for place, row in enumerate(shown):
-        label = f"{row['time_over_tokens']:.2f} ({row['ms_per_image']:,.0f} ms an image)"
-        axes.text(1.02, place, label, va="center", size=7.5)
-    axes.set_xlim(0, 1.5)
+        label = f"{row['time_over_tokens']:.2f} ({row['ms_per_image']:,.3g} ms an image)"
+        axes.text(1.02 * end, place, label, va="center", size=7.5)
+    axes.set_xlim(0, 1.6 * end)
     axes.invert_yaxis()
     axes.set_title("Time of a training step over the token form's")
 

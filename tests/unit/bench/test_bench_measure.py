@@ -96,7 +96,7 @@ def test_a_result_is_printed(capsys: pytest.CaptureFixture[str], name: str) -> N
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_result_is_drawn(tmp_path: Path, name: str) -> None:
-    path = draw(result_of(name), tmp_path)
+    path = draw(result_of(name).save(Settings(tmp_path, short=True)))
     assert path == tmp_path / f"{name}.png"
     with Image.open(path) as picture:
         assert picture.getextrema() != ((255, 255),) * 4
