@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from adapters.image_limits import ImageLimits
 from adapters.spec import EMBEDDED
-from serving.decoder import DECODE_THREADS
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99
 """Share of a task's images whose best class int8 must not change, unless told."""
+
+DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
+"""One for each core, or an accelerator waits for pixels; no machine needs more than 16."""
 
 
 class ServingConfig(BaseModel):

@@ -3,20 +3,16 @@
 Knows nothing of tasks beyond their preprocessing. Axis letters: H W pixels.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
 from adapters.image_limits import ImageLimits
 from adapters.preprocess import Preprocessing, decode_image, to_pixels
-
-DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
-"""One for each core, or an accelerator waits for pixels; no machine needs more than 16."""
 
 Pixels = Float[Tensor, "3 H W"]
 

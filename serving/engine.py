@@ -15,7 +15,8 @@ from adapters.image_limits import ImageLimits
 from adapters.spec import BackboneSpec
 from serving.backend import Backend, Example, Form
 from serving.bank import AdapterBank, AdapterKey
-from serving.decoder import DECODE_THREADS, Decoder, Wanted
+from serving.config import DECODE_THREADS
+from serving.decoder import Decoder, Wanted
 from serving.describe import describe
 from serving.description import Description
 from serving.forward import Launched, Outcome, Row, collect, launch
