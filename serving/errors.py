@@ -108,10 +108,15 @@ _PUBLIC = {
 
 
 def to_wire(error: Exception, task: str | None) -> ErrorBody:
-    """Return the body with which a request that met `error` is answered; log faults of ours."""
+    """Return the body with which a request that met `error` is answered; log faults of ours.
+
+    A service that is not ready is no fault; where nobody foresaw the error, its traceback is
+    logged with it.
+    """
     code = CODES.get(type(error), ErrorCode.INTERNAL)
-    if HTTP_STATUS[code] >= 500:
-        logger.error("task %s: %s", task, error, exc_info=error)
+    if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
+        trace = error if code == ErrorCode.INTERNAL else None
+        logger.error("task %s: %s", task, error, exc_info=trace)
     message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)
     wait_s = error.retry_after_s if isinstance(error, RateLimited | ServiceStopping) else None
     return ErrorBody(code=code, message=message, task=task, retry_after_s=wait_s)

@@ -25,6 +25,7 @@ from adapters.errors import (
 from adapters.store import DirectoryStore
 from serving.errors import (
     CODES,
+    AdapterLoading,
     BadKey,
     BadParameter,
     ConfigError,
@@ -33,6 +34,7 @@ from serving.errors import (
     Forbidden,
     LaunchError,
     RateLimited,
+    ServiceStopping,
     headers_of,
     to_wire,
 )
@@ -110,11 +112,19 @@ def test_faults_are_logged_with_their_cause_and_callers_mistakes_are_not(
     to_wire(BadKey("none"), None)
     to_wire(Forbidden("not yours"), "pets")
     to_wire(RateLimited("no more", retry_after_s=1.0), "pets")
+    to_wire(ServiceStopping("soon"), "pets")
+    to_wire(AdapterLoading("soon"), "pets")
     assert caplog.records == []
     fault = RuntimeError("the cause")
     to_wire(fault, "pets")
     (record,) = caplog.records
     assert (record.levelno, record.exc_info and record.exc_info[1]) == (logging.ERROR, fault)
+
+
+def test_a_fault_that_was_foreseen_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    to_wire(StoreUnavailable("cannot be read"), "pets")
+    (record,) = caplog.records
+    assert (record.message, record.exc_info) == ("task pets: cannot be read", None)
 
 
 def test_a_callers_mistake_is_told_as_it_is() -> None:
