@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import psutil
+
 from tests.faults.load import callers, steady
 from tests.faults.memory import growth, megabytes
 from tests.faults.percentile import latency_ms, percentile
@@ -27,10 +29,11 @@ _WARM_UP: Final = 0.2
 
 @dataclass(frozen=True)
 class _Window:
-    """What was seen in a part of the run."""
+    """What was seen in a part of the run; `cpu_ms` is what one request cost the service."""
 
     at: float
     p50_ms: float
+    cpu_ms: float
     rss_mb: Mapping[str, float]
     asked: int
     failed: int
@@ -48,17 +51,17 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     at = [one.at for one in counted]
     grown = {name: growth(at, [one.rss_mb[name] for one in counted]) for name in counted[0].rss_mb}
     third = len(counted) // 3
-    first, last = (
-        percentile([one.p50_ms for one in some], 0.5)
-        for some in (counted[:third], counted[-third:])
-    )
+    begin, end = counted[:third], counted[-third:]
+    first, last = (percentile([one.p50_ms for one in some], 0.5) for some in (begin, end))
+    costs = [percentile([one.cpu_ms for one in some], 0.5) for some in (begin, end)]
     shown = ", ".join(f"{name} {share:+.2%}" for name, share in grown.items())
     asked = sum(one.asked for one in windows)
     return Row(
         fault=f"{sizes.load_s / 60:g} minutes at {_SHARE:.0%} of saturation",
         goal="memory grows by at most 1% after warm-up, 0 failed, and answers get no slower",
         figure=f"{asked:,} requests at {rate:.0f} a second: memory {shown}; p50 {first:.1f} ms in "
-        f"the first third, {last:.1f} ms in the last",
+        f"the first third, {last:.1f} ms in the last; processor time of a request "
+        f"{costs[0]:.2f} and {costs[1]:.2f} ms",
         must_be_0={
             "failed": sum(one.failed for one in windows),
             "answers that are not their version's": sum(one.wrong for one in windows),
@@ -70,6 +73,8 @@ def run(scene: Scene, sizes: Sizes) -> Row:
             "requests_per_s": round(rate, 1),
             "callers_at_saturation": _CALLERS,
             "left_out_as_warm_up": _WARM_UP,
+            "p50_ms": [round(one.p50_ms, 1) for one in windows],
+            "cpu_ms": [round(one.cpu_ms, 2) for one in windows],
             "megabytes_at_the_end": {name: round(mb, 1) for name, mb in windows[-1].rss_mb.items()},
         },
     )
@@ -86,13 +91,23 @@ def _saturation(scene: Scene, seconds: float) -> float:
 
 
 def _window(scene: Scene, rate_per_s: float, seconds: float, began: float) -> _Window:
+    processes = scene.processes()
+    used_s = _cpu_s(processes)
     with steady(scene, rate_per_s) as load:
         time.sleep(seconds)
+    used_s = _cpu_s(processes) - used_s
     return _Window(
         at=time.perf_counter() - began,
         p50_ms=latency_ms(load.outcomes, 0.5),
-        rss_mb=megabytes(scene.processes()),
+        cpu_ms=1000 * used_s / len(load.outcomes),
+        rss_mb=megabytes(processes),
         asked=len(load.outcomes),
         failed=len(load.failed()),
         wrong=len(scene.truth.wrong(load.said())),
     )
+
+
+def _cpu_s(processes: Mapping[str, psutil.Process]) -> float:
+    """Return the processor time that the processes have used so far, in seconds."""
+    times = [process.cpu_times() for process in processes.values()]
+    return sum(one.user + one.system for one in times)

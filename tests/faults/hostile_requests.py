@@ -1,9 +1,11 @@
 """Strangers who send what they like, between callers who do not: nobody else is touched."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +21,8 @@ from tests.faults.truth import Said
 
 FLAT: Final = 0.05
 """Share by which memory may grow between the end of the warm-up and that of the row."""
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 16
 _SEED: Final = 20
@@ -58,6 +62,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
             forms += 1
         elif fault:
             must_be_0[fault] += 1
+            _log.warning("%s: %.500r was answered %.500r", fault, one.request, reply)
         elif reply is not None and reply.status == 200 and one.image is not None:
             said += _said(one, reply)
     must_be_0[WRONG] = len(scene.truth.wrong(said))
@@ -115,11 +120,17 @@ def _fault(sent: Sent, reply: Reply | None, secrets: Sequence[bytes]) -> str | N
         return SILENT if sent.is_whole else None
     if reply.status >= 500:
         return BROKEN
-    if any(secret in reply.body for secret in secrets):
+    if _tells(reply.body, sent.request, secrets):
         return TELLING
     if sent.status not in {None, reply.status} or sent.code not in {None, _code(reply)}:
         return OTHER
     return None
+
+
+def _tells(body: bytes, request: bytes, secrets: Sequence[bytes]) -> bool:
+    """Return whether a body tells a secret that the caller did not say first."""
+    said = unquote_to_bytes(request)
+    return any(secret in body and secret not in said for secret in secrets)
 
 
 def _code(reply: Reply) -> str | None:
