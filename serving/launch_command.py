@@ -69,7 +69,7 @@ def _add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _start(args: argparse.Namespace) -> None:
-    with _started(args):
+    with told_to_end(), _started(args):
         print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
 
 

@@ -21,8 +21,10 @@ from clients.errors import BadKey
 from serving import launch
 from serving.configure import Launch, free_ports
 from serving.errors import LaunchError
+from serving.running import is_recorded
 from tests import hostile
 from tests.artifacts import make_adapter
+from tests.waiting import wait_until
 
 
 def three_free_ports_in_a_row() -> int:
@@ -125,3 +127,17 @@ def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
     assert [process for process in processes if not ended(process)] == []
     assert all(map(is_free, range(commands.port, commands.port + 3)))
     assert launch.stop(commands.service) is False
+
+
+def test_a_start_that_is_told_to_end_while_it_waits_leaves_nothing(commands: Commands) -> None:
+    command = [sys.executable, "-m", "serving", "--folder", str(commands.service), "start"]
+    command += ["--store", str(commands.store), "--port", str(commands.port)]
+    environment = {key: value for key, value in os.environ.items() if key != "REDIS_URL"}
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        wait_until("TorchServe is written down", lambda: is_recorded(commands.service))
+        processes = commands.processes() + psutil.Process(process.pid).children(recursive=True)
+        assert any("valkey" in one.name() or "redis" in one.name() for one in processes)
+        process.terminate()
+        assert process.wait(60) != 0
+    wait_until("all have ended", lambda: all(map(ended, processes)))
+    assert not is_recorded(commands.service)
