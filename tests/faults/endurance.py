@@ -47,6 +47,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     count = min(_MOST, max(_FEWEST, round(sizes.load_s / _WINDOW_S)))
     began = time.perf_counter()
     windows = [_window(scene, rate, sizes.load_s / count, began) for _ in range(count)]
+    saturation_after = _saturation(scene, sizes.saturation_s)
     counted = [one for one in windows if one.at > _WARM_UP * sizes.load_s]
     at = [one.at for one in counted]
     grown = {name: growth(at, [one.rss_mb[name] for one in counted]) for name in counted[0].rss_mb}
@@ -61,7 +62,8 @@ def run(scene: Scene, sizes: Sizes) -> Row:
         goal="memory grows by at most 1% after warm-up, 0 failed, and answers get no slower",
         figure=f"{asked:,} requests at {rate:.0f} a second: memory {shown}; p50 {first:.1f} ms in "
         f"the first third, {last:.1f} ms in the last; processor time of a request "
-        f"{costs[0]:.2f} and {costs[1]:.2f} ms",
+        f"{costs[0]:.2f} and {costs[1]:.2f} ms; saturation {saturation:.0f} a second before and "
+        f"{saturation_after:.0f} after",
         must_be_0={
             "failed": sum(one.failed for one in windows),
             "answers that are not their version's": sum(one.wrong for one in windows),
@@ -69,7 +71,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
         in_bounds=max(grown.values()) <= MOST_GROWTH and last <= SLOWEST * first,
         conditions={
             "seconds": sizes.load_s,
-            "saturation_per_s": round(saturation, 1),
+            "saturation_per_s": [round(saturation, 1), round(saturation_after, 1)],
             "requests_per_s": round(rate, 1),
             "callers_at_saturation": _CALLERS,
             "left_out_as_warm_up": _WARM_UP,
