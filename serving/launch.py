@@ -185,13 +185,12 @@ def _refuse_taken_ports(launch: Launch) -> None:
 
 def _wait_until_ready(running: Running, log: ServiceLog) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
-    see = f"see {log.path} and {log.console}"
     while not is_ready(running.management_url, token_file=running.management_token_file):
         deaths = log.deaths()
         if len(deaths) >= _DEATHS_ENOUGH:
             raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
         if not running.alive():
-            raise LaunchError(f"TorchServe ended before its worker was ready; {see}")
+            raise LaunchError(f"TorchServe ended before its worker was ready; see {log.places}")
         if time.monotonic() > deadline:
-            raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; {see}")
+            raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
         time.sleep(0.2)

@@ -1,5 +1,6 @@
 """What TorchServe's log says of a worker that dies while it loads."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +14,18 @@ class ServiceLog:
     """A launch's log, from now on.
 
     Args:
-        folder: of the launch; beside the log, its `console` has what Java said before it began.
+        folder: of the launch.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "logs" / "torchserve.log"
-        self.console = folder / "console.log"
+        self._console = folder / "console.log"
         self._begin = self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def places(self) -> str:
+        """Where a person reads on: the log, and what Java said before it began."""
+        return f"{self.path} and {self._console}"
 
     def deaths(self) -> list[str]:
         """Return the error that each worker died of while it loaded, the oldest first."""
@@ -30,13 +36,16 @@ class ServiceLog:
             lines = log.read().decode(errors="replace").splitlines()
         said = [line.partition(_FROM_WORKER)[2] for line in lines if _FROM_WORKER in line]
         starts = [i for i, line in enumerate(said) if line.endswith(_DEATH)]
-        ends = [*starts[1:], len(said)]
-        return [_error(said[i + 1 : end]) for i, end in zip(starts, ends, strict=False)]
+        errors = [_error(said[start:end]) for start, end in pairwise([*starts, len(said)])]
+        return [error for error in errors if error is not None]
 
 
-def _error(said: list[str]) -> str:
-    """Return the line that names the error of a traceback, of the last if several are chained."""
-    error, in_traceback = _DEATH, False
+def _error(said: list[str]) -> str | None:
+    """Return the line that names the error of a traceback, of the last if several are chained.
+
+    None until it is written: the log may be read in the middle of a traceback.
+    """
+    error, in_traceback = None, False
     for line in said:
         if line.startswith("Traceback "):
             in_traceback = True

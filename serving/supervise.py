@@ -17,6 +17,7 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.launch import stop
 from serving.running import Running, is_recorded
+from serving.service_log import ServiceLog
 from serving.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -46,10 +47,7 @@ def supervise(folder: Path, running: Running) -> None:
             _bury_children()
             if not running.alive() and not StopMark(folder).is_stopping():
                 stop(folder, draining=False)
-                raise LaunchError(
-                    f"the service ended by itself; see {folder / 'console.log'} and "
-                    f"{folder / 'logs' / 'torchserve.log'}"
-                )
+                raise LaunchError(f"the service ended by itself; see {ServiceLog(folder).places}")
             time.sleep(_LOOK_S)
     except KeyboardInterrupt:
         stop(folder)

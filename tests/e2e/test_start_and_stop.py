@@ -48,23 +48,31 @@ class Commands:
         self.port = three_free_ports_in_a_row()
         self.url, self.management_url = (f"http://127.0.0.1:{self.port + i}" for i in range(2))
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run one command in a session of its own, and wait until nobody holds its output."""
-        command = [sys.executable, "-m", "serving", "--folder", str(self.service), *words]
-        with subprocess.Popen(
-            command,
+    def spawn(self, *words: str, output: int | None = None) -> subprocess.Popen[str]:
+        """Start one command in a session of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving", "--folder", str(self.service), *words],
             env={key: value for key, value in os.environ.items() if key != "REDIS_URL"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             start_new_session=True,
-        ) as process:
-            self.sessions.add(process.pid)
+        )
+        self.sessions.add(process.pid)
+        return process
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one command, and wait until nobody holds its output."""
+        with self.spawn(*words, output=subprocess.PIPE) as process:
             stdout, stderr = process.communicate(timeout=280)
-        return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    @property
+    def start_words(self) -> tuple[str, ...]:
+        return ("start", "--store", str(self.store), "--port", str(self.port))
 
     def start(self) -> subprocess.CompletedProcess[str]:
-        return self.run("start", "--store", str(self.store), "--port", str(self.port))
+        return self.run(*self.start_words)
 
     def is_ready(self) -> bool:
         return readiness.is_ready(self.management_url, token_file=self.service / "management.token")
@@ -130,10 +138,7 @@ def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
 
 
 def test_a_start_that_is_told_to_end_while_it_waits_leaves_nothing(commands: Commands) -> None:
-    command = [sys.executable, "-m", "serving", "--folder", str(commands.service), "start"]
-    command += ["--store", str(commands.store), "--port", str(commands.port)]
-    environment = {key: value for key, value in os.environ.items() if key != "REDIS_URL"}
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+    with commands.spawn(*commands.start_words) as process:
         wait_until("TorchServe is written down", lambda: is_recorded(commands.service))
         processes = commands.processes() + psutil.Process(process.pid).children(recursive=True)
         assert any("valkey" in one.name() or "redis" in one.name() for one in processes)

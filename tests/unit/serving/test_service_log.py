@@ -51,3 +51,12 @@ def test_an_error_of_a_living_worker_is_no_death(path: Path, tmp_path: Path) -> 
     log = ServiceLog(tmp_path)
     path.write_text(said("ERROR serving.errors: task pets: oh", "Traceback (most", "OSError: oh"))
     assert log.deaths() == []
+
+
+def test_a_death_counts_once_its_error_is_written(path: Path, tmp_path: Path) -> None:
+    log = ServiceLog(tmp_path)
+    whole = death("OSError: full")
+    path.write_text(whole[: whole.index("2026", whole.rindex("g()"))])
+    assert log.deaths() == []
+    path.write_text(whole)
+    assert log.deaths() == ["OSError: full"]
