@@ -6,12 +6,12 @@ Parses, calls, prints. Exit codes: 0 done, 1 our error or damage found, 2 wrong 
 import json
 import sys
 
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.command_line import make_parser
-from adapters.commands import Found
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.cli.commands import Found
+from adapters.cli.options import make_parser
 from adapters.errors import AdapterError
-from adapters.store import DirectoryStore
+from adapters.store.directory import DirectoryStore
 
 
 def main(argv: list[str] | None = None) -> int:

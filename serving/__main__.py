@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from adapters.errors import AdapterError
-from serving.export_command import add_export_commands
-from serving.key_command import add_key_commands
-from serving.launch_command import add_launch_commands
+from serving.cli.export import add_export_commands
+from serving.cli.keys import add_key_commands
+from serving.cli.launch import add_launch_commands
 
 
 def main() -> int:

@@ -19,9 +19,9 @@ from clients.demo.figures import (
     samples,
     swap_timeline,
 )
-from clients.demo.story import Evidence
+from clients.demo.scenario import Evidence
 from clients.demo.summary import TaskSummary
-from clients.demo.table import takeover
+from clients.demo.terminal import takeover
 from clients.demo.trained import Trained
 
 

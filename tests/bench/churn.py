@@ -9,11 +9,11 @@ import numpy as np
 import psutil
 from jaxtyping import Float64
 
-from serving.bank import AdapterBank, AdapterKey
-from serving.memory import keep_freed_memory
-from serving.resident import make_resident
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.resident import make_resident
+from serving.trunk.allocator import keep_freed_memory
 from tests.bench.models import RandomSource, random_adapter
-from tests.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone
 
 TASKS, ROOM = 50, 4
 SAMPLES = 20

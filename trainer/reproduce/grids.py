@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
+from trainer.experiment.sweep import Grid
 from trainer.methods.table import METHODS
-from trainer.reproduce.arm import Arm
-from trainer.sweep import Grid
+from trainer.reproduce.variant import Arm
 
 _DEEP: Final = Grid(lr=[5e-3, 2e-2, 1e-1])
 _SMALL: Final = Grid(lr=[5e-4, 2e-3, 1e-2])

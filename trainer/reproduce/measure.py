@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters import durable
+from adapters.store import durable
 from trainer.errors import RecipeError
-from trainer.loop import Watch
-from trainer.materials import Materials, prepare
+from trainer.experiment.materials import Materials, prepare
+from trainer.experiment.run import finish, fit
+from trainer.experiment.sweep import best_of, sweep, trial_folder, with_settings
 from trainer.recipe import Recipe
-from trainer.reproduce.arm import Arm, Cell
-from trainer.run import finish, fit
-from trainer.sweep import best_of, sweep, trial_folder, with_settings
+from trainer.reproduce.variant import Arm, Cell
+from trainer.training.loop import Watch
 
 CELL = "cell.json"
 METRICS = "metrics.json"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from adapters import durable
+from adapters.store import durable
 from trainer.reproduce.results import Key, Results, read_results
 from trainer.reproduce.study import Study
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.reproduce.arm import Cell
 from trainer.reproduce.measure import CELL
+from trainer.reproduce.variant import Cell
 
 Key = tuple[str, str, str]
 """Backbone, task, arm."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.spec import EMBEDDED
-from trainer.data.public_tasks import PUBLIC_TASKS
-from trainer.reproduce.arm import Arm
+from adapters.artifact.backbone_spec import EMBEDDED
+from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.reproduce.document import Section
 from trainer.reproduce.measure import Bench
 from trainer.reproduce.published import Published
 from trainer.reproduce.results import Results
+from trainer.reproduce.variant import Arm
 
 MAE: Final = "vit_base_patch16_224.mae"
 MOCO: Final = "vit_base_patch16_224.mocov3"

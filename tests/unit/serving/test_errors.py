@@ -8,8 +8,8 @@ import pytest
 
 import adapters.errors
 import serving.errors
-from adapters.cached_store import CachedStore
-from adapters.codec import encode
+from adapters.artifact.codec import encode
+from adapters.cache.cached_store import CachedStore
 from adapters.errors import (
     AdapterError,
     ArtifactCorrupt,
@@ -22,7 +22,7 @@ from adapters.errors import (
     VersionNotFound,
     WeightsError,
 )
-from adapters.store import DirectoryStore
+from adapters.store.directory import DirectoryStore
 from serving.errors import (
     CODES,
     AdapterLoading,
@@ -39,7 +39,7 @@ from serving.errors import (
     to_wire,
 )
 from serving.protocol import HTTP_STATUS, ErrorCode
-from tests.artifacts import make_adapter, make_spec
+from tests.fakes.artifacts import make_adapter, make_spec
 
 NEVER_MET_BY_A_REQUEST = {
     BackboneUnsupported,  # the service does not start
