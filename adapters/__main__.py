@@ -10,7 +10,7 @@ from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cli.commands import Found
 from adapters.cli.options import make_parser
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 
 
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--redis or REDIS_URL: {error}")
     try:
         found: Found = args.run(CachedStore(DirectoryStore(args.store), cache), args)
-    except (AdapterError, OSError) as error:
+    except (SptError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(json.dumps(found, indent=1)) if args.json else args.show(found)

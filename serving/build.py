@@ -24,7 +24,7 @@ def build_engine(config: ServingConfig) -> Engine:
     """Load the backbone and whatever is to be resident, and warm up; takes seconds to minutes.
 
     Raises:
-        AdapterError: backbone, weights, export or a trusted key are wrong.
+        SptError: backbone, weights, export or a trusted key are wrong.
     """
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)

@@ -36,7 +36,7 @@ from serving.protocol import (
 )
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.stop_mark import StopMark
-from serving.trunk.allocator import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 
 Body = Answer | Failure | MultiAnswer
 
@@ -48,13 +48,13 @@ class Handler:
         """Load and warm up; only then does TorchServe call the worker READY.
 
         Raises:
-            AdapterError: configuration, backbone or weights are wrong; the worker stops.
+            SptError: configuration, backbone or weights are wrong; the worker stops.
         """
         log_warnings()
         torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
-        keep_freed_memory()
+        disable_malloc_trim()
         self._admission = build_admission(config)
         self._engine = build_engine(config)
         self._mark = StopMark.of_this_worker()

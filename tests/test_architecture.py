@@ -117,7 +117,7 @@ def test_every_error_of_the_adapters_is_in_the_tree_that_its_module_draws():
     defined = [
         name
         for name, value in vars(errors).items()
-        if isinstance(value, type) and issubclass(value, errors.AdapterError)
+        if isinstance(value, type) and issubclass(value, errors.SptError)
     ]
     assert sorted(set(drawn) - {"Everything"}) == sorted(defined)
 

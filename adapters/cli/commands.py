@@ -16,7 +16,7 @@ from adapters.artifact.differences import differences
 from adapters.artifact.keys import generate_key, load_private_key, load_public_key
 from adapters.artifact.signature import claimed_signer, key_id, sign
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.audit import Finding, audit, examine
 from adapters.store.directory import DirectoryStore, Expecting
 from adapters.store.former_version import compare_with_former
@@ -151,7 +151,7 @@ def _compared(record: TaskRecord, a: str | None = None, b: str | None = None) ->
 def _task_row(store: DirectoryStore, task: str) -> Row:
     try:
         record = store.record(task)
-    except AdapterError as error:
+    except SptError as error:
         return {"task": task, "damage": str(error)}
     return _finding_row(examine(store, task, record.version)) | {
         "published": _utc(record.history[-1].published_at),
@@ -179,7 +179,7 @@ def _garbage_rows(store: CachedStore, task: str, args: argparse.Namespace) -> It
     limits = {"keep": args.keep, "older_than_s": args.older_than}
     try:
         found = collect_garbage(store.store, task, **limits, dry_run=args.dry_run)
-    except AdapterError as error:
+    except SptError as error:
         yield {"task": task, "damage": str(error)}
         return
     for one in found:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.artifact.codec import decode, short
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import AdapterMeta
 
@@ -48,7 +48,7 @@ def examine(store: DirectoryStore, task: str, version: str) -> Finding:
     try:
         data = store.read(task, version)
         meta = decode(data).meta
-    except AdapterError as error:
+    except SptError as error:
         return Finding(task, version, damage=str(error))
     return Finding(task, version, meta, len(data))
 
@@ -60,7 +60,7 @@ def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
         yield Finding(task, damage=f"{path}: the store made no such file; move it elsewhere")
     try:
         record = store.record(task)
-    except AdapterError as error:
+    except SptError as error:
         yield Finding(task, damage=str(error))
         return
     for version in sorted(record.named.difference(held)):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from adapters.artifact.changes import ClassChanges, class_changes
 from adapters.artifact.codec import decode_meta, short, version_of
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer, TaskRecord
 
@@ -46,7 +46,7 @@ def compare_with_former(store: DirectoryStore, data: bytes, pointer: Pointer) ->
     former = _former(store.record(task.id), pointer, version_of(data))
     try:
         before = None if former is None else decode_meta(store.read(task.id, former)).task
-    except AdapterError:
+    except SptError:
         before = None
     changes = None if before is None else class_changes(before.class_names, task.class_names)
     return Comparison(former, changes)

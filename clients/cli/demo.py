@@ -1,4 +1,4 @@
-"""The command `demo`: tell the story, show the outcome, leave the files."""
+"""The command `demo`: run the scenario, show the outcome, leave the files."""
 
 import argparse
 import json
@@ -7,11 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from clients.demo import scenario
 from clients.demo.errors import DemoError
 from clients.demo.plan import Plan, make_plan
 from clients.demo.processes import signals_interrupt
 from clients.demo.report import render
-from clients.demo.scenario import Evidence, tell
+from clients.demo.scenario import DemoResult
 from clients.demo.terminal import show
 
 
@@ -31,23 +32,23 @@ def run(args: argparse.Namespace) -> int:
     console, plan = Console(highlight=False), make_plan(args.out, quick=args.quick)
     try:
         with signals_interrupt():
-            evidence = tell(console, plan)
+            result = scenario.run(console, plan)
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped, with everything that was started", file=sys.stderr)
         return 130
-    _leave(plan, evidence)
-    show(console, evidence.summary, plan)
-    faults = evidence.summary.faults()
+    _leave(plan, result)
+    show(console, result.summary, plan)
+    faults = result.summary.faults()
     if faults:
         print("error:", "; ".join(faults), file=sys.stderr)
     return int(bool(faults))
 
 
-def _leave(plan: Plan, evidence: Evidence) -> None:
-    rows = [record.row() for record in evidence.records]
+def _leave(plan: Plan, result: DemoResult) -> None:
+    rows = [record.row() for record in result.records]
     (plan.out / "requests.json").write_text(json.dumps(rows, indent=0))
-    (plan.out / "summary.json").write_text(evidence.summary.model_dump_json(indent=2))
-    (plan.out / "report.html").write_text(render(evidence), encoding="utf-8")
+    (plan.out / "summary.json").write_text(result.summary.model_dump_json(indent=2))
+    (plan.out / "report.html").write_text(render(result), encoding="utf-8")

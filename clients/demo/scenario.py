@@ -31,7 +31,7 @@ Runs = Mapping[str, Mapping[Method, Trained]]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DemoResult:
     """All that the demo found out: the summary, and what it was made from."""
 
     summary: Summary
@@ -39,7 +39,7 @@ class Evidence:
     records: tuple[Record, ...]
 
 
-def tell(console: Console, plan: Plan) -> Evidence:
+def run(console: Console, plan: Plan) -> DemoResult:
     """Run the whole demo and return what it found out; nothing is left running.
 
     Raises:
@@ -61,7 +61,7 @@ def tell(console: Console, plan: Plan) -> Evidence:
         swap=summarise_swap(records, publication, versions, plan.swapped),
         conditions=describe(plan, _any_metrics(runs), date, time.monotonic() - began),
     )
-    return Evidence(summary, runs, records)
+    return DemoResult(summary, runs, records)
 
 
 def _offline(

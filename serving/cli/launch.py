@@ -21,7 +21,7 @@ from serving.torchserve.configure import Launch
 from serving.torchserve.launch import start, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import REDIS_FILE, Running, adopt
-from serving.torchserve.supervise import supervise, told_to_end
+from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 
 _DRAIN_S = Launch.model_fields["drain_s"].default
 
@@ -69,12 +69,12 @@ def _add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _start(args: argparse.Namespace) -> None:
-    with told_to_end(), _started(args):
+    with sigterm_as_interrupt(), _started(args):
         print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
 
 
 def _run(args: argparse.Namespace) -> None:
-    with told_to_end(), _started(args) as running:
+    with sigterm_as_interrupt(), _started(args) as running:
         supervise(args.folder, running)
     print("stopped")
 

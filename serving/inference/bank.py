@@ -30,7 +30,7 @@ class ArtifactSource(Protocol):
     """Where artifacts are read; a CachedStore is one."""
 
     def read(self, task: str, version: str) -> bytes:
-        """Return the artifact's bytes, or raise an AdapterError."""
+        """Return the artifact's bytes, or raise an SptError."""
 
 
 class AdapterBank:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import Pointer
 from adapters.vit.backbone import Backbone
 from serving.inference.bank import AdapterBank, AdapterKey
@@ -58,7 +58,7 @@ def describe(
     if tasks is None:
         try:
             tasks = source.tasks()
-        except AdapterError as error:
+        except SptError as error:
             tasks, trouble = {key.task for key in bank.keys}, str(error)
     names = sorted(set(tasks))
     sights = _look(names[:MAX_TASKS], source, bank)
@@ -104,7 +104,7 @@ def _look(names: Iterable[str], source: CachedStore, bank: AdapterBank) -> dict[
             sight.pointer = source.current(name)
             sight.stored = set(source.store.versions(name))
             sight.kept = set(source.store.record(name).pinned)
-        except AdapterError as error:
+        except SptError as error:
             sight.trouble = str(error)
     if source.cache is not None:
         everything = {version for sight in sights.values() for version in sight.versions}

@@ -17,7 +17,7 @@ from typing import Final
 
 from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import AdapterError, StoreUnavailable, TaskNotFound
+from adapters.errors import SptError, StoreUnavailable, TaskNotFound
 from serving.errors import AdapterLoading, DeviceOutOfMemory
 from serving.inference.resident import AdapterKey
 
@@ -66,7 +66,7 @@ class Fallback:
         self._served[current.task] = current
         self._bad.pop(current, None)
 
-    def standing_in_for(self, key: AdapterKey) -> AdapterKey | Exception:
+    def substitute_for(self, key: AdapterKey) -> AdapterKey | Exception:
         """Return what answers where `key` should: itself, unless it was found bad a moment ago."""
         answering = key
         while not self._may_answer(answering):
@@ -115,7 +115,7 @@ class Fallback:
         task = key.task
         try:
             current = AdapterKey(task, self._source.current(task).version)
-        except AdapterError:
+        except SptError:
             current = key
         if current != key:
             yield current
@@ -130,5 +130,5 @@ class Fallback:
         """Return the versions that were current, newest first; none while the store is away."""
         try:
             return [entry.version for entry in reversed(self._source.store.history(task))]
-        except AdapterError:
+        except SptError:
             return []

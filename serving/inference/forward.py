@@ -19,7 +19,7 @@ from serving.inference.bank import AdapterKey
 from serving.inference.heads import Best, best_classes
 from serving.inference.out_of_memory import retry_in_room
 from serving.inference.prompts import gather_prompts
-from serving.inference.recheck import settle
+from serving.inference.recheck import recompute_uncertain
 from serving.inference.resident import Resident
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
@@ -83,7 +83,7 @@ def _best(backend: Backend, rows: Sequence[Row]) -> Best:
     prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
     pixels = torch.stack([row.pixels for row in rows])
     features = backend.features(form, pixels, prompts)
-    features = settle(backend, residents, pixels, features)
+    features = recompute_uncertain(backend, residents, pixels, features)
     return best_classes(features, residents, max(row.top_k for row in rows))
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import Pointer
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.fallback import Fallback
@@ -52,17 +52,17 @@ class Lookup:
         found = {one: self._find(*one) for one in wanted}
         return {i: self._key(one, found[one.task, one.version], draws) for i, one in asked.items()}
 
-    def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | AdapterError:
+    def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | SptError:
         """Return the version that was named, or else the pointer that will choose one."""
         try:
             if version is None:
                 return self._source.current(task)
             return AdapterKey(task, self._source.resolve_version(task, version))
-        except AdapterError as error:
+        except SptError as error:
             return error
 
     def _key(
-        self, one: Asked, found: Pointer | AdapterKey | AdapterError, draws: "_Draws"
+        self, one: Asked, found: Pointer | AdapterKey | SptError, draws: "_Draws"
     ) -> AdapterKey | Exception:
         if not isinstance(found, Pointer):
             return found
@@ -70,7 +70,7 @@ class Lookup:
         key = AdapterKey(one.task, chosen)
         if chosen == found.version and key in self._bank:
             self.fallback.note_served(key)
-        answering = self.fallback.standing_in_for(key)
+        answering = self.fallback.substitute_for(key)
         if chosen == found.version and isinstance(answering, AdapterKey):
             self._pin(answering)
         return answering

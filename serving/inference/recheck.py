@@ -17,7 +17,7 @@ from serving.inference.resident import Resident
 from serving.trunk.backend import Backend
 
 
-def settle(
+def recompute_uncertain(
     backend: Backend,
     residents: Sequence[Resident],
     pixels: Float[Tensor, "B 3 H W"],

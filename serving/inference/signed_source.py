@@ -22,7 +22,7 @@ class SignedSource:
 
         Raises:
             SignatureInvalid: no trusted key has signed them, or signed them for another task.
-            AdapterError: the source has not got them, or not whole.
+            SptError: the source has not got them, or not whole.
         """
         data = self._source.read(task, version)
         signed = self._verifier.check(data)

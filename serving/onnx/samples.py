@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.codec import decode
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import Preprocessing, decode_image, to_pixels
@@ -61,5 +61,5 @@ def read_pixels(paths: Iterable[Path], rule: Preprocessing) -> Float[Tensor, "B 
 def _resident(backbone: Backbone, store: DirectoryStore, task: str) -> Resident | None:
     try:
         return make_resident(decode(store.read(task, store.current(task).version)), backbone)
-    except AdapterError:  # another backbone's, or damaged: nothing to compare
+    except SptError:  # another backbone's, or damaged: nothing to compare
         return None

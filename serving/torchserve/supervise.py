@@ -25,7 +25,7 @@ _LOOK_S: Final = 0.5
 
 
 @contextmanager
-def told_to_end() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C, and be the parent of orphans, for the length of the block."""
     _adopt_orphans(True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -13,7 +13,7 @@ _TOP_PAD: Final = -2
 _MMAP_MAX: Final = -4
 
 
-def keep_freed_memory() -> bool:
+def disable_malloc_trim() -> bool:
     """Change the allocator of this process for good; return whether it is one that we know.
 
     The process then keeps the memory of its largest forward, and reuses it.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving.trunk.allocator import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.churn import churn
 from tests.bench.cold_service import WARM_ROWS, ColdService
 from tests.bench.measure import Spread
@@ -41,7 +41,7 @@ SHORT = Plan(cold=6, windows=2, cycles=200)
 
 def run(settings: Settings) -> Result:
     """Measure first requests, warm batches beside loads, and memory."""
-    keep_freed_memory()
+    disable_malloc_trim()
     plan = SHORT if settings.short else Plan()
     result = Result("cold")
     _add_churn(result, plan)

@@ -12,7 +12,7 @@ import torch
 from adapters.vit.backbone import Backbone
 from serving.inference.bank import AdapterBank
 from serving.inference.forward import Row, collect, launch
-from serving.trunk.allocator import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.torch_backend import TorchBackend
 from tests.bench.hit_rate import SHARE_IN_BANK, hit_rate
@@ -57,7 +57,7 @@ ON_CUDA = Plan(counts=(1, 10, 100, 1000, 10000), forwards=10, hit_batches=100)
 
 def run(settings: Settings) -> Result:
     """Measure throughput by number of tasks and popularity, and the bank's hit rates."""
-    keep_freed_memory()
+    disable_malloc_trim()
     plan, backbone = _plan(settings)
     on_cuda = backbone.device.type == "cuda"
     backend = TorchBackend(backbone, compiled=on_cuda, max_batch=plan.batch)

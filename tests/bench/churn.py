@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.resident import make_resident
-from serving.trunk.allocator import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.models import RandomSource, random_adapter
 from tests.fakes.tiny import tiny_backbone
 
@@ -59,7 +59,7 @@ def churn(cycles: int) -> Churn:
 
 
 def _churn(cycles: int) -> Churn:
-    keep_freed_memory()
+    disable_malloc_trim()
     backbone = tiny_backbone()
     random = RandomSource(backbone.spec)
     source = _Memory([random.read(f"task-{number}", "") for number in range(TASKS)])

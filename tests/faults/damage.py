@@ -14,7 +14,7 @@ import torch
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.codec import encode, version_of
-from adapters.errors import AdapterError, ArtifactCorrupt, ArtifactMismatch
+from adapters.errors import ArtifactCorrupt, ArtifactMismatch, SptError
 from adapters.vit.adapter import Adapter
 from tests.faults.versions import TASKS, adapter_of
 
@@ -44,7 +44,7 @@ class Damaged:
     task: str
     data: bytes
     version: str
-    error: type[AdapterError]
+    error: type[SptError]
     words: str
 
 
@@ -59,7 +59,7 @@ class _Kind:
 
     spoil: Callable[[Adapter, random.Random], bytes]
     words: str | None
-    error: type[AdapterError] = ArtifactCorrupt
+    error: type[SptError] = ArtifactCorrupt
 
 
 class _Bomb:

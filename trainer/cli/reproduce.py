@@ -9,7 +9,7 @@ from typing import Any
 from adapters.artifact.task import check_task_id
 from trainer.errors import RecipeError
 from trainer.reproduce.record import write_record
-from trainer.reproduce.run_study import Effort, measure_study, show_study
+from trainer.reproduce.run_study import StudyOptions, measure_study, show_study
 from trainer.reproduce.studies.by_name import STUDIES
 from trainer.reproduce.study import Asked, Study
 
@@ -21,7 +21,7 @@ def add_reproduce_command(commands: Any) -> None:
     )
     command.add_argument("name", choices=list(STUDIES))
     command.add_argument("--tasks", nargs="+", metavar="TASK", help="default: the paper's")
-    command.add_argument("--arms", nargs="+", metavar="ARM", help="measure only these")
+    command.add_argument("--variants", nargs="+", metavar="VARIANT", help="measure only these")
     command.add_argument("--backbone", nargs="+", metavar="NAME", help="default: the paper's")
     command.add_argument(
         "--weights", nargs="+", default=[], metavar="NAME=PATH", help="checkpoint of a backbone"
@@ -43,9 +43,11 @@ def _reproduce(args: argparse.Namespace) -> None:
     study = study_of(args)
     suffix = "-smoke" if args.smoke else ""
     out = args.out or Path("runs/reproduce") / f"{study.runs or study.name}{suffix}"
-    effort = Effort(out, args.data, _weights(args.weights), args.seeds, args.epochs, args.smoke)
+    options = StudyOptions(
+        out, args.data, _weights(args.weights), args.seeds, args.epochs, args.smoke
+    )
     if not args.render_only:
-        measure_study(_only(study, args.arms), effort)
+        measure_study(_only(study, args.variants), options)
     command = _command(args)
     if not study.source:
         for path in write_record(study, out, command, is_new=not args.render_only):
@@ -71,16 +73,18 @@ def study_of(args: argparse.Namespace) -> Study:
 
 
 def _only(study: Study, names: list[str] | None) -> Study:
-    """Return the study with some of its arms alone."""
+    """Return the study with some of its variants alone."""
     if not names:
         return study
-    unknown = sorted(set(names) - set(study.arm_names))
+    unknown = sorted(set(names) - set(study.variant_names))
     if unknown:
         raise RecipeError(
-            f"--arms {' '.join(unknown)}: {study.name} has no such arm; expected some of "
-            f"{', '.join(study.arm_names)}"
+            f"--variants {' '.join(unknown)}: {study.name} has no such variant; expected some of "
+            f"{', '.join(study.variant_names)}"
         )
-    return replace(study, arms=tuple(arm for arm in study.arms if arm.name in names))
+    return replace(
+        study, variants=tuple(variant for variant in study.variants if variant.name in names)
+    )
 
 
 def _weights(pairs: list[str]) -> dict[str, Path]:
@@ -106,7 +110,7 @@ def _positive(text: str) -> int:
 def _command(args: argparse.Namespace) -> str:
     """Return what measures the same again; places of files are the reader's own."""
     words = ["python -m trainer reproduce", args.name]
-    for option in ("tasks", "arms", "backbone"):
+    for option in ("tasks", "variants", "backbone"):
         values = getattr(args, option)
         words += [f"--{option}", *map(shlex.quote, values)] if values else []
     if args.weights:

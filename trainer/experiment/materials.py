@@ -49,7 +49,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
 
     Raises:
         DataError: the data are not there or cannot be trained on.
-        AdapterError: the backbone or its weights cannot be had.
+        SptError: the backbone or its weights cannot be had.
     """
     task_data = load_task(recipe.task, data, recipe.seed, proportion=recipe.data_proportion)
     for split in task_data.splits().values():

@@ -50,7 +50,7 @@ def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result
     Raises:
         TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where
             and what to do.
-        AdapterError: the backbone or its weights cannot be had.
+        SptError: the backbone or its weights cannot be had.
     """
     materials = prepare(recipe, data)
     model, progress = fit(recipe, materials, folder, watch)

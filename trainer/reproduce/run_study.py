@@ -25,7 +25,7 @@ _SMOKE: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Effort:
+class StudyOptions:
     """How much is measured, and where it is kept.
 
     Attributes:
@@ -45,25 +45,27 @@ class Effort:
     smoke: bool
 
 
-def measure_study(study: Study, effort: Effort) -> None:
+def measure_study(study: Study, options: StudyOptions) -> None:
     """Run what the study's folder does not hold yet.
 
     Raises:
         TrainerError: as the trainer's `run`.
-        AdapterError: a backbone or its weights cannot be had.
+        SptError: a backbone or its weights cannot be had.
     """
-    arms = study.arms
-    if effort.smoke:
-        arms = tuple(replace(arm, grid=Grid()) for arm in arms)
+    variants = study.variants
+    if options.smoke:
+        variants = tuple(replace(variant, grid=Grid()) for variant in variants)
     for backbone in study.backbones:
-        common = _common(study, effort, backbone)
+        common = _common(study, options, backbone)
         with ExitStack() as open_bars:
-            seeds = 1 if effort.smoke else effort.seeds
-            bench = Bench(common, effort.out / backbone, effort.data, seeds, _announcer(open_bars))
-            for _ in measure(bench, study.tasks, arms):
+            seeds = 1 if options.smoke else options.seeds
+            bench = Bench(
+                common, options.out / backbone, options.data, seeds, _announcer(open_bars)
+            )
+            for _ in measure(bench, study.tasks, variants):
                 pass
             if study.extra is not None:
-                study.extra(replace(study, arms=arms), bench)
+                study.extra(replace(study, variants=variants), bench)
 
 
 def show_study(study: Study, out: Path, command: str, *, is_smoke: bool) -> Path:
@@ -76,7 +78,7 @@ def show_study(study: Study, out: Path, command: str, *, is_smoke: bool) -> Path
         command="\n".join(results.commands.values()) or command,
         is_smoke=is_smoke,
         claims=study.claims,
-        conditions=conditions_of(results, study.arm_names),
+        conditions=conditions_of(results, study.variant_names),
         sections=tuple(study.layout(study, results, out)),
     )
     durable.write(out / f"{study.name}.md", markdown_of(page).encode())
@@ -85,16 +87,16 @@ def show_study(study: Study, out: Path, command: str, *, is_smoke: bool) -> Path
     return path
 
 
-def _common(study: Study, effort: Effort, backbone: str) -> dict[str, Any]:
-    """Return the recipe fields of all arms on one backbone; the paper warms up for a tenth."""
-    epochs = effort.epochs or study.epochs
+def _common(study: Study, options: StudyOptions, backbone: str) -> dict[str, Any]:
+    """Return the recipe fields of all variants on one backbone; the paper warms up for a tenth."""
+    epochs = options.epochs or study.epochs
     asked = {
         "backbone": backbone,
-        "weights": effort.weights.get(backbone),
+        "weights": options.weights.get(backbone),
         "optim": {"epochs": epochs, "warmup_epochs": epochs / 10},
     }
     common = overlay(asked, study.common)
-    return overlay(common, _SMOKE) if effort.smoke else common
+    return overlay(common, _SMOKE) if options.smoke else common
 
 
 def _announcer(open_bars: ExitStack) -> Title:

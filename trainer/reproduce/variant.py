@@ -9,14 +9,14 @@ from trainer.reproduce.pixels import pixels_of
 
 
 @dataclass(frozen=True)
-class Arm:
+class Variant:
     """One row of a table or line of a figure.
 
     Attributes:
         name: as it is printed, and as its folder is called.
         settings: a tree of recipe fields over the study's.
         grid: what is tried on the validation split before the seeds are trained.
-        like: name of an earlier arm whose chosen settings this one takes instead of a sweep.
+        like: name of an earlier variant whose chosen settings this one takes instead of a sweep.
     """
 
     name: str
@@ -25,10 +25,10 @@ class Arm:
     like: str | None = None
 
     def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
-        """Return the arm's recipe before anything is chosen, with the task's rule for pixels.
+        """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
 
         Args:
-            common: fields of all arms of the study.
+            common: fields of all variants of the study.
             task: what is trained.
             seed: of this run.
         """
@@ -38,12 +38,12 @@ class Arm:
 
 @dataclass(frozen=True)
 class Cell:
-    """What an arm reached on a task.
+    """What a variant reached on a task.
 
     Attributes:
         task: id.
-        arm: name.
-        chosen: the optimiser's settings that the validation split chose, or the arm's own.
+        variant: name.
+        chosen: the optimiser's settings that the validation split chose, or the variant's own.
         trials: validation accuracy of every setting tried, in [0, 1].
         val_accuracies: one per seed, from 0.
         test_accuracies: one per seed.
@@ -56,7 +56,7 @@ class Cell:
     """
 
     task: str
-    arm: str
+    variant: str
     chosen: dict[str, float]
     trials: list[dict[str, Any]]
     val_accuracies: list[float]

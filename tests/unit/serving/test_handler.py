@@ -12,7 +12,7 @@ import pytest
 import serving.build
 import serving.handler
 from adapters.artifact.codec import encode, version_of
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from serving.errors import ConfigError
 from serving.handler import Handler
@@ -279,5 +279,5 @@ def test_a_wrong_setting_keeps_the_worker_from_becoming_ready() -> None:
 
 def test_an_unknown_backbone_keeps_the_worker_from_becoming_ready() -> None:
     context = FakeContext(settings={"backbone": "resnet50"})
-    with pytest.raises(AdapterError, match="resnet50"):
+    with pytest.raises(SptError, match="resnet50"):
         Handler().initialize(context)

@@ -43,9 +43,9 @@ def _star() -> Outline:
     return points
 
 
-def _cross(arm: float = 0.36) -> Outline:
-    reach = float(np.sqrt(1 - arm**2))
-    corner = np.array([arm + 1j * reach, arm + 1j * arm, reach + 1j * arm])
+def _cross(variant: float = 0.36) -> Outline:
+    reach = float(np.sqrt(1 - variant**2))
+    corner = np.array([variant + 1j * reach, variant + 1j * variant, reach + 1j * variant])
     return np.concatenate([corner * (-1j) ** quarter for quarter in range(4)])
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from trainer.figures.bars import BarSeries, draw_bars
 from trainer.reproduce.document import Picture
 from trainer.reproduce.measured import Measured
-from trainer.reproduce.pages.backbone_table import GROUPS, MEAN, Part, heading
+from trainer.reproduce.pages.backbone_table import GROUPS, MEAN, BackboneTable, heading
 
 _MAX_SERIES: Final = 6
 _MAX_COLUMNS: Final = 2
@@ -17,12 +17,12 @@ Place = tuple[str, str]
 """Row and column."""
 
 
-def pictures_of(part: Part, folder: Path) -> tuple[Picture, ...]:
+def pictures_of(part: BackboneTable, folder: Path) -> tuple[Picture, ...]:
     """Draw what can be drawn and return the figures."""
     return tuple(_beside_the_paper(part, folder) if part.is_published else _alone(part, folder))
 
 
-def _alone(part: Part, folder: Path) -> Iterator[Picture]:
+def _alone(part: BackboneTable, folder: Path) -> Iterator[Picture]:
     """Draw a group of bars per method, a bar per task."""
     rows = list(part.panel.rows)
     tasks = [column for column in part.accuracy_columns if column != MEAN][:_MAX_SERIES]
@@ -32,7 +32,7 @@ def _alone(part: Part, folder: Path) -> Iterator[Picture]:
         yield Picture(path, "Ours; whiskers are one standard deviation over seeds.")
 
 
-def _beside_the_paper(part: Part, folder: Path) -> Iterator[Picture]:
+def _beside_the_paper(part: BackboneTable, folder: Path) -> Iterator[Picture]:
     """Draw the means of groups, or a few tasks, method by method; many tasks, task by task.
 
     Only where ours has something to stand beside the paper.
@@ -51,7 +51,7 @@ def _beside_the_paper(part: Part, folder: Path) -> Iterator[Picture]:
 
 
 def _pair(
-    part: Part, folder: Path, name: str, groups: Sequence[str], places: Sequence[Place]
+    part: BackboneTable, folder: Path, name: str, groups: Sequence[str], places: Sequence[Place]
 ) -> Picture:
     texts = [part.printed(*place) for place in places]
     values = [None if text is None else float(text) for text in texts]
@@ -61,7 +61,7 @@ def _pair(
     return Picture(path, f"{heading(name)}: {' and '.join(one.name for one in series)}.")
 
 
-def _ours(part: Part, name: str, places: Sequence[Place]) -> BarSeries:
+def _ours(part: BackboneTable, name: str, places: Sequence[Place]) -> BarSeries:
     found: list[Measured | None] = [part.measured(*place) for place in places]
     means = [None if one is None else one.mean for one in found]
     return BarSeries(name, means, [None if one is None else one.deviation for one in found])
@@ -71,7 +71,7 @@ def _shown(series: Sequence[BarSeries]) -> list[BarSeries]:
     return [one for one in series if any(value is not None for value in one.values)]
 
 
-def _path(part: Part, folder: Path, name: str) -> Path:
+def _path(part: BackboneTable, folder: Path, name: str) -> Path:
     words = [part.study.name, part.backbone, part.panel.title, name]
     stem = "-".join(re.sub(r"[^\w.]+", "-", word).strip("-") for word in words if word)
     return folder / f"{stem}.svg"

@@ -30,7 +30,7 @@ class Panel:
 
     Attributes:
         title: as the paper calls it.
-        rows: how a row is called here and in the paper's table, and the arm that it shows.
+        rows: how a row is called here and in the paper's table, and the variant that it shows.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Part:
+class BackboneTable:
     """One panel on one backbone."""
 
     study: Study
@@ -73,7 +73,7 @@ class Part:
         return [column for column in self.columns if not column.startswith(_PARAMS)]
 
     def measured(self, row: str, column: str) -> Measured | None:
-        """Return the accuracy of an arm in percent, or None."""
+        """Return the accuracy of a variant in percent, or None."""
         cells = self._cells(row, column)
         return None if cells is None else accuracy_of(cells)
 
@@ -92,8 +92,8 @@ class Part:
 
     def _cells(self, row: str, column: str) -> list[Cell] | None:
         """Return the cells that a column is the mean of, or None if any is missing."""
-        arm = self.panel.rows[row]
-        found = [self.results.cell(self.backbone, task, arm) for task in self._tasks_of(column)]
+        variant = self.panel.rows[row]
+        found = [self.results.cell(self.backbone, task, variant) for task in self._tasks_of(column)]
         cells = [cell for cell in found if cell is not None]
         return cells if cells and len(cells) == len(found) else None
 

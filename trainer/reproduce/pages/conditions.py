@@ -7,19 +7,19 @@ from trainer.reproduce.results import Key, Results
 from trainer.reproduce.variant import Cell
 
 
-def conditions_of(results: Results, arms: tuple[str, ...]) -> tuple[str, ...]:
+def conditions_of(results: Results, variants: tuple[str, ...]) -> tuple[str, ...]:
     """Return one sentence per condition that a reader needs to judge the numbers."""
-    if not arms:
+    if not variants:
         return ("Nothing is trained for this: the times are of constructing the prompts.",)
-    keys = [key for key in results.cells if key[2] in arms]
+    keys = [key for key in results.cells if key[2] in variants]
     if not keys:
         return ("Nothing has been trained yet.",)
     recipes = [results.recipes[key] for key in keys]
     cells = [results.cells[key] for key in keys]
     shares = [f"{recipe['data_proportion']:.0%}" for recipe in recipes]
     return (
-        f"Measured: {len(keys)} pairs of arm and task, on {_listed(key[0] for key in keys)}; tasks "
-        f"{_listed(key[1] for key in keys)}.",
+        f"Measured: {len(keys)} pairs of variant and task, on {_listed(key[0] for key in keys)}; "
+        f"tasks {_listed(key[1] for key in keys)}.",
         f"Epochs: {_listed(recipe['optim']['epochs'] for recipe in recipes)}; seeds: "
         f"{_listed(len(cell.test_accuracies) for cell in cells)}; kept: "
         f"{_listed(recipe['select'] for recipe in recipes)} epoch; share of the training images: "
@@ -34,11 +34,14 @@ def conditions_of(results: Results, arms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
-    """Yield which learning rates won, arm by arm."""
-    by_arm: dict[str, set[float]] = {}
+    """Yield which learning rates won, variant by variant."""
+    rates_of: dict[str, set[float]] = {}
     for key in keys:
-        by_arm.setdefault(key[2], set()).add(results.cells[key].chosen["lr"])
-    texts = [f"{arm} {_listed(f'{lr:g}' for lr in sorted(rates))}" for arm, rates in by_arm.items()]
+        rates_of.setdefault(key[2], set()).add(results.cells[key].chosen["lr"])
+    texts = [
+        f"{variant} {_listed(f'{lr:g}' for lr in sorted(rates))}"
+        for variant, rates in rates_of.items()
+    ]
     yield f"Learning rates chosen: {'; '.join(texts)}."
 
 

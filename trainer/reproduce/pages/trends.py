@@ -23,7 +23,7 @@ class Trend:
 
     Attributes:
         x: its name, with the unit.
-        lines: by name, the arm at each place.
+        lines: by name, the variant at each place.
         shows_seconds: also tabulate how long the prompts took to construct.
         log_x: space the places by their logarithm.
     """
@@ -45,8 +45,8 @@ def over(trend: Trend) -> Callable[[Study, Results, Path], list[Section]]:
     def layout(study: Study, results: Results, folder: Path) -> list[Section]:
         pairs = [
             (backbone, task)
-            for backbone in results.backbones(study.arm_names)
-            for task in results.tasks(backbone, study.arm_names)
+            for backbone in results.backbones(study.variant_names)
+            for task in results.tasks(backbone, study.variant_names)
         ]
         sections = []
         for backbone, task in pairs or list(product(study.backbones, study.tasks)):
@@ -61,7 +61,7 @@ def over(trend: Trend) -> Callable[[Study, Results, Path], list[Section]]:
 
 def _accuracies(trend: Trend, results: Results, where: tuple[str, str], picture: Path) -> Section:
     found = {
-        name: {place: _accuracy(results.cell(*where, arm)) for place, arm in line.items()}
+        name: {place: _accuracy(results.cell(*where, variant)) for place, variant in line.items()}
         for name, line in trend.lines.items()
     }
     rows = tuple(

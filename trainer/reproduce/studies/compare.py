@@ -12,14 +12,14 @@ from trainer.experiment.sweep import Grid
 from trainer.reproduce.pages.accuracy import by_task
 from trainer.reproduce.pages.backbone_table import Panel
 from trainer.reproduce.study import Asked, Study
-from trainer.reproduce.variant import Arm
+from trainer.reproduce.variant import Variant
 
 EPOCHS: Final = 12
 COMMON: Final[dict[str, Any]] = {
     "optim": {"head_weight_decay": 0.05},
     "compute": {"precision": "bfloat16"},
 }
-"""Recipe fields of all arms."""
+"""Recipe fields of all variants."""
 
 _HEAD: Final = {"head_lr": 1e-2}
 """Beside trained prompts or a trained trunk, the head's rate is one for all."""
@@ -52,16 +52,16 @@ def compare(asked: Asked) -> Study:
             "prompts follows its patches; call it once for each, with the same --out"
         )
     deep, shallow = _TOKENS.get(backbones[0], _PAPER_TOKENS)
-    trained, frozen = _trained_arms(deep, shallow), _frozen_arms(deep)
+    trained, frozen = _trained_variants(deep, shallow), _frozen_variants(deep)
     return Study(
         name="compare",
         title="Starts of prompts compared",
         tasks=asked.tasks_or("digits", "shapes", "counting"),
         backbones=backbones,
-        arms=trained + frozen,
+        variants=trained + frozen,
         layout=by_task(
-            Panel("trained", {arm.name: arm.name for arm in trained}),
-            Panel("prompts frozen", {arm.name: arm.name for arm in frozen}),
+            Panel("trained", {variant.name: variant.name for variant in trained}),
+            Panel("prompts frozen", {variant.name: variant.name for variant in frozen}),
         ),
         claims=(
             "The paper orders SPT above VPT: by 10 to 30 points under MAE, by some 2 under "
@@ -72,30 +72,30 @@ def compare(asked: Asked) -> Study:
     )
 
 
-def _trained_arms(deep: int, shallow: int) -> tuple[Arm, ...]:
+def _trained_variants(deep: int, shallow: int) -> tuple[Variant, ...]:
     return (
-        Arm("linear", {"method": "linear", "optim": _LONG}, _LINEAR),
+        Variant("linear", {"method": "linear", "optim": _LONG}, _LINEAR),
         _prompts("vpt-deep", "vpt-deep", num_tokens=deep),
         _prompts("spt-deep-random", "spt-deep", num_tokens=deep, init="random"),
         *(_like_random(init, deep) for init in _SAMPLED[1:]),
         _prompts("spt-deep-rescaled", "spt-deep", num_tokens=deep, init="rescaled"),
         _prompts("spt-shallow", "spt-shallow", num_tokens=shallow),
-        Arm("full", {"method": "full", "optim": _HEAD}, _FULL),
+        Variant("full", {"method": "full", "optim": _HEAD}, _FULL),
     )
 
 
-def _prompts(name: str, method: str, **prompt: Any) -> Arm:
-    return Arm(name, {"method": method, "prompt": prompt, "optim": _HEAD}, _PROMPTS)
+def _prompts(name: str, method: str, **prompt: Any) -> Variant:
+    return Variant(name, {"method": method, "prompt": prompt, "optim": _HEAD}, _PROMPTS)
 
 
-def _like_random(init: str, deep: int) -> Arm:
+def _like_random(init: str, deep: int) -> Variant:
     """Return a strategy that differs from the random sample in nothing else."""
     prompt = {"num_tokens": deep, "init": init}
     settings = {"method": "spt-deep", "prompt": prompt, "optim": _HEAD}
-    return Arm(f"spt-deep-{init}", settings, like="spt-deep-random")
+    return Variant(f"spt-deep-{init}", settings, like="spt-deep-random")
 
 
-def _frozen_arms(deep: int) -> tuple[Arm, ...]:
+def _frozen_variants(deep: int) -> tuple[Variant, ...]:
     """Only the head is trained (paper, Table 4a)."""
     return (
         _frozen("vpt-deep", "vpt-deep", "uniform", deep),
@@ -103,7 +103,7 @@ def _frozen_arms(deep: int) -> tuple[Arm, ...]:
     )
 
 
-def _frozen(name: str, method: str, init: str, deep: int) -> Arm:
+def _frozen(name: str, method: str, init: str, deep: int) -> Variant:
     prompt = {"num_tokens": deep, "init": init, "frozen": True}
     settings = {"method": method, "prompt": prompt, "optim": _LONG}
-    return Arm(f"{name}-frozen", settings, _LINEAR)
+    return Variant(f"{name}-frozen", settings, _LINEAR)

@@ -39,7 +39,7 @@ def fig2(asked: Asked) -> Study:
         title="Mutual information of prompts and patch tokens",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(MAE),
-        arms=plain("vpt-deep", "spt-deep"),
+        variants=plain("vpt-deep", "spt-deep"),
         layout=_layout,
         source="Figure 2",
         claims=(
@@ -96,9 +96,9 @@ def _noise(
 
 def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
     sections = []
-    for backbone in results.backbones(study.arm_names):
-        for task in results.tasks(backbone, study.arm_names):
-            found = [results.cell(backbone, task, arm) for arm in study.arm_names]
+    for backbone in results.backbones(study.variant_names):
+        for task in results.tasks(backbone, study.variant_names):
+            found = [results.cell(backbone, task, variant) for variant in study.variant_names]
             cells = [cell for cell in found if cell is not None and "nmi" in cell.observed]
             noise = durable.bytes_or_none(results.folder / backbone / task / _FILE)
             control = None if noise is None else json.loads(noise)
@@ -108,7 +108,7 @@ def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
 
 def _section(title: str, cells: Sequence[Cell], noise: Layers | None, folder: Path) -> Section:
     columns = tuple(f"{reading}, {when}" for reading in _READINGS for when in ("start", "end"))
-    rows = [(cell.arm, tuple(_entries(cell.observed["nmi"]))) for cell in cells]
+    rows = [(cell.variant, tuple(_entries(cell.observed["nmi"]))) for cell in cells]
     if noise is not None:
         rows.append((_NOISE, tuple(_entries([noise]))))
     text = (
@@ -151,12 +151,14 @@ def _panel(
     blocks: Sequence[int],
     title: str,
 ) -> CurvePanel:
-    """Return a line per arm, the mean over some blocks, and the level of noise."""
+    """Return a line per variant, the mean over some blocks, and the level of noise."""
 
     def mean(layers: Layers) -> float:
         return fmean(layers[reading][block] for block in blocks)
 
-    lines = [_line(cell.arm, [mean(layers) for layers in cell.observed["nmi"]]) for cell in cells]
+    lines = [
+        _line(cell.variant, [mean(layers) for layers in cell.observed["nmi"]]) for cell in cells
+    ]
     if noise is not None:
         lines.append(_line("noise", [mean(noise)] * len(lines[0].x)))
     return CurvePanel(title, lines)

@@ -6,7 +6,7 @@ import torch
 
 from trainer.figures.matrices import MatrixPanel, draw_matrices
 from trainer.reproduce.document import Entry, Picture, Section, Table
-from trainer.reproduce.grids import arm
+from trainer.reproduce.grids import variant
 from trainer.reproduce.measured import Measured, accuracy_of
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import MAE, Asked, Study, tasks_of_group
@@ -16,8 +16,8 @@ def fig3b(asked: Asked) -> Study:
     """Return every task under the prompts of every task."""
     tasks = asked.tasks_or(*tasks_of_group("fgvc"), smoke=("shapes", "digits"))
     first = f"from-{tasks[0]}"
-    arms = tuple(
-        arm(
+    variants = tuple(
+        variant(
             f"from-{source}",
             "spt-deep",
             like=first if source != tasks[0] else None,
@@ -30,7 +30,7 @@ def fig3b(asked: Asked) -> Study:
         title="Prompts from another task",
         tasks=tasks,
         backbones=asked.backbones_or(MAE),
-        arms=arms,
+        variants=variants,
         layout=_layout,
         source="Figure 3b",
         claims=(
@@ -45,16 +45,16 @@ def _folder(data: Path | None, task: str) -> Path | None:
 
 
 def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
-    shown = results.backbones(study.arm_names) or list(study.backbones)
+    shown = results.backbones(study.variant_names) or list(study.backbones)
     return [_section(study, results, backbone, folder) for backbone in shown]
 
 
 def _section(study: Study, results: Results, backbone: str, folder: Path) -> Section:
     found = [[_reached(results, backbone, task, one.name) for task in study.tasks]
-             for one in study.arms]  # fmt: skip
+             for one in study.variants]  # fmt: skip
     rows = tuple(
         (one.name, tuple(Entry(None, None if m is None else m.text()) for m in line))
-        for one, line in zip(study.arms, found, strict=True)
+        for one, line in zip(study.variants, found, strict=True)
     )
     table = Table("prompts", tuple(f"on {task}" for task in study.tasks), rows)
     means = [[m.mean for m in line if m is not None] for line in found]
@@ -65,8 +65,8 @@ def _section(study: Study, results: Results, backbone: str, folder: Path) -> Sec
     return Section(backbone, "Test accuracy in %.", table, pictures)
 
 
-def _reached(results: Results, backbone: str, task: str, arm_name: str) -> Measured | None:
-    cell = results.cell(backbone, task, arm_name)
+def _reached(results: Results, backbone: str, task: str, variant_name: str) -> Measured | None:
+    cell = results.cell(backbone, task, variant_name)
     return None if cell is None else accuracy_of([cell])
 
 

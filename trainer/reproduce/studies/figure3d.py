@@ -20,7 +20,7 @@ def fig3d(asked: Asked) -> Study:
         title="Model size",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(MAE, *_LARGER),
-        arms=plain("vpt-deep", "spt-deep"),
+        variants=plain("vpt-deep", "spt-deep"),
         layout=_layout,
         source="Figure 3d",
         claims=(
@@ -31,9 +31,9 @@ def fig3d(asked: Asked) -> Study:
 
 
 def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
-    others = [b for b in results.backbones(study.arm_names) if b not in study.backbones]
+    others = [b for b in results.backbones(study.variant_names) if b not in study.backbones]
     backbones = (*study.backbones, *others)
-    measured = {task for b in backbones for task in results.tasks(b, study.arm_names)}
+    measured = {task for b in backbones for task in results.tasks(b, study.variant_names)}
     return [_section(study, results, (backbones, task), folder)
             for task in sorted(measured) or study.tasks]  # fmt: skip
 
@@ -43,23 +43,23 @@ def _section(
 ) -> Section:
     backbones, task = where
     found: dict[str, list[Measured | None]] = {}
-    for arm in study.arm_names:
-        cells = [results.cell(backbone, task, arm) for backbone in backbones]
-        found[arm] = [None if cell is None else accuracy_of([cell]) for cell in cells]
+    for variant in study.variant_names:
+        cells = [results.cell(backbone, task, variant) for backbone in backbones]
+        found[variant] = [None if cell is None else accuracy_of([cell]) for cell in cells]
     rows = tuple(
-        (arm, tuple(Entry(None, None if one is None else one.text()) for one in line))
-        for arm, line in found.items()
+        (variant, tuple(Entry(None, None if one is None else one.text()) for one in line))
+        for variant, line in found.items()
     )
     section = Section(task, "Test accuracy in %.", Table("method", backbones, rows), ())
     if all(one is None for line in found.values() for one in line):
         return section
     series = [
         BarSeries(
-            arm,
+            variant,
             [None if one is None else one.mean for one in line],
             [None if one is None else one.deviation for one in line],
         )
-        for arm, line in found.items()
+        for variant, line in found.items()
     ]
     path = folder / f"{study.name}-{task}.svg"
     draw_bars(path, backbones, series, x="test accuracy, %")

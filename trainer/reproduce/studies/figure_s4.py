@@ -18,7 +18,7 @@ from trainer.reproduce.grids import plain
 from trainer.reproduce.measure import Bench, first_run
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import MAE, MOCO, SUPERVISED, Asked, Study
-from trainer.reproduce.variant import Arm
+from trainer.reproduce.variant import Variant
 from trainer.training.images import ImageSet, batches
 
 _FILE: Final = "cka.json"
@@ -36,7 +36,7 @@ def fig_s4(asked: Asked) -> Study:
         title="Alignment of prompts and patch tokens",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(MAE, MOCO, SUPERVISED),
-        arms=plain("vpt-deep", "spt-deep"),
+        variants=plain("vpt-deep", "spt-deep"),
         layout=_layout,
         source="Figure S4",
         claims=(
@@ -50,15 +50,15 @@ def fig_s4(asked: Asked) -> Study:
 
 def _measure(study: Study, bench: Bench) -> None:
     for task in study.tasks:
-        for arm in study.arms:
-            path = bench.folder / task / arm.name / _FILE
+        for variant in study.variants:
+            path = bench.folder / task / variant.name / _FILE
             if not path.exists():
-                durable.write(path, json.dumps(_matrices(bench, task, arm)).encode())
+                durable.write(path, json.dumps(_matrices(bench, task, variant)).encode())
 
 
-def _matrices(bench: Bench, task: str, arm: Arm) -> Matrices:
-    run = first_run(bench, task, arm)
-    recipe = arm.recipe(bench.common, task, 0)
+def _matrices(bench: Bench, task: str, variant: Variant) -> Matrices:
+    run = first_run(bench, task, variant)
+    recipe = variant.recipe(bench.common, task, 0)
     materials = bench.materials(recipe)
     images = ImageSet(materials.validation.samples[:_IMAGES], materials.preprocessing)
     pixels = [pixels for pixels, _ in batches(images, recipe.optim.batch_size)]
@@ -75,8 +75,8 @@ def _matrices(bench: Bench, task: str, arm: Arm) -> Matrices:
 def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
     pairs = [
         (backbone, task)
-        for backbone in results.backbones(study.arm_names)
-        for task in results.tasks(backbone, study.arm_names)
+        for backbone in results.backbones(study.variant_names)
+        for task in results.tasks(backbone, study.variant_names)
     ]
     pairs = pairs or [(backbone, study.tasks[0]) for backbone in study.backbones]
     return [_section(study, results.folder, where, folder) for where in pairs]
@@ -85,16 +85,16 @@ def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
 def _section(study: Study, measured: Path, where: tuple[str, str], folder: Path) -> Section:
     backbone, task = where
     rows, panels = [], []
-    for arm in study.arm_names:
-        content = durable.bytes_or_none(measured / backbone / task / arm / _FILE)
+    for variant in study.variant_names:
+        content = durable.bytes_or_none(measured / backbone / task / variant / _FILE)
         found: Matrices = {} if content is None else json.loads(content)
         entries: tuple[Entry, ...] = ()
         for when in _WHEN:
             values = torch.tensor(found[when], dtype=torch.float64) if found else None
             entries += _entries(values)
             if values is not None:
-                panels.append(MatrixPanel(f"{arm}, {when}", values))
-        rows.append((arm, entries))
+                panels.append(MatrixPanel(f"{variant}, {when}", values))
+        rows.append((variant, entries))
     headings = ("own layer", "other layers", "best with its own")
     columns = tuple(f"{heading}, {when}" for when in _WHEN for heading in headings)
     text = (

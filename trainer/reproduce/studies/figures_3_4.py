@@ -2,22 +2,22 @@
 
 from typing import Any, Final
 
-from trainer.reproduce.grids import arm
+from trainer.reproduce.grids import variant
 from trainer.reproduce.pages.trends import Trend, over
 from trainer.reproduce.published import published
 from trainer.reproduce.study import MAE, SUPERVISED, Asked, Study
-from trainer.reproduce.variant import Arm
+from trainer.reproduce.variant import Variant
 
 _NOT_PRINTED: Final = "The figure prints no values."
 
 
 def fig3a(asked: Asked) -> Study:
     """Return k-means of more and more of the training images."""
-    line: dict[float, Arm] = {}
+    line: dict[float, Variant] = {}
     for percent in (10, 100) if asked.smoke else (10, 30, 50, 70, 100):
         prompt = {"init": "kmeans", "init_proportion": percent / 100}
         like = "kmeans-10%" if line else None
-        line[float(percent)] = arm(f"kmeans-{percent}%", "spt-deep", like=like, prompt=prompt)
+        line[float(percent)] = variant(f"kmeans-{percent}%", "spt-deep", like=like, prompt=prompt)
     names = {place: one.name for place, one in line.items()}
     trend = Trend("training images clustered, %", {"kmeans": names}, shows_seconds=True)
     return Study(
@@ -25,7 +25,7 @@ def fig3a(asked: Asked) -> Study:
         title="k-means of more data",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(MAE),
-        arms=tuple(line.values()),
+        variants=tuple(line.values()),
         layout=over(trend),
         paper=published("table1"),
         source="Figure 3a",
@@ -41,7 +41,7 @@ def fig3c(asked: Asked) -> Study:
     lengths = (4, 16) if asked.smoke else (5, 10, 20, 40, 60, 80, 100)
     lines = {
         method: {
-            float(length): arm(f"{method}-{length}", method, prompt={"num_tokens": length})
+            float(length): variant(f"{method}-{length}", method, prompt={"num_tokens": length})
             for length in lengths
         }
         for method in ("vpt-deep", "spt-deep")
@@ -75,7 +75,7 @@ def _amounts(asked: Asked, name: str, task: str, source: str) -> Study:
     percents = (2, 10) if asked.smoke else (1, 5, 10, 20, 50, 100)
     lines = {
         method: {
-            float(percent): arm(f"{method}-{percent}%", method, data_proportion=percent / 100)
+            float(percent): variant(f"{method}-{percent}%", method, data_proportion=percent / 100)
             for percent in percents
         }
         for method in ("full", "linear", "vpt-deep", "spt-deep")
@@ -95,10 +95,10 @@ def _amounts(asked: Asked, name: str, task: str, source: str) -> Study:
     )
 
 
-def _varied(x: str, lines: dict[str, dict[float, Arm]], *, log_x: bool = False) -> Any:
-    """Return arms and layout; each arm chooses for itself, for its best step depends on it."""
-    names = {line: {x: one.name for x, one in arms.items()} for line, arms in lines.items()}
+def _varied(x: str, lines: dict[str, dict[float, Variant]], *, log_x: bool = False) -> Any:
+    """Return variants and layout; each chooses for itself, for its best step depends on it."""
+    names = {line: {x: one.name for x, one in variants.items()} for line, variants in lines.items()}
     return {
-        "arms": tuple(one for arms in lines.values() for one in arms.values()),
+        "variants": tuple(one for variants in lines.values() for one in variants.values()),
         "layout": over(Trend(x, names, log_x=log_x)),
     }

@@ -38,7 +38,7 @@ def table1(asked: Asked) -> Study:
         title="Time of constructing prompts",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(MAE),
-        arms=(),
+        variants=(),
         layout=_layout,
         paper=published("table1"),
         source="Table 1",

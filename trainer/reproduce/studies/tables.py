@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trainer.reproduce.grids import arm, plain, sampled
+from trainer.reproduce.grids import plain, sampled, variant
 from trainer.reproduce.pages.accuracy import by_task
 from trainer.reproduce.pages.backbone_table import Panel
 from trainer.reproduce.published import published
@@ -23,7 +23,7 @@ def table2(asked: Asked) -> Study:
         title="Self-supervised backbones",
         tasks=asked.tasks_or(*tasks_of_group("fgvc"), *tasks_of_group("vtab")),
         backbones=asked.backbones_or(MAE, MOCO),
-        arms=plain("full", "vpt-shallow", "vpt-deep", "gate-vpt", "spt-shallow", "spt-deep"),
+        variants=plain("full", "vpt-shallow", "vpt-deep", "gate-vpt", "spt-shallow", "spt-deep"),
         layout=by_task(),
         paper=published("table2"),
         source="Table 2",
@@ -41,7 +41,7 @@ def table3(asked: Asked) -> Study:
         title="Parameter-efficient methods, supervised backbone",
         tasks=asked.tasks_or(*tasks_of_group("fgvc")),
         backbones=asked.backbones_or(SUPERVISED),
-        arms=plain(*_PEFT, *_PROMPTS),
+        variants=plain(*_PEFT, *_PROMPTS),
         layout=by_task(),
         paper=published("table3"),
         source="Table 3",
@@ -61,7 +61,7 @@ def table4(asked: Asked) -> Study:
         title="Sampling strategies",
         tasks=asked.tasks_or("cub200", "caltech101"),
         backbones=asked.backbones_or(SUPERVISED, MAE),
-        arms=frozen + trained,
+        variants=frozen + trained,
         layout=by_task(*panels),
         paper=published("table4"),
         source="Table 4",
@@ -76,8 +76,8 @@ def table_s2(asked: Asked) -> Study:
     """Return the tokens of which layers the prompts start from."""
     shallow = ("vpt-shallow", "first-layer-shallow", "last-layer-shallow", "spt-shallow")
     deep = ("vpt-deep", "first-layer-deep", "last-layer-deep", "spt-deep")
-    arms = plain("vpt-shallow", "vpt-deep", "spt-shallow", "spt-deep") + tuple(
-        arm(f"{init}-{form}", f"spt-{form}", like=f"spt-{form}", prompt={"init": init})
+    variants = plain("vpt-shallow", "vpt-deep", "spt-shallow", "spt-deep") + tuple(
+        variant(f"{init}-{form}", f"spt-{form}", like=f"spt-{form}", prompt={"init": init})
         for init, form in (
             ("last-layer", "shallow"),
             ("first-layer", "deep"),
@@ -93,7 +93,7 @@ def table_s2(asked: Asked) -> Study:
         title="Tokens of one layer for all",
         tasks=asked.tasks_or("cub200"),
         backbones=asked.backbones_or(SUPERVISED, MAE),
-        arms=arms,
+        variants=variants,
         layout=by_task(*panels),
         paper=published("tableS2"),
         source="Table S2",
@@ -111,7 +111,7 @@ def table_s3(asked: Asked) -> Study:
         title="VTAB-1k, task by task",
         tasks=asked.tasks_or(*tasks_of_group("vtab")),
         backbones=asked.backbones_or(MAE, MOCO, SUPERVISED),
-        arms=plain("full", "spt-shallow", "spt-deep"),
+        variants=plain("full", "spt-shallow", "spt-deep"),
         layout=by_task(),
         paper=published("tableS3"),
         source="Table S3",
@@ -126,7 +126,7 @@ def table_s4(asked: Asked) -> Study:
         title="Parameter-efficient methods on both benchmarks",
         tasks=asked.tasks_or(*tasks_of_group("fgvc"), *tasks_of_group("vtab")),
         backbones=asked.backbones_or(SUPERVISED),
-        arms=plain("full", "linear", "bias", "adapter", "lora", "ssf", "snf", *_PROMPTS),
+        variants=plain("full", "linear", "bias", "adapter", "lora", "ssf", "snf", *_PROMPTS),
         layout=by_task(),
         paper=published("tableS4"),
         source="Table S4",

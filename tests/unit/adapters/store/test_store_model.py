@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from adapters.artifact.codec import version_of
 from adapters.errors import (
-    AdapterError,
     ArtifactCorrupt,
     PublishConflict,
+    SptError,
     TaskNotFound,
     VersionNotFound,
 )
@@ -213,7 +213,7 @@ class StoreMachine(RuleBasedStateMachine):
         for call in (really, by_model):
             try:
                 outcomes.append(call())
-            except AdapterError as error:
+            except SptError as error:
                 outcomes.append(type(error))
         assert outcomes[0] == outcomes[1]
 

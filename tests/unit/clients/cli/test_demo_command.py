@@ -4,24 +4,24 @@ import json
 
 import pytest
 
-import clients.cli.demo
 from clients.__main__ import main
+from clients.demo import scenario
 from clients.demo.errors import DemoError
 from tests.unit.clients.demo.demo_evidence import evidence
 
 
 @pytest.fixture
 def tells(monkeypatch, tmp_path):
-    """Let the story end as told; returns the words of the command."""
+    """Let the scenario end as told; returns the words of the command."""
 
     def choose(end):
-        def tell(_console, plan):
+        def run(_console, plan):
             plan.out.mkdir()
             if isinstance(end, BaseException):
                 raise end
             return end
 
-        monkeypatch.setattr(clients.cli.demo, "tell", tell)
+        monkeypatch.setattr(scenario, "run", run)
         return ["demo", "--quick", "--out", str(tmp_path / "out")]
 
     return choose

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clients.demo.conditions import Conditions
 from clients.demo.records import Pick, Record, offline_of
-from clients.demo.scenario import Evidence
+from clients.demo.scenario import DemoResult
 from clients.demo.summary import Summary, summarise_swap, summarise_task, summarise_traffic
 from clients.demo.traffic import Publication
 from clients.demo.trained import Metrics, Prediction, Trained
@@ -72,7 +72,7 @@ def record(  # noqa: PLR0913 (one argument per column of the file)
     return Record(phase, Pick(task, sample), Outcome(0, 200, at, 0.01, answer=answer, batch=batch))
 
 
-def evidence(folder: Path, labels: Sequence[str] = ("a", "b")) -> Evidence:
+def evidence(folder: Path, labels: Sequence[str] = ("a", "b")) -> DemoResult:
     """Two tasks; the first is swapped from its linear probe, half right, to prompts."""
     digits = {
         "linear": trained(folder / "d" / "linear", right=[True, False], labels=labels),
@@ -104,4 +104,4 @@ def evidence(folder: Path, labels: Sequence[str] = ("a", "b")) -> Evidence:
         swap=summarise_swap(records, Publication(NEW, 1.5, 2.0), versions, "digits"),
         conditions=CONDITIONS,
     )
-    return Evidence(summary, runs, records)
+    return DemoResult(summary, runs, records)

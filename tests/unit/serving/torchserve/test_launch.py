@@ -21,7 +21,7 @@ from serving.torchserve.launch import start, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
 from serving.torchserve.stop_mark import StopMark
-from serving.torchserve.supervise import supervise, told_to_end
+from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 from serving.torchserve.tokens import await_tokens, token_file
 from tests.fakes.waiting import wait_until
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
@@ -204,7 +204,7 @@ def test_whoever_stays_ends_the_service_when_told_to_end(
     recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with told_to_end():
+    with sigterm_as_interrupt():
         killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
         with subprocess.Popen(killer):
             supervise(tmp_path, recorded)
@@ -217,7 +217,7 @@ def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
     recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
 ) -> None:
     orphan = "import subprocess; print(subprocess.Popen(['sleep', '0.1']).pid)"
-    with told_to_end():
+    with sigterm_as_interrupt():
         command = [sys.executable, "-c", orphan]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         time.sleep(0.3)

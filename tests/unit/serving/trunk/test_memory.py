@@ -7,9 +7,9 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from serving.trunk.allocator import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 if sys.argv[1] == "keep":
-    assert keep_freed_memory()
+    assert disable_malloc_trim()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):

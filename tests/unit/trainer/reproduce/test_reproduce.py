@@ -16,7 +16,7 @@ from tests.unit.trainer.toy import make_toy_folder
 from trainer.cli.reproduce import add_reproduce_command
 from trainer.errors import RecipeError
 from trainer.experiment import materials
-from trainer.reproduce import run_study as conduct
+from trainer.reproduce import run_study
 from trainer.reproduce.measured import accuracy_of, over_seeds
 from trainer.reproduce.run_study import show_study
 from trainer.reproduce.studies.by_name import STUDIES
@@ -55,10 +55,10 @@ def reproduce(*words: object) -> None:
 
 def save_cell(out: Path, place: tuple[str, str, str], accuracies: Sequence[float]) -> None:
     """Write a cell as `measure` does, made up."""
-    backbone, task, arm = place
+    backbone, task, variant = place
     cell = Cell(
         task=task,
-        arm=arm,
+        variant=variant,
         chosen={"lr": 0.01},
         trials=[],
         val_accuracies=list(accuracies),
@@ -74,7 +74,7 @@ def save_cell(out: Path, place: tuple[str, str, str], accuracies: Sequence[float
         "optim": {"epochs": 100},
         "compute": {"precision": "float32"},
     }
-    folder = out / backbone / task / arm
+    folder = out / backbone / task / variant
     folder.mkdir(parents=True)
     content = {"asked": {"recipe": recipe}, "cell": asdict(cell)}
     (folder / "cell.json").write_text(json.dumps(content))
@@ -112,12 +112,12 @@ def test_a_study_of_which_nothing_is_measured_shows_dashes(name: str, tmp_path: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_arm_that_follows_another_comes_after_it(name: str):
-    arms = STUDIES[name](Asked()).arms
+    variants = STUDIES[name](Asked()).variants
     seen: set[str] = set()
-    for arm in arms:
-        assert arm.like is None or arm.like in seen
-        seen.add(arm.name)
-    assert len(seen) == len(arms)
+    for variant in variants:
+        assert variant.like is None or variant.like in seen
+        seen.add(variant.name)
+    assert len(seen) == len(variants)
 
 
 def test_both_numbers_stand_together_on_the_same_backbone_and_task(tmp_path: Path):
@@ -141,9 +141,9 @@ def test_a_task_of_a_group_is_shown_until_the_group_is_whole(tmp_path: Path):
     assert (entries[6], len(entries)) == ("67.19 / 51.0 (1)", 9)
 
 
-def test_the_mean_is_of_arms_that_have_every_task(tmp_path: Path):
-    for task, arm, reached in (("digits", "full", 0.5), ("shapes", "full", 0.7)):
-        save_cell(tmp_path, (TINY, task, arm), [reached, reached + 0.1])
+def test_the_mean_is_of_variants_that_have_every_task(tmp_path: Path):
+    for task, variant, reached in (("digits", "full", 0.5), ("shapes", "full", 0.7)):
+        save_cell(tmp_path, (TINY, task, variant), [reached, reached + 0.1])
     save_cell(tmp_path, (TINY, "digits", "linear"), [0.4, 0.4])
     markdown = rendered("table3", tmp_path)["md"]
     assert row_of(markdown, TINY, "full")[1] == "— / 65.0 ± 7.1 (2)"
@@ -205,7 +205,7 @@ def test_what_is_no_accuracy_is_measured_once(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     few = {"prompt": {"num_tokens": 2}, "optim": {"epochs": 1, "warmup_epochs": 0}}
-    monkeypatch.setattr(conduct, "_SMOKE", few)
+    monkeypatch.setattr(run_study, "_SMOKE", few)
     asked = (name, "--smoke", "--tasks", "toy", "--data", data, "--out", tmp_path)
     reproduce(*asked)
     page = (tmp_path / f"{name}.html").read_bytes()
@@ -216,17 +216,17 @@ def test_what_is_no_accuracy_is_measured_once(
 
 
 def test_rendering_alone_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(conduct, "measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(run_study, "measure", lambda *_: pytest.fail("measured"))
     reproduce("table4", "--render-only", "--out", tmp_path)
     assert (tmp_path / "table4.html").exists()
 
 
 def test_the_comparison_leaves_a_record_of_each_backbone(tmp_path: Path):
     save_cell(tmp_path, (TINY, "digits", "vpt-deep"), [0.5, 0.6, 0.7])
-    reproduce("compare", "--render-only", "--arms", "linear", "vpt-deep", "--out", tmp_path)
+    reproduce("compare", "--render-only", "--variants", "linear", "vpt-deep", "--out", tmp_path)
     record: dict[str, Any] = json.loads((tmp_path / f"{TINY}.json").read_text())
     assert (record["backbone"], record["epochs"], record["seeds"]) == (TINY, [100], [3])
-    assert " compare --arms linear vpt-deep " in record["command"]
+    assert " compare --variants linear vpt-deep " in record["command"]
     assert record["date"] is None
     cells = [Cell(**entry["cell"]) for entry in record["cells"]]
     assert accuracy_of(cells).mean == pytest.approx(60)
@@ -247,7 +247,7 @@ def test_a_record_alone_renders_the_same_page_and_keeps_its_command(tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--arms", "nonsense"), "nonsense: table2 has no such arm; expected some of full"),
+        (("--variants", "nonsense"), "nonsense: table2 has no such variant; expected some of full"),
         (("--weights", "file.pth"), "file.pth: expected NAME=PATH"),
         (("--tasks", "Not A Task"), "--tasks: "),
     ],
@@ -259,16 +259,20 @@ def test_a_wrong_option_is_named(words: tuple[str, ...], message: str, tmp_path:
 
 def test_fine_grained_tasks_are_augmented_and_others_are_not():
     study = STUDIES["table2"](Asked())
-    arm = study.arms[0]
-    assert arm.recipe({}, "cub200", 0).pixels.augment == "crop-flip"
-    assert arm.recipe({}, "caltech101", 0).pixels.augment == "none"
-    assert arm.recipe({"pixels": {"augment": "none"}}, "cub200", 0).pixels.augment == "none"
+    variant = study.variants[0]
+    assert variant.recipe({}, "cub200", 0).pixels.augment == "crop-flip"
+    assert variant.recipe({}, "caltech101", 0).pixels.augment == "none"
+    assert variant.recipe({"pixels": {"augment": "none"}}, "cub200", 0).pixels.augment == "none"
 
 
 def test_compare_takes_one_backbone_whose_patches_decide_the_number_of_prompts():
     small, usual = (compare(Asked(backbones=(name,))) for name in (EMBEDDED, "vit_base.mae"))
     tokens = [
-        {arm.settings["prompt"]["num_tokens"] for arm in study.arms if "prompt" in arm.settings}
+        {
+            variant.settings["prompt"]["num_tokens"]
+            for variant in study.variants
+            if "prompt" in variant.settings
+        }
         for study in (small, usual)
     ]
     assert tokens == [{8, 32}, {20, 100}]

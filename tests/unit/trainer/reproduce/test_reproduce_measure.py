@@ -12,7 +12,7 @@ from trainer.errors import RecipeError, ResumeError
 from trainer.experiment import materials
 from trainer.experiment.sweep import Grid
 from trainer.reproduce.measure import Bench, first_run, measure
-from trainer.reproduce.variant import Arm
+from trainer.reproduce.variant import Variant
 from trainer.training.loop import Watch
 
 BACKBONE = tiny_backbone()
@@ -20,9 +20,9 @@ COMMON = {
     "prompt": {"num_tokens": 2, "init_images": 4},
     "optim": {"epochs": 2, "warmup_epochs": 0, "batch_size": 4},
 }
-LINEAR = Arm("linear", {"method": "linear"}, Grid(lr=[1e-3, 1e-2]))
-SPT = Arm("spt", {"method": "spt-deep"}, Grid(lr=[1e-3, 1e-2]))
-MEAN = Arm("spt-mean", {"method": "spt-deep", "prompt": {"init": "mean"}}, like="spt")
+LINEAR = Variant("linear", {"method": "linear"}, Grid(lr=[1e-3, 1e-2]))
+SPT = Variant("spt", {"method": "spt-deep"}, Grid(lr=[1e-3, 1e-2]))
+MEAN = Variant("spt-mean", {"method": "spt-deep", "prompt": {"init": "mean"}}, like="spt")
 
 
 class Steps:
@@ -100,16 +100,16 @@ def test_an_arm_takes_what_another_chose_in_an_earlier_call(data: Path, tmp_path
 
 
 def test_an_arm_whose_example_is_not_measured_is_named(data: Path, tmp_path: Path):
-    with pytest.raises(RecipeError, match=r"spt-mean takes the settings of spt, .*--arms spt"):
+    with pytest.raises(RecipeError, match=r"spt-mean takes the settings of spt, .*--variants spt"):
         list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [MEAN]))
 
 
-@pytest.mark.parametrize("arm", [SPT, replace(MEAN, like=None), MEAN])
-def test_the_run_of_the_first_seed_holds_its_artifact(arm: Arm, data: Path, tmp_path: Path):
+@pytest.mark.parametrize("variant", [SPT, replace(MEAN, like=None), MEAN])
+def test_the_run_of_the_first_seed_holds_its_artifact(variant: Variant, data: Path, tmp_path: Path):
     bench = bench_of(data, tmp_path, Steps(), seeds=1)
-    arms = [SPT, arm] if arm.like else [arm]
-    cell = list(measure(bench, ["toy"], arms))[-1]
-    run = first_run(bench, "toy", arm)
+    variants = [SPT, variant] if variant.like else [variant]
+    cell = list(measure(bench, ["toy"], variants))[-1]
+    run = first_run(bench, "toy", variant)
     assert (run / "toy.safetensors").exists()
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test_accuracy"] == cell.test_accuracies[0]
