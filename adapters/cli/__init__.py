@@ -1,1 +1,23 @@
-"""The store at the command line."""
+"""The store at the command line: one module per command."""
+
+from typing import Final
+
+from adapters.program import Command, Table
+
+TABLE: Final = Table(
+    title="the store",
+    extra="core",
+    commands={
+        "ls": Command("list the tasks and their current versions", "adapters.cli.ls"),
+        "show": Command("tell all about a task and its current version", "adapters.cli.show"),
+        "verify": Command("read and check everything in the store", "adapters.cli.verify"),
+        "diff": Command("compare two versions of a task", "adapters.cli.diff"),
+        "publish": Command("make an artifact current, or the canary", "adapters.cli.publish"),
+        "promote": Command("make the canary, or any version, current", "adapters.cli.promote"),
+        "rollback": Command("end the canary, or go back a version", "adapters.cli.rollback"),
+        "pin": Command("keep a version from being deleted", "adapters.cli.pin"),
+        "rm": Command("delete a version at once", "adapters.cli.rm"),
+        "gc": Command("delete versions that stopped answering long ago", "adapters.cli.gc"),
+        "keygen": Command("make a key that signs artifacts", "adapters.cli.keygen"),
+    },
+)

@@ -1,8 +1,10 @@
-"""What a command found, as a table for people; warnings go to the standard error."""
+"""What a command found: as JSON for programs, or as a table for people."""
 
+import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -11,15 +13,23 @@ from rich.table import Column, Table
 
 from adapters.artifact.changes import ClassChanges
 from adapters.artifact.codec import VERSION, short
-from adapters.store.former_version import Comparison
+from adapters.store.audit import Finding
 
 _WIDTH = 160
 """Of what is not a terminal, in characters."""
 
-_Row = Mapping[str, Any]
+Row = dict[str, Any]
+Found = TypeVar("Found", Row, list[Row])
 
 
-def show_rows(rows: Sequence[_Row], empty: str = "") -> None:
+def show(found: Found, is_json: bool, table: Callable[[Found], None]) -> int:
+    """Print what was found and return the exit code: 1 if any of it is damaged."""
+    print(json.dumps(found, indent=1)) if is_json else table(found)
+    rows = found if isinstance(found, list) else [found]
+    return 1 if any(row.get("damage") for row in rows) else 0
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], empty: str = "") -> None:
     """Print one line for each row, or `empty` if there is none.
 
     Args:
@@ -34,27 +44,17 @@ def show_rows(rows: Sequence[_Row], empty: str = "") -> None:
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if rows else empty)
 
 
-def show_row(row: _Row) -> None:
+def show_row(row: Row) -> None:
     """Print a table of one line."""
     show_rows([row])
 
 
-def show_fields(row: _Row) -> None:
+def show_fields(row: Row) -> None:
     """Print one line for each field that has a value."""
     show_rows([{"field": key, "value": text} for key in row if (text := in_words(row[key]))])
 
 
-def show_published(row: _Row) -> None:
-    """Print what `publish` returns, and warn of classes that changed."""
-    changes = row["class_changes"]
-    parsed = None if changes is None else ClassChanges.model_validate(changes)
-    warning = Comparison(row["compared_with"], parsed).warning(row["task"])
-    if warning:
-        print(warning, file=sys.stderr)
-    show_row({k: v for k, v in row.items() if k not in ("compared_with", "class_changes")})
-
-
-def show_differences(found: Mapping[str, Any]) -> None:
+def show_differences(found: Row) -> None:
     """Print what `diff` returns, one line for each class or field that differs."""
     changes = ClassChanges.model_validate(found["class_changes"])
     rows = [*_class_rows(changes), *(tuple(one.values()) for one in found["differences"])]
@@ -62,6 +62,27 @@ def show_differences(found: Mapping[str, Any]) -> None:
     is_same = found["before"] == found["after"]
     empty = "it is the same version" if is_same else "nothing differs but the tensors"
     show_rows([dict(zip(heads, row, strict=True)) for row in rows], empty)
+
+
+def finding_row(finding: Finding) -> Row:
+    """Return what is known of one version, or of a task's folder."""
+    row: Row = {"task": finding.task, "version": finding.version}
+    if finding.meta is not None:
+        accuracy = finding.meta.metrics.get("test_accuracy")
+        row |= {
+            "classes": len(finding.meta.task.class_names),
+            "method": finding.meta.method,
+            "backbone": finding.meta.backbone.name,
+            "bytes": finding.num_bytes,
+            "test_accuracy": None if accuracy is None else round(accuracy, 4),
+        }
+    said = {"damage": finding.damage, "note": finding.note}
+    return row | {key: text for key, text in said.items() if text}
+
+
+def utc(time: datetime) -> str:
+    """Return a time as the store writes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def in_words(value: Any) -> str:

@@ -240,6 +240,10 @@ class DirectoryStore:
         """Return the ids of all tasks with a published version, sorted."""
         return self.files.tasks()
 
+    def folders(self) -> list[str]:
+        """Return the names of all folders that are a task's or would be one's, sorted."""
+        return self.files.folders()
+
     def versions(self, task: str) -> list[str]:
         """Return all versions of a task that the store holds, sorted."""
         self.files.require(task)

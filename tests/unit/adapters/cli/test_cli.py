@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,7 @@ def test_a_damaged_record_does_not_hide_the_other_tasks(shell: Shell) -> None:
 def test_our_errors_are_one_line_and_exit_1(shell: Shell, words: tuple[str, ...]) -> None:
     code, out, err = shell(*words)
     assert (code, out) == (1, "")
+    assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
 
@@ -164,3 +167,30 @@ def test_a_redis_that_is_down_does_not_stop_a_publish(shell: Shell) -> None:
     path = shell.folder / "a.safetensors"
     path.write_bytes(FIRST)
     assert shell("publish", str(path), "--redis", "redis://127.0.0.1:1")[0] == 0
+
+
+def test_an_unknown_task_is_answered_with_the_one_that_was_meant(shell: Shell) -> None:
+    shell.publish(FIRST)
+    for words in (("show", "pet"), ("diff", "pet"), ("rollback", "pet"), ("rm", "pet", "abcdef")):
+        assert shell(*words)[2].endswith("did you mean 'pets'?\n")
+    assert "did you mean" not in shell("show", "aeroplanes")[2]
+
+
+def test_listing_a_store_does_not_load_redis(shell: Shell) -> None:
+    code = "import sys; from adapters.cli import ls; print('redis' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_address_of_redis_is_never_printed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1:66666666/0")
+    path = shell.file(FIRST)
+    for words in (["publish", "--help"], ["publish", path], ["ls", "--redis", "http://hunter2"]):
+        with pytest.raises(SystemExit):
+            main(words)
+    out, err = capsys.readouterr()
+    assert "REDIS_URL: not the address of a Redis" in err
+    assert "hunter2" not in out + err

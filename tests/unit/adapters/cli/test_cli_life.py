@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from adapters import __main__ as command_line
 from adapters.__main__ import main
 from adapters.artifact.codec import encode, version_of
 from adapters.artifact.task import Task
+from adapters.cache import publishing
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer
@@ -276,7 +276,7 @@ def test_every_move_of_a_pointer_is_announced(
             announced.append(pointer)
             return super()._announce(task, pointer)
 
-    monkeypatch.setattr(command_line, "CachedStore", Announcing)
+    monkeypatch.setattr(publishing, "CachedStore", Announcing)
     for words in (
         ("publish", shell.file(SECOND), "--canary", "0.1"),
         ("promote", "pets"),

@@ -1,0 +1,79 @@
+"""`spt gc`: old versions go, and what dead publishers left."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from adapters.cli.options import add_store_options
+from adapters.cli.tables import Row, show, show_rows, utc
+from adapters.errors import SptError
+from adapters.store.directory import DirectoryStore
+from adapters.store.garbage import MIN_AGE_S, collect_garbage
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument(
+        "--keep",
+        type=_count,
+        default=5,
+        metavar="N",
+        help="versions of each history that stay, the current one among them",
+    )
+    parser.add_argument(
+        "--older-than",
+        type=_age,
+        default="1d",
+        metavar="TIME",
+        help=f"since they stopped answering, such as 90s, 30m, 12h; {MIN_AGE_S:g}s or more",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    add_store_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Delete, and list what was deleted; 1 if a record is damaged."""
+    store = DirectoryStore(args.store)
+    rows = [row for task in store.folders() for row in _garbage_rows(store, task, args)]
+    return show(rows, args.json, partial(show_rows, empty="nothing to delete"))
+
+
+def _garbage_rows(store: DirectoryStore, task: str, args: argparse.Namespace) -> Iterator[Row]:
+    limits = {"keep": args.keep, "older_than_s": args.older_than}
+    try:
+        found = collect_garbage(store, task, **limits, dry_run=args.dry_run)
+    except SptError as error:
+        yield {"task": task, "damage": str(error)}
+        return
+    for one in found:
+        yield {
+            "task": task,
+            "version": one.version,
+            "file": str(one.path.relative_to(store.root)),
+            "bytes": one.num_bytes,
+            "idle_since": utc(one.idle_since),
+            "deleted": not args.dry_run,
+        }
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    return int(text)
+
+
+def _age(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a time such as 90s, 12h or 1d, found {text!r}")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds < MIN_AGE_S:
+        raise argparse.ArgumentTypeError(
+            f"expected {MIN_AGE_S:g}s or more, for services may still read what stopped answering "
+            f"later; found {text}"
+        )
+    return seconds

@@ -1,0 +1,60 @@
+"""`spt publish`: an artifact becomes its task's current version, or its canary."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from adapters.artifact.codec import decode_meta
+from adapters.artifact.keys import load_private_key
+from adapters.artifact.signature import sign
+from adapters.cache.publishing import open_store, publish
+from adapters.cli.options import add_expect_option, add_store_options, expected, redis_url
+from adapters.cli.tables import show, show_row
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.epilog = "Warns of classes that are not what and where they were in the version before."
+    parser.add_argument("file", type=Path, help="the artifact, such as digits.safetensors")
+    parser.add_argument(
+        "--canary",
+        type=_share,
+        metavar="SHARE",
+        help="share of the task's requests that it answers, in (0, 1)",
+    )
+    parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="private key, PEM; services with trusted_keys serve only what one of them has signed",
+    )
+    add_expect_option(parser)
+    add_store_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish, and say what is current now."""
+    store = open_store(args.store, redis_url(args))
+    data = args.file.read_bytes()
+    if args.sign is not None:
+        data = sign(data, load_private_key(args.sign))
+    task = decode_meta(data).task.id
+    current = expected(store.store, task, args.expect)
+    pointer, compared = publish(store, data, expected=current, canary=args.canary)
+    row = {"task": task, **pointer.model_dump()}
+    if args.json:
+        changes = None if compared.changes is None else compared.changes.model_dump(mode="json")
+        row |= {"compared_with": compared.former, "class_changes": changes}
+    elif warning := compared.warning(task):
+        print(warning, file=sys.stderr)
+    return show(row, args.json, show_row)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text!r}")
+    return share
