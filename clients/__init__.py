@@ -1,1 +1,57 @@
-"""People and programs that ask the service over HTTP."""
+"""People and programs that ask the service over HTTP.
+
+```python
+from clients import Client
+
+with Client("http://127.0.0.1:8080") as client:
+    answer = client.predict("cat.jpg", task="pets")
+```
+
+What is exported here is imported when it is first used, so that `spt --help` does not pay for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clients.client import AsyncClient, Client
+    from clients.errors import (
+        BadKey,
+        BadRequest,
+        ClientError,
+        Forbidden,
+        ImageTooLarge,
+        NotReady,
+        RateLimited,
+        ServerFault,
+        ServiceUnreachable,
+        TaskNotFound,
+        UnexpectedAnswer,
+        VersionNotFound,
+        WrongBackbone,
+    )
+
+__all__ = [
+    "AsyncClient",
+    "BadKey",
+    "BadRequest",
+    "Client",
+    "ClientError",
+    "Forbidden",
+    "ImageTooLarge",
+    "NotReady",
+    "RateLimited",
+    "ServerFault",
+    "ServiceUnreachable",
+    "TaskNotFound",
+    "UnexpectedAnswer",
+    "VersionNotFound",
+    "WrongBackbone",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "clients.client" if name in ("AsyncClient", "Client") else "clients.errors"
+    return getattr(import_module(home), name)

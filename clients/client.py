@@ -9,12 +9,13 @@ with Client("http://127.0.0.1:8080") as client:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import httpx
 
 from clients.connection import connection, transport_errors
 from clients.credentials import Credentials
+from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
 from clients.wire import (
     BatchInfo,
     Call,
@@ -25,9 +26,6 @@ from clients.wire import (
     parse_many,
 )
 from serving.protocol import DEFAULT_TOP_K, Answer, MultiAnswer
-
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
-DEFAULT_MODEL: Final = "spt"
 
 
 class Client:

@@ -6,9 +6,9 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, RootModel
 
-from clients.client import DEFAULT_MODEL
 from clients.connection import connection, transport_errors
 from clients.credentials import Credentials
+from clients.defaults import DEFAULT_MODEL
 from clients.errors import ServiceUnreachable
 from clients.wire import parse_body
 

@@ -54,7 +54,7 @@ def redis_url(args: argparse.Namespace) -> str | None:
 
 def _address(text: str) -> str:
     """Return the address of a Redis; an empty one means no Redis."""
-    from adapters.redis.address import client_for  # noqa: PLC0415 (slow to import)
+    from adapters.redis.address import client_for
 
     if not text:
         return text

@@ -1,1 +1,16 @@
-"""The clients at the command line."""
+"""People who ask the service, at the command line: one module per command."""
+
+from typing import Final
+
+from adapters.program import Command, Table
+
+TABLE: Final = Table(
+    title="ask a service",
+    extra="train,serve",
+    errors=("clients.errors:ClientError", "clients.demo.errors:DemoError"),
+    commands={
+        "predict": Command("classify one image with one or more tasks", "clients.cli.predict"),
+        "bench": Command("put a running service under load and measure it", "clients.cli.bench"),
+        "demo": Command("train, publish, serve and ask a few small tasks", "clients.cli.demo"),
+    },
+)

@@ -1,42 +1,29 @@
-"""The command `predict`: one image in, a table or JSON out."""
+"""`spt predict`: one image in, a table or JSON out."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from clients.client import DEFAULT_MODEL, DEFAULT_URL, Client
-from clients.connection import http_url
-from clients.errors import from_failure
-from clients.wire import task_name
+from adapters.program import UsageError
+from clients.cli.service_options import add_service_options, client_of, one_task
 from serving.protocol import DEFAULT_TOP_K, Answer, Failure, MultiAnswer
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument("image", type=Path, help="a JPEG, PNG or WebP file")
     parser.add_argument(
-        "--task", type=task_name, action="append", required=True, dest="tasks", metavar="TASK",
+        "--task", type=one_task, action="append", required=True, dest="tasks", metavar="TASK",
         help="the task to ask; repeat it to ask several in one call",
     )  # fmt: skip
     parser.add_argument("--version", help="ask this version, not the current one; one task only")
     parser.add_argument("--top-k", type=int, default=DEFAULT_TOP_K, help="how many classes")
-    parser.add_argument("--url", type=http_url, default=DEFAULT_URL, help="the service's address")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="the model's name in the service")
-    parser.add_argument(
-        "--api-key", default=os.environ.get("SPT_API_KEY"),
-        help="a tenant's key; better in SPT_API_KEY, because others can see this command line",
-    )  # fmt: skip
-    parser.add_argument(
-        "--token-file", type=Path, default=os.environ.get("SPT_TOKEN_FILE"),
-        help="a file with TorchServe's inference token, or SPT_TOKEN_FILE",
-    )  # fmt: skip
+    add_service_options(parser)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,8 +33,12 @@ def run(args: argparse.Namespace) -> int:
         ClientError: no task answered.
         OSError: the image or the token's file cannot be read.
     """
+    from rich.console import Console
+
+    from clients.errors import from_failure
+
     if args.version and len(args.tasks) > 1:
-        args.usage_error("--version: expected one --task beside it")
+        raise UsageError("--version: expected one --task with it")
     answer = _ask(args)
     if args.json:
         print(answer.model_dump_json(indent=2))
@@ -60,16 +51,10 @@ def run(args: argparse.Namespace) -> int:
     return int(any(isinstance(entry, Failure) for entry in entries))
 
 
-def _client(args: argparse.Namespace) -> Client:
-    try:
-        return Client(args.url, model=args.model, api_key=args.api_key, token_file=args.token_file)
-    except ValueError as err:
-        args.usage_error(str(err))
-        raise
-
-
 def _ask(args: argparse.Namespace) -> Answer | MultiAnswer:
-    with _client(args) as client:
+    from clients.client import Client
+
+    with client_of(args, Client) as client:
         if len(args.tasks) > 1:
             return client.predict_many(args.image, tasks=args.tasks, top_k=args.top_k)
         return client.predict(
@@ -77,7 +62,10 @@ def _ask(args: argparse.Namespace) -> Answer | MultiAnswer:
         )
 
 
-def _table(answer: Answer) -> Table:
+def _table(answer: Answer) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=Text(f"{answer.task} @ {answer.version[:12]}"))
     table.add_column("label")
     table.add_column("score", justify="right")

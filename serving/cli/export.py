@@ -35,10 +35,10 @@ def add_export_commands(commands: Any) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     """Write the trunk as ONNX; torch and ONNX are loaded only for this."""
-    from adapters.vit.backbone import load_backbone  # noqa: PLC0415
-    from serving.onnx.export import export_trunk  # noqa: PLC0415
-    from serving.onnx.int8 import export_int8, in_words  # noqa: PLC0415
-    from serving.onnx.samples import read_samples  # noqa: PLC0415
+    from adapters.vit.backbone import load_backbone
+    from serving.onnx.export import export_trunk
+    from serving.onnx.int8 import export_int8, in_words
+    from serving.onnx.samples import read_samples
 
     backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
     if args.precision == "float32":

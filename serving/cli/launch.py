@@ -109,7 +109,7 @@ def _started(args: argparse.Namespace) -> Iterator[Running]:
         raise
     print(f"ready: {_call_of(running)}")
     if url is not None:
-        from adapters.redis.address import public_address  # noqa: PLC0415 (slow to import)
+        from adapters.redis.address import public_address
 
         address = public_address(url)
         print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")

@@ -179,7 +179,7 @@ def test_the_same_call_over_a_real_socket():
 def test_clients_load_nothing_heavy():
     heavy = {"torch", "redis", "adapters", "trainer", "numpy"}
     code = (
-        "import sys, clients.client, clients.load.closed, clients.readiness, clients.cli.predict;"
+        "import sys, clients.client, clients.load.closed, clients.load.mix, clients.readiness;"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )
     root = Path(clients.__file__).parents[1]
