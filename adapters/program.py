@@ -104,7 +104,8 @@ class Program(NamedTuple):
         if self.distribution is not None:
             parser.add_argument("--version", action=_Version, const=self.distribution)
         parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
-        parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        words = parser.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        words.required = False
         return parser
 
 

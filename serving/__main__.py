@@ -1,36 +1,20 @@
-"""Command line of the service: parse, one call, print."""
+"""`python -m serving COMMAND`: the service at the command line."""
 
-import argparse
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
-from adapters.errors import SptError
-from serving.cli.export import add_export_commands
-from serving.cli.keys import add_key_commands
-from serving.cli.launch import add_launch_commands
+from adapters.program import Program
+from serving.cli import TABLE
+from serving.cli.folder import add_folder_option
 
-
-def main() -> int:
-    """Run one sub-command; 0 is success, 1 an error of ours in one line, 2 wrong usage."""
-    args = _parser().parse_args()
-    try:
-        return args.act(args) or 0
-    except SptError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+PROGRAM = Program(
+    "python -m serving", "Start, watch and stop the service.", (TABLE,), options=add_folder_option
+)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("runs/serve"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_launch_commands(commands)
-    add_key_commands(commands)
-    add_export_commands(commands)
-    return parser
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    return PROGRAM.main(argv)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""The commands: guarded unless told otherwise, and they say how to call what they started."""
+"""The commands: guarded by default, and they say how to call what they started."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import __main__ as command
-from serving.cli import launch as launch_command
+from serving.cli import launching
 from serving.door.tenants import digest_of
 from serving.torchserve.configure import Launch
 from serving.torchserve.running import Running, write
@@ -44,7 +45,7 @@ def launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Launch]:
             token_file=token_file(tmp_path) if launch.token else None,
         )
 
-    monkeypatch.setattr(launch_command, "start", start)
+    monkeypatch.setattr(launching, "start", start)
     monkeypatch.setenv("REDIS_URL", "rediss://user:hunter2@redis.internal:6380/2")
     return asked
 
@@ -103,6 +104,31 @@ def test_ready_is_an_exit_status_with_its_reason(
         write(tmp_path, guarded(tmp_path, url))
         assert run("ready") == 0
     assert capsys.readouterr().out == "ready\n"
+
+
+def test_ready_is_json_for_programs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ready", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["ready"] is False
+    assert "nothing was started" in found["reason"]
+
+
+def test_serve_is_another_name_of_start(run: Run, launches: list[Launch]) -> None:
+    assert run("serve") == run("start") == 0
+    assert launches[0] == launches[1]
+
+
+def test_the_folder_may_be_named_before_or_after_the_command(
+    launches: list[Launch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    for words in (["--folder", here, "start"], ["start", "--folder", here]):
+        assert command.main([*words]) == 0
+    assert command.main(["--folder", there, "start", "--folder", here]) == 0
+    assert command.main(["start"]) == 0
+    folders = [launch.folder for launch in launches]
+    assert folders == [*[tmp_path / "here"] * 3, Path("runs/serve")]
+    assert f"--folder {here} stop" in capsys.readouterr().out
 
 
 def test_rotate_replaces_the_token_and_names_its_file(

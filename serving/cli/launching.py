@@ -1,8 +1,4 @@
-"""`python -m serving start`, `run`, `stop` and `ready`: the service's life, from outside.
-
-`start` leaves a service that needs nobody; `run` stays with it, as systemd and Kubernetes expect,
-and ends it when it is itself told to end.
-"""
+"""What `start` and `run` share: their options, and a service that is started and announced."""
 
 import argparse
 import os
@@ -16,42 +12,27 @@ import yaml
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.redis.server import RedisServer
+from serving.cli.folder import add_folder_option
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
-from serving.torchserve.launch import start, stop
-from serving.torchserve.readiness import why_not_ready
+from serving.torchserve.launch import start
 from serving.torchserve.running import REDIS_FILE, Running, adopt
-from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 
 _DRAIN_S = Launch.model_fields["drain_s"].default
 
 
-def add_launch_commands(commands: Any) -> None:
-    """Add `start`, `run`, `stop` and `ready` to the service's sub-commands."""
-    begin = commands.add_parser("start", help="start Redis and TorchServe, wait until ready")
-    _add_launch_options(begin)
-    begin.set_defaults(act=_start)
-    run = commands.add_parser("run", help="the same, and stay; on SIGTERM answer all, then end")
-    _add_launch_options(run)
-    run.set_defaults(act=_run)
-    end = commands.add_parser(
-        "stop", help="answer all who have asked, then stop what start started"
-    )
-    end.set_defaults(act=_stop)
-    ready = commands.add_parser("ready", help="exit with 0 if the service takes callers, else 1")
-    ready.set_defaults(act=_ready)
-
-
-def _add_launch_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, default=Path("runs/store"))
-    parser.add_argument("--backbone", default=EMBEDDED)
-    parser.add_argument("--weights", type=Path)
+def add_launch_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `started` reads."""
+    add_folder_option(parser)
+    parser.add_argument("--store", type=Path, default=Path("runs/store"), help="the store's folder")
+    parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
+    parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
     parser.add_argument(
-        "--port", type=int, default=8080, help="the next two are management, metrics"
+        "--port", type=int, default=8080, help="the next two are management and metrics"
     )
-    parser.add_argument("--no-redis", action="store_true")
+    parser.add_argument("--no-redis", action="store_true", help="start no Redis")
     parser.add_argument(
-        "--no-token", action="store_true", help="for development: whoever reaches the port may ask"
+        "--no-token", action="store_true", help="for development: anyone at the port may ask"
     )
     parser.add_argument(
         "--drain-s",
@@ -68,30 +49,9 @@ def _add_launch_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _start(args: argparse.Namespace) -> None:
-    with sigterm_as_interrupt(), _started(args):
-        print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
-
-
-def _run(args: argparse.Namespace) -> None:
-    with sigterm_as_interrupt(), _started(args) as running:
-        supervise(args.folder, running)
-    print("stopped")
-
-
-def _stop(args: argparse.Namespace) -> None:
-    print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
-
-
-def _ready(args: argparse.Namespace) -> int:
-    reason = why_not_ready(args.folder)
-    print(reason or "ready")
-    return 1 if reason else 0
-
-
 @contextmanager
-def _started(args: argparse.Namespace) -> Iterator[Running]:
-    """Start the service, with a Redis of its own unless REDIS_URL names one; say how to call it."""
+def started(args: argparse.Namespace) -> Iterator[Running]:
+    """Start the service, and a Redis for it if REDIS_URL names none; say how to call it."""
     url, redis = os.environ.get("REDIS_URL"), None
     try:
         if url is None and not args.no_redis:
@@ -109,7 +69,7 @@ def _started(args: argparse.Namespace) -> Iterator[Running]:
         raise
     print(f"ready: {_call_of(running)}")
     if url is not None:
-        from adapters.redis.address import public_address
+        from adapters.redis.address import public_address  # slow to import
 
         address = public_address(url)
         print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")

@@ -1,0 +1,30 @@
+"""`spt rotate`: the token that callers send is replaced under traffic."""
+
+import argparse
+from typing import get_args
+
+from serving.cli.folder import add_folder_option
+from serving.errors import LaunchError
+from serving.torchserve.running import is_recorded, read
+from serving.torchserve.tokens import Kind, rotate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument(
+        "kind", nargs="?", choices=get_args(Kind), default="inference", help="whose token"
+    )
+    add_folder_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replace the token, and name the file that has the new one.
+
+    Raises:
+        LaunchError: there is no such service, or it made no new token.
+    """
+    if not is_recorded(args.folder):
+        raise LaunchError(f"nothing was started in {args.folder}; name its folder with --folder")
+    path = rotate(args.folder, read(args.folder), args.kind)
+    print(f"{path} has a new token; the one before is refused from now on")
+    return 0

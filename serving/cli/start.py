@@ -1,0 +1,22 @@
+"""`spt serve`, or `python -m serving start`: leaves a service that needs nobody."""
+
+import argparse
+
+from serving.cli.launching import add_launch_options, started
+from serving.torchserve.supervise import sigterm_as_interrupt
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    add_launch_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the service, and say how to stop it.
+
+    Raises:
+        LaunchError: it did not start.
+    """
+    with sigterm_as_interrupt(), started(args):
+        print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
+    return 0
