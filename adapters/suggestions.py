@@ -15,10 +15,8 @@ def one_of(names: Collection[str], what: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text in names:
             return text
-        raise argparse.ArgumentTypeError(
-            f"there is no {what} {text!r}{did_you_mean(text, names)}; "
-            f"expected one of {', '.join(names)}"
-        )
+        hint = did_you_mean(text, names) or f"; expected one of {', '.join(names)}"
+        raise argparse.ArgumentTypeError(f"there is no {what} {text!r}{hint}")
 
     return check
 

@@ -1,43 +1,17 @@
-"""Command line of the trainer: parse, one call, print."""
+"""`python -m trainer COMMAND`: the trainer at the command line."""
 
-import argparse
 import sys
+from collections.abc import Sequence
 
-from adapters.errors import SptError
-from trainer.cli.attention import add_attention_command
-from trainer.cli.data import add_data_commands
-from trainer.cli.pretrain import add_pretrain_commands
-from trainer.cli.report import add_report_command
-from trainer.cli.reproduce import add_reproduce_command
-from trainer.cli.sweep import add_sweep_command
-from trainer.cli.train import add_train_command
+from adapters.program import Program
+from trainer.cli import TABLE
+
+PROGRAM = Program("python -m trainer", "Train adapters, and measure them.", (TABLE,))
 
 
-def main() -> int:
-    """Run one sub-command; 0 is success, 1 an error of ours in one line, 2 wrong usage."""
-    args = _parser().parse_args()
-    try:
-        args.act(args)
-    except SptError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_train_command(commands)
-    add_sweep_command(commands)
-    add_data_commands(commands)
-    add_report_command(commands)
-    add_reproduce_command(commands)
-    add_attention_command(commands)
-    add_pretrain_commands(commands)
-    return parser
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    return PROGRAM.main(argv)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,24 @@
-"""The trainer at the command line."""
+"""The trainer at the command line: one module per command, which imports its work when it runs."""
+
+from typing import Final
+
+from adapters.program import Command, Table
+
+TABLE: Final = Table(
+    title="train and measure",
+    extra="train",
+    commands={
+        "train": Command("train one task, publish its adapter", "trainer.cli.train"),
+        "sweep": Command("find lr and weight decays by the validation split", "trainer.cli.sweep"),
+        "data": Command("list, check or fetch the images of tasks", "trainer.cli.data"),
+        "report": Command("write the report of finished runs", "trainer.cli.report"),
+        "reproduce": Command(
+            "measure a table or figure of the paper, show both", "trainer.cli.reproduce"
+        ),
+        "attention": Command(
+            "draw where an adapter makes the backbone look", "trainer.cli.attention"
+        ),
+        "pretrain": Command("pre-train the embedded backbone", "trainer.cli.pretrain"),
+        "probe": Command("measure the embedded backbone by a linear probe", "trainer.cli.probe"),
+    },
+)

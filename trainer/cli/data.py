@@ -1,78 +1,110 @@
-"""`python -m trainer data check|ls|fetch`: what is there, what is missing, where it comes from."""
+"""`spt data ls|check|fetch`: which tasks there are, what of them is here, and where to get it."""
 
 import argparse
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-from trainer.data.builtin.catalogue import BUILTIN
-from trainer.data.load import DATA_ROOT, load_task
-from trainer.data.public.fetch import fetch
-from trainer.data.public.listing import compare_sizes, list_tasks
+from trainer.data.known import BUILTIN_NAMES, DATA_ROOT, meant
 from trainer.data.public.task import Archive, PublicTask
 from trainer.data.public.tasks import PUBLIC_TASKS
-from trainer.data.readable import header_fault, unreadable
-from trainer.data.task_data import TaskData, refuse_unreadable
 from trainer.errors import DataError
 
+STOPPED: Final = "stopped; a download goes on where it stopped"
 
-def add_data_commands(commands: Any) -> None:
-    """Add `data` to the trainer's commands, the object that `add_subparsers` returns."""
-    data = commands.add_parser("data", help="check, list or fetch the images of tasks")
-    actions = data.add_subparsers(required=True, metavar="ACTION")
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads: one action with its options."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("ls", help="every task that we know")
+    listing.set_defaults(action=_list)
 
     check = actions.add_parser("check", help="what is there, what is missing, its source")
-    check.add_argument("task")
-    check.add_argument("--data", type=Path, help=f"the task's folder; default {DATA_ROOT}/<task>")
+    check.add_argument("task", help="its id")
+    check.add_argument("--data", type=Path, help=f"the task's folder (default: {DATA_ROOT}/TASK)")
     check.add_argument(
         "--seed", type=int, default=0, help="of the splits that a layout leaves open"
     )
-    check.set_defaults(act=_check)
-
-    listing = actions.add_parser("ls", help="every task that we know")
-    listing.set_defaults(act=_list)
+    check.set_defaults(action=_check)
 
     fetching = actions.add_parser("fetch", help="download a task's official archives")
-    fetching.add_argument("task")
-    fetching.add_argument(
-        "--data", type=Path, default=DATA_ROOT, help="the files go to <DATA>/<task>/"
-    )
-    fetching.set_defaults(act=_fetch)
+    fetching.add_argument("task", help="its id")
+    fetching.add_argument("--data", type=Path, default=DATA_ROOT, help="the files go to DATA/TASK/")
+    fetching.set_defaults(action=_fetch)
+    for action in (listing, check):
+        action.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the action says.
+
+    Raises:
+        DataError: images, labels or lists are missing or wrong, or cannot be fetched.
+    """
+    args.action(args)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from trainer.data.public.listing import task_rows, task_table
+
+    rows = task_rows(BUILTIN_NAMES, PUBLIC_TASKS)
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        Console().print(task_table(rows))
 
 
 def _check(args: argparse.Namespace) -> None:
+    from trainer.data.load import load_task
+    from trainer.data.readable import header_fault, unreadable
+    from trainer.data.task_data import refuse_unreadable
+
     known = PUBLIC_TASKS.get(args.task)
-    data = _load(args.task, args.data, args.seed, known)
-    samples = [s for split in data.splits().values() for s in split]
-    bad = unreadable([s.path for s in samples], header_fault)
-    console = Console()
-    console.print(f"{args.task}: {known.title if known else 'complete'}")
-    console.print(compare_sizes(data, known))
-    for split, digest in data.list_digests().items():
-        console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)
-    console.print(f"{len(bad)} of {len(samples):,} images with an unreadable header")
-    refuse_unreadable(bad, len(samples))
-
-
-def _load(task: str, data: Path | None, seed: int, known: PublicTask | None) -> TaskData:
     try:
-        return load_task(task, data, seed)
+        data = load_task(args.task, args.data, args.seed)
     except DataError as error:
         if known is None or known.source in str(error):
             raise
         raise DataError(f"{error}. Obtain: {known.source}") from error
+    paths = [sample.path for split in data.splits().values() for sample in split]
+    bad = unreadable(paths, header_fault)
+    found = {
+        "task": args.task,
+        "found": data.sizes(),
+        "expected": None if known is None else known.all_sizes(),
+        "sha256": data.list_digests(),
+        "images": len(paths),
+        "unreadable": [{"image": str(path), "reason": reason} for path, reason in bad],
+    }
+    print(json.dumps(found, indent=1)) if args.json else _show_check(found, known)
+    refuse_unreadable(bad, len(paths))
 
 
-def _list(args: argparse.Namespace) -> None:
-    Console().print(list_tasks(BUILTIN, PUBLIC_TASKS))
+def _show_check(found: dict[str, Any], known: PublicTask | None) -> None:
+    from rich.console import Console
+
+    from trainer.data.public.listing import sizes_table
+
+    console = Console()
+    console.print(f"{found['task']}: {known.title if known else 'complete'}")
+    console.print(sizes_table(found["found"], known))
+    for split, digest in found["sha256"].items():
+        console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)
+    bad, images = len(found["unreadable"]), found["images"]
+    console.print(f"{bad} of {images:,} images with an unreadable header")
 
 
 def _fetch(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from trainer.data.public.fetch import fetch
+    from trainer.data.public.progress import download_bar
+
     archives = _archives(args.task)
-    folder = args.data / args.task
-    console = Console()
+    folder, console = args.data / args.task, Console()
     size = sum(archive.megabytes for archive in archives)
     files = "one file" if len(archives) == 1 else f"{len(archives)} files"
     console.print(f"{args.task}: {files}, about {size:,} MB, into {folder}")
@@ -80,7 +112,8 @@ def _fetch(args: argparse.Namespace) -> None:
     if terms:
         console.print(f"terms of its publisher: {terms}")
     for archive in archives:
-        digest = _fetch_one(archive, folder, console)
+        with download_bar(archive.name, console) as watch:
+            digest = fetch(archive, folder, watch)
         console.print(f"{archive.name}: {digest}", soft_wrap=True, highlight=False)
     console.print(
         f"unpacked in {folder}, where the archives may be deleted; next: "
@@ -90,12 +123,13 @@ def _fetch(args: argparse.Namespace) -> None:
 
 
 def _archives(task: str) -> tuple[Archive, ...]:
-    if task in BUILTIN:
+    if task in BUILTIN_NAMES:
         raise DataError(f"{task} is a built-in task, drawn on first use; there is nothing to fetch")
     known = PUBLIC_TASKS.get(task)
     if known is None:
         raise DataError(
             f"{task} is not a public task that we know; 'python -m trainer data ls' lists them"
+            f"{meant(task)}"
         )
     if not known.archives:
         raise DataError(
@@ -103,12 +137,3 @@ def _archives(task: str) -> tuple[Archive, ...]:
             f"Its folder holds: {known.files}"
         )
     return known.archives
-
-
-def _fetch_one(archive: Archive, folder: Path, console: Console) -> str:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=console, transient=True) as bar:
-        row = bar.add_task(archive.name, total=None)
-        return fetch(
-            archive, folder, lambda done, total: bar.update(row, completed=done, total=total)
-        )

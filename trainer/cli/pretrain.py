@@ -1,34 +1,30 @@
-"""`python -m trainer pretrain` and `probe`: how the embedded backbone was made and measured."""
+"""`spt pretrain`: how the embedded backbone was made, MAE on CIFAR-10."""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from trainer.pretraining.probe import probe
-from trainer.pretraining.run import PretrainRecipe, pretrain
+from trainer.pretraining.recipe import PretrainRecipe
 
-
-def add_pretrain_commands(commands: Any) -> None:
-    """Add `pretrain` and `probe` to the trainer's sub-commands."""
-    pre = commands.add_parser("pretrain", help="MAE pre-training of the embedded backbone")
-    pre.add_argument("--data", type=Path, required=True, help="folder of CIFAR-10")
-    pre.add_argument("--out", type=Path, default=Path("runs/pretrain"))
-    pre.add_argument("--epochs", type=int, default=PretrainRecipe().epochs)
-    pre.add_argument("--seed", type=int, default=0)
-    pre.set_defaults(act=_pretrain)
-
-    linear = commands.add_parser("probe", help="CIFAR-10 linear probe of the embedded backbone")
-    linear.add_argument("--data", type=Path, required=True, help="folder of CIFAR-10")
-    linear.add_argument("--weights", type=Path, required=True)
-    linear.set_defaults(act=_probe)
+STOPPED = "stopped; the same command goes on from the last finished epoch"
 
 
-def _pretrain(args: argparse.Namespace) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    recipe = PretrainRecipe()
+    parser.add_argument("--data", type=Path, required=True, help="folder of CIFAR-10")
+    parser.add_argument("--out", type=Path, default=Path("runs/pretrain"), help="folder of the run")
+    parser.add_argument("--epochs", type=int, default=recipe.epochs, help="over the images")
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="of the training")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pre-train, and name the file of the weights.
+
+    Raises:
+        TrainerError: the images are missing, or the folder is another recipe's.
+    """
+    from trainer.pretraining.run import pretrain
+
     recipe = PretrainRecipe(epochs=args.epochs, seed=args.seed)
     print(f"weights {pretrain(recipe, args.data, args.out)}")
-
-
-def _probe(args: argparse.Namespace) -> None:
-    for weights in (args.weights, None):
-        name = "untrained" if weights is None else str(weights)
-        print(f"linear probe, {name}: {probe(weights, args.data):.4f}")
+    return 0

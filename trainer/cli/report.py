@@ -1,19 +1,22 @@
-"""`python -m trainer report FOLDER…`."""
+"""`spt report`: what finished runs left, as a page."""
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-from trainer.report.page import write_report
 
 
-def add_report_command(commands: Any) -> None:
-    """Add `report` to the trainer's commands, the object that `add_subparsers` returns."""
-    report = commands.add_parser("report", help="write the report of finished runs")
-    report.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a run folder")
-    report.set_defaults(act=_report)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a run's folder")
 
 
-def _report(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    """Write a report into each folder.
+
+    Raises:
+        DataError: a folder holds no finished run.
+    """
+    from trainer.report.page import write_report
+
     for folder in args.folders:
         print(f"wrote {write_report(folder)}")
+    return 0

@@ -1,90 +1,92 @@
-"""`python -m trainer reproduce`: a table or figure of the paper, measured and shown."""
+"""`spt reproduce`: a table or figure of the paper, measured and shown with its numbers."""
 
 import argparse
+import json
 import shlex
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from adapters.artifact.task import check_task_id
+from adapters.suggestions import one_of
 from trainer.errors import RecipeError
-from trainer.reproduce.record import write_record
-from trainer.reproduce.run_study import StudyOptions, measure_study, show_study
 from trainer.reproduce.studies.by_name import STUDIES
-from trainer.reproduce.study import Asked, Study
+
+STOPPED: Final = "stopped; the same command goes on from the last finished epoch"
+_LIST: Final = "ls"
 
 
-def add_reproduce_command(commands: Any) -> None:
-    """Add `reproduce` to the trainer's sub-commands."""
-    command = commands.add_parser(
-        "reproduce", help="measure a table or figure of the paper and show both side by side"
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    names = [_LIST, *STUDIES]
+    parser.add_argument(
+        "name", type=one_of(names, "study"), metavar="NAME", help=f"one of {', '.join(names)}"
     )
-    command.add_argument("name", choices=list(STUDIES))
-    command.add_argument("--tasks", nargs="+", metavar="TASK", help="default: the paper's")
-    command.add_argument("--variants", nargs="+", metavar="VARIANT", help="measure only these")
-    command.add_argument("--backbone", nargs="+", metavar="NAME", help="default: the paper's")
-    command.add_argument(
+    parser.add_argument("--json", action="store_true", help="with ls: print JSON, for programs")
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help="default: the paper's")
+    parser.add_argument("--variants", nargs="+", metavar="VARIANT", help="measure only these")
+    parser.add_argument("--backbone", nargs="+", metavar="NAME", help="default: the paper's")
+    parser.add_argument(
         "--weights", nargs="+", default=[], metavar="NAME=PATH", help="checkpoint of a backbone"
     )
-    command.add_argument(
-        "--data", type=Path, help="holds a folder per task; not for built-in tasks"
-    )
-    command.add_argument("--seeds", type=_positive, default=3, metavar="N", help="default 3")
-    command.add_argument("--epochs", type=_positive, metavar="N", help="default: the paper's 100")
-    command.add_argument("--out", type=Path, help="default runs/reproduce/NAME")
-    command.add_argument("--smoke", action="store_true", help="show that it works, in two minutes")
-    command.add_argument(
+    parser.add_argument("--data", type=Path, help="holds a folder per task; not for built-in tasks")
+    parser.add_argument("--seeds", type=_positive, default=3, metavar="N", help="0 to N-1")
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="default: the paper's 100")
+    parser.add_argument("--out", type=Path, help="folder (default: runs/reproduce/NAME)")
+    parser.add_argument("--smoke", action="store_true", help="show that it works, in two minutes")
+    parser.add_argument(
         "--render-only", action="store_true", help="measure nothing, show what there is"
     )
-    command.set_defaults(act=_reproduce)
 
 
-def _reproduce(args: argparse.Namespace) -> None:
-    study = study_of(args)
+def run(args: argparse.Namespace) -> int:
+    """List the studies, or measure one and show it.
+
+    Raises:
+        SptError: as `measure_study`; an option makes no sense.
+    """
+    if args.name == _LIST:
+        _list(args)
+        return 0
+    from trainer.reproduce.record import write_record
+    from trainer.reproduce.run_study import StudyOptions, measure_study, show_study
+    from trainer.reproduce.study import Asked
+
+    _check_tasks(args.tasks or ())
+    tasks, backbones = (tuple(one) if one else None for one in (args.tasks, args.backbone))
+    asked = Asked(tasks=tasks, backbones=backbones, data=args.data, smoke=args.smoke)
+    study = STUDIES[args.name](asked)
     suffix = "-smoke" if args.smoke else ""
     out = args.out or Path("runs/reproduce") / f"{study.runs or study.name}{suffix}"
     options = StudyOptions(
         out, args.data, _weights(args.weights), args.seeds, args.epochs, args.smoke
     )
     if not args.render_only:
-        measure_study(_only(study, args.variants), options)
+        measure_study(study.only(args.variants) if args.variants else study, options)
     command = _command(args)
     if not study.source:
         for path in write_record(study, out, command, is_new=not args.render_only):
             print(f"wrote {path}")
     page = show_study(study, out, command, is_smoke=args.smoke)
     print(f"wrote {page} and {page.with_suffix('.md')}")
+    return 0
 
 
-def study_of(args: argparse.Namespace) -> Study:
-    """Return the study that the options name.
+def _list(args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps([{"name": n, "title": one.title} for n, one in STUDIES.items()], indent=1))
+        return
+    for name, study in STUDIES.items():
+        print(f"{name:8}  {study.title}")
 
-    Raises:
-        RecipeError: a task's id is none.
-    """
-    for task in args.tasks or ():
+
+def _check_tasks(tasks: Sequence[str]) -> None:
+    from adapters.artifact.task import check_task_id
+
+    for task in tasks:
         try:
             check_task_id(task)
         except ValueError as error:
             raise RecipeError(f"--tasks: {error}") from error
-    tasks, backbones = (tuple(names) if names else None for names in (args.tasks, args.backbone))
-    asked = Asked(tasks=tasks, backbones=backbones, data=args.data, smoke=args.smoke)
-    return STUDIES[args.name](asked)
-
-
-def _only(study: Study, names: list[str] | None) -> Study:
-    """Return the study with some of its variants alone."""
-    if not names:
-        return study
-    unknown = sorted(set(names) - set(study.variant_names))
-    if unknown:
-        raise RecipeError(
-            f"--variants {' '.join(unknown)}: {study.name} has no such variant; expected some of "
-            f"{', '.join(study.variant_names)}"
-        )
-    return replace(
-        study, variants=tuple(variant for variant in study.variants if variant.name in names)
-    )
 
 
 def _weights(pairs: list[str]) -> dict[str, Path]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.artifact.task import check_task_id
-from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.builtin.materialise import materialise
 from trainer.data.checks import check_no_single
+from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT, meant
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.data.readers.birds import is_cub, is_nabirds, read_cub, read_nabirds
 from trainer.data.readers.cars import is_cars, read_cars
@@ -29,9 +29,6 @@ from trainer.data.readers.vtab import is_vtab, read_vtab
 from trainer.data.subset import check_proportion, subset
 from trainer.data.task_data import TaskData, check
 from trainer.errors import DataError
-
-DATA_ROOT = Path("data")
-BUILTIN_ROOT = Path("runs/data")
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def load_task(
     """
     _check_name(name)
     check_proportion(proportion)
-    if name in BUILTIN:
+    if name in BUILTIN_NAMES:
         _refuse_data(name, data)
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
@@ -145,8 +142,8 @@ def _nothing_found(name: str, data: Path | None) -> str:
     if data is not None:
         return f"{found}; expected there, or in {folder / name}, one of: {layouts}"
     return (
-        f"{found}, and {name} is not a built-in task ({', '.join(BUILTIN)}); "
-        f"pass the folder of your images as DATA=, with one of: {layouts}"
+        f"{found}, and {name} is not a built-in task ({', '.join(BUILTIN_NAMES)})"
+        f"; pass the folder of your images as DATA=, with one of: {layouts}{meant(name)}"
     )
 
 

@@ -63,6 +63,11 @@ class TaskData:
         """Return the labels of all splits, one per image."""
         return [sample.label for samples in self.splits().values() for sample in samples]
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of classes and of images in each split, by name."""
+        images = {split: len(samples) for split, samples in self.splits().items()}
+        return {"classes": len(self.task.class_names)} | images
+
     def splits(self) -> dict[str, tuple[Sample, ...]]:
         """Return the samples by the split's name: train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}

@@ -99,6 +99,11 @@ def finish(
     return Result(folder, artifact, metrics)
 
 
+def run_folder(recipe: Recipe) -> Path:
+    """Return the folder of a run where none is asked for, by task, backbone and method."""
+    return Path("runs/train") / recipe.task / f"{recipe.backbone}-{recipe.method}"
+
+
 def forget(folder: Path) -> None:
     """Delete a run folder, to start over."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,10 +1,13 @@
-"""What a person sees while a task trains: one bar with loss, accuracy and time left."""
+"""What a person sees of training: a bar with loss, accuracy and time left; a sweep's trials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
+from trainer.experiment.sweep import Trial
 from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
@@ -13,8 +16,14 @@ _WITHOUT_TERMINAL_EVERY = 10
 
 
 @contextmanager
-def training_bar(title: str, epochs: int) -> Iterator[Watch]:
-    """Show progress on the terminal; yields the watch that the training loop calls."""
+def training_bar(title: str, epochs: int, console: Console | None = None) -> Iterator[Watch]:
+    """Show progress on the terminal; yields the watch that the training loop calls.
+
+    Args:
+        title: what is trained.
+        epochs: of the whole training.
+        console: where it is shown; None is the standard output.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -22,7 +31,7 @@ def training_bar(title: str, epochs: int) -> Iterator[Watch]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=console) as bar:
         row = bar.add_task(title, total=None, figures="reading images")
 
         def watch(reached: Reached, step: int, steps: int, loss: float) -> None:
@@ -39,3 +48,13 @@ def training_bar(title: str, epochs: int) -> Iterator[Watch]:
 
 def _is_milestone(epochs: int, step: int, steps: int) -> bool:
     return step == steps and (epochs + 1) % _WITHOUT_TERMINAL_EVERY == 0
+
+
+def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
+    """Return a sweep's trials, the best in bold."""
+    table = Table("lr", "weight decay", "head weight decay", "validation", "loss", "s")
+    for trial in trials:
+        values = [f"{value:g}" for value in trial.settings.values()]
+        figures = f"{trial.val_accuracy:.4f}", f"{trial.train_loss:.4f}", f"{trial.seconds:.0f}"
+        table.add_row(*values, *figures, style="bold" if trial is best else None)
+    return table

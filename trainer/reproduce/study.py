@@ -1,12 +1,14 @@
 """What a study is: who is compared, on what, and how it is shown."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.suggestions import did_you_mean
 from trainer.data.public.tasks import PUBLIC_TASKS
+from trainer.errors import RecipeError
 from trainer.reproduce.document import Section
 from trainer.reproduce.measure import Bench
 from trainer.reproduce.published import Published
@@ -87,3 +89,17 @@ class Study:
     def variant_names(self) -> tuple[str, ...]:
         """The variants by name."""
         return tuple(variant.name for variant in self.variants)
+
+    def only(self, names: Sequence[str]) -> "Study":
+        """Return the study with some of its variants alone.
+
+        Raises:
+            RecipeError: it has no variant of such a name.
+        """
+        unknown = sorted(set(names) - set(self.variant_names))
+        if unknown:
+            raise RecipeError(
+                f"--variants {' '.join(unknown)}: {self.name} has no such variant; expected some "
+                f"of {', '.join(self.variant_names)}{did_you_mean(unknown[0], self.variant_names)}"
+            )
+        return replace(self, variants=tuple(one for one in self.variants if one.name in names))

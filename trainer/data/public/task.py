@@ -55,3 +55,9 @@ class PublicTask:
     archives: tuple[Archive, ...] = ()
     unpacked: str = ""
     missing_classes_ok: bool = False
+
+    def all_sizes(self) -> dict[str, int]:
+        """Return the number of classes and of images in each split, by name."""
+        return dict(
+            zip(("classes", "train", "val", "test"), (self.num_classes, *self.sizes), strict=True)
+        )

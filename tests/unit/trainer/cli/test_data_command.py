@@ -1,12 +1,15 @@
-import argparse
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from adapters.program import Parser
 from tests.unit.trainer.replicas import make_cars, make_cub, make_folders, make_vtab
 from trainer.cli import data as command
-from trainer.cli.data import add_data_commands
+from trainer.data.known import BUILTIN_NAMES
 from trainer.data.public.task import Archive
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.errors import DataError
@@ -18,10 +21,9 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def act(*arguments: str | Path) -> None:
-    parser = argparse.ArgumentParser()
-    add_data_commands(parser.add_subparsers(required=True))
-    args = parser.parse_args(["data", *map(str, arguments)])
-    args.act(args)
+    parser = Parser()
+    command.add_arguments(parser)
+    assert command.run(parser.parse_args([*map(str, arguments)])) == 0
 
 
 def test_check_prints_classes_sizes_against_table_s1_and_digests(
@@ -111,6 +113,34 @@ def test_ls_lists_every_task_with_its_sizes(capsys: pytest.CaptureFixture[str]) 
         assert len(re.findall(rf"^ *{group} *$", shown, re.MULTILINE)) == 1
 
 
+def test_ls_and_check_are_json_for_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    act("ls", "--json")
+    rows = {row["task"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == [*BUILTIN_NAMES, *PUBLIC_TASKS]
+    assert rows["cub200"]["classes"] == 200
+    assert (rows["nabirds"]["fetch"], rows["cub200"]["fetch"]) == ("by hand", "command")
+    make_cub(tmp_path / "cub200" / "CUB_200_2011")
+    act("check", "cub200", "--data", tmp_path, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["found"] == {"classes": 2, "train": 9, "val": 1, "test": 2}
+    assert found["expected"]["train"] == 5394
+    assert [len(digest) for digest in found["sha256"].values()] == [64, 64, 64]
+    assert (found["images"], found["unreadable"]) == (12, [])
+
+
+@pytest.mark.parametrize("words", [["data", "ls"], ["data", "--help"], ["reproduce", "ls"]])
+def test_tasks_and_studies_are_listed_without_torch_and_numpy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom trainer.__main__ import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'timm', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("task", "complaint"),
     [
@@ -118,6 +148,7 @@ def test_ls_lists_every_task_with_its_sizes(capsys: pytest.CaptureFixture[str]) 
         ("svhn", "only by hand: Street View House Numbers as VTAB-1k samples it"),
         ("digits", "digits is a built-in task"),
         ("mushrooms", "mushrooms is not a public task that we know"),
+        ("oxford_flower", r"'python -m trainer data ls' lists them; did you mean 'oxford_flowers'"),
     ],
 )
 def test_fetch_of_what_it_cannot_have_says_what_to_do(
@@ -137,7 +168,7 @@ def test_fetch_gets_every_archive_into_the_tasks_folder(
         fetched.append((archive.name, folder))
         return "md5 0, as published"
 
-    monkeypatch.setattr(command, "fetch", pretend)
+    monkeypatch.setattr("trainer.data.public.fetch.fetch", pretend)
     act("fetch", "oxford_flowers", "--data", tmp_path)
     folder = tmp_path / "oxford_flowers"
     names = ["102flowers.tgz", "imagelabels.mat", "setid.mat"]

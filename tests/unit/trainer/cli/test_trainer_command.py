@@ -14,8 +14,7 @@ from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.replicas import make_cars, make_vtab
 from tests.unit.trainer.toy import make_toy_folder
 from trainer.__main__ import main
-from trainer.cli import attention as attention_command
-from trainer.experiment import materials
+from trainer.experiment import attention, materials
 
 BACKBONE = tiny_backbone()
 SETTINGS = [
@@ -114,6 +113,20 @@ def test_a_sweep_prints_its_trials_and_the_options_of_the_best(trainer: Run, tmp
     assert trainer(*words)[0] == 0
 
 
+def test_a_sweeps_trials_are_json_for_programs(trainer: Run, tmp_path: Path):
+    data = make_toy_folder(tmp_path / "toy")
+    words = ("sweep", "toy", "--data", data, *SETTINGS, "--lr", 1e-3, 1e-1, "--json")
+    code, output, _ = trainer(*words)
+    trials = json.loads(output)
+    assert code == 0
+    assert [trial["settings"]["lr"] for trial in trials] == [1e-3, 1e-1]
+    assert [trial["best"] for trial in trials].count(True) == 1
+
+
+def test_a_task_that_is_none_is_answered_with_the_one_that_was_meant(trainer: Run):
+    assert_one_line(trainer("train", "digts"), "digts", "did you mean 'digits'")
+
+
 def test_a_labels_file_with_a_gap(trainer: Run, tmp_path: Path):
     data = make_vtab(tmp_path / "toy")
     for name in ("train800.txt", "val200.txt", "test.txt"):
@@ -184,14 +197,14 @@ def test_a_run_that_is_stopped_leaves_the_store_as_it_was(
 def test_attention_is_drawn_with_and_without_the_prompts(
     trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(attention_command, "load_backbone", lambda *_, **__: BACKBONE)
+    monkeypatch.setattr(attention, "load_backbone", lambda *_, **__: BACKBONE)
     data = make_toy_folder(tmp_path / "toy")
     train(trainer, data)
     artifact = tmp_path / "runs/train/toy/vit_micro_patch8_64-spt-deep/toy.safetensors"
     images = [data / "test" / name / "0.png" for name in ("red", "blue")]
     code, output, _ = trainer("attention", artifact, *images, "--out", "seen.svg")
     assert (code, output) == (0, "wrote seen.svg\n")
-    panels = attention_command.attention_panels(BACKBONE, decode(artifact.read_bytes()), images[0])
+    panels = attention.attention_panels(BACKBONE, decode(artifact.read_bytes()), images[0])
     titles = [panel.title.partition(":")[0] for panel in panels]
     assert titles == ["0.png", "without prompts", "with"]
     assert not torch.equal(panels[1].weights, panels[2].weights)
@@ -200,7 +213,7 @@ def test_attention_is_drawn_with_and_without_the_prompts(
 def test_attention_to_what_cannot_be_read_is_one_line(
     trainer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(attention_command, "load_backbone", lambda *_, **__: BACKBONE)
+    monkeypatch.setattr(attention, "load_backbone", lambda *_, **__: BACKBONE)
     assert_one_line(trainer("attention", "none.safetensors", "a.png"), "none.safetensors")
     train(trainer, make_toy_folder(tmp_path / "toy"))
     artifact = tmp_path / "runs/train/toy/vit_micro_patch8_64-spt-deep/toy.safetensors"

@@ -12,7 +12,8 @@ from adapters.vit.architecture import create_trunk
 from adapters.vit.weights import digest, load_weights
 from trainer.errors import ResumeError
 from trainer.pretraining import run as module
-from trainer.pretraining.run import PretrainRecipe, pretrain
+from trainer.pretraining.recipe import PretrainRecipe
+from trainer.pretraining.run import pretrain
 
 RECIPE = PretrainRecipe(epochs=2, batch_size=4, warmup_epochs=0.5)
 

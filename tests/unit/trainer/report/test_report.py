@@ -1,6 +1,5 @@
 """The report is one file that needs nothing else, and says what the run's files say."""
 
-import argparse
 import json
 import random
 import re
@@ -9,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.unit.trainer.report.report_runs import ANSWERS, MEASURED, add_images, make_run
-from trainer.cli.report import add_report_command
+from trainer.__main__ import main
 from trainer.errors import DataError
 from trainer.report.page import write_report
 
@@ -198,10 +197,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
 
 def test_the_command_writes_a_report_for_every_folder(tmp_path, capsys):
     folders = [make_run(tmp_path / name) for name in ("a", "b")]
-    parser = argparse.ArgumentParser()
-    add_report_command(parser.add_subparsers())
-    args = parser.parse_args(["report", *map(str, folders)])
-    args.act(args)
+    assert main(["report", *map(str, folders)]) == 0
     assert all((folder / "report.html").is_file() for folder in folders)
     assert capsys.readouterr().out.count("report.html") == 2
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.program import Parser
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import make_toy_folder
-from trainer.cli.reproduce import add_reproduce_command
+from trainer.cli import reproduce as command
 from trainer.errors import RecipeError
 from trainer.experiment import materials
 from trainer.reproduce import run_study
@@ -42,15 +43,14 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(materials, "load_backbone", lambda *_, **__: BACKBONE)
 
 
-def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser()
-    add_reproduce_command(whole.add_subparsers())
-    return whole
+def parse(*words: object) -> argparse.Namespace:
+    parser = Parser()
+    command.add_arguments(parser)
+    return parser.parse_args([*map(str, words)])
 
 
 def reproduce(*words: object) -> None:
-    args = parser().parse_args(["reproduce", *map(str, words)])
-    args.act(args)
+    assert command.run(parse(*words)) == 0
 
 
 def save_cell(out: Path, place: tuple[str, str, str], accuracies: Sequence[float]) -> None:
@@ -96,8 +96,25 @@ def row_of(markdown: str, heading: str, name: str) -> list[str]:
 def test_the_command_takes_every_study_by_name():
     assert list(STUDIES) == NAMES
     for name in NAMES:
-        assert parser().parse_args(["reproduce", name]).name == name
-        assert STUDIES[name](Asked()).name == name
+        assert parse(name).name == name
+        study = STUDIES[name](Asked())
+        assert (study.name, study.title) == (name, STUDIES[name].title)
+
+
+def test_a_study_that_is_none_is_answered_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+):
+    with pytest.raises(SystemExit) as caught:
+        parse("tabel1")
+    assert caught.value.code == 2
+    assert "there is no study 'tabel1'; did you mean 'table1'" in capsys.readouterr().err
+
+
+def test_the_studies_are_listed_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]):
+    reproduce("ls")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES
+    reproduce("ls", "--json")
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

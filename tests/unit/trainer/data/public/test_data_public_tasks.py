@@ -4,6 +4,7 @@ import pytest
 
 from adapters.artifact.task import is_task_id
 from trainer.data.builtin.catalogue import BUILTIN
+from trainer.data.known import BUILTIN_NAMES
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.data.splits import hold_out
 
@@ -18,6 +19,7 @@ def test_every_task_of_the_paper_has_a_name_of_its_own() -> None:
     }
     assert all(is_task_id(name) for name in PUBLIC_TASKS)
     assert not set(PUBLIC_TASKS) & set(BUILTIN)
+    assert tuple(BUILTIN) == BUILTIN_NAMES
     assert len({task.title for task in PUBLIC_TASKS.values()}) == len(PUBLIC_TASKS)
 
 

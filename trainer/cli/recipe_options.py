@@ -1,0 +1,42 @@
+"""The options that decide a recipe and where its data are; `train` and `sweep` share them."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.artifact.backbone_spec import EMBEDDED
+from trainer.methods.table import DEFAULT_METHOD, METHODS
+
+STOPPED: Final = "stopped; the same command goes on from the last finished epoch"
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `chosen` reads, and the data."""
+    parser.add_argument("task", help="its id; 'data ls' lists those that we know")
+    parser.add_argument("--data", type=Path, help="the task's folder; not for built-in tasks")
+    parser.add_argument(
+        "--backbone", help=f"timm name of a plain ViT (default: the recipe's, else {EMBEDDED})"
+    )
+    parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default: the recipe's, else {DEFAULT_METHOD})",
+    )
+    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's, else 0)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of trainer/recipe.py, such as optim.epochs=20",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder (default: runs/train/TASK/BACKBONE-METHOD)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run left")
+
+
+def chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the recipe's fields that the options name; None leaves a field as it is."""
+    return {name: getattr(args, name) for name in ("backbone", "weights", "method", "seed")}

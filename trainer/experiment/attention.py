@@ -1,0 +1,78 @@
+"""Where a trained adapter makes the backbone look, image by image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from adapters.artifact.codec import decode
+from adapters.errors import BadImage
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone, choose_device, load_backbone
+from adapters.vit.pixels import crop_centre, decode_image, normalise
+from trainer.errors import DataError
+from trainer.figures.overlay import OverlayPanel, draw_overlays
+from trainer.measures.attention import read_out_attention
+
+
+def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None, out: Path) -> Path:
+    """Draw the panels of all images, three a row, and return the file's path.
+
+    Args:
+        artifact: of the adapter.
+        images: at least one.
+        weights: local checkpoint of the backbone; None for one that ships or is downloaded.
+        out: ends in .svg or .png.
+
+    Raises:
+        DataError: the artifact or an image cannot be read.
+        SptError: the artifact is damaged or for another backbone, or the backbone cannot be had.
+    """
+    adapter = decode(_read(artifact))
+    spec = adapter.meta.backbone
+    backbone = load_backbone(
+        spec.name,
+        weights,
+        device=choose_device(),
+        pooling=spec.pooling,
+        final_norm=spec.final_norm,
+    )
+    adapter.check_fits(backbone.spec)
+    panels = [panel for path in images for panel in attention_panels(backbone, adapter, path)]
+    return draw_overlays(out, panels, columns=3)
+
+
+def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[OverlayPanel]:
+    """Return an image, its attention in the last block without prompts, and with them.
+
+    Args:
+        backbone: the one the adapter was trained on.
+        adapter: of any form; a bare head looks as the backbone does.
+        path: of the image.
+
+    Raises:
+        DataError: the image cannot be read.
+    """
+    rule = adapter.meta.preprocessing
+    try:
+        crop = crop_centre(decode_image(_read(path)), rule)
+    except BadImage as error:
+        raise DataError(f"{path}: {error}") from error
+    shown = torch.from_numpy(np.array(crop))
+    pixels = normalise(np.asarray(crop), rule)[None].to(backbone.device)
+    prompts = None if adapter.prompts is None else adapter.prompts.to(backbone.device)
+    bare, prompted = (read_out_attention(backbone, p, pixels) for p in (None, prompts))
+    share = float(prompted.prompt_share[0, -1])
+    return [
+        OverlayPanel(path.name, shown),
+        OverlayPanel("without prompts", shown, bare.last_map[0].float().cpu()),
+        OverlayPanel(f"with: {share:.0%} to prompts", shown, prompted.last_map[0].float().cpu()),
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check the path") from error
