@@ -9,6 +9,7 @@ Ctrl-C. Knows no command, and imports nothing but the standard library and our e
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from adapters.errors import SptError
 from adapters.suggestions import did_you_mean
 
+_STDOUT: Final = 1
 _OURS: Final = ("adapters", "trainer", "serving", "clients")
 
 
@@ -118,7 +120,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version  # noqa: PLC0415 (slow to import)
 
-        parser.exit(message=f"{self.const} {version(str(self.const))}\n")
+        print(self.const, version(str(self.const)))
+        parser.exit()
 
 
 class _Chosen(NamedTuple):
@@ -176,12 +179,12 @@ def _told(error: Exception) -> str:
 
 def _reader_has_gone() -> bool:
     """Return whether nobody reads the output; if so, what is still buffered goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    pipe = select.poll()
+    pipe.register(_STDOUT, 0)  # an error is reported unasked
+    if not pipe.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    return True
 
 
 def _named(name: str) -> type[Exception]:

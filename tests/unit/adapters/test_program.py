@@ -23,6 +23,7 @@ PARTS = {
     "heavy": "import no_such_package.deep",
     "broken": "import adapters.no_such_module",
     "slow": "import time\nprint('importing', flush=True)\ntime.sleep(60)",
+    "socket": "def run(args): raise BrokenPipeError(32, 'the other end has gone')",
     "long": "def run(args):\n    for i in range(100_000): print(i)\n    return 0",
 }
 ARGUMENTS = """
@@ -82,6 +83,7 @@ def test_only_the_chosen_command_is_imported(run: Run) -> None:
     [
         ("ours", "error: one two\n"),
         ("theirs", "error: by name\n"),
+        ("socket", "error: [Errno 32] the other end has gone\n"),
         ("file", "error: no/such/file: No such file or directory\n"),
         (
             "heavy",
@@ -107,7 +109,7 @@ def test_a_fault_of_ours_keeps_its_traceback(run: Run, name: str, kind: type[Exc
     ("words", "said"),
     [
         ((), "COMMAND"),
-        (("fien",), "there is no command 'fien'; did you mean 'fine'?"),
+        (("fien",), "there is no command 'fien'; did you mean 'fine' or 'file'?"),
         (("xyzzy",), "there is no command 'xyzzy'\n"),
         (("fine", "--count", "many"), "invalid int value: 'many'"),
         (("usage",), "spt usage: error: not both"),

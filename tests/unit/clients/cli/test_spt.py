@@ -29,6 +29,7 @@ class Lacking:
         if name.partition(".")[0] in {EXTRAS!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
+sys.path.insert(0, {str(ROOT)!r})
 sys.meta_path.insert(0, Lacking())
 from clients.cli.spt import main
 sys.exit(main())
