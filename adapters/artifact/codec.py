@@ -168,6 +168,6 @@ def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, 
     heads = {"head.weight": (classes, width), "head.bias": (classes,)}
     if meta.init is None:
         return heads
-    found = stored["prompts"]["shape"] if "prompts" in stored else ()
+    found: list[int] = stored["prompts"]["shape"] if "prompts" in stored else []
     layers, length = found[:2] if len(found) == 3 else (0, 0)
     return heads | {"prompts": (layers if layers in (1, depth) else depth, max(1, length), width)}
