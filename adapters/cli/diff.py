@@ -3,7 +3,7 @@
 import argparse
 
 from adapters.artifact.changes import class_changes
-from adapters.artifact.codec import decode
+from adapters.artifact.codec import read_contents
 from adapters.artifact.differences import differences
 from adapters.cli.options import add_store_options, task_suggested
 from adapters.cli.tables import Row, show, show_differences
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 def _compare(store: DirectoryStore, args: argparse.Namespace) -> Row:
     named = [store.resolve_version(args.task, text) for text in (args.a, args.b) if text]
     a, b = _compared(store.record(args.task), *named)
-    before, after = (decode(store.read(args.task, version)) for version in (a, b))
+    before, after = (read_contents(store.read(args.task, version)) for version in (a, b))
     changes = class_changes(before.meta.task.class_names, after.meta.task.class_names)
     return {
         "task": args.task,
