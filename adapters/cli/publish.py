@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 
 from adapters.artifact.codec import decode_meta
-from adapters.artifact.keys import load_private_key
-from adapters.artifact.signature import sign
 from adapters.cache.publishing import open_store, publish
 from adapters.cli.options import add_expect_option, add_store_options, expected, redis_url
 from adapters.cli.tables import show, show_row
@@ -37,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     store = open_store(args.store, redis_url(args))
     data = args.file.read_bytes()
     if args.sign is not None:
-        data = sign(data, load_private_key(args.sign))
+        data = _signed(data, args.sign)
     task = decode_meta(data).task.id
     current = expected(store.store, task, args.expect)
     pointer, compared = publish(store, data, expected=current, canary=args.canary)
@@ -48,6 +46,13 @@ def run(args: argparse.Namespace) -> int:
     elif warning := compared.warning(task):
         print(warning, file=sys.stderr)
     return show(row, args.json, show_row)
+
+
+def _signed(data: bytes, key: Path) -> bytes:
+    from adapters.artifact.keys import load_private_key
+    from adapters.artifact.signature import sign
+
+    return sign(data, load_private_key(key))
 
 
 def _share(text: str) -> float:
