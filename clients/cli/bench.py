@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--callers", type=_callers, default=8, metavar="N", help="each waits for its answer"
     )
     load.add_argument(
-        "--rate", type=_positive, metavar="N", help="requests a second, whatever the service does"
+        "--rate",
+        type=_positive,
+        metavar="N",
+        help="requests a second, also while the service is slow",
     )
     parser.add_argument("--seconds", type=_positive, default=10.0, help="how long it is asked")
     parser.add_argument("--seed", type=int, default=0, help="of the mix")

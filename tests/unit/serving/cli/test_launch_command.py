@@ -20,7 +20,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return what runs a command line on a folder of its own, and returns its status."""
+    """Return what runs a command line on a folder for this test, and returns its status."""
 
     def run(*words: str) -> int:
         line = ["python -m serving", "--folder", str(tmp_path), *words]
