@@ -1,0 +1,149 @@
+"""Numbers compared: a row for each, a dot per value, whiskers for its spread, one scale for all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from trainer.page.frame import LINE, WIDE, Area, Caption, framed, widest
+from trainer.page.palette import Kind
+from trainer.page.scale import Number, Point, Scale, number
+from trainer.page.svg import Drawing, element, rule, text, titled, width_of
+
+_ROW: Final = 22.0
+_GAP: Final = 26.0
+_FOOT: Final = 36.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One value.
+
+    Attributes:
+        value: in the unit of the scale.
+        spread: its quartiles, interval or deviation, as the lowest and the highest value.
+        kind: whose it is.
+        text: how the value is written at the end of its row; empty for nothing.
+        name: what the dot says when pointed at.
+        is_hollow: another number of the same thing, such as a percentile over its median.
+    """
+
+    value: Number
+    spread: Point | None = None
+    kind: Kind = "ours"
+    text: str = ""
+    name: str = ""
+    is_hollow: bool = False
+
+    @property
+    def ends(self) -> Point:
+        """What the scale must hold."""
+        low, high = self.spread or (self.value, self.value)
+        return min(low, self.value), max(high, self.value)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A name, and for each column the dots that were measured."""
+
+    name: str
+    cells: Sequence[Sequence[Dot]]
+    is_rival: bool = False
+
+
+@dataclass(frozen=True)
+class DotChart:
+    """Rows by columns, all on one scale.
+
+    Attributes:
+        caption: around the chart.
+        rows: first on top; each has a cell per column.
+        scale: from the least to the greatest value.
+        columns: headings; one empty one for a single column.
+        base: a value to compare with, and its name.
+        write: of the scale's ticks.
+        width: of the whole.
+    """
+
+    caption: Caption
+    rows: Sequence[Row]
+    scale: Scale
+    columns: Sequence[str] = ("",)
+    base: tuple[Number, str] | None = None
+    write: Callable[[Number], str] = number
+    width: Number = WIDE
+
+
+def draw_dots(chart: DotChart) -> Drawing:
+    """Draw names on the left, then a column of dots for each heading.
+
+    Raises:
+        ValueError: there are no rows, or a row has another number of cells than there are columns.
+    """
+    if not chart.rows or any(len(row.cells) != len(chart.columns) for row in chart.rows):
+        raise ValueError(f"dots: expected rows of {len(chart.columns)} cells, found {chart.rows}")
+    names = widest([row.name for row in chart.rows]) + 14
+    head = LINE + 3 if any(chart.columns) or chart.base else 4.0
+    height = head + len(chart.rows) * _ROW + _FOOT
+
+    def draw(left: Number, top: Number) -> str:
+        step = (chart.width - 2 * left - names + _GAP) / len(chart.columns)
+        rows = Scale(0, len(chart.rows), top + head, top + head + len(chart.rows) * _ROW)
+        parts = [
+            text((left, rows(i + 0.5) + 4), row.name, None if row.is_rival else "name")
+            for i, row in enumerate(chart.rows)
+        ]
+        for column in range(len(chart.columns)):
+            start = left + names + column * step
+            room = widest([dot.text for row in chart.rows for dot in row.cells[column]])
+            end = start + step - _GAP - (room + 10 if room else 0)
+            parts.append(_column(chart, column, Area(chart.scale.over(start + 6, end), rows), room))
+        return "".join(parts)
+
+    return framed(chart.caption, (chart.width, height), draw)
+
+
+def _column(chart: DotChart, column: int, area: Area, room: Number) -> str:
+    top, foot = area.y.start, area.y.end
+    far = area.x.end + (room + 10 if room else 0)
+    parts = [
+        rule((area.x.start - 6, area.y(i)), (far, area.y(i)), "hair")
+        for i in range(len(chart.rows) + 1)
+    ]
+    parts += [
+        text((at, foot + LINE + 1), words, None, "middle") for at, words in _ticks(chart, area.x)
+    ]
+    if chart.columns[column]:
+        parts.append(text((area.x.start - 6, top - 7), chart.columns[column], "head"))
+    if chart.base is not None:
+        at = area.x(chart.base[0])
+        parts.append(rule((at, top), (at, foot + 3), "rule"))
+        if column == 0:
+            parts.append(text((at, foot + 2 * LINE), chart.base[1], None, "middle"))
+    for i, row in enumerate(chart.rows):
+        level = area.y(i + 0.5)
+        parts += [_dot(dot, area.x, level) for dot in row.cells[column]]
+        words = [dot.text for dot in row.cells[column] if dot.text]
+        kind = None if row.is_rival else "name"
+        parts += [text((far, level + 4), ", ".join(words), kind, "end")] if words else []
+    return "".join(parts)
+
+
+def _ticks(chart: DotChart, x: Scale) -> list[tuple[Number, str]]:
+    """Return places and texts of the ticks, as many as do not touch."""
+    shown: list[tuple[Number, str]] = []
+    for value in x.ticks(5):
+        at, words = x(value), chart.write(value)
+        if not shown or at - shown[-1][0] > (width_of(words) + width_of(shown[-1][1])) / 2 + 8:
+            shown.append((at, words))
+    return shown
+
+
+def _dot(dot: Dot, x: Scale, level: Number) -> str:
+    whisker = ""
+    if dot.spread is not None:
+        whisker = rule((x(dot.spread[0]), level), (x(dot.spread[1]), level), "whisker")
+    kind = "ring" if dot.is_hollow else "fill"
+    mark = element(
+        "circle", class_=kind, cx=x(dot.value), cy=level, r=3.6 if dot.is_hollow else 4.2
+    )
+    return element("g", titled(dot.name) + whisker + mark, class_=dot.kind)

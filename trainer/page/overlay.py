@@ -1,0 +1,1 @@
+"""Attention laid over the image it belongs to."""
