@@ -1,6 +1,6 @@
 """Benchmarks: `python -m tests.bench [engine tasks cold http decode training kmeans] [--short]`.
 
-Each prints a table, writes `<out>/<name>.json` with its conditions and draws `<out>/<name>.png`.
+Each prints a table, writes `<out>/<name>.json` with its conditions and draws `<out>/<name>.svg`.
 They measure and never assert.
 """
 

@@ -1,41 +1,29 @@
-"""One picture per result: what all of them have in common."""
+"""One picture per result, drawn from what was saved."""
 
 import json
 from pathlib import Path
-from textwrap import shorten
-from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from tests.bench.pictures.cold import cold
+from tests.bench.pictures.decode import decode
+from tests.bench.pictures.engine import engine
+from tests.bench.pictures.http import http
+from tests.bench.pictures.kmeans import kmeans
+from tests.bench.pictures.tasks import tasks
+from tests.bench.pictures.training import training
 
-from tests.bench import plots
-
-_PLOTS = {
-    "engine": plots.engine,
-    "tasks": plots.tasks,
-    "cold": plots.cold,
-    "http": plots.http,
-    "decode": plots.decode,
-    "training": plots.training,
-    "kmeans": plots.kmeans,
-}
-_STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#8a8a8a",
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "xtick.color": "#4a4a4a",
-    "ytick.color": "#4a4a4a",
-    "legend.frameon": False,
+_PICTURES = {
+    "engine": engine,
+    "tasks": tasks,
+    "cold": cold,
+    "http": http,
+    "decode": decode,
+    "training": training,
+    "kmeans": kmeans,
 }
 
 
 def draw(saved: Path) -> Path:
-    """Draw a saved result as `<name>.png` beside it; return the picture's path.
+    """Draw a saved result as `<name>.svg` next to it; return the picture's path.
 
     Args:
         saved: what `Result.save` wrote, on this machine or another.
@@ -43,18 +31,7 @@ def draw(saved: Path) -> Path:
     Raises:
         KeyError: nobody knows how to draw this result.
     """
-    found = json.loads(saved.read_text())
-    path = saved.with_suffix(".png")
-    with mpl.rc_context(_STYLE):
-        figure = Figure(layout="constrained")
-        _PLOTS[found["name"]](figure, found["rows"])
-        figure.text(0.005, 0.005, _source(found["conditions"]), size=7, color="#7a7a7a")
-        figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
-        figure.savefig(path, dpi=150)
+    record = json.loads(saved.read_text())
+    path = saved.with_suffix(".svg")
+    path.write_text(_PICTURES[record["name"]](record).file(), encoding="utf-8")
     return path
-
-
-def _source(conditions: dict[str, Any]) -> str:
-    processor = f"{shorten(conditions['cpu'], 60)}, {conditions['cores']} cores"
-    accelerator = conditions["accelerator"]
-    return f"measured on {f'{accelerator}; ' if accelerator else ''}{processor}"

@@ -18,8 +18,8 @@ def draw_counts(
     """Draw a bar for each name, with its number on top."""
     y = around(list(counts.values()), floor=0.0)
 
-    def draw(left: Number, top: Number) -> str:
-        area = _area(Scale(0, max(1, len(counts))), y, (left, top, width - left))
+    def draw(top: Number) -> str:
+        area = _area(Scale(0, max(1, len(counts))), y, top, width)
         places = [(i + 0.5, name) for i, name in enumerate(counts)]
         bars = [
             _bar(area, (i + 0.15, i + 0.85), n, f"{name}: {n}")
@@ -54,8 +54,8 @@ def draw_histogram(
     counts = histogram(values, _NUM_BINS, high)
     y, step = around(counts, floor=0.0), high / _NUM_BINS
 
-    def draw(left: Number, top: Number) -> str:
-        area = _area(Scale(0, high), y, (left, top, width - left))
+    def draw(top: Number) -> str:
+        area = _area(Scale(0, high), y, top, width)
         bars = [
             _bar(
                 area,
@@ -84,10 +84,9 @@ def upright(area: Area, marks: Sequence[tuple[Number, str]]) -> str:
     return "".join(parts)
 
 
-def _area(x: Scale, y: Scale, place: tuple[Number, Number, Number]) -> Area:
-    left, top, right = place
+def _area(x: Scale, y: Scale, top: Number, width: Number) -> Area:
     foot = top + _TOP + _HEIGHT
-    return Area(x.over(left + _LEFT, right - 8), y.over(foot, foot - _HEIGHT))
+    return Area(x.over(_LEFT, width - 16), y.over(foot, foot - _HEIGHT))
 
 
 def _bar(area: Area, span: Point, value: Number, words: str) -> str:

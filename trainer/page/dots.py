@@ -11,7 +11,7 @@ from trainer.page.svg import Drawing, element, rule, text, titled, width_of
 
 _ROW: Final = 22.0
 _GAP: Final = 26.0
-_FOOT: Final = 36.0
+_FOOT: Final = 22.0
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,18 @@ def draw_dots(chart: DotChart) -> Drawing:
     names = widest([row.name for row in chart.rows]) + 14
     head = LINE + 3 if any(chart.columns) or chart.base else 4.0
     height = head + len(chart.rows) * _ROW + _FOOT
+    if chart.base and chart.base[1]:
+        height += LINE
 
-    def draw(left: Number, top: Number) -> str:
-        step = (chart.width - 2 * left - names + _GAP) / len(chart.columns)
+    def draw(top: Number) -> str:
+        step = (chart.width - names + _GAP) / len(chart.columns)
         rows = Scale(0, len(chart.rows), top + head, top + head + len(chart.rows) * _ROW)
         parts = [
-            text((left, rows(i + 0.5) + 4), row.name, None if row.is_rival else "name")
+            text((0, rows(i + 0.5) + 4), row.name, None if row.is_rival else "name")
             for i, row in enumerate(chart.rows)
         ]
         for column in range(len(chart.columns)):
-            start = left + names + column * step
+            start = names + column * step
             room = widest([dot.text for row in chart.rows for dot in row.cells[column]])
             end = start + step - _GAP - (room + 10 if room else 0)
             parts.append(_column(chart, column, Area(chart.scale.over(start + 6, end), rows), room))
@@ -143,7 +145,5 @@ def _dot(dot: Dot, x: Scale, level: Number) -> str:
     if dot.spread is not None:
         whisker = rule((x(dot.spread[0]), level), (x(dot.spread[1]), level), "whisker")
     kind = "ring" if dot.is_hollow else "fill"
-    mark = element(
-        "circle", class_=kind, cx=x(dot.value), cy=level, r=3.6 if dot.is_hollow else 4.2
-    )
+    mark = element("circle", class_=kind, cx=x(dot.value), cy=level, r=3.8)
     return element("g", titled(dot.name) + whisker + mark, class_=dot.kind)

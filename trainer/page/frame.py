@@ -7,14 +7,16 @@ from typing import Final
 from trainer.page.scale import Number, Point, Scale, Tick, number
 from trainer.page.svg import TEXT, TITLE, Drawing, rule, text, width_of, wrapped
 
-WIDE: Final = 700.0
+WIDE: Final = 668.0
 SMALL: Final = 420.0
-"""Widths of a picture that stands alone, and of one of two side by side."""
+"""Widths of a chart that has a line for itself, and of one of two side by side."""
 
 LINE: Final = 15.0
 """Distance of lines of text."""
 
-_MARGIN: Final = 16.0
+_BOLD: Final = 1.15
+"""How much wider bold letters are, at most."""
+
 _TITLE_LINE: Final = 19.0
 _GAP: Final = 10.0
 
@@ -64,35 +66,30 @@ def named(ticks: Sequence[Number], write: Callable[[Number], str] = number) -> l
     return [(tick, write(tick)) for tick in ticks]
 
 
-def framed(caption: Caption, size: Point, draw: Callable[[Number, Number], str]) -> Drawing:
+def framed(caption: Caption, size: Point, draw: Callable[[Number], str]) -> Drawing:
     """Put a chart between its words.
 
     Args:
         caption: title and unit go above, notes below.
         size: width of the whole, height of the chart alone.
-        draw: takes the left edge and the top of the chart's room; that room is as wide as the whole
-            without both margins. Without any words the margins are 0.
+        draw: takes the top of the chart's room, which is as wide as the whole.
     """
     width, height = size
-    has_words = bool(caption.title or caption.notes)
-    margin = _MARGIN if has_words else 0.0
-    room = width - 2 * margin
-    words, top = [], margin
-    for line in wrapped(caption.title, room, TITLE * 1.06):
-        words.append(text((margin, top + TITLE), line, "title"))
+    words, top = [], 0.0
+    for line in wrapped(caption.title, width, _BOLD * TITLE):
+        words.append(text((0, top + TITLE - 2), line, "title"))
         top += _TITLE_LINE
-    for line in wrapped(caption.unit, room):
-        words.append(text((margin, top + TEXT + 1), line))
+    for line in wrapped(caption.unit, width):
+        words.append(text((0, top + TEXT), line))
         top += LINE
     top += _GAP if words else 0.0
-    foot = top + height + (_GAP if caption.notes else 0.0)
-    for note in caption.notes:
-        for line in wrapped(note, room):
-            words.append(text((margin, foot + TEXT), line))
-            foot += LINE
-    description = caption.description or caption.title
-    body = "".join(words) + draw(margin, top)
-    return Drawing(width, round(foot + margin), description, body)
+    foot = top + height
+    for line in (line for note in caption.notes for line in wrapped(note, width)):
+        words.append(text((0, foot + TEXT + _GAP), line))
+        foot += LINE
+    foot += _GAP if caption.notes else 0.0
+    body = "".join(words) + draw(top)
+    return Drawing(width, round(foot), caption.description or caption.title, body)
 
 
 def apart(

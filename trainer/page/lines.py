@@ -8,7 +8,7 @@ from typing import Final
 
 from trainer.page.frame import WIDE, Area, Caption, apart, framed, named, widest
 from trainer.page.palette import Kind
-from trainer.page.scale import Number, Point, Scale, around, number
+from trainer.page.scale import Number, Point, Scale, Tick, around, number
 from trainer.page.svg import Drawing, element, path, rule, text, titled
 
 _BOTTOM: Final = 36.0
@@ -84,7 +84,7 @@ class LineChart:
         x_name: what the places are.
         write: of a value.
         y: the vertical scale; None is the one that just encloses the values.
-        x_ticks: places to name; None for round ones.
+        x_ticks: places and their names; None for round ones.
         log_x: space the places by their logarithm.
         whole_x: name whole places only.
         columns: panels side by side, at most.
@@ -96,7 +96,7 @@ class LineChart:
     x_name: str
     write: Callable[[Number], str] = number
     y: Scale | None = None
-    x_ticks: Sequence[Number] | None = None
+    x_ticks: Sequence[Tick] | None = None
     log_x: bool = False
     whole_x: bool = True
     columns: int = 1
@@ -119,12 +119,12 @@ def draw_lines(chart: LineChart) -> Drawing:
     tall = head + chart.size[1] + _BOTTOM
     rows = -(-len(chart.panels) // chart.columns)
 
-    def draw(left: Number, top: Number) -> str:
-        step = (chart.size[0] - 2 * left + 18) / chart.columns
+    def draw(top: Number) -> str:
+        step = (chart.size[0] + 18) / chart.columns
         drawn = []
         for i, panel in enumerate(chart.panels):
             column, row = i % chart.columns, i // chart.columns
-            start, floor = left + column * step, top + row * tall + head + chart.size[1]
+            start, floor = column * step, top + row * tall + head + chart.size[1]
             names = widest([name for _, name, _ in panel.ends])
             inner = start + widest([chart.write(tick) for tick in y.ticks()]) + 10
             end = start + step - 18 - (names + 12 if names else 8)
@@ -136,10 +136,10 @@ def draw_lines(chart: LineChart) -> Drawing:
 
 
 def _panel(chart: LineChart, panel: Panel, area: Area, *, is_last: bool) -> str:
-    ticks = area.x.ticks(5) if chart.x_ticks is None else chart.x_ticks
-    shown = [tick for tick in ticks if tick % 1 == 0 or not chart.whole_x]
+    found = [tick for tick in area.x.ticks(5) if tick % 1 == 0 or not chart.whole_x]
+    shown = named(found) if chart.x_ticks is None else chart.x_ticks
     name = chart.x_name if is_last else ""
-    parts = [area.axes(named(shown), named(area.y.ticks(), chart.write), name)]
+    parts = [area.axes(shown, named(area.y.ticks(), chart.write), name)]
     if panel.title:
         parts.append(text((area.x.start, area.y.end - 9), panel.title, "head"))
     if panel.level is not None:

@@ -15,7 +15,8 @@ _FAINTEST, _DEEPEST = 0.08, 0.7
 """Opacity of the least and of the greatest share; black and white text stay legible on either."""
 
 _GAP: Final = 8.0
-_STRAIGHT_UP_TO: Final = 26.0
+_BOLD: Final = 1.2
+"""How much wider bold letters are, at most."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,7 @@ class Matrix:
     @property
     def tail(self) -> Number:
         """Room for what stands at the rows' ends."""
-        ends = widest([row.end for row in self.rows])
-        return ends + _GAP if ends else 0.0
+        return widest([row.end for row in self.rows])
 
 
 @dataclass(frozen=True)
@@ -116,26 +116,24 @@ def draw_matrices(
     """
     told = axes or Axes()
     one = matrices[0]
-    corner = width_of(f"{told.rows} ↓  {told.columns} →") + _GAP if told.rows else 0.0
+    corner = _BOLD * width_of(f"{told.rows} ↓  {told.columns} →") + _GAP if told.rows else 0.0
     left = max(corner, *(m.names for m in matrices))
     head = max(m.head for m in matrices)
-    tail = max(width_of(told.ends) + _GAP if told.ends else 0.0, *(m.tail for m in matrices))
+    tail = max(_BOLD * width_of(told.ends), *(m.tail for m in matrices)) + _GAP
     wide = left + one.side * len(one.columns) + tail + 24
     tall = head + one.side * len(one.rows) + 14
     columns = min(columns, len(matrices))
     rows = -(-len(matrices) // columns)
 
-    def draw(margin: Number, top: Number) -> str:
+    def draw(top: Number) -> str:
         parts = []
         for i, matrix in enumerate(matrices):
-            x, y = margin + i % columns * wide + left, top + i // columns * tall + head
+            x, y = i % columns * wide + left, top + i // columns * tall + head
             parts.append(_matrix(matrix, told, (x, y), x - left))
         return "".join(parts)
 
     width = wide * columns - 20
-    return framed(
-        caption, (width + (32 if caption.title or caption.notes else 0), rows * tall), draw
-    )
+    return framed(caption, (width, rows * tall), draw)
 
 
 def _matrix(matrix: Matrix, axes: Axes, corner: Point, start: Number) -> str:

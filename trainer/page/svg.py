@@ -15,6 +15,10 @@ TEXT: Final = 11
 TITLE: Final = 14
 """Sizes of letters, in pixels."""
 
+MARGIN: Final = 16.0
+"""Around a drawing that stands alone."""
+
+_NAMESPACE: Final = "http://www.w3.org/2000/svg"
 _NARROW: Final = frozenset("iljtfrI.,:;|!'()[] ")
 _WIDE: Final = frozenset("mwMW%@—→")
 
@@ -37,18 +41,21 @@ class Drawing:
 
     def __html__(self) -> str:
         """Return it as part of a page that has the page's style."""
-        return self._svg(self.body)
+        return self._svg(0.0, self.body)
 
     def file(self) -> str:
-        """Return it as a file of its own, with its style, its paper and the namespace."""
+        """Return it as a file of its own, on paper with a margin, with its style."""
+        place = {"x": -MARGIN, "y": -MARGIN, "rx": 6.0}
+        size = {"width": self.width + 2 * MARGIN, "height": self.height + 2 * MARGIN}
         style = element("style", f"\n{chart_style()}\n")
-        paper = element("rect", class_="paper", width=self.width, height=self.height, rx=6)
-        return self._svg(f"{style}{paper}{self.body}", xmlns="http://www.w3.org/2000/svg") + "\n"
+        paper = element("rect", class_="paper", **place, **size)
+        return self._svg(MARGIN, style + paper + self.body, xmlns=_NAMESPACE) + "\n"
 
-    def _svg(self, body: str, **attributes: str) -> str:
-        size = {"width": self.width, "height": self.height}
-        box = f"0 0 {written(self.width)} {written(self.height)}"
+    def _svg(self, margin: float, body: str, **attributes: str) -> str:
+        width, height = self.width + 2 * margin, self.height + 2 * margin
+        box = " ".join(map(written, (-margin, -margin, width, height)))
         words = {"class_": "chart", "role": "img", "aria_label": self.description}
+        size = {"width": width, "height": height}
         return element("svg", body, **attributes, **size, viewBox=box, **words)
 
 
@@ -103,7 +110,7 @@ def written(value: str | Number) -> str:
 def width_of(words: str, size: Number = TEXT) -> Number:
     """Return about how wide a text is, whichever sans-serif the reader has."""
     units = sum(
-        0.34 if c in _NARROW else 0.9 if c in _WIDE else 0.68 if c.isupper() else 0.57
+        0.38 if c in _NARROW else 0.95 if c in _WIDE else 0.7 if c.isupper() else 0.61
         for c in words
     )
     return units * size

@@ -54,9 +54,9 @@ def draw_timeline(
     )
     room = widest([number(tick) for tick in (*waits.ticks(), *y.ticks())]) + 12
 
-    def draw(left: Number, top: Number) -> str:
+    def draw(top: Number) -> str:
         foot = top + _HEAD + _DOTS
-        x = Scale(min(times), max(*times, min(times) + MOMENT_S), left + room, WIDE - left - 4)
+        x = Scale(min(times), max(*times, min(times) + MOMENT_S), room, WIDE - 4)
         above = Area(x, waits.over(foot, foot - _DOTS))
         below = Area(x, y.over(foot + _BETWEEN + _RATES, foot + _BETWEEN))
         steps = [
@@ -65,7 +65,7 @@ def draw_timeline(
             for d in (0, MOMENT_S)
             if time + d <= x.high
         ]
-        ground = [below(x.high, 0), below(x.low, 0)]
+        ground = [(steps[-1][0], below.y.start), (x.start, below.y.start)]
         return "".join(
             (
                 _names(answers, (x.start, top + 10)),
@@ -84,10 +84,10 @@ def draw_timeline(
 
 
 def _rates(times: Sequence[Number]) -> list[Point]:
-    """Return answers a second, by the beginning of each span; spans without any are 0."""
+    """Return answers a second, by the beginning of each span; the last one is not over yet."""
     first = min(times)
     counts = Counter(int((time - first) / MOMENT_S) for time in times)
-    return [(first + i * MOMENT_S, counts[i] / MOMENT_S) for i in range(max(counts) + 1)]
+    return [(first + i * MOMENT_S, counts[i] / MOMENT_S) for i in range(max(1, *counts))]
 
 
 def _names(answers: Sequence[Answers], at: Point) -> str:
