@@ -5,7 +5,7 @@ from typing import Final
 
 from trainer.page.frame import SMALL, Area, Caption, framed, named
 from trainer.page.scale import Number, Point, Scale, around, histogram, number
-from trainer.page.svg import Drawing, element, rule, text, titled, width_of
+from trainer.page.svg import Anchor, Drawing, element, rule, text, titled, width_of
 
 _HEIGHT: Final = 160.0
 _LEFT, _TOP, _BOTTOM = 40.0, 26.0, 36.0
@@ -78,7 +78,7 @@ def upright(area: Area, marks: Sequence[tuple[Number, str]]) -> str:
         at, top = area.x(value), area.y.end
         is_late = at + 6 + width_of(name) > area.x.end
         is_first = i == 0 and len(marks) > 1 and area.x(marks[1][0]) - at < width_of(name) + 10
-        anchor = "end" if is_late or is_first else "start"
+        anchor: Anchor = "end" if is_late or is_first else "start"
         parts.append(rule((at, top - 14), (at, area.y.start), "rule"))
         parts.append(text((at + (-5 if anchor == "end" else 5), top - 7), name, "name", anchor))
     return "".join(parts)

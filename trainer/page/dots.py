@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from trainer.page.frame import LINE, WIDE, Area, Caption, framed, widest
 from trainer.page.palette import Kind
 from trainer.page.scale import Number, Point, Scale, number
-from trainer.page.svg import Drawing, element, rule, text, titled, width_of
+from trainer.page.svg import Drawing, element, rule, text, titled
 
 _ROW: Final = 22.0
 _GAP: Final = 26.0
+_GAP_OF_TICKS: Final = 8.0
 _FOOT: Final = 22.0
 
 
@@ -87,6 +89,8 @@ def draw_dots(chart: DotChart) -> Drawing:
     if chart.base and chart.base[1]:
         height += LINE
 
+    room = widest([dot.text for row in chart.rows for cell in row.cells for dot in cell])
+
     def draw(top: Number) -> str:
         step = (chart.width - names + _GAP) / len(chart.columns)
         rows = Scale(0, len(chart.rows), top + head, top + head + len(chart.rows) * _ROW)
@@ -96,7 +100,6 @@ def draw_dots(chart: DotChart) -> Drawing:
         ]
         for column in range(len(chart.columns)):
             start = names + column * step
-            room = widest([dot.text for row in chart.rows for dot in row.cells[column]])
             end = start + step - _GAP - (room + 10 if room else 0)
             parts.append(_column(chart, column, Area(chart.scale.over(start + 6, end), rows), room))
         return "".join(parts)
@@ -131,13 +134,14 @@ def _column(chart: DotChart, column: int, area: Area, room: Number) -> str:
 
 
 def _ticks(chart: DotChart, x: Scale) -> list[tuple[Number, str]]:
-    """Return places and texts of the ticks, as many as do not touch."""
-    shown: list[tuple[Number, str]] = []
-    for value in x.ticks(5):
-        at, words = x(value), chart.write(value)
-        if not shown or at - shown[-1][0] > (width_of(words) + width_of(shown[-1][1])) / 2 + 8:
-            shown.append((at, words))
-    return shown
+    """Return places and texts of the ticks, as many round ones as do not touch."""
+    for most in (6, 4, 3, 2, 1):
+        shown = [(x(value), chart.write(value)) for value in x.ticks(most)]
+        gaps = [right[0] - left[0] for left, right in pairwise(shown)]
+        widths = [_GAP_OF_TICKS + widest([left[1], right[1]]) for left, right in pairwise(shown)]
+        if all(gap > width for gap, width in zip(gaps, widths, strict=True)):
+            return shown
+    return []
 
 
 def _dot(dot: Dot, x: Scale, level: Number) -> str:

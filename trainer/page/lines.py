@@ -147,8 +147,8 @@ def _panel(chart: LineChart, panel: Panel, area: Area, *, is_last: bool) -> str:
         parts.append(rule((area.x.start, at), (area.x.end, at), "rule"))
     parts += [_line(line, area) for line in panel.lines]
     if panel.mark is not None:
-        at = area(*panel.mark)
-        parts.append(element("circle", class_="ring ours", cx=at[0], cy=at[1], r=4))
+        x, y = area(*panel.mark)
+        parts.append(element("circle", class_="ring ours", cx=x, cy=y, r=4))
     return "".join((*parts, _names(panel, area)))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from trainer.page.frame import LINE, Area, Caption, framed, widest
 from trainer.page.scale import Number, Point, Scale
-from trainer.page.svg import Drawing, element, text, titled, width_of
+from trainer.page.svg import Anchor, Drawing, element, text, titled, width_of
 
 _FAINTEST, _DEEPEST = 0.08, 0.7
 """Opacity of the least and of the greatest share; black and white text stay legible on either."""
@@ -163,8 +163,8 @@ def _column(matrix: Matrix, name: Name, at: Number, top: Number) -> str:
     return element("g", turned, transform=f"translate({at + 4:.1f} {top - _GAP:.1f}) rotate(-90)")
 
 
-def _name(at: Point, name: Name, anchor: str) -> str:
-    words = text(at, name.text, None, anchor)  # type: ignore[arg-type]
+def _name(at: Point, name: Name, anchor: Anchor) -> str:
+    words = text(at, name.text, None, anchor)
     return words.replace(">", f">{titled(name.whole)}", 1) if name.whole else words
 
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from trainer.page.palette import chart_style
 from trainer.page.scale import Number, Point
 
+Anchor = Literal["start", "middle", "end"]
 TEXT: Final = 11
 TITLE: Final = 14
 """Sizes of letters, in pixels."""
@@ -79,9 +80,11 @@ def text(
     at: Point,
     words: str,
     kind: str | None = None,
-    anchor: Literal["start", "middle", "end"] = "start",
+    anchor: Anchor = "start",
 ) -> str:
-    """Return a line of text whose foot stands at a point."""
+    """Return a line of text whose foot stands at a point; of no words nothing."""
+    if not words:
+        return ""
     end = None if anchor == "start" else anchor
     return element("text", escape(words), class_=kind, x=at[0], y=at[1], text_anchor=end)
 

@@ -165,7 +165,7 @@ def test_the_time_of_constructing_prompts_stands_beside_the_papers(tmp_path: Pat
 def test_the_pages_need_nothing_but_themselves(tmp_path: Path):
     save_cell(tmp_path, (MAE, "cub200", "spt-deep"), [0.8])
     html = rendered("table2", tmp_path)["html"]
-    assert "data:image/svg+xml;base64," in html
+    assert html.count("<svg") == 1
     for outside in ("http", 'src="/', "<script", "<link", "@import"):
         assert outside not in html
 
