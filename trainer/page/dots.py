@@ -84,7 +84,7 @@ def draw_dots(chart: DotChart) -> Drawing:
     if not chart.rows or any(len(row.cells) != len(chart.columns) for row in chart.rows):
         raise ValueError(f"dots: expected rows of {len(chart.columns)} cells, found {chart.rows}")
     names = widest([row.name for row in chart.rows]) + 14
-    head = LINE + 3 if any(chart.columns) or chart.base else 4.0
+    head = LINE + 3 if any(chart.columns) else 4.0
     height = head + len(chart.rows) * _ROW + _FOOT
     if chart.base and chart.base[1]:
         height += LINE

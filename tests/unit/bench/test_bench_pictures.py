@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.bench.figure import draw
+from tests.bench.figure import draw, write_page
+from tests.faults.page import write_page as write_faults
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 RECORDS = sorted(RESULTS.rglob("*.json"))
@@ -38,6 +39,28 @@ def test_a_picture_tells_its_finding_and_its_machine(saved: Path, tmp_path: Path
     assert record["conditions"]["cpu"] in words
     assert record["conditions"]["measured_at"][:10] in words
     assert "short run" not in words
+
+
+@pytest.mark.parametrize("saved", RECORDS, ids=lambda path: str(path.relative_to(RESULTS)))
+def test_a_page_holds_the_picture_every_row_and_nothing_from_elsewhere(saved: Path, tmp_path: Path):
+    page = write_page(Path(shutil.copy(saved, tmp_path))).read_text()
+    record = json.loads(saved.read_text())
+    assert page.count("<svg") == 1
+    assert page.count("<tr>") == 1 + len(record["rows"])
+    assert not [word for word in ("http:", "https:", "<script", "@import") if word in page]
+
+
+def test_the_page_of_faults_says_how_many_goals_held(tmp_path: Path):
+    summary = Path(
+        shutil.copy(RESULTS.parents[1] / "faults" / "results" / "summary.json", tmp_path)
+    )
+    rows = json.loads(summary.read_text())
+    rows[0]["holds"] = False
+    summary.write_text(json.dumps(rows))
+    page = write_faults(summary).read_text()
+    held = sum(row["holds"] for row in rows)
+    assert f"<h1>{held} of {len(rows)} goals held</h1>" in page
+    assert page.count("<strong>no</strong>") == len(rows) - held
 
 
 def test_a_short_run_is_said_to_be_one(tmp_path: Path):

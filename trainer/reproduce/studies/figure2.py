@@ -135,7 +135,9 @@ def _pictures(stem: str, cells: Sequence[Cell], noise: Layers | None) -> tuple[P
     blocks = range(len(cells[0].observed["nmi"][0][_READINGS[0]]))
     whole = [_panel(cells, noise, reading, blocks, reading) for reading in _READINGS]
     found = [
-        _picture(stem, whole, _ends(whole[-1], _READINGS[-1]), "Mean over blocks, by reading.")
+        _picture(
+            stem, whole, _ends(whole[-1], _READINGS[-1]), "Mean over blocks, by reading of eq. 7."
+        )
     ]
     for reading in _READINGS:
         panels = [_panel(cells, noise, reading, [b], f"block {b + 1}") for b in blocks]
