@@ -9,37 +9,28 @@ from trainer.page.svg import Anchor, Drawing, element, rule, text, titled, width
 
 _HEIGHT: Final = 160.0
 _LEFT, _TOP, _BOTTOM = 40.0, 26.0, 36.0
+_SIZE: Final = (SMALL, _TOP + _HEIGHT + _BOTTOM)
 _NUM_BINS: Final = 36
 
 
-def draw_counts(
-    caption: Caption, counts: Mapping[str, int], x_name: str, width: Number = SMALL
-) -> Drawing:
+def draw_counts(caption: Caption, counts: Mapping[str, int], x_name: str) -> Drawing:
     """Draw a bar for each name, with its number on top."""
-    y = around(list(counts.values()), floor=0.0)
+    x, y = Scale(0, max(1, len(counts))), around(list(counts.values()), floor=0.0)
+    places = [(i + 0.5, name) for i, name in enumerate(counts)]
 
     def draw(top: Number) -> str:
-        area = _area(Scale(0, max(1, len(counts))), y, top, width)
-        places = [(i + 0.5, name) for i, name in enumerate(counts)]
-        bars = [
-            _bar(area, (i + 0.15, i + 0.85), n, f"{name}: {n}")
-            for i, (name, n) in enumerate(counts.items())
-        ]
-        tops = [
-            text((area.x(i + 0.5), area.y(n) - 5), number(n), "name", "middle")
-            for i, n in enumerate(counts.values())
-        ]  # fmt: skip
-        return area.axes(places, named(y.ticks()), x_name) + "".join(bars + tops)
+        area = _area(x, y, top)
+        parts = [area.axes(places, named(y.ticks()), x_name)]
+        for (middle, name), count in zip(places, counts.values(), strict=True):
+            parts.append(_bar(area, (middle - 0.35, middle + 0.35), count, f"{name}: {count}"))
+            parts.append(text((area.x(middle), area.y(count) - 5), number(count), "name", "middle"))
+        return "".join(parts)
 
-    return framed(caption, (width, _TOP + _HEIGHT + _BOTTOM), draw)
+    return framed(caption, _SIZE, draw)
 
 
 def draw_histogram(
-    caption: Caption,
-    values: Sequence[Number],
-    marks: Sequence[tuple[Number, str]],
-    x_name: str,
-    width: Number = SMALL,
+    caption: Caption, values: Sequence[Number], marks: Sequence[tuple[Number, str]], x_name: str
 ) -> Drawing:
     """Draw how often values came; the last bar holds everything larger.
 
@@ -48,27 +39,20 @@ def draw_histogram(
         values: not negative.
         marks: values worth a line, and their names; the axis ends a little above the greatest.
         x_name: what the values are.
-        width: of the whole.
     """
     high = around([1.3 * max((value for value, _ in marks), default=1.0)], floor=0.0, most=5).high
-    counts = histogram(values, _NUM_BINS, high)
-    y, step = around(counts, floor=0.0), high / _NUM_BINS
+    counts, step = histogram(values, _NUM_BINS, high), high / _NUM_BINS
+    y = around(counts, floor=0.0)
 
     def draw(top: Number) -> str:
-        area = _area(Scale(0, high), y, top, width)
-        bars = [
-            _bar(
-                area,
-                (i * step, (i + 0.92) * step),
-                n,
-                f"{i * step:.0f} to {(i + 1) * step:.0f}: {n}",
-            )
-            for i, n in enumerate(counts)
-        ]
-        axes = area.axes(named(area.x.ticks(5)), named(y.ticks()), x_name)
-        return axes + "".join(bars) + upright(area, marks)
+        area = _area(Scale(0, high), y, top)
+        parts = [area.axes(named(area.x.ticks(5)), named(y.ticks()), x_name)]
+        for i, count in enumerate(counts):
+            words = f"{i * step:.0f} to {(i + 1) * step:.0f}: {count}"
+            parts.append(_bar(area, (i * step, (i + 0.92) * step), count, words))
+        return "".join((*parts, upright(area, marks)))
 
-    return framed(caption, (width, _TOP + _HEIGHT + _BOTTOM), draw)
+    return framed(caption, _SIZE, draw)
 
 
 def upright(area: Area, marks: Sequence[tuple[Number, str]]) -> str:
@@ -84,9 +68,9 @@ def upright(area: Area, marks: Sequence[tuple[Number, str]]) -> str:
     return "".join(parts)
 
 
-def _area(x: Scale, y: Scale, top: Number, width: Number) -> Area:
+def _area(x: Scale, y: Scale, top: Number) -> Area:
     foot = top + _TOP + _HEIGHT
-    return Area(x.over(_LEFT, width - 16), y.over(foot, foot - _HEIGHT))
+    return Area(x.over(_LEFT, SMALL - 16), y.over(foot, foot - _HEIGHT))
 
 
 def _bar(area: Area, span: Point, value: Number, words: str) -> str:

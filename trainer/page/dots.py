@@ -12,6 +12,8 @@ from trainer.page.svg import Drawing, element, rule, text, titled
 
 _ROW: Final = 22.0
 _GAP: Final = 26.0
+_INSET: Final = 6.0
+_RADIUS: Final = 3.8
 _GAP_OF_TICKS: Final = 8.0
 _FOOT: Final = 22.0
 
@@ -26,7 +28,6 @@ class Dot:
         kind: whose it is.
         text: how the value is written at the end of its row; empty for nothing.
         name: what the dot says when pointed at.
-        is_hollow: another number of the same thing, such as a percentile over its median.
     """
 
     value: Number
@@ -34,7 +35,6 @@ class Dot:
     kind: Kind = "ours"
     text: str = ""
     name: str = ""
-    is_hollow: bool = False
 
     @property
     def ends(self) -> Point:
@@ -63,7 +63,6 @@ class DotChart:
         columns: headings; one empty one for a single column.
         base: a value to compare with, and its name.
         write: of the scale's ticks.
-        width: of the whole.
     """
 
     caption: Caption
@@ -72,7 +71,6 @@ class DotChart:
     columns: Sequence[str] = ("",)
     base: tuple[Number, str] | None = None
     write: Callable[[Number], str] = number
-    width: Number = WIDE
 
 
 def draw_dots(chart: DotChart) -> Drawing:
@@ -88,11 +86,11 @@ def draw_dots(chart: DotChart) -> Drawing:
     height = head + len(chart.rows) * _ROW + _FOOT
     if chart.base and chart.base[1]:
         height += LINE
-
     room = widest([dot.text for row in chart.rows for cell in row.cells for dot in cell])
+    values = room + 10 if room else 0.0
 
     def draw(top: Number) -> str:
-        step = (chart.width - names + _GAP) / len(chart.columns)
+        step = (WIDE - names + _GAP) / len(chart.columns)
         rows = Scale(0, len(chart.rows), top + head, top + head + len(chart.rows) * _ROW)
         parts = [
             text((0, rows(i + 0.5) + 4), row.name, None if row.is_rival else "name")
@@ -100,36 +98,39 @@ def draw_dots(chart: DotChart) -> Drawing:
         ]
         for column in range(len(chart.columns)):
             start = names + column * step
-            end = start + step - _GAP - (room + 10 if room else 0)
-            parts.append(_column(chart, column, Area(chart.scale.over(start + 6, end), rows), room))
+            far = start + step - _GAP
+            area = Area(chart.scale.over(start + _INSET, far - values), rows)
+            parts += [_grid(chart, area, (start, far), column), _dots(chart, area, far, column)]
         return "".join(parts)
 
-    return framed(chart.caption, (chart.width, height), draw)
+    return framed(chart.caption, (WIDE, height), draw)
 
 
-def _column(chart: DotChart, column: int, area: Area, room: Number) -> str:
+def _grid(chart: DotChart, area: Area, ends: Point, column: int) -> str:
+    """Return a hairline between rows, ticks, the column's heading and the line to compare with."""
     top, foot = area.y.start, area.y.end
-    far = area.x.end + (room + 10 if room else 0)
-    parts = [
-        rule((area.x.start - 6, area.y(i)), (far, area.y(i)), "hair")
-        for i in range(len(chart.rows) + 1)
-    ]
+    levels = [area.y(i) for i in range(len(chart.rows) + 1)]
+    parts = [rule((ends[0], level), (ends[1], level), "hair") for level in levels]
     parts += [
-        text((at, foot + LINE + 1), words, None, "middle") for at, words in _ticks(chart, area.x)
+        text((at, foot + LINE + 1), name, None, "middle") for at, name in _ticks(chart, area.x)
     ]
-    if chart.columns[column]:
-        parts.append(text((area.x.start - 6, top - 7), chart.columns[column], "head"))
+    parts.append(text((ends[0], top - 7), chart.columns[column], "head"))
     if chart.base is not None:
         at = area.x(chart.base[0])
         parts.append(rule((at, top), (at, foot + 3), "rule"))
-        if column == 0:
-            parts.append(text((at, foot + 2 * LINE), chart.base[1], None, "middle"))
+        name = chart.base[1] if column == 0 else ""
+        parts.append(text((at, foot + 2 * LINE), name, None, "middle"))
+    return "".join(parts)
+
+
+def _dots(chart: DotChart, area: Area, far: Number, column: int) -> str:
+    """Return the dots of a column, and their values at its right edge."""
+    parts = []
     for i, row in enumerate(chart.rows):
         level = area.y(i + 0.5)
         parts += [_dot(dot, area.x, level) for dot in row.cells[column]]
-        words = [dot.text for dot in row.cells[column] if dot.text]
-        kind = None if row.is_rival else "name"
-        parts += [text((far, level + 4), ", ".join(words), kind, "end")] if words else []
+        words = ", ".join(dot.text for dot in row.cells[column] if dot.text)
+        parts.append(text((far, level + 4), words, None if row.is_rival else "name", "end"))
     return "".join(parts)
 
 
@@ -148,6 +149,5 @@ def _dot(dot: Dot, x: Scale, level: Number) -> str:
     whisker = ""
     if dot.spread is not None:
         whisker = rule((x(dot.spread[0]), level), (x(dot.spread[1]), level), "whisker")
-    kind = "ring" if dot.is_hollow else "fill"
-    mark = element("circle", class_=kind, cx=x(dot.value), cy=level, r=3.8)
+    mark = element("circle", class_="fill", cx=x(dot.value), cy=level, r=_RADIUS)
     return element("g", titled(dot.name) + whisker + mark, class_=dot.kind)

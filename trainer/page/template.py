@@ -11,7 +11,7 @@ from trainer.page.palette import page_style
 _HERE: Final = Path(__file__).parent
 _FILTERS: Final = (
     words.percent, words.count, words.size, words.milliseconds, words.duration, words.short,
-    words.recorded, words.signed,
+    words.recorded,
 )  # fmt: skip
 
 
