@@ -1,5 +1,6 @@
 """Backbones of growing size (Fig. 3d)."""
 
+from dataclasses import replace
 from typing import Final
 
 from trainer.page.dots import Dot, DotChart, Row, draw_dots
@@ -66,11 +67,13 @@ def _pictures(
     ends = [end for row in rows for dots in row.cells for dot in dots for end in dot.ends]
     if not ends:
         return ()
+    known = [i for i in range(len(backbones)) if any(row.cells[i] for row in rows)]
+    rows = [replace(row, cells=[row.cells[i] for i in known]) for row in rows]
     caption = Caption(
         f"{task}: {_gaps(backbones, found)}",
         "test accuracy in %; whiskers are one standard deviation over seeds",
     )
-    drawing = draw_dots(DotChart(caption, rows, around(ends), backbones))
+    drawing = draw_dots(DotChart(caption, rows, around(ends), [backbones[i] for i in known]))
     return (Picture(f"{study.name}-{task}.svg", drawing, "Ours."),)
 
 
@@ -84,9 +87,9 @@ def _gaps(backbones: tuple[str, ...], found: dict[str, list[Measured | None]]) -
     """Say how far the first variant is from the last on every backbone that has both."""
     first, last = next(iter(found)), list(found)[-1]
     told = [
-        f"{signed(ours.mean - theirs.mean)} on {backbone}"
+        f"{signed(ours.mean - theirs.mean)} points on {backbone}"
         for backbone, theirs, ours in zip(backbones, found[first], found[last], strict=True)
         if ours is not None and theirs is not None
     ]
     over = f"{plain_name(last)} over {plain_name(first)}"
-    return f"{over}, {', '.join(told)} points" if told else f"{over}, not both measured"
+    return f"{over}, {', '.join(told)}" if told else f"{over}, not both measured"
