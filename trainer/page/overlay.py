@@ -47,7 +47,7 @@ class Overlay:
 def draw_overlays(overlays: Sequence[Overlay], columns: int = 3) -> Drawing:
     """Draw images under their attention side by side.
 
-    Each map has a scale of its own, from 0 to its greatest weight, smoothed between patches.
+    Each map has its own scale, from 0 to its greatest weight, smoothed between patches.
 
     Args:
         overlays: at least one.

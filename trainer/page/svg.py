@@ -45,7 +45,7 @@ class Drawing:
         return self._svg(0.0, self.body)
 
     def file(self) -> str:
-        """Return it as a file of its own, on paper with a margin, with its style."""
+        """Return it as a file that stands alone, on paper with a margin."""
         place = {"x": -MARGIN, "y": -MARGIN, "rx": 6.0}
         size = {"width": self.width + 2 * MARGIN, "height": self.height + 2 * MARGIN}
         style = element("style", f"\n{chart_style()}\n")

@@ -25,7 +25,7 @@ class Answers:
     """Who answered: when, and after how long.
 
     Attributes:
-        name: of whoever answered.
+        name: of the version that answered.
         kind: its colour.
         points: seconds since the beginning, milliseconds waited.
     """

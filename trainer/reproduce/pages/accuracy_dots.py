@@ -21,7 +21,7 @@ Gains = dict[str, dict[str, Measured]]
 
 def pictures_of(part: BackboneTable) -> tuple[Picture, ...]:
     """Draw what can be drawn and return the pictures."""
-    return tuple(_beside_the_paper(part) if part.is_published else _gains(part))
+    return tuple(_next_to_the_paper(part) if part.is_published else _gains(part))
 
 
 def _gains(part: BackboneTable) -> Iterator[Picture]:
@@ -88,10 +88,10 @@ def _seeds(found: Gains) -> str:
     return f"{' or '.join(map(str, counts))} seed{'s' if counts != [1] else ''} each, seed by seed"
 
 
-def _beside_the_paper(part: BackboneTable) -> Iterator[Picture]:
+def _next_to_the_paper(part: BackboneTable) -> Iterator[Picture]:
     """Draw the means of groups, or a few tasks, method by method; many tasks, task by task.
 
-    Only where ours has something to stand beside the paper.
+    Only where ours has something to compare with the paper.
     """
     rows = list(part.panel.rows)
     ours = [c for c in part.accuracy_columns if any(part.measured(row, c) for row in rows)]
