@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.artifact.backbone_spec import EMBEDDED
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.preprocessing import ImageLimits
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99

@@ -1,28 +1,32 @@
-"""An adapter as bytes and back: one safetensors file whose metadata is one JSON document.
+"""An artifact's bytes: one safetensors file whose metadata is one JSON document.
 
-The only module that knows the file format. Never pickle. Format version 1:
-tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all float32;
-metadata `{"spt": <AdapterMeta as JSON>}`, and in a signed one `"signature"` beside it.
+The only module that knows the file format. Never pickle, and never torch: tensors are numpy's.
+Format version 1: tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all
+float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in a signed one also `"signature"`.
 """
 
 import hashlib
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
+from adapters.artifact.meta import AdapterMeta
 from adapters.errors import ArtifactCorrupt
-from adapters.vit.adapter import Adapter, AdapterMeta
 
 VERSION = re.compile(r"[0-9a-f]{64}")
 _METADATA_KEY = "spt"
 _SIGNATURE_KEY = "signature"
 _MAX_HEADER = 10_000_000
+_VALUES: Final = np.dtype("<f4")
+_DTYPE = re.compile(r"(BF|F|I|U)([0-9]+)")
+_KINDS: Final = {"BF": "bfloat", "F": "float", "I": "int", "U": "uint"}
 
 
 def version_of(data: bytes) -> str:
@@ -35,57 +39,39 @@ def short(version: str) -> str:
     return version[:12]
 
 
-def encode(adapter: Adapter) -> bytes:
-    """Return the artifact of an adapter; the same adapter gives the same bytes."""
-    tensors = {"head.weight": adapter.head_weight, "head.bias": adapter.head_bias}
-    if adapter.prompts is not None:
-        tensors["prompts"] = adapter.prompts
-    stored = {k: v.detach().float().cpu().contiguous() for k, v in tensors.items()}
-    return save(stored, metadata={_METADATA_KEY: adapter.meta.model_dump_json()})
-
-
 class Contents(NamedTuple):
     """All that an artifact says, whole and consistent.
 
     Attributes:
         document: its meta, as the JSON text in the file.
         meta: the same, parsed.
-        tensors: float32, by name.
+        tensors: `prompts` `[L, P, D]` or `[1, P, D]`, absent for a bare head; `head.weight`
+            `[C, D]`; `head.bias` `[C]`.
         signature: the text that `with_signature` put there, not checked; None in an unsigned one.
     """
 
     document: str
     meta: AdapterMeta
-    tensors: dict[str, Tensor]
+    tensors: dict[str, NDArray[np.float32]]
     signature: str | None
 
 
-def decode(data: bytes) -> Adapter:
-    """Return the adapter of an artifact, every tensor checked against what its meta promises.
+def write_contents(meta: AdapterMeta, tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """Return the artifact of a meta and its tensors; the same ones give the same bytes."""
+    stored = {name: np.ascontiguousarray(one, _VALUES) for name, one in tensors.items()}
+    return save(stored, metadata={_METADATA_KEY: meta.model_dump_json()})
+
+
+def read_contents(data: bytes) -> Contents:
+    """Return what an artifact holds, every tensor checked against what its meta promises.
 
     Raises:
         ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
             values contradict its meta.
     """
-    _, meta, tensors, _ = read_contents(data)
-    return Adapter(tensors.get("prompts"), tensors["head.weight"], tensors["head.bias"], meta)
-
-
-def read_contents(data: bytes) -> Contents:
-    """Return what an artifact holds, checked as `decode` does.
-
-    Raises:
-        ArtifactCorrupt: as `decode` does.
-    """
     header, meta = _read_header(data)
-    try:
-        tensors = load(data)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactCorrupt(
-            f"artifact of {meta.task.id}: its tensors cannot be read: {error}"
-        ) from error
-    _check_tensors(tensors, meta)
     metadata = header["__metadata__"]
+    tensors = _read_tensors(data, meta)
     return Contents(metadata[_METADATA_KEY], meta, tensors, metadata.get(_SIGNATURE_KEY))
 
 
@@ -113,7 +99,8 @@ def with_signature(data: bytes, signature: str) -> bytes:
 
 def _read_header(data: bytes) -> tuple[dict[str, Any], AdapterMeta]:
     try:
-        header = json.loads(data[8 : 8 + _header_length(data)])
+        text = data[8 : 8 + _header_length(data)].decode()
+        header = json.loads(text, object_pairs_hook=_without_repetition)
         return header, AdapterMeta.model_validate_json(header["__metadata__"][_METADATA_KEY])
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         reason = str(error).replace("\n", " ")[:300]
@@ -130,30 +117,57 @@ def _header_length(data: bytes) -> int:
     return length
 
 
-def _check_tensors(tensors: dict[str, Tensor], meta: AdapterMeta) -> None:
-    name, width, classes = meta.task.id, meta.backbone.width, len(meta.task.class_names)
-    expected = {"head.weight": (classes, width), "head.bias": (classes,)}
-    if meta.init is not None:
-        expected["prompts"] = _expected_prompts(tensors, meta)
-    if tensors.keys() != expected.keys():
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that stands twice, two readers may take two values."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key!r} stands twice in its header")
+        found[key] = value
+    return found
+
+
+def _read_tensors(data: bytes, meta: AdapterMeta) -> dict[str, NDArray[np.float32]]:
+    name = meta.task.id
+    try:
+        # safetensors refuses offsets that overlap, leave holes or do not fit shape and type
+        stored = dict(deserialize(data))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactCorrupt(f"artifact of {name}: its tensors cannot be read: {error}") from error
+    expected = _expected_shapes(stored, meta)
+    if stored.keys() != expected.keys():
         raise ArtifactCorrupt(
-            f"{name}: expected tensors {sorted(expected)}, found {sorted(tensors)}; "
+            f"{name}: expected tensors {sorted(expected)}, found {sorted(stored)}; "
             "publish it again from its training run"
         )
-    for key, shape in expected.items():
-        found = tensors[key]
-        if tuple(found.shape) != shape or found.dtype != torch.float32:
-            raise ArtifactCorrupt(
-                f"{name}: tensor {key} should be float32 {shape}, "
-                f"found {str(found.dtype).removeprefix('torch.')} {tuple(found.shape)}; "
-                "publish it again from its training run"
-            )
-        if not bool(found.isfinite().all()):
-            raise ArtifactCorrupt(f"{name}: tensor {key} holds NaN or infinity; train it again")
+    return {key: _read_tensor(name, key, stored[key], shape) for key, shape in expected.items()}
 
 
-def _expected_prompts(tensors: dict[str, Tensor], meta: AdapterMeta) -> tuple[int, ...]:
-    found = tensors.get("prompts")
-    layers, length = (0, 0) if found is None or found.ndim != 3 else found.shape[:2]
-    depth = meta.backbone.depth
-    return (layers if layers in (1, depth) else depth, max(1, length), meta.backbone.width)
+def _read_tensor(
+    task: str, key: str, stored: Mapping[str, Any], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    if tuple(stored["shape"]) != shape or stored["dtype"] != "F32":
+        raise ArtifactCorrupt(
+            f"{task}: tensor {key} should be float32 {shape}, "
+            f"found {_dtype_in_words(stored['dtype'])} {tuple(stored['shape'])}; "
+            "publish it again from its training run"
+        )
+    values = np.frombuffer(stored["data"], _VALUES).reshape(shape)
+    if not np.isfinite(values).all():
+        raise ArtifactCorrupt(f"{task}: tensor {key} holds NaN or infinity; train it again")
+    return values
+
+
+def _dtype_in_words(code: str) -> str:
+    match = _DTYPE.fullmatch(code)
+    return code if match is None else f"{_KINDS[match[1]]}{match[2]}"
+
+
+def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
+    width, depth, classes = meta.backbone.width, meta.backbone.depth, len(meta.task.class_names)
+    heads = {"head.weight": (classes, width), "head.bias": (classes,)}
+    if meta.init is None:
+        return heads
+    found: list[int] = stored["prompts"]["shape"] if "prompts" in stored else []
+    layers, length = found[:2] if len(found) == 3 else (0, 0)
+    return heads | {"prompts": (layers if layers in (1, depth) else depth, max(1, length), width)}

@@ -1,19 +1,19 @@
-"""What differs between two adapters of a task, as fields with both values."""
+"""What differs between two artifacts of a task, as fields with both values."""
 
 from typing import Any, NamedTuple
 
-from adapters.vit.adapter import Adapter
+from adapters.artifact.codec import Contents
 
 
 class Difference(NamedTuple):
-    """One field; None where an adapter does not have it."""
+    """One field; None where an artifact does not have it."""
 
     field: str
     before: Any
     after: Any
 
 
-def differences(before: Adapter, after: Adapter) -> list[Difference]:
+def differences(before: Contents, after: Contents) -> list[Difference]:
     """Return every field of the metas and the shape of the prompts, where they differ.
 
     Class names are left to `class_changes`. Nested fields have names such as
@@ -27,12 +27,12 @@ def differences(before: Adapter, after: Adapter) -> list[Difference]:
     ]
 
 
-def _fields(adapter: Adapter) -> dict[str, Any]:
-    prompts = None if adapter.prompts is None else list(adapter.prompts.shape)
+def _fields(contents: Contents) -> dict[str, Any]:
+    prompts = contents.tensors.get("prompts")
     return {
-        "prompts": prompts,
-        "num_parameters": adapter.num_parameters,
-        **_flat(adapter.meta.model_dump(mode="json", exclude={"task"})),
+        "prompts": None if prompts is None else list(prompts.shape),
+        "num_parameters": sum(tensor.size for tensor in contents.tensors.values()),
+        **_flat(contents.meta.model_dump(mode="json", exclude={"task"})),
     }
 
 

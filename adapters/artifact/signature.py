@@ -124,7 +124,7 @@ def _digest(contents: Contents) -> bytes:
     fields: list[bytes | memoryview] = [_DOMAIN, contents.document.encode()]
     for name, tensor in sorted(contents.tensors.items()):
         shape = ",".join(map(str, tensor.shape))
-        values = np.ascontiguousarray(tensor.numpy(), dtype="<f4").data.cast("B")
+        values = np.ascontiguousarray(tensor, dtype="<f4").data.cast("B")
         fields += [name.encode(), b"F32", shape.encode(), values]
     sha = hashlib.sha256()
     for field in fields:

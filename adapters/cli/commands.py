@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.artifact.changes import class_changes
-from adapters.artifact.codec import VERSION, decode, decode_meta
+from adapters.artifact.codec import VERSION, decode_meta, read_contents
 from adapters.artifact.differences import differences
 from adapters.artifact.keys import generate_key, load_private_key, load_public_key
 from adapters.artifact.signature import claimed_signer, key_id, sign
@@ -56,7 +56,7 @@ def diff(store: CachedStore, args: argparse.Namespace) -> Found:
     truth, task = store.store, args.task
     named = [truth.resolve_version(task, text) for text in (args.a, args.b) if text]
     a, b = _compared(truth.record(task), *named)
-    before, after = (decode(truth.read(task, version)) for version in (a, b))
+    before, after = (read_contents(truth.read(task, version)) for version in (a, b))
     changes = class_changes(before.meta.task.class_names, after.meta.task.class_names)
     differing = [difference._asdict() for difference in differences(before, after)]
     return {

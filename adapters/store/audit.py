@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapters.artifact.codec import decode, short
+from adapters.artifact.codec import read_contents, short
+from adapters.artifact.meta import AdapterMeta
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import AdapterMeta
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def audit(store: DirectoryStore) -> Iterator[Finding]:
 
 
 def examine(store: DirectoryStore, task: str, version: str) -> Finding:
-    """Read and decode one version."""
+    """Read and check one version."""
     try:
         data = store.read(task, version)
-        meta = decode(data).meta
+        meta = read_contents(data).meta
     except SptError as error:
         return Finding(task, version, damage=str(error))
     return Finding(task, version, meta, len(data))

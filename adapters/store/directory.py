@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.artifact.codec import decode, decode_meta, short, version_of
+from adapters.artifact.codec import decode_meta, read_contents, short, version_of
 from adapters.artifact.versions import pick_version
 from adapters.errors import ArtifactCorrupt, VersionNotFound
 from adapters.store import durable
@@ -71,7 +71,7 @@ class DirectoryStore:
             PublishConflict: another version is current than `expected`, or the canary is.
             TaskNotFound: a canary of a task that has no current version.
         """
-        task, version = decode(data).meta.task.id, version_of(data)
+        task, version = read_contents(data).meta.task.id, version_of(data)
         beside = None if canary is None else Canary(version=version, share=canary)
         with self.files.writing(task):
             record = self.files.record_or_none(task)

@@ -1,38 +1,19 @@
 """An adapter: what one task adds to the frozen backbone, in memory and immutable.
 
-Knows nothing of files. Axis letters: L layers, P prompts, D width, C classes.
+Its bytes are the codec's matter; here tensors only go there and come back.
+Axis letters: L layers, P prompts, D width, C classes.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from adapters.artifact.backbone_spec import BackboneSpec, Sha256
-from adapters.artifact.task import Task
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.codec import read_contents, write_contents
+from adapters.artifact.meta import AdapterMeta
 from adapters.errors import ArtifactMismatch
-from adapters.vit.pixels import Preprocessing
-
-
-class AdapterMeta(BaseModel):
-    """Everything about an adapter that is not a tensor; one JSON document in the artifact."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    task: Task
-    method: str = Field(min_length=1, description="such as spt-deep, spt-shallow, linear")
-    init: str | None = Field(description="how the first prompts were made; None without prompts")
-    backbone: BackboneSpec
-    preprocessing: Preprocessing
-    recipe: dict[str, Any] = Field(description="the resolved recipe of the training run")
-    metrics: dict[str, float] = Field(description="such as test_accuracy, in [0, 1]")
-    data_sha256: Sha256 = Field(description="digest of the training list and its images")
-    seed: int
-    created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
-    code_version: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +62,25 @@ class Adapter:
                 f"{name}: its pixels are {self.meta.preprocessing.crop} wide, backbone "
                 f"{backbone.name} takes {backbone.image_size}; train it again"
             )
+
+
+def encode(adapter: Adapter) -> bytes:
+    """Return the artifact of an adapter; the same adapter gives the same bytes."""
+    tensors = {"head.weight": adapter.head_weight, "head.bias": adapter.head_bias}
+    if adapter.prompts is not None:
+        tensors["prompts"] = adapter.prompts
+    arrays = {name: one.detach().float().cpu().numpy() for name, one in tensors.items()}
+    return write_contents(adapter.meta, arrays)
+
+
+def decode(data: bytes) -> Adapter:
+    """Return the adapter of an artifact, every tensor checked against what its meta promises.
+
+    Raises:
+        ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
+            values contradict its meta.
+    """
+    contents = read_contents(data)
+    tensors = {name: torch.from_numpy(array) for name, array in contents.tensors.items()}
+    head_weight, head_bias = tensors["head.weight"], tensors["head.bias"]
+    return Adapter(tensors.get("prompts"), head_weight, head_bias, contents.meta)

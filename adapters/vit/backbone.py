@@ -8,9 +8,9 @@ from timm.data import resolve_data_config
 from timm.models.vision_transformer import VisionTransformer
 
 from adapters.artifact.backbone_spec import EMBEDDED, BackboneSpec, FinalNorm, Pooling
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.architecture import create_trunk
 from adapters.vit.families import Family, Triple, family_of
-from adapters.vit.pixels import Preprocessing
 from adapters.vit.weights import digest, load_weights
 
 

@@ -7,16 +7,14 @@ Axis letters: B batch, H W pixels.
 
 import io
 import warnings
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.preprocessing import ImageLimits, Preprocessing
 from adapters.errors import BadImage, ImageTooLarge
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -27,24 +25,6 @@ _INTERPOLATION = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-_Triple = tuple[float, float, float]
-
-
-class Preprocessing(BaseModel):
-    """How an upright RGB image becomes the backbone's input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    resize: Literal["squash", "shorter"] = Field(
-        description="squash: both sides to resize_size; shorter: the shorter side, keeping aspect"
-    )
-    resize_size: int = Field(ge=1, description="pixels")
-    crop: int = Field(ge=1, description="side of the centre crop, in pixels")
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    mean: _Triple = Field(description="per channel, of pixels in [0, 1]")
-    std: tuple[
-        Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]
-    ]
 
 
 def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Image:  # noqa: B008 (frozen)

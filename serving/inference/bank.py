@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from adapters.artifact.codec import decode
+from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from serving.inference.lease import Lease
 from serving.inference.out_of_memory import retry_in_room

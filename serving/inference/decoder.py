@@ -11,8 +11,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.artifact.image_limits import ImageLimits
-from adapters.vit.pixels import Preprocessing, decode_image, to_pixels
+from adapters.artifact.preprocessing import ImageLimits, Preprocessing
+from adapters.vit.pixels import decode_image, to_pixels
 
 Pixels = Float[Tensor, "3 H W"]
 

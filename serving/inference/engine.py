@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
 from serving.config import DECODE_THREADS
 from serving.inference.bank import AdapterBank, AdapterKey

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
-from adapters.vit.adapter import Adapter, AdapterMeta
+from adapters.artifact.meta import AdapterMeta
+from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import prefix_of
 from serving.trunk.backend import Form

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from adapters.vit.pixels import Preprocessing, crop_centre, decode_image
+from adapters.artifact.preprocessing import Preprocessing
+from adapters.vit.pixels import crop_centre, decode_image
 
 SIDE = 224
 RULE = Preprocessing(

@@ -1,6 +1,6 @@
 """How often a bank that is too small for all tasks has the adapter that is asked for."""
 
-from adapters.artifact.codec import decode
+from adapters.vit.adapter import decode
 from serving.inference.bank import AdapterBank
 from serving.inference.resident import make_resident
 from tests.bench.models import RandomSource, random_key

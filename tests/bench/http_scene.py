@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapters.artifact.codec import encode
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
 from clients.load.closed import Ask
 from serving.torchserve.configure import Launch, free_ports

@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.codec import encode
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, encode
 from adapters.vit.architecture import create_trunk
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from serving.inference.bank import AdapterKey

@@ -14,12 +14,11 @@ import httpx
 import psutil
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.codec import encode
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, encode
 from adapters.vit.backbone import Backbone
 from clients import readiness
 from clients.client import Client

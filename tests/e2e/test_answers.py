@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.artifact.codec import encode
+from adapters.vit.adapter import encode
 from clients.client import AsyncClient
 from clients.errors import TaskNotFound, WrongBackbone
 from clients.load.closed import Ask, Outcome, run_load

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.preprocessing import ImageLimits
 from clients.client import Client
 from clients.errors import ImageTooLarge, from_response
 from clients.load.closed import Ask

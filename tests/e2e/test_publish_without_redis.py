@@ -4,7 +4,7 @@ import time
 
 from redis import Redis
 
-from adapters.artifact.codec import encode
+from adapters.vit.adapter import encode
 from tests.e2e.service import TASKS, Load, Service, asks, softer
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import redis
 
-from adapters.artifact.codec import encode
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
 from clients import readiness
 from clients.client import Client

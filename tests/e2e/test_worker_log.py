@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.artifact.codec import encode
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from clients.errors import ServerFault
 from serving.errors import LaunchError
 from serving.torchserve.configure import Launch, free_ports

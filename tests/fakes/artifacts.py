@@ -3,10 +3,10 @@
 import torch
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.codec import encode
+from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.task import Task
-from adapters.vit.adapter import Adapter, AdapterMeta
-from adapters.vit.pixels import Preprocessing
+from adapters.vit.adapter import Adapter, encode
 
 
 def make_spec(depth: int = 2, width: int = 8, **changes: object) -> BackboneSpec:

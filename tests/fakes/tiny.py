@@ -8,8 +8,8 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
-from adapters.vit.pixels import Preprocessing
 from adapters.vit.weights import digest
 
 HALF = (0.5, 0.5, 0.5)

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 import torch
 
-from adapters.artifact.codec import encode
+from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.resident import Resident
 from tests.fakes.artifacts import make_adapter

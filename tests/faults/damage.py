@@ -13,9 +13,9 @@ from typing import Any, Final
 import torch
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, SptError
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, encode
 from tests.faults.versions import TASKS, adapter_of
 
 MARKER: Final = Path(tempfile.gettempdir()) / f"a-pickle-was-opened-{os.getpid()}"

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.codec import encode
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, encode
 from tests.e2e.service import softer
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.hostile import jpeg, photo

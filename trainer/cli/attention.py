@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.artifact.codec import decode
 from adapters.errors import BadImage
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from adapters.vit.pixels import crop_centre, decode_image, normalise
 from trainer.errors import DataError

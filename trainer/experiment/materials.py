@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
-from adapters.vit.pixels import Preprocessing
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData, check_readable
 from trainer.recipe import Recipe

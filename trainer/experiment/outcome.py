@@ -5,8 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from adapters.artifact.meta import AdapterMeta
 from adapters.store import durable
-from adapters.vit.adapter import Adapter, AdapterMeta
+from adapters.vit.adapter import Adapter
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.methods.prompted import PromptedClassifier

@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.artifact.codec import encode
 from adapters.store import durable
+from adapters.vit.adapter import encode
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
 from trainer.experiment.outcome import facts, make_adapter, score_test, write_metrics

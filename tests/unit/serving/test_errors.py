@@ -8,7 +8,6 @@ import pytest
 
 import adapters.errors
 import serving.errors
-from adapters.artifact.codec import encode
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import (
     ArtifactCorrupt,
@@ -23,6 +22,7 @@ from adapters.errors import (
     WeightsError,
 )
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import (
     CODES,
     AdapterLoading,

@@ -11,9 +11,10 @@ import pytest
 
 import serving.build
 import serving.handler
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import ConfigError
 from serving.handler import Handler
 from serving.inference.engine import Outcome, Query

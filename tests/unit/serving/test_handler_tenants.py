@@ -11,11 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import serving.build
-from adapters.artifact.codec import encode
 from adapters.artifact.keys import generate_key, load_private_key
 from adapters.artifact.signature import sign
 from adapters.errors import KeyFileInvalid
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.door.tenants import make_key
 from serving.errors import ConfigError
 from serving.handler import Handler

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from adapters.artifact.codec import decode
 from adapters.store import durable
+from adapters.vit.adapter import decode
 from trainer.inits.first_prompts import first_prompts
 from trainer.measures.cka import cka_of_layers
 from trainer.page.frame import Caption

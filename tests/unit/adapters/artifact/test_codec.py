@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from adapters.artifact.codec import decode, decode_meta, encode, short, version_of
+from adapters.artifact.codec import decode_meta, short, version_of
 from adapters.errors import ArtifactCorrupt
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, decode, encode
 from tests.fakes.artifacts import make_adapter, make_spec
 
 GOLDEN = base64.b64decode(

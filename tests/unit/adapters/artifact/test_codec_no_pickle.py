@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.artifact.codec import decode
 from adapters.artifact.signature import Verifier
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import decode
 from tests.fakes.artifacts import make_artifact
 
 

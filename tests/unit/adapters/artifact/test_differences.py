@@ -2,17 +2,23 @@ from typing import Any
 
 import pytest
 
+from adapters.artifact.codec import Contents, read_contents
 from adapters.artifact.differences import Difference, differences
+from adapters.vit.adapter import encode
 from tests.fakes.artifacts import make_adapter, make_spec
 
 
+def contents(**changes: Any) -> Contents:
+    return read_contents(encode(make_adapter(**changes)))
+
+
 def found(**changes: Any) -> dict[str, tuple[Any, Any]]:
-    listed = differences(make_adapter(), make_adapter(**changes))
+    listed = differences(contents(), contents(**changes))
     return {one.field: (one.before, one.after) for one in listed}
 
 
 def test_adapters_that_differ_in_tensors_alone_differ_in_nothing_here() -> None:
-    assert differences(make_adapter(), make_adapter()) == []
+    assert differences(contents(), contents()) == []
 
 
 @pytest.mark.parametrize(
@@ -23,6 +29,7 @@ def test_adapters_that_differ_in_tensors_alone_differ_in_nothing_here() -> None:
         ({"method": "spt-shallow"}, "prompts", ([2, 4, 8], [1, 4, 8])),
         ({"method": "linear"}, "prompts", ([2, 4, 8], None)),
         ({"prompts": 5}, "prompts", ([2, 4, 8], [2, 5, 8])),
+        ({"prompts": 5}, "num_parameters", (91, 107)),
         ({"metrics": {"test_accuracy": 0.8}}, "metrics.test_accuracy", (0.75, 0.8)),
         ({"metrics": {}}, "metrics.test_accuracy", (0.75, None)),
         ({"backbone": make_spec(weights_sha256="cd" * 32)}, "backbone.weights_sha256", None),
@@ -35,7 +42,7 @@ def test_a_difference_has_its_field_and_both_values(
 
 
 def test_only_what_differs_is_listed() -> None:
-    assert differences(make_adapter(), make_adapter(metrics={"test_accuracy": 0.5})) == [
+    assert differences(contents(), contents(metrics={"test_accuracy": 0.5})) == [
         Difference("metrics.test_accuracy", 0.75, 0.5)
     ]
 

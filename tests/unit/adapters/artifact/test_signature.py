@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.artifact.codec import decode, decode_meta, encode, version_of, with_signature
+from adapters.artifact.codec import decode_meta, version_of, with_signature
 from adapters.artifact.signature import Verifier, claimed_signer, key_id, sign
 from adapters.errors import ArtifactCorrupt, SignatureInvalid
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, decode, encode
 from tests.fakes.artifacts import make_adapter, make_artifact
 from tests.unit.adapters.artifact.test_codec import GOLDEN
 

@@ -12,12 +12,12 @@ import pytest
 
 from adapters import __main__ as command_line
 from adapters.__main__ import main
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.artifact.task import Task
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, encode
 from tests.fakes.artifacts import make_adapter, make_artifact
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))

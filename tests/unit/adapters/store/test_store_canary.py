@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.errors import ArtifactCorrupt, PublishConflict, TaskNotFound, VersionNotFound
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import Canary, Pointer
+from adapters.vit.adapter import encode
 from tests.fakes.artifacts import make_adapter, make_artifact
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))

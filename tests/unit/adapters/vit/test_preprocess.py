@@ -8,17 +8,10 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.preprocessing import ImageLimits, Preprocessing
 from adapters.errors import BadImage, ImageTooLarge
 from adapters.vit.backbone import choose_device
-from adapters.vit.pixels import (
-    MAX_ASPECT,
-    Preprocessing,
-    decode_image,
-    normalise,
-    normalise_batch,
-    to_pixels,
-)
+from adapters.vit.pixels import MAX_ASPECT, decode_image, normalise, normalise_batch, to_pixels
 from serving.errors import to_wire
 from tests.fakes import hostile
 from tests.fakes.hostile import ImageCase

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.errors import VersionNotFound
+from adapters.vit.adapter import encode
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.resident import Resident, make_resident

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.inference import describe as describe_module
 from serving.inference.bank import AdapterBank
 from serving.inference.describe import is_description_call

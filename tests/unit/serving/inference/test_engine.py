@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.artifact.codec import encode, version_of
-from adapters.artifact.image_limits import ImageLimits
+from adapters.artifact.codec import version_of
+from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, BadImage, TaskNotFound
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from adapters.vit.pixels import decode_image, to_pixels
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey

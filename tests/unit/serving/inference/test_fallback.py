@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.artifact.codec import encode, version_of
+from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import (
     ArtifactCorrupt,
@@ -15,6 +15,7 @@ from adapters.errors import (
     VersionNotFound,
 )
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import DeviceOutOfMemory
 from serving.inference.bank import AdapterBank
 from serving.inference.engine import Engine, Query

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serving.inference.lookup
-from adapters.artifact.codec import encode
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import TaskNotFound, VersionNotFound
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.lookup import Asked, Lookup
 from tests.fakes.artifacts import make_adapter

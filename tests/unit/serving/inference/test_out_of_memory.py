@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from adapters.artifact.codec import encode
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import DeviceOutOfMemory
 from serving.inference import bank as bank_module
 from serving.inference.bank import AdapterBank, AdapterKey

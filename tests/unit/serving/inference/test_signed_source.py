@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.artifact.codec import encode
 from adapters.artifact.signature import Verifier, sign
 from adapters.errors import SignatureInvalid, TaskNotFound
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey, ArtifactSource
 from serving.inference.resident import Resident
 from serving.inference.signed_source import SignedSource

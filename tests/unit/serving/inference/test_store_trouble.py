@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.artifact.codec import encode
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable
 from adapters.store import durable
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import to_wire
 from serving.inference.bank import AdapterBank
 from serving.inference.engine import Engine, Query

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from adapters.artifact.codec import encode
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
 from serving.errors import ExportError
 from serving.inference.resident import make_resident
 from serving.onnx.backend import OnnxBackend

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.artifact.codec import decode
+from adapters.vit.adapter import decode
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.replicas import make_cars, make_vtab
 from tests.unit.trainer.toy import make_toy_folder

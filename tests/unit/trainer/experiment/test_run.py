@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.artifact.codec import decode
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import decode_image, to_pixels
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import tiny_backbone

@@ -1,0 +1,28 @@
+"""What an artifact states about its adapter: task, backbone, pixels and provenance."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.artifact.backbone_spec import BackboneSpec, Sha256
+from adapters.artifact.preprocessing import Preprocessing
+from adapters.artifact.task import Task
+
+
+class AdapterMeta(BaseModel):
+    """Everything about an adapter that is not a tensor; one JSON document in the artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    task: Task
+    method: str = Field(min_length=1, description="such as spt-deep, spt-shallow, linear")
+    init: str | None = Field(description="how the first prompts were made; None without prompts")
+    backbone: BackboneSpec
+    preprocessing: Preprocessing
+    recipe: dict[str, Any] = Field(description="the resolved recipe of the training run")
+    metrics: dict[str, float] = Field(description="such as test_accuracy, in [0, 1]")
+    data_sha256: Sha256 = Field(description="digest of the training list and its images")
+    seed: int
+    created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
+    code_version: str
