@@ -23,7 +23,7 @@ from clients.demo.summary import Summary, summarise_swap, summarise_task, summar
 from clients.demo.terminal import traffic_bar
 from clients.demo.traffic import Publication, Traffic, picks, send_through_swap
 from clients.demo.trained import Metrics, Trained, read_trained
-from clients.demo.wording import short
+from trainer.page.words import short
 
 _MARKER: Final = ".demo"
 Runs = Mapping[str, Mapping[Method, Trained]]

@@ -14,8 +14,8 @@ from clients.demo.records import (
 )
 from clients.demo.traffic import Publication
 from clients.demo.trained import Trained
-from clients.demo.wording import percent, short
 from clients.load.closed import latency_summary
+from trainer.page.words import percent, short
 
 
 class _Part(BaseModel):

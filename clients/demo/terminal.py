@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from clients.demo.plan import Plan
 from clients.demo.records import Record
 from clients.demo.summary import Served, Summary, Swap, TaskSummary
-from clients.demo.wording import count, milliseconds, percent, short, size
+from trainer.page.words import count, milliseconds, percent, short, size
 
 _WITHOUT_TERMINAL_EVERY: Final = 200
 """Where there is no terminal, one line is printed every so many answers."""

@@ -1,6 +1,7 @@
 """Benchmarks: `python -m tests.bench [engine tasks cold http decode training kmeans] [--short]`.
 
-Each prints a table, writes `<out>/<name>.json` with its conditions and draws `<out>/<name>.png`.
+Each prints a table, writes `<out>/<name>.json` with its conditions, draws
+`<out>/<name>.svg` and shows all of it in `<out>/<name>.html`.
 They measure and never assert.
 """
 
@@ -8,7 +9,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from tests.bench.figure import draw
+from tests.bench.figure import draw, write_page
 from tests.bench.result import Settings
 from tests.bench.table import show
 
@@ -23,7 +24,7 @@ def main() -> None:
         result = importlib.import_module(f"tests.bench.bench_{name}").run(settings)
         show(result)
         saved = result.save(settings)
-        print(f"wrote {saved} and {draw(saved)}")
+        print(f"wrote {saved}, {draw(saved)} and {write_page(saved)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,41 +1,34 @@
-"""One picture per result: what all of them have in common."""
+"""One picture and one page per result, made from what was saved."""
 
 import json
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from tests.bench.pictures.cold import cold
+from tests.bench.pictures.decode import decode
+from tests.bench.pictures.engine import engine
+from tests.bench.pictures.http import http
+from tests.bench.pictures.kmeans import kmeans
+from tests.bench.pictures.tasks import tasks
+from tests.bench.pictures.training import training
+from tests.bench.table import columns_of, told_ratio, written
+from trainer.page.svg import Drawing
+from trainer.page.template import render_page
 
-from tests.bench import plots
-
-_PLOTS = {
-    "engine": plots.engine,
-    "tasks": plots.tasks,
-    "cold": plots.cold,
-    "http": plots.http,
-    "decode": plots.decode,
-    "training": plots.training,
-    "kmeans": plots.kmeans,
+_PICTURES = {
+    "engine": engine,
+    "tasks": tasks,
+    "cold": cold,
+    "http": http,
+    "decode": decode,
+    "training": training,
+    "kmeans": kmeans,
 }
-_STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#8a8a8a",
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "xtick.color": "#4a4a4a",
-    "ytick.color": "#4a4a4a",
-    "legend.frameon": False,
-}
+_TEMPLATE = Path(__file__).parent / "page.html"
 
 
 def draw(saved: Path) -> Path:
-    """Draw a saved result as `<name>.png` beside it; return the picture's path.
+    """Draw a saved result as `<name>.svg` next to it; return the picture's path.
 
     Args:
         saved: what `Result.save` wrote, on this machine or another.
@@ -43,18 +36,35 @@ def draw(saved: Path) -> Path:
     Raises:
         KeyError: nobody knows how to draw this result.
     """
-    found = json.loads(saved.read_text())
-    path = saved.with_suffix(".png")
-    with mpl.rc_context(_STYLE):
-        figure = Figure(layout="constrained")
-        _PLOTS[found["name"]](figure, found["rows"])
-        figure.text(0.005, 0.005, _source(found["conditions"]), size=7, color="#7a7a7a")
-        figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
-        figure.savefig(path, dpi=150)
+    path = saved.with_suffix(".svg")
+    path.write_text(_picture(_read(saved)).file(), encoding="utf-8")
     return path
 
 
-def _source(conditions: dict[str, Any]) -> str:
-    processor = f"{shorten(conditions['cpu'], 60)}, {conditions['cores']} cores"
-    accelerator = conditions["accelerator"]
-    return f"measured on {f'{accelerator}; ' if accelerator else ''}{processor}"
+def write_page(saved: Path) -> Path:
+    """Write a saved result as `<name>.html` next to it, its picture within; return its path."""
+    record = _read(saved)
+    columns = columns_of(record["rows"])
+    page = render_page(
+        _TEMPLATE,
+        record=record,
+        conditions=record["conditions"],
+        picture=_picture(record),
+        ratios={
+            name: told_ratio(value, record["spreads"].get(name))
+            for name, value in record["ratios"].items()
+        },
+        columns=columns,
+        rows=[[written(row.get(column)) for column in columns] for row in record["rows"]],
+    )
+    path = saved.with_suffix(".html")
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _read(saved: Path) -> dict[str, Any]:
+    return json.loads(saved.read_text())
+
+
+def _picture(record: dict[str, Any]) -> Drawing:
+    return _PICTURES[record["name"]](record)

@@ -1,5 +1,6 @@
 """A result in the terminal: what was measured, the figures with goals, and the notes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,13 +14,13 @@ def show(result: Result) -> None:
     console = Console()
     console.print(_rows(result))
     for name, value in result.ratios.items():
-        console.print(f"{name} = {_ratio(value, result.spreads.get(name))}", highlight=False)
+        console.print(f"{name} = {told_ratio(value, result.spreads.get(name))}", highlight=False)
     for note in result.notes:
         console.print(f"- {note}", markup=False, highlight=False)
 
 
 def _rows(result: Result) -> Table:
-    columns = list(dict.fromkeys(key for row in result.rows for key in row))
+    columns = columns_of(result.rows)
     table = Table(title=result.name, title_justify="left")
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in result.rows)
@@ -29,7 +30,13 @@ def _rows(result: Result) -> Table:
     return table
 
 
-def _ratio(value: float | None, spread: tuple[float, float] | None) -> str:
+def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return every key of any row, in the order in which they come."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def told_ratio(value: float | None, spread: tuple[float, float] | None) -> str:
+    """Return a figure and, where there are any, its quartiles."""
     if value is None:
         return "not measured"
     quartiles = f" (quartiles {written(spread[0])} to {written(spread[1])})" if spread else ""

@@ -1,7 +1,8 @@
 """The fault suite: `python -m tests.faults [--short] [--rows NAME …] [--out runs/faults]`.
 
 Breaks the service in every way that it must survive, prints what was seen and writes it to
-`<out>/summary.json`. It measures and never asserts: a row that does not hold is reported.
+`<out>/summary.json` and `<out>/report.html`. It measures and never asserts: a row that does not
+hold is reported.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tests.faults import (
     refused_callers,
     worker_kills,
 )
+from tests.faults.page import write_page
 from tests.faults.row import Row, could_not_run
 from tests.faults.scene import Scene, started
 from tests.faults.sizes import LONG, SHORT, Sizes
@@ -82,7 +84,7 @@ def main() -> None:
     if served:
         _run_on_one_service(served, folder / "service", sizes, report)
     show(report.rows)
-    print(f"wrote {report.path}")
+    print(f"wrote {report.path} and {write_page(report.path)}")
 
 
 class Report:

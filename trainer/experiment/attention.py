@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from adapters.errors import BadImage
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from adapters.vit.pixels import crop_centre, decode_image, normalise
 from trainer.errors import DataError
-from trainer.figures.overlay import OverlayPanel, draw_overlays
-from trainer.measures.attention import read_out_attention
+from trainer.measures.attention import ReadOutAttention, read_out_attention
+from trainer.page.overlay import Overlay, save_overlays
 
 
 def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None, out: Path) -> Path:
@@ -25,7 +25,7 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
         out: ends in .svg or .png.
 
     Raises:
-        DataError: the artifact or an image cannot be read.
+        DataError: the artifact or an image cannot be read, or `out` ends otherwise.
         SptError: the artifact is damaged or for another backbone, or the backbone cannot be had.
     """
     adapter = decode(_read(artifact))
@@ -39,10 +39,13 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
     )
     adapter.check_fits(backbone.spec)
     panels = [panel for path in images for panel in attention_panels(backbone, adapter, path)]
-    return draw_overlays(out, panels, columns=3)
+    try:
+        return save_overlays(out, panels)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
-def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[OverlayPanel]:
+def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[Overlay]:
     """Return an image, its attention in the last block without prompts, and with them.
 
     Args:
@@ -58,16 +61,21 @@ def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[O
         crop = crop_centre(decode_image(_read(path)), rule)
     except BadImage as error:
         raise DataError(f"{path}: {error}") from error
-    shown = torch.from_numpy(np.array(crop))
-    pixels = normalise(np.asarray(crop), rule)[None].to(backbone.device)
+    shown = np.asarray(crop)
+    pixels = normalise(shown, rule)[None].to(backbone.device)
     prompts = None if adapter.prompts is None else adapter.prompts.to(backbone.device)
     bare, prompted = (read_out_attention(backbone, p, pixels) for p in (None, prompts))
     share = float(prompted.prompt_share[0, -1])
     return [
-        OverlayPanel(path.name, shown),
-        OverlayPanel("without prompts", shown, bare.last_map[0].float().cpu()),
-        OverlayPanel(f"with: {share:.0%} to prompts", shown, prompted.last_map[0].float().cpu()),
+        Overlay(path.name, shown),
+        Overlay("without prompts", shown, _map(bare)),
+        Overlay(f"with: {share:.0%} to prompts", shown, _map(prompted)),
     ]
+
+
+def _map(attention: ReadOutAttention) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = attention.last_map[0].float().cpu().numpy()
+    return found
 
 
 def _read(path: Path) -> bytes:

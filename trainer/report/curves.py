@@ -1,46 +1,23 @@
-"""Values per epoch as lines: values in, positions and tick texts out."""
+"""What was measured in each epoch, a chart for each of it."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-WIDTH: Final = 340
-HEIGHT: Final = 180
-LEFT: Final = 48
-RIGHT: Final = 328
-TOP: Final = 12
-BOTTOM: Final = 148
-"""The chart and the plot inside it, in pixels."""
+from trainer.page import words
+from trainer.page.frame import SMALL, Caption
+from trainer.page.lines import Line, LineChart, Panel, draw_lines
+from trainer.page.scale import around
+from trainer.page.svg import Drawing
+from trainer.report.record import Metrics
 
 _FAINTEST: Final = 0.3
-
-Point = tuple[float, float]
-Tick = tuple[float, str]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One value per epoch; where a value is missing the line is broken into pieces."""
-
-    title: str
-    pieces: Sequence[Sequence[Point]]
-    opacity: float
-
-
-@dataclass(frozen=True)
-class Curve:
-    """All that the template needs to draw one chart; positions are in the chart's own pixels."""
-
-    name: str
-    description: str
-    note: str
-    lines: Sequence[Line]
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
-    kept: Point | None
-    kept_text: str
+_HEIGHT: Final = 130.0
+_OFFICIAL_PRACTICE: Final = (
+    "The test set was scored after each epoch on request, as the official code does. "
+    "That code reports the best of these; here they select nothing."
+)
 
 
 @dataclass(frozen=True)
@@ -55,8 +32,41 @@ class Series:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A chart and the words around it."""
+
+    name: str
+    drawing: Drawing
+    note: str
+
+
+def curves_of(metrics: Metrics) -> list[Curve]:
+    """Return a chart of everything that was measured in each epoch."""
+    blocks = list(zip(*metrics.nmi, strict=False))
+    scored = (
+        Series("training loss", [metrics.losses], words.brief, floor=0.0),
+        Series("validation accuracy", [metrics.val_accuracies], words.level),
+        Series(
+            "test accuracy of each epoch", [metrics.test_accuracies], words.level,
+            note=_OFFICIAL_PRACTICE,
+        ),
+    )  # fmt: skip
+    others = (
+        Series("learning rate", [metrics.learning_rates], words.brief, floor=0.0),
+        Series(
+            "NMI of prompts and patches", blocks, words.brief,
+            line_names=[f"block {i}" for i in range(1, len(blocks) + 1)],
+            note="A line per block: the first is pale, the last strong.",
+        ),
+    )  # fmt: skip
+    drawn = [draw_curve(series, metrics.selected_epoch) for series in scored]
+    drawn += [draw_curve(series) for series in others]
+    return [curve for curve in drawn if curve is not None]
+
+
 def draw_curve(series: Series, kept: int | None = None) -> Curve | None:
-    """Place every line of a series; the first is the faintest, the last the strongest.
+    """Draw every line of a series; the first is the faintest, the last the strongest.
 
     Args:
         series: its values are of the epochs 1, 2, …; those that are not finite are left out. Its
@@ -69,38 +79,24 @@ def draw_curve(series: Series, kept: int | None = None) -> Curve | None:
     seen = [value for line in series.lines for value in line if math.isfinite(value)]
     if not seen:
         return None
-    num_epochs = max(len(line) for line in series.lines)
-    low = min(seen) if series.floor is None else min(series.floor, *seen)
-    levels = round_levels(low, max(seen))
-    place = _placer(max(2, num_epochs), (levels[0], levels[-1]))
     mark = _value_at(series.lines[-1], kept)
-    return Curve(
-        name=series.name,
-        description=_describe(series),
-        note=series.note,
-        lines=[
-            Line(name, _pieces(line, place), _opacity(i, len(series.lines)))
-            for i, (name, line) in enumerate(zip(series.line_names, series.lines, strict=True))
-        ],
-        x_ticks=[(place(epoch, low)[0], str(epoch)) for epoch in _epoch_ticks(num_epochs)],
-        y_ticks=[(place(1, level)[1], series.write(level)) for level in levels],
-        kept=None if kept is None or mark is None else place(kept, mark),
-        kept_text="" if mark is None else f"kept: epoch {kept}, {series.write(mark)}",
+    lines = [
+        Line(
+            "", list(enumerate(values, start=1)), opacity=_opacity(i, len(series.lines)), title=name
+        )
+        for i, (name, values) in enumerate(zip(series.line_names, series.lines, strict=True))
+    ]
+    panel = Panel(lines, mark=None if kept is None or mark is None else (kept, mark))
+    chart = LineChart(
+        Caption(description=_describe(series)),
+        [panel],
+        "epoch",
+        series.write,
+        y=around(seen, floor=series.floor),
+        size=(SMALL, _HEIGHT),
     )
-
-
-def round_levels(low: float, high: float, most: int = 4) -> list[float]:
-    """Return round values, steps of 1, 2 or 5, that enclose `low … high` in `most` steps or so."""
-    span = (high - low) or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / most))
-    step = power * next(m for m in (1, 2, 5, 10) if m * power >= span / most * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [i * step for i in range(first, max(last, first + 1) + 1)]
-
-
-def _epoch_ticks(num_epochs: int) -> list[int]:
-    levels = round_levels(1.0, float(max(2, num_epochs)), most=6)
-    return [round(epoch) for epoch in levels if epoch % 1 == 0 and 1 <= epoch <= num_epochs]
+    told = [] if mark is None else [f"○ kept: epoch {kept}, {series.write(mark)}"]
+    return Curve(series.name, draw_lines(chart), ". ".join([*told, *filter(None, [series.note])]))
 
 
 def _value_at(line: Sequence[float], epoch: int | None) -> float | None:
@@ -121,19 +117,3 @@ def _describe(series: Series) -> str:
 def _opacity(index: int, num_lines: int) -> float:
     share = index / (num_lines - 1) if num_lines > 1 else 1.0
     return round(_FAINTEST + (1 - _FAINTEST) * share, 2)
-
-
-def _pieces(line: Sequence[float], place: Callable[[int, float], Point]) -> list[list[Point]]:
-    gaps = [i for i, value in enumerate(line) if not math.isfinite(value)]
-    spans = pairwise([-1, *gaps, len(line)])
-    pieces = [[place(i + 1, line[i]) for i in range(a + 1, b)] for a, b in spans]
-    return [piece for piece in pieces if piece]
-
-
-def _placer(num_epochs: int, y: tuple[float, float]) -> Callable[[int, float], Point]:
-    def place(epoch: int, value: float) -> Point:
-        right = (epoch - 1) / (num_epochs - 1)
-        up = (value - y[0]) / (y[1] - y[0])
-        return round(LEFT + right * (RIGHT - LEFT), 1), round(BOTTOM - up * (BOTTOM - TOP), 1)
-
-    return place

@@ -1,4 +1,4 @@
-"""The confusion matrix as a grid of coloured cells: counts in, positions out.
+"""The confusion matrix: counts in, a drawing out.
 
 Rows are true classes, columns what the model says; colour is the share of the row. Where classes
 are too many for a cell each, neighbours in label order share one.
@@ -6,9 +6,12 @@ are too many for a cell each, neighbours in label order share one.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from trainer.page.frame import Caption
+from trainer.page.matrix import Axes, Cell, Matrix, Name, draw_matrices
+from trainer.page.svg import Drawing
+from trainer.page.words import shorten
 from trainer.report.scores import Counts, class_totals
 
 MAX_CELLS: Final = 50
@@ -16,125 +19,65 @@ MAX_CELLS: Final = 50
 
 _ROOM: Final = 560
 _CELL: Final = (14, 46)
-_WRITTEN_FROM: Final = 24
-_DIGIT: Final = 7
-_LETTER: Final = 6.6
-_GAP: Final = 14
-_CORNER: Final = 130
-_RIGHT: Final = 84
 _MAX_NAME: Final = 18
-_OPACITY: Final = (0.1, 0.7)
-"""Of the smallest and the largest share; black and white text stay legible on either."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One pair of groups; `text` is empty where a number has no room."""
-
-    x: int
-    y: int
-    is_right: bool
-    opacity: float
-    text: str
-    title: str
+def group_size(num_classes: int) -> int:
+    """Return how many neighbouring classes share a row and a column."""
+    return -(-num_classes // MAX_CELLS)
 
 
-@dataclass(frozen=True)
-class Label:
-    """A group beside its row or column: where, shortened, whole, and a row's `right/total`."""
-
-    at: float
-    text: str
-    title: str
-    score: str
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """All that the template needs; positions are in the figure's own pixels."""
-
-    description: str
-    group_size: int
-    side: int
-    width: int
-    height: int
-    left: int
-    top: int
-    right: int
-    bottom: int
-    cells: Sequence[Cell]
-    rows: Sequence[Label]
-    columns: Sequence[Label]
-
-
-def draw_heatmap(counts: Counts, names: Sequence[str]) -> Heatmap:
-    """Place a row and a column for every class, or for every few of them.
+def draw_heatmap(counts: Counts, names: Sequence[str]) -> Drawing:
+    """Draw the matrix of all classes.
 
     Args:
         counts: test images by (label, predicted).
         names: of the classes, in label order.
     """
-    group_size = -(-len(names) // MAX_CELLS)
-    groups = [range(i, min(i + group_size, len(names))) for i in range(0, len(names), group_size)]
-    texts, titles = [_short(names, g) for g in groups], [_whole(names, g) for g in groups]
-    side = max(_CELL[0], min(_CELL[1], _ROOM // len(groups)))
-    names_room = round(_LETTER * max(map(len, texts))) + _GAP
-    left, top = max(_CORNER, names_room), names_room + _GAP
-    grouped = group_counts(counts, group_size)
-    totals = class_totals(grouped)
-    scores = [f"{grouped.get((i, i), 0)}/{totals[i]}" for i in range(len(groups))]
-    return Heatmap(
-        description=f"Confusion matrix of {len(names)} classes, rows true, columns predicted; "
-        "the tables below hold its numbers",
-        group_size=group_size,
-        side=side,
-        left=left,
-        top=top,
-        right=left + side * len(groups),
-        bottom=top + side * len(groups),
-        width=left + side * len(groups) + _RIGHT,
-        height=top + side * len(groups) + 4,
-        cells=_cells(grouped, titles, (left, top, side)),
-        rows=_labels(texts, titles, scores, (top, side)),
-        columns=_labels(texts, titles, [""] * len(groups), (left, side)),
+    matrix = confusion_matrix(counts, names)
+    axes = Axes("true", "predicted", "right" if group_size(len(names)) == 1 else "same group")
+    words = (
+        f"Confusion matrix of {len(names)} classes, rows true, columns predicted; "
+        "the tables below hold its numbers"
     )
+    return draw_matrices(Caption(description=words), [matrix], axes)
 
 
-def group_counts(counts: Counts, group_size: int) -> Counter[tuple[int, int]]:
-    """Count test images by pairs of groups of `group_size` neighbouring classes."""
+def confusion_matrix(counts: Counts, names: Sequence[str]) -> Matrix:
+    """Return a row and a column for every class, or for every few of them."""
+    each = group_size(len(names))
+    groups = [range(i, min(i + each, len(names))) for i in range(0, len(names), each)]
+    grouped = group_counts(counts, each)
+    totals = class_totals(grouped)
+    columns = [Name(_short(names, group), _whole(names, group)) for group in groups]
+    rows = [
+        Name(name.text, name.whole, f"{grouped.get((i, i), 0)}/{totals[i]}")
+        for i, name in enumerate(columns)
+    ]
+    side = max(_CELL[0], min(_CELL[1], _ROOM // len(groups)))
+    return Matrix(rows, columns, _cells(grouped, columns), side=side)
+
+
+def group_counts(counts: Counts, size: int) -> Counter[tuple[int, int]]:
+    """Count test images by pairs of groups of `size` neighbouring classes."""
     grouped: Counter[tuple[int, int]] = Counter()
     for (label, predicted), count in counts.items():
-        grouped[label // group_size, predicted // group_size] += count
+        grouped[label // size, predicted // size] += count
     return grouped
 
 
-def _cells(counts: Counts, titles: Sequence[str], place: tuple[int, int, int]) -> list[Cell]:
-    left, top, side = place
+def _cells(counts: Counts, names: Sequence[Name]) -> list[Cell]:
     totals = class_totals(counts)
-    least, most = _OPACITY
-    cells = []
-    for (row, column), count in sorted(counts.items()):
-        has_room = side >= max(_WRITTEN_FROM, _DIGIT * len(str(count)))
-        cells.append(
-            Cell(
-                x=left + column * side,
-                y=top + row * side,
-                is_right=row == column,
-                opacity=round(least + (most - least) * (count / totals[row]) ** 0.5, 3),
-                text=str(count) if has_room else "",
-                title=f"{titles[row]} taken for {titles[column]}: {count} of {totals[row]}",
-            )
-        )
-    return cells
-
-
-def _labels(
-    texts: Sequence[str], titles: Sequence[str], scores: Sequence[str], place: tuple[int, int]
-) -> list[Label]:
-    start, side = place
     return [
-        Label(start + (i + 0.5) * side, text, title, score)
-        for i, (text, title, score) in enumerate(zip(texts, titles, scores, strict=True))
+        Cell(
+            row,
+            column,
+            share=count / totals[row],
+            text=str(count),
+            name=f"{names[row].whole} taken for {names[column].whole}: {count} of {totals[row]}",
+            is_miss=row != column,
+        )
+        for (row, column), count in sorted(counts.items())
     ]
 
 
@@ -146,8 +89,3 @@ def _short(names: Sequence[str], group: range) -> str:
 def _whole(names: Sequence[str], group: range) -> str:
     first, last = (shorten(names[i], 2 * _MAX_NAME) for i in (group[0], group[-1]))
     return first if len(group) == 1 else f"{first} … {last} ({len(group)} classes)"
-
-
-def shorten(name: str, most: int) -> str:
-    """Return a name of at most `most` characters, the last an ellipsis where some are left out."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"

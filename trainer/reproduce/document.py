@@ -1,8 +1,9 @@
 """What a study's page consists of, before it is Markdown or HTML."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
+
+from trainer.page.svg import Drawing
 
 DASH: Final = "—"
 """Stands where nothing was measured, or nothing published."""
@@ -33,9 +34,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that has been drawn beside the page."""
+    """A drawing, and the name of its file next to the page."""
 
-    path: Path
+    name: str
+    drawing: Drawing
     caption: str
 
 

@@ -21,6 +21,12 @@ class Measured:
     deviation: float | None = None
     count: int = 1
 
+    @property
+    def spread(self) -> tuple[float, float]:
+        """One deviation below and above the mean; of a single seed the mean itself."""
+        slack = self.deviation or 0.0
+        return self.mean - slack, self.mean + slack
+
     def text(self, digits: int = 1) -> str:
         """Return mean ± deviation and, in brackets, the number of seeds."""
         spread = "" if self.deviation is None else f" ± {self.deviation:.{digits}f}"
@@ -37,6 +43,13 @@ def accuracy_of(cells: Sequence[Cell]) -> Measured:
     """Return the test accuracy in percent; of several tasks, the mean of each seed's tasks."""
     per_seed = zip(*(cell.test_accuracies for cell in cells), strict=False)
     return over_seeds([100 * fmean(tasks) for tasks in per_seed])
+
+
+def gain_of(cells: Sequence[Cell], base: Sequence[Cell]) -> Measured:
+    """Return by how many points some cells are above others of the same tasks, seed by seed."""
+    per_seed = zip(*(cell.test_accuracies for cell in (*cells, *base)), strict=False)
+    half = len(cells)
+    return over_seeds([100 * (fmean(seed[:half]) - fmean(seed[half:])) for seed in per_seed])
 
 
 def parameters_of(cells: Sequence[Cell]) -> float:

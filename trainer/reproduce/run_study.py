@@ -79,8 +79,10 @@ def show_study(study: Study, out: Path, command: str, *, is_smoke: bool) -> Path
         is_smoke=is_smoke,
         claims=study.claims,
         conditions=conditions_of(results, study.variant_names),
-        sections=tuple(study.layout(study, results, out)),
+        sections=tuple(study.layout(study, results)),
     )
+    for picture in (picture for section in page.sections for picture in section.pictures):
+        durable.write(out / picture.name, picture.drawing.file().encode())
     durable.write(out / f"{study.name}.md", markdown_of(page).encode())
     path = out / f"{study.name}.html"
     durable.write(path, html_of(page).encode())

@@ -61,7 +61,7 @@ class Study:
         tasks: on which.
         backbones: on which.
         variants: who is compared; one that takes another's settings comes after it.
-        layout: from what was measured to what is shown; figures go into the folder given.
+        layout: from what was measured to what is shown.
         paper: the paper's numbers.
         source: the paper's name of it; empty for a comparison of our own.
         claims: what the paper says in words, and what a reader must know to compare.
@@ -76,7 +76,7 @@ class Study:
     tasks: tuple[str, ...]
     backbones: tuple[str, ...]
     variants: tuple[Variant, ...]
-    layout: Callable[["Study", Results, Path], list[Section]]
+    layout: Callable[["Study", Results], list[Section]]
     paper: Published = field(default_factory=Published)
     source: str = ""
     claims: tuple[str, ...] = ()

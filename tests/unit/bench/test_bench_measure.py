@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmarks, and that every result can be saved, printed and drawn."""
+"""The arithmetic of the benchmarks, and that every result can be saved and printed."""
 
 import json
 from itertools import product
@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from tests.bench.figure import draw
 from tests.bench.measure import Spread, in_turns, speed_ratio
 from tests.bench.result import Result, Settings
 from tests.bench.table import show, written
@@ -92,14 +90,6 @@ def test_a_result_is_printed(capsys: pytest.CaptureFixture[str], name: str) -> N
     assert "one_over_other = 0.912 (quartiles 0.9 to 0.95)" in printed
     assert "not_tried = not measured" in printed
     assert "- [x] is a word of the note, not markup" in printed
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_a_result_is_drawn(tmp_path: Path, name: str) -> None:
-    path = draw(result_of(name).save(Settings(tmp_path, short=True)))
-    assert path == tmp_path / f"{name}.png"
-    with Image.open(path) as picture:
-        assert picture.getextrema() != ((255, 255),) * 4
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_its_rows_have_what_the_pictures_need(
 ) -> None:
     assert all(COLUMNS[name] <= row.keys() for row in result["rows"])
     assert result["notes"]
-    assert (folder / f"{name}.png").is_file()
+    assert (folder / f"{name}.svg").is_file()
 
 
 def test_the_forwards_are_exact(folder: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trainer.reproduce.document import Entry
-from trainer.reproduce.measured import Measured, accuracy_of, millions, parameters_of
+from trainer.reproduce.measured import Measured, accuracy_of, gain_of, millions, parameters_of
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import Study, tasks_of_group
 from trainer.reproduce.variant import Cell
@@ -17,6 +17,9 @@ GROUPS: Final = {
     "vtab-structured": "structured, mean",
 }
 """Columns that are means of a group of tasks, and their headings."""
+
+BASE: Final = "linear"
+"""The variant that others are compared with: a linear probe."""
 
 MEAN: Final = "mean"
 """The column that is the mean of all tasks measured on a backbone."""
@@ -68,6 +71,11 @@ class BackboneTable:
         return (*printed, *(task for task in measured if task not in {*shown, *printed}))
 
     @property
+    def known_rows(self) -> list[str]:
+        """The rows of which the paper prints anything, or anything was measured."""
+        return [row for row in self.panel.rows if any(self._is_known(row, c) for c in self.columns)]
+
+    @property
     def accuracy_columns(self) -> list[str]:
         """The columns without those that count parameters."""
         return [column for column in self.columns if not column.startswith(_PARAMS)]
@@ -76,6 +84,13 @@ class BackboneTable:
         """Return the accuracy of a variant in percent, or None."""
         cells = self._cells(row, column)
         return None if cells is None else accuracy_of(cells)
+
+    def gain(self, row: str, column: str) -> Measured | None:
+        """Return by how many points a variant is above the linear probe, seed by seed, or None."""
+        cells = self._cells(row, column) or []
+        found = [self.results.cell(self.backbone, cell.task, BASE) for cell in cells]
+        base = [cell for cell in found if cell is not None]
+        return gain_of(cells, base) if base and len(base) == len(cells) else None
 
     def printed(self, row: str, column: str) -> str | None:
         """Return what the paper prints for the same backbone, row and column."""
@@ -89,6 +104,10 @@ class BackboneTable:
             return Entry(self.printed(row, column), ours)
         measured = self.measured(row, column)
         return Entry(self.printed(row, column), None if measured is None else measured.text())
+
+    def _is_known(self, row: str, column: str) -> bool:
+        entry = self.entry(row, column)
+        return entry.paper is not None or entry.ours is not None
 
     def _cells(self, row: str, column: str) -> list[Cell] | None:
         """Return the cells that a column is the mean of, or None if any is missing."""

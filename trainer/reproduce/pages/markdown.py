@@ -49,7 +49,7 @@ def _section(section: Section, *, is_alone: bool) -> Iterator[str]:
         yield from _table(section.table, is_alone=is_alone)
         yield ""
     for picture in section.pictures:
-        yield f"![{picture.caption}]({picture.path.name})"
+        yield f"![{picture.caption}]({picture.name})"
         yield ""
 
 

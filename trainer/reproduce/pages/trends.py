@@ -3,18 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Final
 
-from trainer.figures.curves import CurvePanel, Line, draw_curves
+from trainer.page.frame import Caption
+from trainer.page.lines import Line, LineChart, Panel, draw_lines
 from trainer.reproduce.document import Entry, Picture, Section, Table
 from trainer.reproduce.measured import Measured, accuracy_of
+from trainer.reproduce.pages.names import kind_of, plain_name
 from trainer.reproduce.published import Published
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import Study
 from trainer.reproduce.variant import Cell
 
-_UNIT: Final = "test accuracy, %"
+_UNIT: Final = "test accuracy in %; bands are one standard deviation over seeds"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Trend:
         return sorted({place for line in self.lines.values() for place in line})
 
 
-def over(trend: Trend) -> Callable[[Study, Results, Path], list[Section]]:
+def over(trend: Trend) -> Callable[[Study, Results], list[Section]]:
     """Return the layout of a trend: a section per backbone and task."""
 
-    def layout(study: Study, results: Results, folder: Path) -> list[Section]:
+    def layout(study: Study, results: Results) -> list[Section]:
         pairs = [
             (backbone, task)
             for backbone in results.backbones(study.variant_names)
@@ -50,7 +51,7 @@ def over(trend: Trend) -> Callable[[Study, Results, Path], list[Section]]:
         ]
         sections = []
         for backbone, task in pairs or list(product(study.backbones, study.tasks)):
-            picture = folder / f"{study.name}-{backbone}-{task}.svg"
+            picture = f"{study.name}-{backbone}-{task}.svg"
             sections.append(_accuracies(trend, results, (backbone, task), picture))
             if trend.shows_seconds:
                 sections.append(_seconds(trend, results, (backbone, task), study.paper))
@@ -59,7 +60,7 @@ def over(trend: Trend) -> Callable[[Study, Results, Path], list[Section]]:
     return layout
 
 
-def _accuracies(trend: Trend, results: Results, where: tuple[str, str], picture: Path) -> Section:
+def _accuracies(trend: Trend, results: Results, where: tuple[str, str], picture: str) -> Section:
     found = {
         name: {place: _accuracy(results.cell(*where, variant)) for place, variant in line.items()}
         for name, line in trend.lines.items()
@@ -74,20 +75,21 @@ def _accuracies(trend: Trend, results: Results, where: tuple[str, str], picture:
     return Section(title, "Test accuracy in %.", table, _pictures(trend, title, lines, picture))
 
 
-def _pictures(
-    trend: Trend, title: str, lines: Sequence[Line], picture: Path
-) -> tuple[Picture, ...]:
+def _pictures(trend: Trend, title: str, lines: Sequence[Line], picture: str) -> tuple[Picture, ...]:
     if not lines:
         return ()
-    draw_curves(
-        picture,
-        [CurvePanel(title, lines)],
-        x=trend.x,
-        y=_UNIT,
-        whole_x=False,
+    told = ", ".join(
+        f"{line.name} {line.points[0][1]:.1f} → {line.points[-1][1]:.1f}%" for line in lines
+    )
+    places = sorted({place for line in lines for place, _ in line.points})
+    chart = LineChart(
+        Caption(f"{title}: {told}", _UNIT),
+        [Panel(lines)],
+        trend.x,
+        x_ticks=[(place, f"{place:g}") for place in places],
         log_x=trend.log_x,
     )
-    return (Picture(picture, "Ours; bands are one standard deviation over seeds."),)
+    return (Picture(picture, draw_lines(chart), "Ours."),)
 
 
 def _seconds(trend: Trend, results: Results, where: tuple[str, str], paper: Published) -> Section:
@@ -120,6 +122,7 @@ def _line(name: str, values: dict[float, Measured | None]) -> Line | None:
     there = {place: one for place, one in sorted(values.items()) if one is not None}
     if not there:
         return None
-    deviations = [one.deviation for one in there.values() if one.deviation is not None]
-    whole = deviations if len(deviations) == len(there) else None
-    return Line(name, list(there), [one.mean for one in there.values()], whole)
+    has_band = all(one.deviation is not None for one in there.values())
+    points = [(place, one.mean) for place, one in there.items()]
+    band = [one.spread for one in there.values()] if has_band else []
+    return Line(plain_name(name), points, kind_of(name), band)

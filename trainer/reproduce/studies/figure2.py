@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import Final, get_args
 
@@ -12,13 +11,17 @@ from torch import Tensor
 
 from adapters.store import durable
 from trainer.experiment.materials import Materials
-from trainer.figures.curves import CurvePanel, Line, draw_curves
 from trainer.measures.nmi import Reading, nmi_of_layers
 from trainer.measures.prompted_inputs import prompted_inputs
+from trainer.page.frame import WIDE, Caption
+from trainer.page.lines import Line, LineChart, Panel, draw_lines
+from trainer.page.scale import around
+from trainer.page.words import brief
 from trainer.recipe import Recipe
 from trainer.reproduce.document import Entry, Picture, Section, Table
 from trainer.reproduce.grids import plain
 from trainer.reproduce.measure import Bench
+from trainer.reproduce.pages.names import kind_of, plain_name
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import MAE, Asked, Study
 from trainer.reproduce.variant import Cell
@@ -94,7 +97,7 @@ def _noise(
     return noise / noise.norm(dim=-1, keepdim=True) * torch.stack(lengths)[:, None, None]
 
 
-def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
+def _layout(study: Study, results: Results) -> list[Section]:
     sections = []
     for backbone in results.backbones(study.variant_names):
         for task in results.tasks(backbone, study.variant_names):
@@ -102,11 +105,11 @@ def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
             cells = [cell for cell in found if cell is not None and "nmi" in cell.observed]
             noise = durable.bytes_or_none(results.folder / backbone / task / _FILE)
             control = None if noise is None else json.loads(noise)
-            sections.append(_section(f"{backbone}, {task}", cells, control, folder))
-    return sections or [_section(f"{study.backbones[0]}, {study.tasks[0]}", [], None, folder)]
+            sections.append(_section(f"{backbone}, {task}", cells, control))
+    return sections or [_section(f"{study.backbones[0]}, {study.tasks[0]}", [], None)]
 
 
-def _section(title: str, cells: Sequence[Cell], noise: Layers | None, folder: Path) -> Section:
+def _section(title: str, cells: Sequence[Cell], noise: Layers | None) -> Section:
     columns = tuple(f"{reading}, {when}" for reading in _READINGS for when in ("start", "end"))
     rows = [(cell.variant, tuple(_entries(cell.observed["nmi"]))) for cell in cells]
     if noise is not None:
@@ -116,7 +119,7 @@ def _section(title: str, cells: Sequence[Cell], noise: Layers | None, folder: Pa
         "the last; three readings of eq. 7: p·e as printed, p·e/√D, and the block's own q(p)·k(e)."
     )
     stem = "fig2-" + title.replace(", ", "-")
-    pictures = _pictures(folder / stem, cells, noise) if cells else ()
+    pictures = _pictures(stem, cells, noise) if cells else ()
     return Section(title, text, Table("prompts", columns, tuple(rows)), pictures)
 
 
@@ -128,20 +131,45 @@ def _entries(epochs: Sequence[Layers]) -> list[Entry]:
     ]
 
 
-def _pictures(stem: Path, cells: Sequence[Cell], noise: Layers | None) -> tuple[Picture, ...]:
+def _pictures(stem: str, cells: Sequence[Cell], noise: Layers | None) -> tuple[Picture, ...]:
     blocks = range(len(cells[0].observed["nmi"][0][_READINGS[0]]))
-    drawn = [_draw(stem, [_panel(cells, noise, reading, blocks, reading) for reading in _READINGS])]
-    captions = ["Mean over blocks, by reading of eq. 7."]
+    whole = [_panel(cells, noise, reading, blocks, reading) for reading in _READINGS]
+    found = [
+        _picture(
+            stem, whole, _ends(whole[-1], _READINGS[-1]), "Mean over blocks, by reading of eq. 7."
+        )
+    ]
     for reading in _READINGS:
         panels = [_panel(cells, noise, reading, [b], f"block {b + 1}") for b in blocks]
-        drawn.append(_draw(stem.with_name(f"{stem.name}-{reading}"), panels))
-        captions.append(f"Block by block, as in the paper's figure; reading: {reading}.")
-    return tuple(Picture(*both) for both in zip(drawn, captions, strict=True))
+        title = f"Read as {reading}, {_blocks_won(panels)}"
+        caption = f"Block by block, as in the paper's figure; reading: {reading}."
+        found.append(_picture(f"{stem}-{reading}", panels, title, caption))
+    return tuple(found)
 
 
-def _draw(stem: Path, panels: Sequence[CurvePanel]) -> Path:
-    path = stem.with_name(f"{stem.name}.svg")
-    return draw_curves(path, panels, x="epoch", y="NMI", columns=3)
+def _picture(stem: str, panels: Sequence[Panel], title: str, caption: str) -> Picture:
+    unit = "NMI in [0, 1], one scale for all; noise: random directions as long as tokens"
+    y = around([value for panel in panels for value in panel.values], floor=0.0)
+    size = (WIDE, 130.0)
+    chart = LineChart(Caption(title, unit), panels, "epoch", y=y, columns=3, size=size)
+    return Picture(f"{stem}.svg", draw_lines(chart), caption)
+
+
+def _ends(panel: Panel, reading: Reading) -> str:
+    told = [
+        f"{line.name} goes from {brief(line.points[0][1])} to {brief(line.points[-1][1])}"
+        for line in panel.lines
+    ]
+    noise = "" if panel.level is None else f"; noise has {brief(panel.level[0])}"
+    return f"Read as {reading}, {', '.join(told)}{noise}"
+
+
+def _blocks_won(panels: Sequence[Panel]) -> str:
+    """Say in how many blocks the last line ends above the first."""
+    ends = [(panel.lines[-1].points[-1][1], panel.lines[0].points[-1][1]) for panel in panels]
+    won = sum(last > first for last, first in ends)
+    names = [panels[0].lines[i].name for i in (-1, 0)]
+    return f"{names[0]} ends above {names[1]} in {won} of {len(panels)} blocks"
 
 
 def _panel(
@@ -150,19 +178,18 @@ def _panel(
     reading: Reading,
     blocks: Sequence[int],
     title: str,
-) -> CurvePanel:
+) -> Panel:
     """Return a line per variant, the mean over some blocks, and the level of noise."""
 
     def mean(layers: Layers) -> float:
         return fmean(layers[reading][block] for block in blocks)
 
     lines = [
-        _line(cell.variant, [mean(layers) for layers in cell.observed["nmi"]]) for cell in cells
+        Line(
+            plain_name(cell.variant),
+            [(epoch, mean(layers)) for epoch, layers in enumerate(cell.observed["nmi"])],
+            kind_of(cell.variant),
+        )
+        for cell in cells
     ]
-    if noise is not None:
-        lines.append(_line("noise", [mean(noise)] * len(lines[0].x)))
-    return CurvePanel(title, lines)
-
-
-def _line(name: str, values: Sequence[float]) -> Line:
-    return Line(name, list(range(len(values))), values)
+    return Panel(lines, title, None if noise is None else (mean(noise), "noise"))

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import torch
-
-from trainer.figures.matrices import MatrixPanel, draw_matrices
+from trainer.page.frame import Caption
+from trainer.page.matrix import Axes, Cell, Matrix, Name, draw_matrices
 from trainer.reproduce.document import Entry, Picture, Section, Table
 from trainer.reproduce.grids import variant
 from trainer.reproduce.measured import Measured, accuracy_of
@@ -44,12 +43,12 @@ def _folder(data: Path | None, task: str) -> Path | None:
     return data / task if data is not None and (data / task).exists() else None
 
 
-def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
+def _layout(study: Study, results: Results) -> list[Section]:
     shown = results.backbones(study.variant_names) or list(study.backbones)
-    return [_section(study, results, backbone, folder) for backbone in shown]
+    return [_section(study, results, backbone) for backbone in shown]
 
 
-def _section(study: Study, results: Results, backbone: str, folder: Path) -> Section:
+def _section(study: Study, results: Results, backbone: str) -> Section:
     found = [[_reached(results, backbone, task, one.name) for task in study.tasks]
              for one in study.variants]  # fmt: skip
     rows = tuple(
@@ -60,8 +59,7 @@ def _section(study: Study, results: Results, backbone: str, folder: Path) -> Sec
     means = [[m.mean for m in line if m is not None] for line in found]
     pictures: tuple[Picture, ...] = ()
     if all(len(line) == len(study.tasks) for line in means):
-        path = folder / f"{study.name}-{backbone}.svg"
-        pictures = (_picture(study, backbone, means, path),)
+        pictures = (_picture(study, backbone, means),)
     return Section(backbone, "Test accuracy in %.", table, pictures)
 
 
@@ -70,17 +68,25 @@ def _reached(results: Results, backbone: str, task: str, variant_name: str) -> M
     return None if cell is None else accuracy_of([cell])
 
 
-def _picture(study: Study, backbone: str, means: list[list[float]], path: Path) -> Picture:
+def _picture(study: Study, backbone: str, means: list[list[float]]) -> Picture:
     """Shade each column from its lowest (0) to its highest value (1), as the paper does."""
-    values = torch.tensor(means)
-    low, high = values.amin(dim=0), values.amax(dim=0)
-    shades = (values - low) / (high - low).clamp(min=1e-9)
-    draw_matrices(
-        path,
-        [MatrixPanel(backbone, shades)],
-        x="task",
-        y="images of the prompts",
-        value="column from its lowest to its highest",
+    columns = list(zip(*means, strict=True))
+    best = sum(max(column) == column[i] for i, column in enumerate(columns))
+    cells = [
+        Cell(i, k, _share(value, columns[k]), f"{value:.1f}")
+        for i, line in enumerate(means)
+        for k, value in enumerate(line)
+    ]
+    names = [Name(task) for task in study.tasks]
+    caption = Caption(
+        f"{backbone}: prompts from the task's own images are best on {best} of {len(names)} tasks",
+        "test accuracy in %; each column is shaded from its lowest to its highest value",
     )
-    names = ", ".join(f"{i} {task}" for i, task in enumerate(study.tasks, start=1))
-    return Picture(path, f"Ours; {names}.")
+    axes = Axes("images of the prompts", "task")
+    drawing = draw_matrices(caption, [Matrix(names, names, cells, side=40.0)], axes)
+    return Picture(f"{study.name}-{backbone}.svg", drawing, "Ours.")
+
+
+def _share(value: float, column: tuple[float, ...]) -> float:
+    low, high = min(column), max(column)
+    return (value - low) / (high - low) if high > low else 0.0

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from adapters.store import durable
 from adapters.vit.adapter import decode
-from trainer.figures.matrices import MatrixPanel, draw_matrices
 from trainer.inits.first_prompts import first_prompts
 from trainer.measures.cka import cka_of_layers
+from trainer.page.frame import Caption
+from trainer.page.matrix import Axes, Cell, Matrix, Name, draw_matrices
 from trainer.reproduce.document import Entry, Picture, Section, Table
 from trainer.reproduce.grids import plain
 from trainer.reproduce.measure import Bench, first_run
+from trainer.reproduce.pages.names import plain_name
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import MAE, MOCO, SUPERVISED, Asked, Study
 from trainer.reproduce.variant import Variant
@@ -24,6 +26,7 @@ from trainer.training.images import ImageSet, batches
 _FILE: Final = "cka.json"
 _IMAGES: Final = 32
 _WHEN: Final = ("before", "after")
+_FEW: Final = 8
 
 Matrices = dict[str, list[list[float]]]
 """By `before` and `after`: prompts of each block by patch tokens of each block."""
@@ -72,19 +75,20 @@ def _matrices(bench: Bench, task: str, variant: Variant) -> Matrices:
     }
 
 
-def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
+def _layout(study: Study, results: Results) -> list[Section]:
     pairs = [
         (backbone, task)
         for backbone in results.backbones(study.variant_names)
         for task in results.tasks(backbone, study.variant_names)
     ]
     pairs = pairs or [(backbone, study.tasks[0]) for backbone in study.backbones]
-    return [_section(study, results.folder, where, folder) for where in pairs]
+    return [_section(study, results.folder, where) for where in pairs]
 
 
-def _section(study: Study, measured: Path, where: tuple[str, str], folder: Path) -> Section:
+def _section(study: Study, measured: Path, where: tuple[str, str]) -> Section:
     backbone, task = where
-    rows, panels = [], []
+    rows: list[tuple[str, tuple[Entry, ...]]] = []
+    panels: list[Matrix] = []
     for variant in study.variant_names:
         content = durable.bytes_or_none(measured / backbone / task / variant / _FILE)
         found: Matrices = {} if content is None else json.loads(content)
@@ -93,7 +97,7 @@ def _section(study: Study, measured: Path, where: tuple[str, str], folder: Path)
             values = torch.tensor(found[when], dtype=torch.float64) if found else None
             entries += _entries(values)
             if values is not None:
-                panels.append(MatrixPanel(f"{variant}, {when}", values))
+                panels.append(_matrix(f"{plain_name(variant)}, {when}", found[when]))
         rows.append((variant, entries))
     headings = ("own layer", "other layers", "best with its own")
     columns = tuple(f"{heading}, {when}" for when in _WHEN for heading in headings)
@@ -104,7 +108,7 @@ def _section(study: Study, measured: Path, where: tuple[str, str], folder: Path)
     table = Table("prompts", columns, tuple(rows))
     pictures: tuple[Picture, ...] = ()
     if panels:
-        pictures = (_picture(panels, folder / f"{study.name}-{backbone}-{task}.svg"),)
+        pictures = (_picture(panels, rows, f"{study.name}-{backbone}-{task}.svg"),)
     return Section(f"{backbone}, {task}", text, table, pictures)
 
 
@@ -119,13 +123,23 @@ def _entries(values: Float64[Tensor, "K K"] | None) -> tuple[Entry, ...]:
     return tuple(Entry(None, text) for text in texts)
 
 
-def _picture(panels: list[MatrixPanel], path: Path) -> Picture:
-    draw_matrices(
-        path,
-        panels,
-        x="patch tokens entering block",
-        y="prompts of block",
-        value="CKA",
-        columns=2,
+def _matrix(title: str, values: list[list[float]]) -> Matrix:
+    names = [Name(str(i + 1)) for i in range(len(values))]
+    cells = [
+        Cell(i, k, min(1.0, max(0.0, value)), f"{value:.2f}", f"{i + 1}, {k + 1}: {value:.3f}")
+        for i, line in enumerate(values)
+        for k, value in enumerate(line)
+    ]
+    return Matrix(names, names, cells, title, side=34.0 if len(values) <= _FEW else 20.0)
+
+
+def _picture(panels: list[Matrix], rows: list[tuple[str, tuple[Entry, ...]]], name: str) -> Picture:
+    told = [
+        f"{plain_name(variant)} {entries[-1].ours}" for variant, entries in rows if entries[-1].ours
+    ]
+    caption = Caption(
+        f"Layers whose prompts are most alike their own tokens after training: {', '.join(told)}",
+        "linear CKA, from 0 to 1: the deeper, the more alike",
     )
-    return Picture(path, "Ours.")
+    axes = Axes("prompts", "tokens of block")
+    return Picture(name, draw_matrices(caption, panels, axes), "Ours.")

@@ -11,12 +11,16 @@ from torch import Tensor
 
 from adapters.store import durable
 from trainer.experiment.materials import Materials
-from trainer.figures.curves import CurvePanel, Line, draw_curves
 from trainer.inits.block_inputs import feed
 from trainer.inits.first_prompts import first_prompts
+from trainer.page.frame import Caption
+from trainer.page.lines import Line, LineChart, Panel, draw_lines
+from trainer.page.palette import Kind
+from trainer.page.scale import around
 from trainer.recipe import Recipe, overlay
 from trainer.reproduce.document import Entry, Picture, Section, Table
 from trainer.reproduce.measure import Bench
+from trainer.reproduce.pages.names import plain_name
 from trainer.reproduce.published import published
 from trainer.reproduce.results import Results
 from trainer.reproduce.study import MAE, Asked, Study
@@ -107,17 +111,17 @@ def _read(path: Path) -> Seconds:
     return {} if content is None else json.loads(content)
 
 
-def _layout(study: Study, results: Results, folder: Path) -> list[Section]:
+def _layout(study: Study, results: Results) -> list[Section]:
     paths = sorted(results.folder.glob(f"*/*/{_FILE}"))
     measured = {path.relative_to(results.folder).parts[:2]: _read(path) for path in paths}
     printed = [(backbone, "cub200") for backbone in study.paper.values]
     return [
-        _section(study, where, measured.get(where, {}), folder)
+        _section(study, where, measured.get(where, {}))
         for where in (*printed, *(where for where in measured if where not in printed))
     ]
 
 
-def _section(study: Study, where: tuple[str, ...], ours: Seconds, folder: Path) -> Section:
+def _section(study: Study, where: tuple[str, ...], ours: Seconds) -> Section:
     columns = study.paper.columns
     rows = []
     for row in (*_STRATEGIES, _FORWARD):
@@ -129,20 +133,31 @@ def _section(study: Study, where: tuple[str, ...], ours: Seconds, folder: Path) 
         rows.append((row, tuple(entries)))
     table = Table("strategy", columns, tuple(rows))
     text = "Seconds (s) or days (d), by share of the training images; ours is one measurement."
-    return Section(", ".join(where), text, table, _pictures(study, where, ours, folder))
+    return Section(", ".join(where), text, table, _pictures(study, where, ours))
 
 
-def _pictures(
-    study: Study, where: tuple[str, ...], ours: Seconds, folder: Path
-) -> tuple[Picture, ...]:
-    lines = [
-        Line(name, [int(share.removesuffix("%")) for share in line], list(line.values()))
-        for name, line in ours.items()
-        if line
-    ]
-    if not lines:
+def _pictures(study: Study, where: tuple[str, ...], ours: Seconds) -> tuple[Picture, ...]:
+    shown = {name: _by_share(line) for name, line in ours.items() if line}
+    if not shown:
         return ()
-    panel = CurvePanel(", ".join(where), lines)
-    path = folder / f"{study.name}-{'-'.join(where)}.svg"
-    draw_curves(path, [panel], x="training images, %", y="seconds")
-    return (Picture(path, "Ours."),)
+    told = ", ".join(f"{plain_name(name)} {line[-1][1]:.1f} s" for name, line in shown.items())
+    places = sorted({place for line in shown.values() for place, _ in line})
+    chart = LineChart(
+        Caption(f"{', '.join(where)}, {places[-1]:g}% of the images: {told}", "seconds"),
+        [Panel([Line(plain_name(name), line, _kind(name)) for name, line in shown.items()])],
+        "training images, %",
+        y=around([seconds for line in shown.values() for _, seconds in line], floor=0.0),
+        x_ticks=[(place, f"{place:g}") for place in places],
+    )
+    name = f"{study.name}-{'-'.join(where)}.svg"
+    return (Picture(name, draw_lines(chart), "Ours."),)
+
+
+def _by_share(line: dict[str, float]) -> list[tuple[float, float]]:
+    return [(float(share.removesuffix("%")), seconds) for share, seconds in line.items()]
+
+
+def _kind(strategy: str) -> Kind:
+    """Return the colour: what happens anyway is grey, what takes days in the paper stands out."""
+    kinds: dict[str, Kind] = {_FORWARD: "reference", "kmeans": "before"}
+    return kinds.get(strategy, "ours")

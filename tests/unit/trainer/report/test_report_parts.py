@@ -1,54 +1,36 @@
 """The report's pieces: axes, intervals, groups of classes, wording, the repeating command."""
 
-import math
 import shlex
 import tomllib
-from itertools import pairwise
 
 import pytest
 from PIL import Image
 
 from tests.unit.trainer.report.report_runs import RECIPE
-from trainer.report.curves import BOTTOM, LEFT, RIGHT, TOP, Series, draw_curve, round_levels
-from trainer.report.heatmap import MAX_CELLS, draw_heatmap, group_counts
+from trainer.page.words import brief
+from trainer.report.curves import Series, draw_curve
+from trainer.report.heatmap import MAX_CELLS, confusion_matrix, group_counts, group_size
 from trainer.report.pictures import MAX_SIDE, picture
 from trainer.report.repeat import repeat_command
 from trainer.report.scores import wilson_interval
-from trainer.report.wording import brief, duration, recorded, size
 
 
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [(0.0, 1.0), (0.63, 0.65), (0.0, 2e-12), (5.0, 5.0), (0.0, 0.0), (-3.0, 7.0), (1e6, 3e6)],
-)
-def test_an_axis_encloses_its_values_in_few_even_steps(low: float, high: float):
-    levels = round_levels(low, high)
-    slack = 1e-6 * (levels[1] - levels[0])
-    assert levels[0] <= low + slack
-    assert levels[-1] >= high - slack
-    assert 2 <= len(levels) <= 7
-    assert [b - a for a, b in pairwise(levels)] == pytest.approx(
-        [levels[1] - levels[0]] * (len(levels) - 1)
-    )
-
-
-def test_a_line_runs_from_the_first_to_the_last_epoch_inside_the_plot():
+def test_the_kept_epoch_is_told_below_the_curve():
     curve = draw_curve(Series("loss", [[2.0, 1.0, 0.0]], brief), kept=3)
     assert curve is not None
-    assert curve.lines[0].pieces == [
-        [(LEFT, TOP), ((LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2), (RIGHT, BOTTOM)]
-    ]
-    assert curve.kept == (RIGHT, BOTTOM)
-    assert curve.kept_text == "kept: epoch 3, 0"
+    assert curve.note == "○ kept: epoch 3, 0"
+    assert curve.drawing.body.count('class="ring ours"') == 1
 
 
-def test_a_line_breaks_where_a_value_is_missing():
-    curve = draw_curve(Series("loss", [[1.0, 2.0, math.nan, 3.0]], brief))
+def test_the_axis_of_epochs_begins_at_the_first():
+    curve = draw_curve(Series("loss", [[2.0, 1.0, 0.0]], brief))
     assert curve is not None
-    assert [len(piece) for piece in curve.lines[0].pieces] == [2, 1]
+    assert [text for text in ("0", "1", "2", "3") if f">{text}</text>" in curve.drawing.body] == [
+        "0", "1", "2", "3",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("lines", [[], [[]], [[math.nan]]])
+@pytest.mark.parametrize("lines", [[], [[]], [[float("nan")]]])
 def test_nothing_to_draw_gives_no_chart(lines: list[list[float]]):
     assert draw_curve(Series("loss", lines, brief, line_names=[""] * len(lines))) is None
 
@@ -57,7 +39,7 @@ def test_nothing_to_draw_gives_no_chart(lines: list[list[float]]):
 def test_an_epoch_outside_the_run_is_not_marked(kept: int | None):
     curve = draw_curve(Series("loss", [[1.0, 2.0, 3.0]], brief), kept)
     assert curve is not None
-    assert (curve.kept, curve.kept_text) == (None, "")
+    assert (curve.note, curve.drawing.body.count("ring")) == ("", 0)
 
 
 def test_the_interval_is_wilsons():
@@ -75,50 +57,16 @@ def test_an_impossible_share_has_no_interval(right: int, total: int):
 @pytest.mark.parametrize("num_classes", [1, 2, 7, 50, 51, 100, 555, 1000])
 def test_a_matrix_has_a_cell_for_every_class_or_for_few_neighbours(num_classes: int):
     names = [f"class {i}" for i in range(num_classes)]
-    heatmap = draw_heatmap({(i, 0): 1 for i in range(num_classes)}, names)
-    assert len(heatmap.rows) == len(heatmap.columns) <= MAX_CELLS
-    assert heatmap.group_size * (len(heatmap.rows) - 1) < num_classes
-    assert num_classes <= heatmap.group_size * len(heatmap.rows)
-    assert max(cell.y for cell in heatmap.cells) + heatmap.side == heatmap.bottom < heatmap.height
+    matrix = confusion_matrix({(i, 0): 1 for i in range(num_classes)}, names)
+    each = group_size(num_classes)
+    assert len(matrix.rows) == len(matrix.columns) <= MAX_CELLS
+    assert each * (len(matrix.rows) - 1) < num_classes <= each * len(matrix.rows)
+    assert {cell.row for cell in matrix.cells} == set(range(len(matrix.rows)))
 
 
 def test_groups_keep_every_answer():
     counts = {(0, 1): 2, (1, 0): 3, (2, 2): 5, (3, 1): 7}
     assert group_counts(counts, 2) == {(0, 0): 5, (1, 1): 5, (1, 0): 7}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (9.96, "10 s"),
-        (75.0, "1 min 15 s"),
-        (3600.0, "1 h 0 min"),
-        (7384.0, "2 h 3 min"),
-    ],
-)
-def test_durations_are_written_in_two_units(seconds: float, text: str):
-    assert duration(seconds) == text
-
-
-def test_sizes_are_written_in_the_largest_unit():
-    assert [size(n) for n in (999, 191_348, 2_000_000)] == ["999 B", "191 kB", "2 MB"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "none"),
-        (True, "yes"),
-        (12_544, "12,544"),
-        (0.1 + 0.2, "0.3"),
-        ("a b", "a b"),
-        ([1, 2], "[1, 2]"),
-        ([[1] * 5, [2] * 5], "10 numbers from 1 to 2, median 1.5"),
-    ],
-)
-def test_values_of_a_document_are_written_for_people(value: object, text: str):
-    assert recorded(value) == text
 
 
 def test_the_command_gives_back_every_setting():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -27,6 +28,8 @@ from trainer.reproduce.variant import Cell
 
 BACKBONE = tiny_backbone()
 TINY = "vit_micro_patch8_64"
+RECORDED = "vit_tiny_patch16_224"
+RESULTS = Path(run_study.__file__).parents[1] / "results"
 NAMES = [
     *("table1", "table2", "table3", "table4", "tableS2", "tableS3", "tableS4"),
     *("fig2", "fig3a", "fig3b", "fig3c", "fig3d", "fig4", "figS3", "figS4", "compare"),
@@ -182,7 +185,7 @@ def test_the_time_of_constructing_prompts_stands_beside_the_papers(tmp_path: Pat
 def test_the_pages_need_nothing_but_themselves(tmp_path: Path):
     save_cell(tmp_path, (MAE, "cub200", "spt-deep"), [0.8])
     html = rendered("table2", tmp_path)["html"]
-    assert "data:image/svg+xml;base64," in html
+    assert html.count("<svg") == 1
     for outside in ("http", 'src="/', "<script", "<link", "@import"):
         assert outside not in html
 
@@ -190,6 +193,44 @@ def test_the_pages_need_nothing_but_themselves(tmp_path: Path):
 def test_two_renderings_are_the_same_bytes(tmp_path: Path):
     save_cell(tmp_path, (TINY, "digits", "vpt-deep"), [0.5, 0.6])
     assert rendered("compare", tmp_path) == rendered("compare", tmp_path)
+
+
+@pytest.mark.parametrize("name", [".", "eight_epochs"])
+def test_the_committed_comparison_is_what_its_record_gives(name: str, tmp_path: Path):
+    folder = RESULTS / name
+    for record in folder.glob("*.json"):
+        shutil.copy(record, tmp_path)
+    reproduce("compare", "--render-only", "--backbone", RECORDED, "--out", tmp_path)
+    drawn = sorted(tmp_path.glob("compare-*.svg"))
+    assert [path.name for path in drawn] == sorted(p.name for p in folder.glob("compare-*.svg"))
+    for path in (*drawn, tmp_path / "compare.md"):
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+def test_a_comparison_is_drawn_as_points_over_the_linear_probe(tmp_path: Path):
+    save_cell(tmp_path, (TINY, "digits", "linear"), [0.50, 0.52])
+    save_cell(tmp_path, (TINY, "digits", "vpt-deep"), [0.50, 0.50])
+    save_cell(tmp_path, (TINY, "digits", "spt-deep-random"), [0.51, 0.54])
+    rendered("compare", tmp_path)
+    svg = (tmp_path / f"compare-{TINY}-trained-tasks.svg").read_text()
+    assert "on digits, SPT by +1.5, VPT-Deep by \N{MINUS SIGN}1.0" in " ".join(words_of(svg))
+    assert "SPT-Deep, random" in words_of(svg)
+    assert "SPT-Deep, k-means" not in words_of(svg)
+    assert not list(tmp_path.glob("*frozen*.svg"))
+
+
+def test_ours_is_drawn_in_one_row_with_the_papers_number(tmp_path: Path):
+    save_cell(tmp_path, (MAE, "cub200", "spt-deep"), [0.8])
+    rendered("table2", tmp_path)
+    words = words_of(next(tmp_path.glob("table2-*.svg")).read_text())
+    assert "80.13 / 80.0" in words
+    assert "points from the paper's" in " ".join(words)
+
+
+def words_of(svg: str) -> list[str]:
+    """Return every line of text of a picture."""
+    root = ElementTree.fromstring(svg)
+    return ["".join(one.itertext()) for one in root.iter() if one.tag.endswith("}text")]
 
 
 def test_prompts_of_another_task_are_shaded_by_column(tmp_path: Path):

@@ -1,1 +1,0 @@
-"""Figures of one look, whose bytes depend on the numbers alone."""
