@@ -6,12 +6,12 @@ Parses, calls, prints. Exit codes: 0 done, 1 our error or damage found, 2 wrong 
 import json
 import sys
 
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.command_line import make_parser
-from adapters.commands import Found
-from adapters.errors import AdapterError
-from adapters.store import DirectoryStore
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.cli.commands import Found
+from adapters.cli.options import make_parser
+from adapters.errors import SptError
+from adapters.store.directory import DirectoryStore
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--redis or REDIS_URL: {error}")
     try:
         found: Found = args.run(CachedStore(DirectoryStore(args.store), cache), args)
-    except (AdapterError, OSError) as error:
+    except (SptError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(json.dumps(found, indent=1)) if args.json else args.show(found)

@@ -1,6 +1,6 @@
-"""Everything that can go wrong with an adapter, as one tree.
+"""Everything that this project raises on purpose, as one tree; the clients' errors are their own.
 
-AdapterError
+SptError
 ├── TaskNotFound          no adapter is published under this task id
 ├── VersionNotFound       the task exists, this version of it does not
 ├── ArtifactCorrupt       the bytes are not a whole artifact
@@ -11,56 +11,58 @@ AdapterError
 ├── WeightsError          a checkpoint is missing, unreadable or does not fit its architecture
 ├── PublishConflict       somebody else published in between
 ├── StoreUnavailable      the store cannot be read or written
-└── BadImage              the bytes are not an image that we take
-    └── ImageTooLarge     they are, but it has too many bytes or pixels
+├── BadImage              the bytes are not an image that we take
+│   └── ImageTooLarge     they are, but it has too many bytes or pixels
+├── the trainer's         trainer/errors.py
+└── the service's         serving/errors.py
 """
 
 
-class AdapterError(Exception):
-    """Root of every error this project raises on purpose."""
+class SptError(Exception):
+    """Root of every error that this project raises on purpose, but the clients'."""
 
 
-class TaskNotFound(AdapterError):
+class TaskNotFound(SptError):
     """No adapter is published under this task id."""
 
 
-class VersionNotFound(AdapterError):
+class VersionNotFound(SptError):
     """The task exists, this version of it does not."""
 
 
-class ArtifactCorrupt(AdapterError):
+class ArtifactCorrupt(SptError):
     """The bytes are not a whole artifact."""
 
 
-class ArtifactMismatch(AdapterError):
+class ArtifactMismatch(SptError):
     """A whole artifact that was made for another backbone, other shapes or other pixels."""
 
 
-class SignatureInvalid(AdapterError):
+class SignatureInvalid(SptError):
     """A whole artifact that no trusted key has signed as it is."""
 
 
-class KeyFileInvalid(AdapterError):
+class KeyFileInvalid(SptError):
     """The file of a signing key or a trusted key is missing, unsafe or of another kind."""
 
 
-class BackboneUnsupported(AdapterError):
+class BackboneUnsupported(SptError):
     """The named model is unknown, or not a plain Vision Transformer."""
 
 
-class WeightsError(AdapterError):
+class WeightsError(SptError):
     """A checkpoint is missing, unreadable or does not fit its architecture."""
 
 
-class PublishConflict(AdapterError):
+class PublishConflict(SptError):
     """Somebody else changed the task's current version in between."""
 
 
-class StoreUnavailable(AdapterError):
+class StoreUnavailable(SptError):
     """The store cannot be read or written."""
 
 
-class BadImage(AdapterError):
+class BadImage(SptError):
     """The bytes are not an image that we take."""
 
 

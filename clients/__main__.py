@@ -10,8 +10,8 @@ from clients.errors import ClientError
 
 # name -> (summary, module with add_arguments(parser) and run(args) -> exit code)
 COMMANDS: Final = {
-    "predict": ("classify one image with one or more tasks", "clients.predict"),
-    "demo": ("train, publish, serve and ask a few small tasks", "clients.demo.command"),
+    "predict": ("classify one image with one or more tasks", "clients.cli.predict"),
+    "demo": ("train, publish, serve and ask a few small tasks", "clients.cli.demo"),
 }
 
 

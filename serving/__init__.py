@@ -1,0 +1,1 @@
+"""Serves every task's adapter from one frozen ViT, mixed in the same batch."""

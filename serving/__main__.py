@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from adapters.errors import AdapterError
-from serving.export_command import add_export_commands
-from serving.key_command import add_key_commands
-from serving.launch_command import add_launch_commands
+from adapters.errors import SptError
+from serving.cli.export import add_export_commands
+from serving.cli.keys import add_key_commands
+from serving.cli.launch import add_launch_commands
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     args = _parser().parse_args()
     try:
         return args.act(args) or 0
-    except AdapterError as error:
+    except SptError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

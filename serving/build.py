@@ -2,29 +2,29 @@
 
 import torch
 
-from adapters.backbone import Backbone, choose_device, load_backbone
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.key_files import load_public_key
-from adapters.rate_limit import SharedLimit
-from adapters.signature import Verifier
-from adapters.store import DirectoryStore
-from serving.admission import Admission
-from serving.backend import Backend
-from serving.bank import AdapterBank, ArtifactSource
+from adapters.artifact.keys import load_public_key
+from adapters.artifact.signature import Verifier
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.shared_limit import SharedLimit
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from serving.config import ServingConfig
-from serving.engine import Engine
-from serving.rate_limit import RateLimit
-from serving.signed_source import SignedSource
-from serving.tenants_file import TenantsFile
-from serving.torch_backend import TorchBackend
+from serving.door.admission import Admission
+from serving.door.rate_limit import RateLimit
+from serving.door.tenants_file import TenantsFile
+from serving.inference.bank import AdapterBank, ArtifactSource
+from serving.inference.engine import Engine
+from serving.inference.signed_source import SignedSource
+from serving.trunk.backend import Backend
+from serving.trunk.torch_backend import TorchBackend
 
 
 def build_engine(config: ServingConfig) -> Engine:
     """Load the backbone and whatever is to be resident, and warm up; takes seconds to minutes.
 
     Raises:
-        AdapterError: backbone, weights, export or a trusted key are wrong.
+        SptError: backbone, weights, export or a trusted key are wrong.
     """
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
@@ -65,7 +65,7 @@ def _trusted(config: ServingConfig, source: ArtifactSource) -> ArtifactSource:
 
 def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
     if config.onnx is not None and config.backend == "onnx":
-        from serving.onnx_backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
+        from serving.onnx.backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
 
         return OnnxBackend(backbone, config.onnx, config.precision)
     return TorchBackend(backbone, compiled=config.compile, max_batch=config.max_batch)

@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from adapters.image_limits import ImageLimits
-from adapters.spec import EMBEDDED
+from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.artifact.image_limits import ImageLimits
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99

@@ -1,6 +1,6 @@
 """The service's own errors, and the one table from every error to what a client sees.
 
-AdapterError
+SptError
 ├── BadParameter        a query parameter or header is missing or wrong
 ├── BadKey              the service has tenants, and the call has the key of none
 ├── Forbidden           the key is good, and the task is not for its holder
@@ -17,25 +17,25 @@ import logging
 from math import ceil
 
 from adapters import errors as adapter_errors
-from adapters.errors import AdapterError
+from adapters.errors import SptError
 from serving.protocol import HTTP_STATUS, RETRY_HEADER, ErrorBody, ErrorCode
 
 logger = logging.getLogger(__name__)
 
 
-class BadParameter(AdapterError):
+class BadParameter(SptError):
     """A query parameter or header is missing or wrong."""
 
 
-class BadKey(AdapterError):
+class BadKey(SptError):
     """The service has tenants, and the call has the key of none."""
 
 
-class Forbidden(AdapterError):
+class Forbidden(SptError):
     """The key is good, and the task is not for its holder."""
 
 
-class RateLimited(AdapterError):
+class RateLimited(SptError):
     """The key's holder has asked more than he may; asking again after a while helps.
 
     Attributes:
@@ -47,29 +47,29 @@ class RateLimited(AdapterError):
         self.retry_after_s = retry_after_s
 
 
-class ServiceStopping(AdapterError):
+class ServiceStopping(SptError):
     """The service is being stopped; asking again helps, here or elsewhere."""
 
     retry_after_s = 1.0
 
 
-class AdapterLoading(AdapterError):
+class AdapterLoading(SptError):
     """A cold adapter takes longer to load than its row may wait; asking again helps."""
 
 
-class DeviceOutOfMemory(AdapterError):
+class DeviceOutOfMemory(SptError):
     """The device has no room for this row, even after evicting."""
 
 
-class ConfigError(AdapterError):
+class ConfigError(SptError):
     """The service is misconfigured; it does not start."""
 
 
-class ExportError(AdapterError):
+class ExportError(SptError):
     """The trunk cannot be exported, or an export cannot be served."""
 
 
-class LaunchError(AdapterError):
+class LaunchError(SptError):
     """TorchServe or Redis could not be started."""
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from serving.admission import Admitted
 from serving.build import build_admission, build_engine
 from serving.config import load_config
-from serving.describe import is_description_call
-from serving.engine import Query
+from serving.door.admission import Admitted
+from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.forward import Outcome
-from serving.memory import keep_freed_memory
+from serving.inference.describe import is_description_call
+from serving.inference.engine import Query
+from serving.inference.forward import Outcome
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -34,9 +34,9 @@ from serving.protocol import (
     Failure,
     MultiAnswer,
 )
-from serving.request import Request, parse_request, read_header
-from serving.stop_mark import StopMark
-from serving.worker_log import log_warnings
+from serving.torchserve.logs import log_warnings
+from serving.torchserve.stop_mark import StopMark
+from serving.trunk.allocator import disable_malloc_trim
 
 Body = Answer | Failure | MultiAnswer
 
@@ -48,13 +48,13 @@ class Handler:
         """Load and warm up; only then does TorchServe call the worker READY.
 
         Raises:
-            AdapterError: configuration, backbone or weights are wrong; the worker stops.
+            SptError: configuration, backbone or weights are wrong; the worker stops.
         """
         log_warnings()
         torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
-        keep_freed_memory()
+        disable_malloc_trim()
         self._admission = build_admission(config)
         self._engine = build_engine(config)
         self._mark = StopMark.of_this_worker()

@@ -3,15 +3,14 @@
 import argparse
 import sys
 
-from adapters.errors import AdapterError
-from trainer.attention_command import add_attention_command
-from trainer.data.command import add_data_commands
-from trainer.errors import TrainerError
-from trainer.pretrain_command import add_pretrain_commands
-from trainer.report.command import add_report_command
-from trainer.reproduce.command import add_reproduce_command
-from trainer.sweep_command import add_sweep_command
-from trainer.train_command import add_train_command
+from adapters.errors import SptError
+from trainer.cli.attention import add_attention_command
+from trainer.cli.data import add_data_commands
+from trainer.cli.pretrain import add_pretrain_commands
+from trainer.cli.report import add_report_command
+from trainer.cli.reproduce import add_reproduce_command
+from trainer.cli.sweep import add_sweep_command
+from trainer.cli.train import add_train_command
 
 
 def main() -> int:
@@ -19,7 +18,7 @@ def main() -> int:
     args = _parser().parse_args()
     try:
         args.act(args)
-    except (TrainerError, AdapterError) as error:
+    except SptError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

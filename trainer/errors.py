@@ -7,8 +7,10 @@ TrainerError
 └── TrainingError   the training itself cannot go on: a loss that is no number, no memory left
 """
 
+from adapters.errors import SptError
 
-class TrainerError(Exception):
+
+class TrainerError(SptError):
     """Root of every error the trainer raises on purpose."""
 
 

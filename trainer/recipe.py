@@ -11,9 +11,9 @@ from pydantic import (
     model_validator,
 )
 
-from adapters.checkpoint_family import Triple
-from adapters.spec import EMBEDDED, FinalNorm, Pooling
-from adapters.task import TaskId
+from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
+from adapters.artifact.task import TaskId
+from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
 _Positive = Annotated[float, Field(gt=0)]

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.checkpoint_family import family_of
-from adapters.spec import EMBEDDED
+from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.vit.families import family_of
 from trainer.errors import RecipeError
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 from trainer.recipe import Recipe, overlay

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clients.demo.trained import Prediction
-from clients.loadgen import Outcome
+from clients.load.closed import Outcome
 
 Phase = Literal["mixed", "swap"]
 Offline = Mapping[str, Mapping[str, Prediction]]

@@ -19,13 +19,13 @@ from clients.demo.figures import (
     samples,
     swap_timeline,
 )
-from clients.demo.story import Evidence
+from clients.demo.scenario import DemoResult
 from clients.demo.summary import TaskSummary
-from clients.demo.table import takeover
+from clients.demo.terminal import takeover
 from clients.demo.trained import Trained
 
 
-def render(evidence: Evidence) -> str:
+def render(evidence: DemoResult) -> str:
     """Return the report's HTML; it asks nothing of the network and runs no script."""
     summary = evidence.summary
     return _environment().get_template("report.html").render(

@@ -3,6 +3,7 @@
 Knows the command `python -m serving` and the record it leaves.
 """
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from rich.console import Console
 
 from clients.demo.errors import DemoError
 from clients.demo.plan import Plan
-from clients.demo.processes import relay_child, undisturbed
+from clients.demo.processes import child_output, relay_child, undisturbed
+from clients.demo.trained import Trained
 
 _PORTS: Final = range(18080, 30000, 10)
 _PORTS_OF_A_SERVICE: Final = 3
@@ -72,3 +74,24 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+async def publish(plan: Plan, trained: Trained, redis_url: str | None = None) -> str:
+    """Publish an adapter in the demo's store and return its version.
+
+    Args:
+        plan: knows the store.
+        trained: has the adapter's file.
+        redis_url: where running services listen for news.
+
+    Raises:
+        DemoError: the command failed, or does not tell the version.
+    """
+    words = ("adapters", "publish", str(trained.artifact), "--store", str(plan.store), "--json")
+    printed = await child_output(*words, redis_url=redis_url)
+    try:
+        return str(json.loads(printed)["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DemoError(
+            f"python -m {' '.join(words)}: expected JSON with a version, found {printed[:200]!r}"
+        ) from error

@@ -15,7 +15,7 @@ from clients.demo.records import (
 from clients.demo.traffic import Publication
 from clients.demo.trained import Trained
 from clients.demo.wording import percent, short
-from clients.loadgen import latency_summary
+from clients.load.closed import latency_summary
 
 
 class _Part(BaseModel):

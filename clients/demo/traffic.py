@@ -13,7 +13,7 @@ from clients.client import AsyncClient
 from clients.demo.plan import Plan
 from clients.demo.records import Phase, Pick, Record
 from clients.demo.trained import Prediction
-from clients.loadgen import Ask, Outcome, run_load
+from clients.load.closed import Ask, Outcome, run_load
 
 Watch = Callable[[Record], None]
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from adapters.adapter import Adapter
-from adapters.backbone import Backbone
-from serving.backend import Backend
-from serving.resident import make_resident
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone
+from serving.inference.resident import make_resident
+from serving.trunk.backend import Backend
 from tests.bench.models import in_precision
 from tests.bench.peers import mixed, token_form
 

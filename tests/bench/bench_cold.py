@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving.memory import keep_freed_memory
+from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.churn import churn
 from tests.bench.cold_service import WARM_ROWS, ColdService
 from tests.bench.measure import Spread
 from tests.bench.models import TINY, make_backbone
 from tests.bench.result import Result, Settings
-from tests.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone
 
 LOAD_EVERY = 5
 
@@ -41,7 +41,7 @@ SHORT = Plan(cold=6, windows=2, cycles=200)
 
 def run(settings: Settings) -> Result:
     """Measure first requests, warm batches beside loads, and memory."""
-    keep_freed_memory()
+    disable_malloc_trim()
     plan = SHORT if settings.short else Plan()
     result = Result("cold")
     _add_churn(result, plan)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from adapters.preprocess import normalise
+from adapters.vit.pixels import normalise
 from tests.bench.decoders import RULE, JpegDecoder, installed
 from tests.bench.measure import in_turns, speed_ratio
 from tests.bench.photos import photos

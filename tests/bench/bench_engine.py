@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from adapters.adapter import Adapter
-from adapters.backbone import Backbone, load_backbone
-from serving.backend import Backend
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone, load_backbone
 from serving.config import LEAST_AGREEMENT
-from serving.int8 import in_words
-from serving.memory import keep_freed_memory
-from serving.resident import make_resident
-from serving.samples import read_samples
+from serving.inference.resident import make_resident
+from serving.onnx.int8 import in_words
+from serving.onnx.samples import read_samples
+from serving.trunk.allocator import disable_malloc_trim
+from serving.trunk.backend import Backend
 from tests.bench.accuracy import deviations
 from tests.bench.candidates import bare_trunks, exported_backends, warm_backends, with_adapters
 from tests.bench.contest import rows_of, timed
@@ -49,7 +49,7 @@ NOTES = (
 
 def run(settings: Settings) -> Result:
     """Measure every cell of model, precision and batch."""
-    keep_freed_memory()
+    disable_malloc_trim()
     plan = plan_of(settings)
     result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
     again = _settle_int8(result, settings) if "float32" in plan.precisions else None

@@ -9,15 +9,15 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from adapters.backbone import Backbone
+from adapters.vit.backbone import Backbone
 from tests.bench.measure import Spread
 from tests.bench.models import NUM_PROMPTS, TINY, make_backbone
 from tests.bench.result import Result, Settings
 from trainer.data.load import load_task
-from trainer.images import ImageSet, batches
 from trainer.inits.block_inputs import feed
 from trainer.inits.cluster import KEPT_BYTES, ClusterMeans
 from trainer.inits.lloyd import assign
+from trainer.training.images import ImageSet, batches
 
 TASK, IMAGES = "shapes", 1000
 BATCH = 32

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from adapters.backbone import Backbone
-from serving.backend import Backend, Example, Form
-from serving.bank import AdapterBank
-from serving.forward import Row, collect, launch
-from serving.memory import keep_freed_memory
-from serving.torch_backend import TorchBackend
+from adapters.vit.backbone import Backbone
+from serving.inference.bank import AdapterBank
+from serving.inference.forward import Row, collect, launch
+from serving.trunk.allocator import disable_malloc_trim
+from serving.trunk.backend import Backend, Example, Form
+from serving.trunk.torch_backend import TorchBackend
 from tests.bench.hit_rate import SHARE_IN_BANK, hit_rate
 from tests.bench.measure import Seconds, Spread, in_turns, speed_ratio
 from tests.bench.models import (
@@ -28,7 +28,7 @@ from tests.bench.models import (
 )
 from tests.bench.popularity import POPULARITIES, ZIPF_EXPONENT, Draw, draws
 from tests.bench.result import Result, Settings
-from tests.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone
 
 PATIENCE_S = 600.0
 
@@ -57,7 +57,7 @@ ON_CUDA = Plan(counts=(1, 10, 100, 1000, 10000), forwards=10, hit_batches=100)
 
 def run(settings: Settings) -> Result:
     """Measure throughput by number of tasks and popularity, and the bank's hit rates."""
-    keep_freed_memory()
+    disable_malloc_trim()
     plan, backbone = _plan(settings)
     on_cuda = backbone.device.type == "cuda"
     backend = TorchBackend(backbone, compiled=on_cuda, max_batch=plan.batch)

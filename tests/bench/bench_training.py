@@ -6,14 +6,14 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from adapters.backbone import choose_device
+from adapters.vit.backbone import choose_device
 from tests.bench.measure import in_turns, speed_ratio
 from tests.bench.models import NUM_CLASSES, NUM_PROMPTS, make_backbone, random_pixels
 from tests.bench.result import Result, Settings
 from tests.bench.token_form import TokenForm
-from trainer.forward import forward_of
 from trainer.methods.prompted import PromptedClassifier
 from trainer.recipe import Recipe
+from trainer.training.forward import forward_of
 
 BACKBONES = ("vit_small_patch16_224",)
 PRECISIONS = ("bfloat16", "float32")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from adapters.adapter import Adapter
-from adapters.backbone import Backbone
-from serving.backend import Backend, Example, Form
-from serving.export import export_trunk
-from serving.onnx_backend import OnnxBackend
-from serving.resident import make_resident
-from serving.torch_backend import TorchBackend
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone
+from serving.inference.resident import make_resident
+from serving.onnx.backend import OnnxBackend
+from serving.onnx.export import export_trunk
+from serving.trunk.backend import Backend, Example, Form
+from serving.trunk.torch_backend import TorchBackend
 from tests.bench import peers
 from tests.bench.int8 import int8_backend
 from tests.bench.models import NUM_PROMPTS

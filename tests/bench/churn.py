@@ -9,11 +9,11 @@ import numpy as np
 import psutil
 from jaxtyping import Float64
 
-from serving.bank import AdapterBank, AdapterKey
-from serving.memory import keep_freed_memory
-from serving.resident import make_resident
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.resident import make_resident
+from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.models import RandomSource, random_adapter
-from tests.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone
 
 TASKS, ROOM = 50, 4
 SAMPLES = 20
@@ -59,7 +59,7 @@ def churn(cycles: int) -> Churn:
 
 
 def _churn(cycles: int) -> Churn:
-    keep_freed_memory()
+    disable_malloc_trim()
     backbone = tiny_backbone()
     random = RandomSource(backbone.spec)
     source = _Memory([random.read(f"task-{number}", "") for number in range(TASKS)])

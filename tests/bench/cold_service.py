@@ -4,15 +4,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.backbone import Backbone
-from adapters.cached_store import CachedStore
-from adapters.store import DirectoryStore
-from serving.bank import AdapterBank, AdapterKey
-from serving.engine import Engine, Query
+from adapters.cache.cached_store import CachedStore
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import Backbone
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.torch_backend import TorchBackend
+from serving.trunk.torch_backend import TorchBackend
 from tests.bench.models import RandomSource
-from tests.tiny import image_bytes
+from tests.fakes.tiny import image_bytes
 
 WARM_ROWS = 8
 

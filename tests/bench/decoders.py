@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from adapters.preprocess import Preprocessing, crop_centre, decode_image
+from adapters.vit.pixels import Preprocessing, crop_centre, decode_image
 
 SIDE = 224
 RULE = Preprocessing(

@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from adapters.adapter import Adapter
-from adapters.backbone import Backbone
-from adapters.prompting import features
-from serving.int8 import Sample
-from serving.resident import make_resident
-from serving.samples import read_pixels
-from tests.artifacts import make_adapter
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import features
+from serving.inference.resident import make_resident
+from serving.onnx.int8 import Sample
+from serving.onnx.samples import read_pixels
+from tests.fakes.artifacts import make_adapter
 from trainer.data.load import load_task
 
 NUM_TRAIN, NUM_TEST = 500, 200

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from adapters.store import DirectoryStore
-from serving.configure import Launch, environment
-from serving.engine import Engine, Query
+from adapters.store.directory import DirectoryStore
 from serving.handler import Handler
+from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
+from serving.torchserve.configure import Launch, environment
 from tests.bench.photos import photos
-from tests.fakes import FakeContext
+from tests.fakes.context import FakeContext
 
 
 class EngineAlone:

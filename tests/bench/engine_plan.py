@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from adapters.backbone import choose_device
+from adapters.vit.backbone import choose_device
 from tests.bench.models import BASE, TINY
 from tests.bench.result import Settings
 

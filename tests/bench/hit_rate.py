@@ -1,11 +1,11 @@
 """How often a bank that is too small for all tasks has the adapter that is asked for."""
 
-from adapters.codec import decode
-from serving.bank import AdapterBank
-from serving.resident import make_resident
+from adapters.artifact.codec import decode
+from serving.inference.bank import AdapterBank
+from serving.inference.resident import make_resident
 from tests.bench.models import RandomSource, random_key
 from tests.bench.popularity import draws
-from tests.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone
 
 SHARE_IN_BANK = 0.25
 PATIENCE_S = 60.0

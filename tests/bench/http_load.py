@@ -9,9 +9,9 @@ from typing import Any
 
 import psutil
 
-from clients.loadgen import Ask, Outcome, latency_summary, run_load
-from clients.openloop import run_rate
-from serving.launch import Running
+from clients.load.closed import Ask, Outcome, latency_summary, run_load
+from clients.load.open import run_rate
+from serving.torchserve.launch import Running
 from tests.bench.lean_client import LeanClient
 
 CALLERS = 64

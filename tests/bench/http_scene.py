@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapters.backbone import load_backbone
-from adapters.codec import encode
-from adapters.store import DirectoryStore
-from clients.loadgen import Ask
-from serving.configure import Launch, free_ports
-from serving.launch import start, stop
+from adapters.artifact.codec import encode
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import load_backbone
+from clients.load.closed import Ask
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
 from tests.bench.http_load import Target
 from tests.bench.models import TINY, random_adapter, random_weights
 from tests.bench.one_model_per_task import one_model_per_task

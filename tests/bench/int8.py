@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adapters.backbone import Backbone
-from serving.backend import Backend
+from adapters.vit.backbone import Backbone
 from serving.config import LEAST_AGREEMENT
-from serving.export import GRAPH, Agreement, write_report
-from serving.int8 import Sample, settle_doubt, write_int8
-from serving.onnx_backend import OnnxBackend
-from serving.quantise import quantise
+from serving.onnx.backend import OnnxBackend
+from serving.onnx.export import GRAPH, Agreement, write_report
+from serving.onnx.int8 import Sample, settle_doubt, write_int8
+from serving.onnx.quantise import quantise
+from serving.trunk.backend import Backend
 from tests.bench.measure import Seconds
 
 

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors.torch import save_file
 
-from adapters.adapter import Adapter
-from adapters.architecture import create_trunk
-from adapters.backbone import Backbone, choose_device, load_backbone
-from adapters.codec import encode
-from adapters.spec import BackboneSpec
-from serving.bank import AdapterKey
-from tests.artifacts import make_adapter
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.codec import encode
+from adapters.vit.adapter import Adapter
+from adapters.vit.architecture import create_trunk
+from adapters.vit.backbone import Backbone, choose_device, load_backbone
+from serving.inference.bank import AdapterKey
+from tests.fakes.artifacts import make_adapter
 
 TINY, BASE = "vit_tiny_patch16_224", "vit_base_patch16_224"
 NUM_PROMPTS, NUM_CLASSES = 20, 10

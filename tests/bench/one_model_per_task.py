@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from serving.configure import Launch, write_configuration
-from serving.launch import Running, is_ready, spawn, stop
-from tests.waiting import wait_until
+from serving.torchserve.configure import Launch, write_configuration
+from serving.torchserve.launch import Running, is_ready, spawn, stop
+from tests.fakes.waiting import wait_until
 
 READY_TIMEOUT_S = 600
 

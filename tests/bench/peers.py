@@ -13,10 +13,10 @@ import torch._inductor.config as inductor
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from adapters.backbone import Backbone
-from serving.backend import Backend
-from serving.gather import gather_prompts
-from serving.resident import Resident
+from adapters.vit.backbone import Backbone
+from serving.inference.prompts import gather_prompts
+from serving.inference.resident import Resident
+from serving.trunk.backend import Backend
 
 Forward = Callable[[Tensor], Tensor]
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.backbone import load_backbone
-from adapters.redis_server import RedisServer
-from serving.configure import Launch, free_ports
-from serving.launch import start, stop
+from adapters.redis.server import RedisServer
+from adapters.vit.backbone import load_backbone
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
 from tests.e2e.service import REDIS_PASSWORD, Service, expecting_engine, publish_all
-from tests.waiting import wait_until
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="session")

@@ -13,27 +13,27 @@ from typing import Self
 import httpx
 import psutil
 
-from adapters.adapter import Adapter
-from adapters.backbone import Backbone
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.codec import encode
-from adapters.redis_server import RedisServer
-from adapters.spec import BackboneSpec
-from adapters.store import DirectoryStore
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.codec import encode
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import Adapter
+from adapters.vit.backbone import Backbone
 from clients import readiness
 from clients.client import Client
 from clients.connection import connection
 from clients.errors import ClientError
-from clients.loadgen import Ask
-from serving.bank import AdapterBank
-from serving.engine import Engine, Query
-from serving.launch import Running
+from clients.load.closed import Ask
+from serving.inference.bank import AdapterBank
+from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.torch_backend import TorchBackend
-from tests import hostile
-from tests.artifacts import make_adapter
-from tests.waiting import wait_until
+from serving.torchserve.launch import Running
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes import hostile
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.waiting import wait_until
 
 TASKS = ("deep", "deeper", "shallow", "plain")
 """Tasks whose adapters fit; every one has another form and another number of classes."""

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from adapters.codec import encode
+from adapters.artifact.codec import encode
 from clients.client import AsyncClient
 from clients.errors import TaskNotFound, WrongBackbone
-from clients.loadgen import Ask, Outcome, run_load
+from clients.load.closed import Ask, Outcome, run_load
 from serving.protocol import Answer, Failure
-from tests.artifacts import make_adapter
 from tests.e2e.service import FOREIGN, FOREIGN_BACKBONE, IMAGES, TASKS, Service, asks
-from tests.waiting import wait_until
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.waiting import wait_until
 
 
 def test_answers_are_the_engines(service: Service) -> None:

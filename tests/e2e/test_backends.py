@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.backbone import load_backbone
+from adapters.vit.backbone import load_backbone
 from clients.client import Client
-from clients.loadgen import Ask
-from serving.configure import Launch, free_ports
-from serving.engine import Engine, Query
-from serving.export import export_trunk
-from serving.launch import start, stop
+from clients.load.closed import Ask
+from serving.inference.engine import Engine, Query
+from serving.onnx.export import export_trunk
 from serving.protocol import Answer
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
 from tests.e2e.service import TASKS, asks, expecting_engine, publish_all
 
 

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from adapters.image_limits import ImageLimits
+from adapters.artifact.image_limits import ImageLimits
 from clients.client import Client
 from clients.errors import ImageTooLarge, from_response
-from clients.loadgen import Ask
+from clients.load.closed import Ask
 from serving.protocol import Answer
 from tests.e2e.service import IMAGES, TASKS, Service
 

@@ -4,10 +4,10 @@ import time
 
 from redis import Redis
 
-from adapters.codec import encode
-from tests.artifacts import make_adapter
+from adapters.artifact.codec import encode
 from tests.e2e.service import TASKS, Load, Service, asks, softer
-from tests.waiting import wait_until
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.waiting import wait_until
 
 TAKES_OVER_S = 5.0
 

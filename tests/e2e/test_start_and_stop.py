@@ -12,19 +12,19 @@ import psutil
 import pytest
 import redis
 
-from adapters.backbone import load_backbone
-from adapters.codec import encode
-from adapters.store import DirectoryStore
+from adapters.artifact.codec import encode
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import load_backbone
 from clients import readiness
 from clients.client import Client
 from clients.errors import BadKey
-from serving import launch
-from serving.configure import Launch, free_ports
 from serving.errors import LaunchError
-from serving.running import is_recorded
-from tests import hostile
-from tests.artifacts import make_adapter
-from tests.waiting import wait_until
+from serving.torchserve import launch
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.running import is_recorded
+from tests.fakes import hostile
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.waiting import wait_until
 
 
 def three_free_ports_in_a_row() -> int:

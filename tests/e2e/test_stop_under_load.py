@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from clients.errors import ClientError, NotReady, ServiceUnreachable
-from serving.configure import Launch, free_ports
-from serving.launch import start, stop
-from serving.readiness import why_not_ready
-from serving.running import is_recorded, read
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
+from serving.torchserve.readiness import why_not_ready
+from serving.torchserve.running import is_recorded, read
 from tests.e2e.service import Load, Service, asks
-from tests.waiting import wait_until
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture

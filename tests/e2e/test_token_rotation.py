@@ -9,9 +9,9 @@ import pytest
 
 from clients.client import Client
 from clients.errors import BadKey
-from serving.configure import Launch, free_ports
-from serving.launch import start, stop
-from serving.tokens import rotate
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
+from serving.torchserve.tokens import rotate
 from tests.e2e.service import IMAGES, TASKS, Load, Service, asks
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from adapters.codec import encode
-from adapters.store import DirectoryStore
+from adapters.artifact.codec import encode
+from adapters.store.directory import DirectoryStore
 from clients.errors import ServerFault
-from serving.configure import Launch, free_ports
 from serving.errors import LaunchError
-from serving.launch import start
-from serving.running import is_recorded
-from tests.artifacts import make_adapter
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start
+from serving.torchserve.running import is_recorded
 from tests.e2e.service import IMAGES, REDIS_PASSWORD, TASKS, Service
-from tests.waiting import wait_until
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.waiting import wait_until
 
 
 def test_the_log_says_why_a_request_met_500(service: Service) -> None:

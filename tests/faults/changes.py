@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from clients.client import Client
-from clients.loadgen import Ask
+from clients.load.closed import Ask
+from tests.fakes.waiting import wait_until
 from tests.faults.scene import Scene
 from tests.faults.truth import Said
 from tests.faults.versions import IMAGES, TASKS, artifact_of
-from tests.waiting import wait_until
 
 _SHARE: Final = 0.5
 

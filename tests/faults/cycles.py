@@ -9,15 +9,15 @@ from typing import Final
 import psutil
 import torch
 
-from adapters.codec import encode
-from serving.bank import AdapterBank, AdapterKey
-from serving.resident import Resident
-from tests.artifacts import make_adapter
-from tests.crashes import PROCESSES
+from adapters.artifact.codec import encode
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.resident import Resident
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.crashes import PROCESSES
+from tests.fakes.tiny import tiny_backbone
 from tests.faults.memory import growth, megabytes
 from tests.faults.row import Row
 from tests.faults.sizes import Sizes
-from tests.tiny import tiny_backbone
 
 MOST_GROWTH: Final = 0.01
 SLOWEST: Final = 1.1

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import torch
 
-from adapters.adapter import Adapter
-from adapters.codec import encode, version_of
-from adapters.errors import AdapterError, ArtifactCorrupt, ArtifactMismatch
-from adapters.spec import BackboneSpec
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.codec import encode, version_of
+from adapters.errors import ArtifactCorrupt, ArtifactMismatch, SptError
+from adapters.vit.adapter import Adapter
 from tests.faults.versions import TASKS, adapter_of
 
 MARKER: Final = Path(tempfile.gettempdir()) / f"a-pickle-was-opened-{os.getpid()}"
@@ -44,7 +44,7 @@ class Damaged:
     task: str
     data: bytes
     version: str
-    error: type[AdapterError]
+    error: type[SptError]
     words: str
 
 
@@ -59,7 +59,7 @@ class _Kind:
 
     spoil: Callable[[Adapter, random.Random], bytes]
     words: str | None
-    error: type[AdapterError] = ArtifactCorrupt
+    error: type[SptError] = ArtifactCorrupt
 
 
 class _Bomb:

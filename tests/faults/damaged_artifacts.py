@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from adapters import errors
-from adapters.audit import examine
-from adapters.cached_store import CachedStore
-from adapters.record_changes import after_publish
-from adapters.store import DirectoryStore
+from adapters.cache.cached_store import CachedStore
+from adapters.store.audit import examine
+from adapters.store.directory import DirectoryStore
+from adapters.store.record_changes import after_publish
 from clients.client import Client
 from clients.errors import ClientError
-from clients.loadgen import Ask
-from serving.engine import Engine, Query
+from clients.load.closed import Ask
+from serving.inference.engine import Engine, Query
 from serving.protocol import Answer, ErrorCode
 from tests.e2e.service import expecting_engine
 from tests.faults.damage import MARKER, Damaged, damaged

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import TypeAdapter, ValidationError
 
-from clients.loadgen import Ask
+from clients.load.closed import Ask
 from serving.protocol import Answer, Failure, MultiAnswer
 from tests.faults.memory import megabytes
 from tests.faults.raw import Reply, exchange, let_in

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from clients.loadgen import Ask, Outcome, Predicting, run_load
-from clients.openloop import run_rate
+from clients.load.closed import Ask, Outcome, Predicting, run_load
+from clients.load.open import run_rate
 from clients.wire import BatchInfo
 from serving.protocol import Answer
+from tests.fakes.waiting import wait_until
 from tests.faults.scene import Scene
 from tests.faults.truth import Said
 from tests.faults.versions import IMAGES, TASKS
-from tests.waiting import wait_until
 
 ASKS = tuple(
     Ask(image, task, top_k=1 + i % 7)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from clients.loadgen import Outcome
+from clients.load.closed import Outcome
 
 
 def percentile(values: Sequence[float], fraction: float) -> float:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Final
 
-from adapters.store import DirectoryStore
-from tests.crashes import End, crashes
+from adapters.store.directory import DirectoryStore
+from tests.fakes.crashes import End, crashes
 from tests.faults.row import Row
 from tests.faults.sizes import Sizes
-from tests.unit.adapters.test_store_crashes import CHANGES, an_hour_ago, state
+from tests.unit.adapters.store.test_store_crashes import CHANGES, an_hour_ago, state
 
 _WORDS: Final = {
     End.KILLED: "killed",

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from adapters.audit import audit
-from adapters.store import DirectoryStore
-from tests.artifacts import make_artifact
+from adapters.store.audit import audit
+from adapters.store.directory import DirectoryStore
+from tests.fakes.artifacts import make_artifact
+from tests.fakes.races import lost_updates, race
 from tests.faults.row import Row
 from tests.faults.sizes import Sizes
-from tests.races import lost_updates, race
 
 
 def run(folder: Path, sizes: Sizes) -> Row:

@@ -9,13 +9,13 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from clients.loadgen import Outcome
+from clients.load.closed import Outcome
+from tests.fakes.waiting import wait_until
 from tests.faults.load import Load, steady
 from tests.faults.percentile import latency_ms
 from tests.faults.row import Row
 from tests.faults.scene import Scene
 from tests.faults.sizes import Sizes
-from tests.waiting import wait_until
 
 SLOWER: Final = 1.5
 RECOVERY_S: Final = 5.0

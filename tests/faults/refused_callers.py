@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from serving.tenants import make_key
-from serving.tokens import rotate
-from tests.crashes import PROCESSES
+from serving.door.tenants import make_key
+from serving.torchserve.tokens import rotate
+from tests.fakes.crashes import PROCESSES
 from tests.faults.flood import Refusal, flood
 from tests.faults.load import Load, steady
 from tests.faults.percentile import latency_ms

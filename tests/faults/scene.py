@@ -10,25 +10,25 @@ from typing import Final
 import psutil
 from redis import Redis
 
-from adapters.announcements import CHANNEL
-from adapters.backbone import load_backbone
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.redis_server import RedisServer
-from adapters.spec import BackboneSpec
-from adapters.store import DirectoryStore
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.announcements import CHANNEL
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import load_backbone
 from clients import readiness
 from clients.client import AsyncClient, Client
 from clients.errors import ClientError
-from serving.configure import Launch, free_ports
-from serving.launch import start, stop
-from serving.running import Running
-from serving.tenants import Tenant, TenantList, make_key
+from serving.door.tenants import Tenant, TenantList, make_key
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
+from serving.torchserve.running import Running
 from tests.e2e.service import Service
+from tests.fakes.proxy import Proxy
+from tests.fakes.waiting import wait_until
 from tests.faults.truth import Truth
 from tests.faults.versions import IMAGES, TASKS, artifact_of
-from tests.proxy import Proxy
-from tests.waiting import wait_until
 
 TIMEOUT_S: Final = 90.0
 """Of a caller: longer than a worker takes to come back."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.crashes import End
+from tests.fakes.crashes import End
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from clients.loadgen import Ask
-from tests import hostile
+from clients.load.closed import Ask
+from tests.fakes import hostile
 from tests.faults.raw import ROUTE, post
 from tests.faults.versions import IMAGES, TASKS
 

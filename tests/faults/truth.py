@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters.backbone import Backbone
-from adapters.cached_store import CachedStore
-from adapters.store import DirectoryStore
-from clients.loadgen import Ask
-from serving.bank import AdapterBank, AdapterKey
-from serving.engine import Query
-from serving.lookup import Asked, Lookup
+from adapters.cache.cached_store import CachedStore
+from adapters.store.directory import DirectoryStore
+from adapters.vit.backbone import Backbone
+from clients.load.closed import Ask
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.engine import Query
+from serving.inference.lookup import Asked, Lookup
 from serving.protocol import MAX_TOP_K, Answer
 from tests.e2e.service import expecting_engine
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from adapters.adapter import Adapter
-from adapters.codec import encode
-from adapters.spec import BackboneSpec
-from tests.artifacts import make_adapter
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.codec import encode
+from adapters.vit.adapter import Adapter
 from tests.e2e.service import softer
-from tests.hostile import jpeg, photo
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.hostile import jpeg, photo
 
 TASKS: Final = tuple(f"task-{number:02}" for number in range(20))
 IMAGES: Final = tuple(jpeg(photo(seed=seed)) for seed in range(6))

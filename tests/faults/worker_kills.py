@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from clients.loadgen import Outcome
+from clients.load.closed import Outcome
+from tests.fakes.waiting import wait_until
 from tests.faults.load import Load, callers, steady
 from tests.faults.row import Row
 from tests.faults.scene import Scene
 from tests.faults.sizes import Sizes
-from tests.waiting import wait_until
 
 _CALLERS: Final = 8
 """They keep the worker busy, so that it always dies with rows in its hands."""

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.cache import AdapterCache
-from adapters.redis_server import RedisServer, find_servers
-from tests.proxy import Proxy
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.server import RedisServer, find_servers
+from tests.fakes.proxy import Proxy
 
 PATIENT_S = 5.0
 """A timeout that a busy test machine keeps; production's is 100 times shorter."""

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.announcements import CHANNEL
-from adapters.cache import EPOCH, POINTER_TTL_S, AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.codec import version_of
-from adapters.record import Canary
-from adapters.redis_server import RedisServer
-from adapters.store import DirectoryStore, Pointer
-from tests.artifacts import make_artifact
-from tests.waiting import wait_until
+from adapters.artifact.codec import version_of
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import EPOCH, POINTER_TTL_S, AdapterCache
+from adapters.redis.announcements import CHANNEL
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.record import Canary
+from tests.fakes.artifacts import make_artifact
+from tests.fakes.waiting import wait_until
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
 KEY = "spt:pointer:pets"
@@ -381,7 +381,7 @@ def test_a_full_redis_keeps_no_artifact_and_never_an_old_pointer(
     assert cache.epoch() == (before or 0) + 3
     assert cache.is_up
     assert cache.get_artifact(last.version) is None
-    messages = [r.getMessage() for r in caplog.records if r.name == "adapters.redis_link"]
+    messages = [r.getMessage() for r in caplog.records if r.name == "adapters.redis.link"]
     assert len(messages) == 1
     assert "keep an artifact (OOM" in messages[0]
     limit_memory(0)

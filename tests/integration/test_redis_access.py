@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.redis_server import RedisServer
-from adapters.store import DirectoryStore
-from tests.artifacts import make_artifact
-from tests.foreign_server import ForeignServer
-from tests.proxy import Proxy
-from tests.waiting import wait_until
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore
+from tests.fakes.artifacts import make_artifact
+from tests.fakes.foreign_server import ForeignServer
+from tests.fakes.proxy import Proxy
+from tests.fakes.waiting import wait_until
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
 SECRET = "hunter2/#@:%"
@@ -92,7 +92,7 @@ def test_a_password_that_is_put_right_in_redis_is_noticed(
         ):
             wait_until("it hears", lambda: process.hears_publishes)
         process.close()
-    lines = [r.getMessage() for r in caplog.records if r.name == "adapters.breaker"]
+    lines = [r.getMessage() for r in caplog.records if r.name == "adapters.redis.breaker"]
     assert lines[0].startswith("Redis refuses the user or password of REDIS_URL (")
     assert "Redis is up again" in lines
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.cache import AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.redis_server import RedisServer
-from adapters.store import DirectoryStore, Pointer
-from tests.artifacts import make_artifact
-from tests.foreign_server import ForeignServer
-from tests.proxy import Proxy
-from tests.waiting import wait_until
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore, Pointer
+from tests.fakes.artifacts import make_artifact
+from tests.fakes.foreign_server import ForeignServer
+from tests.fakes.proxy import Proxy
+from tests.fakes.waiting import wait_until
 
 TASKS = tuple(f"task-{i}" for i in range(5))
 TIMEOUT_S = 0.05

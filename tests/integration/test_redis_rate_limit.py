@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from adapters.rate_limit import Grant, SharedLimit
-from adapters.redis_server import RedisServer, find_servers
-from tests.waiting import wait_until
+from adapters.redis.server import RedisServer, find_servers
+from adapters.redis.shared_limit import Grant, SharedLimit
+from tests.fakes.waiting import wait_until
 
 PATIENT_S = 5.0
 """A timeout that a busy test machine keeps; production's is 100 times shorter."""

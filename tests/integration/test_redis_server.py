@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError
 
 from adapters.errors import StoreUnavailable
-from adapters.redis_server import RedisServer, find_server, find_servers
+from adapters.redis.server import RedisServer, find_server, find_servers
 
 
 def test_this_machine_has_a_server() -> None:

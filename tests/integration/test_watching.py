@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from adapters import cached_store
-from adapters.announcements import CHANNEL
-from adapters.cache import EPOCH, AdapterCache
-from adapters.cached_store import CachedStore
-from adapters.codec import version_of
+from adapters.artifact.codec import version_of
+from adapters.cache import cached_store
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.redis_cache import EPOCH, AdapterCache
+from adapters.cache.watcher import CHECK_EVERY_S
 from adapters.errors import TaskNotFound
-from adapters.redis_server import RedisServer
-from adapters.store import DirectoryStore, Pointer
-from adapters.watcher import CHECK_EVERY_S
-from tests.artifacts import make_artifact
-from tests.waiting import wait_until
+from adapters.redis.announcements import CHANNEL
+from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore, Pointer
+from tests.fakes.artifacts import make_artifact
+from tests.fakes.waiting import wait_until
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
 AT_ONCE_S = 0.5

@@ -7,28 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adapters.task import check_task_id
+from adapters.artifact.task import check_task_id
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.builtin.materialise import materialise
-from trainer.data.cars_archive import is_cars, read_cars
-from trainer.data.class_checks import check_no_single
-from trainer.data.cub_archive import is_cub, read_cub
-from trainer.data.dogs_archive import is_dogs, read_dogs
-from trainer.data.fgvc_layout import is_fgvc, read_fgvc
-from trainer.data.flowers_archive import is_flowers, read_flowers
-from trainer.data.folder_layout import (
+from trainer.data.checks import check_no_single
+from trainer.data.public.tasks import PUBLIC_TASKS
+from trainer.data.readers.birds import is_cub, is_nabirds, read_cub, read_nabirds
+from trainer.data.readers.cars import is_cars, read_cars
+from trainer.data.readers.dogs import is_dogs, read_dogs
+from trainer.data.readers.fgvc import is_fgvc, read_fgvc
+from trainer.data.readers.flowers import is_flowers, read_flowers
+from trainer.data.readers.folders import (
     is_class_folders,
     is_split_folders,
     read_class_folders,
     read_split_folders,
 )
-from trainer.data.imagenet_archive import is_imagenet, read_imagenet
-from trainer.data.inaturalist_archive import is_inaturalist, read_inaturalist
-from trainer.data.nabirds_archive import is_nabirds, read_nabirds
-from trainer.data.public_tasks import PUBLIC_TASKS
+from trainer.data.readers.imagenet import is_imagenet, read_imagenet
+from trainer.data.readers.inaturalist import is_inaturalist, read_inaturalist
+from trainer.data.readers.vtab import is_vtab, read_vtab
 from trainer.data.subset import check_proportion, subset
 from trainer.data.task_data import TaskData, check
-from trainer.data.vtab_layout import is_vtab, read_vtab
 from trainer.errors import DataError
 
 DATA_ROOT = Path("data")

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from adapters.errors import BadImage
-from adapters.preprocess import FORMATS, decode_image
+from adapters.vit.pixels import FORMATS, decode_image
 
 Look = Callable[[Path], str | None]
 """Says why a file cannot be read; None when it can."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.task import Task
-from trainer.data.class_checks import check_no_gap, check_trained
+from adapters.artifact.task import Task
+from trainer.data.checks import check_no_gap, check_trained
 from trainer.data.readable import decoding_fault, header_fault, unreadable
 from trainer.errors import DataError
 

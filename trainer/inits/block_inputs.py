@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.backbone import Backbone
-from adapters.block import run_block
-from adapters.prompting import embed
+from adapters.vit.backbone import Backbone
+from adapters.vit.block import run_block
+from adapters.vit.prompting import embed
 
 
 @runtime_checkable

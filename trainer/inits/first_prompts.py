@@ -13,9 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Subset
 
-from adapters.backbone import Backbone
+from adapters.vit.backbone import Backbone
 from trainer.errors import RecipeError
-from trainer.images import ImageSet, Item, batches
 from trainer.inits.block_inputs import Collector, feed
 from trainer.inits.cluster import KEPT_BYTES, ClusterMeans
 from trainer.inits.pool import BatchPool, ImagePool, Pool
@@ -23,6 +22,7 @@ from trainer.inits.sample import RandomSample
 from trainer.inits.uniform import at_uniform_scale, uniform_prompts
 from trainer.methods.table import METHODS
 from trainer.recipe import PromptRecipe, Recipe
+from trainer.training.images import ImageSet, Item, batches
 
 _IMAGES = 64
 """Images whose tokens are sampled or pooled, unless the recipe says otherwise."""

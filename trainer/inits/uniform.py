@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.spec import BackboneSpec
+from adapters.artifact.backbone_spec import BackboneSpec
 
 
 def uniform_prompts(

@@ -8,8 +8,8 @@ Axis letters: B batch, T tokens, D width, r bottleneck.
 from timm.models.vision_transformer import Block
 from torch import nn
 
-from adapters.backbone import Backbone
-from adapters.block import Tokens
+from adapters.vit.backbone import Backbone
+from adapters.vit.block import Tokens
 from trainer.methods.inside_blocks import InsideBlocksClassifier, attention_branch, mlp_branch
 
 REDUCTION = 64

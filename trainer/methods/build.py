@@ -1,11 +1,11 @@
-"""From a recipe's method to the model that is trained."""
+"""From a method's name to the model that is trained."""
 
 from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from adapters.backbone import Backbone
+from adapters.vit.backbone import Backbone
 from trainer.methods.bottleneck import BottleneckClassifier
 from trainer.methods.classifier import Classifier
 from trainer.methods.e2vpt import KeyValuePromptedClassifier
@@ -16,7 +16,6 @@ from trainer.methods.moments import MomentClassifier
 from trainer.methods.prompted import PromptedClassifier, PromptOwner
 from trainer.methods.retuned import BiasClassifier, FullClassifier
 from trainer.methods.ssf import ScaledClassifier
-from trainer.recipe import Recipe
 
 _WITH_PROMPTS: dict[str, type[PromptOwner]] = {
     "spt-deep": PromptedClassifier,
@@ -39,22 +38,27 @@ _WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
 
 
 def build(
-    recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "L P D"] | None
+    method: str,
+    backbone: Backbone,
+    num_classes: int,
+    prompts: Float[Tensor, "L P D"] | None,
+    *,
+    frozen: bool = False,
 ) -> Classifier:
-    """Make the model of the recipe's method, where the backbone is and in its floating type.
+    """Make the model of a method, where the backbone is and in its floating type.
 
     Args:
-        recipe: its method decides the class.
+        method: a name of `METHODS`; it decides the class.
         backbone: frozen.
         num_classes: C.
         prompts: the first prompts, for a method that has any.
+        frozen: whether the prompts stay as they are, and the head alone is trained.
 
     Raises:
         RecipeError: the method does not work on this backbone.
     """
     if prompts is None:
-        model = _WITHOUT_PROMPTS[recipe.method](backbone, num_classes)
+        model = _WITHOUT_PROMPTS[method](backbone, num_classes)
     else:
-        frozen = recipe.prompt.frozen
-        model = _WITH_PROMPTS[recipe.method](backbone, num_classes, prompts, frozen=frozen)
+        model = _WITH_PROMPTS[method](backbone, num_classes, prompts, frozen=frozen)
     return model.to(backbone.device, backbone.dtype)

@@ -8,8 +8,8 @@ from collections import Counter
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
-from adapters.prompting import features
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import features
 
 HEAD_STD = 0.02
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
-from adapters.block import run_block
-from adapters.prompting import embed, pool, prefix_of, rows_read
+from adapters.vit.backbone import Backbone
+from adapters.vit.block import run_block
+from adapters.vit.prompting import embed, pool, prefix_of, rows_read
 from trainer.methods.prompted import PromptOwner
 
 NUM_KEYS_VALUES = 5

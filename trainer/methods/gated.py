@@ -10,9 +10,9 @@ from jaxtyping import Float
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
-from adapters.block import Tokens
-from adapters.prompting import embed, pool, rows_read
+from adapters.vit.backbone import Backbone
+from adapters.vit.block import Tokens
+from adapters.vit.prompting import embed, pool, rows_read
 from trainer.methods.prompted import PromptOwner
 
 _FIRST_GATE = -5.0

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from timm.models.vision_transformer import Block
 from torch import Tensor
 
-from adapters.block import Tokens
-from adapters.prompting import embed, pool, rows_read
+from adapters.vit.block import Tokens
+from adapters.vit.prompting import embed, pool, rows_read
 from trainer.methods.classifier import Classifier
 
 

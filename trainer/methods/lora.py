@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
+from adapters.vit.backbone import Backbone
 from trainer.methods.retuned import RetunedClassifier
 
 RANK = 8

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
-from adapters.prompting import embed, pool, rows_read
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import embed, pool, rows_read
 from trainer.methods.classifier import HEAD_STD, Classifier
 
 HIDDEN, NUM_HEADS = 512, 4

@@ -6,8 +6,8 @@ Axis letters: B batch, L layers, P prompts, D width.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
-from adapters.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 from trainer.methods.classifier import Classifier
 
 

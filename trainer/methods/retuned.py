@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from adapters.backbone import Backbone
-from adapters.prompting import features
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import features
 from trainer.methods.classifier import Classifier
 
 

@@ -7,7 +7,7 @@ Axis letters: D width.
 import torch
 from torch import Tensor, nn
 
-from adapters.backbone import Backbone
+from adapters.vit.backbone import Backbone
 from trainer.errors import RecipeError
 from trainer.methods.retuned import RetunedClassifier, flat
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from adapters.codec import version_of
+from adapters.artifact.codec import version_of
 from trainer.errors import DataError
 from trainer.report import curves, wording
 from trainer.report.curves import Curve, Series, draw_curve

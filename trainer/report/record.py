@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
-from adapters.task import TaskId
+from adapters.artifact.task import TaskId
 from trainer.errors import DataError
 
 Shape = TypeVar("Shape", bound=BaseModel)

@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters import durable
+from adapters.store import durable
 from trainer.errors import RecipeError
-from trainer.loop import Watch
-from trainer.materials import Materials, prepare
+from trainer.experiment.materials import Materials, prepare
+from trainer.experiment.run import finish, fit
+from trainer.experiment.sweep import best_of, sweep, trial_folder, with_settings
 from trainer.recipe import Recipe
-from trainer.reproduce.arm import Arm, Cell
-from trainer.run import finish, fit
-from trainer.sweep import best_of, sweep, trial_folder, with_settings
+from trainer.reproduce.variant import Cell, Variant
+from trainer.training.loop import Watch
 
 CELL = "cell.json"
 METRICS = "metrics.json"
@@ -32,7 +32,7 @@ class Bench:
     """Where and on what a study is measured.
 
     Attributes:
-        common: recipe fields of all arms: backbone, weights, epochs.
+        common: recipe fields of all variants: backbone, weights, epochs.
         folder: every run has its folder in it.
         data: folder of the tasks' folders; None for built-in tasks.
         seeds: 0 to this number are trained.
@@ -63,23 +63,23 @@ class Bench:
         return self._materials[shared]
 
 
-def measure(bench: Bench, tasks: Sequence[str], arms: Sequence[Arm]) -> Iterator[Cell]:
-    """Yield the cell of every task and arm, from its folder where it has been measured.
+def measure(bench: Bench, tasks: Sequence[str], variants: Sequence[Variant]) -> Iterator[Cell]:
+    """Yield the cell of every task and variant, from its folder where it has been measured.
 
     Raises:
         TrainerError: as the trainer's `run`.
     """
     for task in tasks:
         chosen: dict[str, dict[str, float]] = {}
-        for arm in arms:
-            cell = _read(bench, task, arm) or _measure(bench, task, arm, chosen)
-            chosen[arm.name] = cell.chosen
+        for variant in variants:
+            cell = _read(bench, task, variant) or _measure(bench, task, variant, chosen)
+            chosen[variant.name] = cell.chosen
             yield cell
 
 
-def first_run(bench: Bench, task: str, arm: Arm) -> Path:
-    """Return the run folder of seed 0 of an arm that has been measured."""
-    folder = _folder(bench, task, arm.name)
+def first_run(bench: Bench, task: str, variant: Variant) -> Path:
+    """Return the run folder of seed 0 of a variant that has been measured."""
+    folder = _folder(bench, task, variant.name)
     cell = json.loads((folder / CELL).read_bytes())["cell"]
     return _first_run(folder, cell["trials"], cell["chosen"])
 
@@ -89,27 +89,29 @@ def _first_run(folder: Path, trials: Sequence[object], chosen: dict[str, float])
     return trial_folder(folder / "sweep", chosen) if trials else folder / "seed-0"
 
 
-def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, float]]) -> Cell:
-    folder = _folder(bench, task, arm.name)
+def _measure(
+    bench: Bench, task: str, variant: Variant, chosen: dict[str, dict[str, float]]
+) -> Cell:
+    folder = _folder(bench, task, variant.name)
     folder.mkdir(parents=True, exist_ok=True)
-    first = arm.recipe(bench.common, task, 0)
+    first = variant.recipe(bench.common, task, 0)
     materials = bench.materials(first)
     trials: list[dict[str, Any]] = []
-    if arm.like is None:
-        watch = bench.announce(f"{task} {arm.name} choosing", first.optim.epochs)
-        found = sweep(first, materials, arm.grid, folder / "sweep", watch)
+    if variant.like is None:
+        watch = bench.announce(f"{task} {variant.name} choosing", first.optim.epochs)
+        found = sweep(first, materials, variant.grid, folder / "sweep", watch)
         best = best_of(found).settings
         trials = [asdict(trial) for trial in found]
     else:
-        best = chosen.get(arm.like) or _chosen_before(bench, task, arm)
+        best = chosen.get(variant.like) or _chosen_before(bench, task, variant)
     runs = []
     for seed in range(bench.seeds):
         place = folder / f"seed-{seed}" if seed else _first_run(folder, trials, best)
         recipe = with_settings(first.model_copy(update={"seed": seed}), best)
-        runs.append(_run(bench, arm.name, recipe, place))
+        runs.append(_run(bench, variant.name, recipe, place))
     cell = Cell(
         task,
-        arm.name,
+        variant.name,
         chosen=best,
         trials=trials,
         val_accuracies=[run["val_accuracy"] for run in runs],
@@ -121,14 +123,14 @@ def _measure(bench: Bench, task: str, arm: Arm, chosen: dict[str, dict[str, floa
         device=runs[0]["device"],
         versions={name: version(name) for name in ("torch", "timm")},
     )
-    content = {"asked": _asked(bench, task, arm), "cell": asdict(cell)}
+    content = {"asked": _asked(bench, task, variant), "cell": asdict(cell)}
     durable.write(folder / CELL, json.dumps(content, indent=1).encode())
     return cell
 
 
-def _run(bench: Bench, arm: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
+def _run(bench: Bench, variant: str, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Train one seed and return its metrics; a run that is finished is only read."""
-    title = f"{recipe.task} {arm} seed {recipe.seed}"
+    title = f"{recipe.task} {variant} seed {recipe.seed}"
     watch = bench.announce(title, recipe.optim.epochs)
     materials = bench.materials(recipe)
     trained = fit(recipe, materials, folder, watch)
@@ -138,30 +140,35 @@ def _run(bench: Bench, arm: str, recipe: Recipe, folder: Path) -> dict[str, Any]
     return metrics | {"observed": trained[1].observed}
 
 
-def _chosen_before(bench: Bench, task: str, arm: Arm) -> dict[str, float]:
-    """Return what was chosen for the arm that this one follows, in an earlier call."""
-    content = durable.bytes_or_none(_folder(bench, task, str(arm.like)) / CELL)
+def _chosen_before(bench: Bench, task: str, variant: Variant) -> dict[str, float]:
+    """Return what was chosen for the variant that this one follows, in an earlier call."""
+    content = durable.bytes_or_none(_folder(bench, task, str(variant.like)) / CELL)
     if content is None:
         raise RecipeError(
-            f"{arm.name} takes the settings of {arm.like}, which has not been measured on {task}; "
-            f"measure it first, or add it: --arms {arm.like} {arm.name}"
+            f"{variant.name} takes the settings of {variant.like}, which has not been measured on "
+            f"{task}; measure it first, or add it: --variants {variant.like} {variant.name}"
         )
     chosen: dict[str, float] = json.loads(content)["cell"]["chosen"]
     return chosen
 
 
-def _asked(bench: Bench, task: str, arm: Arm) -> dict[str, Any]:
-    recipe = arm.recipe(bench.common, task, 0).model_dump(mode="json")
-    return {"recipe": recipe, "grid": asdict(arm.grid), "like": arm.like, "seeds": bench.seeds}
+def _asked(bench: Bench, task: str, variant: Variant) -> dict[str, Any]:
+    recipe = variant.recipe(bench.common, task, 0).model_dump(mode="json")
+    return {
+        "recipe": recipe,
+        "grid": asdict(variant.grid),
+        "like": variant.like,
+        "seeds": bench.seeds,
+    }
 
 
-def _read(bench: Bench, task: str, arm: Arm) -> Cell | None:
+def _read(bench: Bench, task: str, variant: Variant) -> Cell | None:
     """Return the cell that was measured under the same settings."""
-    content = durable.bytes_or_none(_folder(bench, task, arm.name) / CELL)
+    content = durable.bytes_or_none(_folder(bench, task, variant.name) / CELL)
     if content is None:
         return None
     document = json.loads(content)
-    now = json.loads(json.dumps(_asked(bench, task, arm)))
+    now = json.loads(json.dumps(_asked(bench, task, variant)))
     return Cell(**document["cell"]) if _as_today(document["asked"]) == now else None
 
 
@@ -174,5 +181,5 @@ def _as_today(asked: dict[str, Any]) -> dict[str, Any]:
     return asked | {"recipe": recipe}
 
 
-def _folder(bench: Bench, task: str, arm: str) -> Path:
-    return bench.folder / task / arm
+def _folder(bench: Bench, task: str, variant: str) -> Path:
+    return bench.folder / task / variant

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from trainer.reproduce.arm import Cell
+from trainer.reproduce.variant import Cell
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from trainer.data.public_tasks import PUBLIC_TASKS
+from trainer.data.public.tasks import PUBLIC_TASKS
 
 _AUGMENTED: Final = {"resize": "shorter", "resize_size": 256, "augment": "crop-flip"}
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from adapters import durable
+from adapters.store import durable
 from trainer.reproduce.results import Key, Results, read_results
 from trainer.reproduce.study import Study
 
@@ -19,14 +19,14 @@ def write_record(study: Study, out: Path, command: str, *, is_new: bool) -> Iter
     `read_results` reads it again.
 
     Args:
-        study: whose arms are recorded.
+        study: whose variants are recorded.
         out: the study's folder.
         command: what measures it.
         is_new: it was measured now; else a record that is there keeps its own command.
     """
     results = read_results(out)
-    for backbone in results.backbones(study.arm_names):
-        keys = [k for k in results.cells if k[0] == backbone and k[2] in study.arm_names]
+    for backbone in results.backbones(study.variant_names):
+        keys = [k for k in results.cells if k[0] == backbone and k[2] in study.variant_names]
         told = command if is_new else results.commands.get(backbone, command)
         path = out / f"{backbone}.json"
         durable.write(path, json.dumps(_record(results, keys, told), indent=1).encode())

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.reproduce.arm import Cell
 from trainer.reproduce.measure import CELL
+from trainer.reproduce.variant import Cell
 
 Key = tuple[str, str, str]
-"""Backbone, task, arm."""
+"""Backbone, task, variant."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Results:
     """The cells of a study's folder.
 
     Attributes:
-        folder: holds `<backbone>/<task>/<arm>/`, and records of what was measured elsewhere.
+        folder: holds `<backbone>/<task>/<variant>/`, and records of what was measured elsewhere.
         cells: what was measured.
         recipes: the recipe of each before anything was chosen.
         commands: what measured each backbone that has a record.
@@ -29,17 +29,17 @@ class Results:
     recipes: dict[Key, dict[str, Any]] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
 
-    def cell(self, backbone: str, task: str, arm: str) -> Cell | None:
-        """Return what an arm reached, or None."""
-        return self.cells.get((backbone, task, arm))
+    def cell(self, backbone: str, task: str, variant: str) -> Cell | None:
+        """Return what a variant reached, or None."""
+        return self.cells.get((backbone, task, variant))
 
-    def tasks(self, backbone: str, arms: Sequence[str]) -> list[str]:
-        """Return the tasks on which any of the arms was measured, in order of their names."""
-        return sorted({t for b, t, a in self.cells if b == backbone and a in arms})
+    def tasks(self, backbone: str, variants: Sequence[str]) -> list[str]:
+        """Return the tasks on which any variant was measured, in order of their names."""
+        return sorted({t for b, t, a in self.cells if b == backbone and a in variants})
 
-    def backbones(self, arms: Sequence[str]) -> list[str]:
-        """Return the backbones on which any of the arms was measured, in order of their names."""
-        return sorted({b for b, _, a in self.cells if a in arms})
+    def backbones(self, variants: Sequence[str]) -> list[str]:
+        """Return the backbones on which any variant was measured, in order of their names."""
+        return sorted({b for b, _, a in self.cells if a in variants})
 
 
 def read_results(folder: Path) -> Results:
@@ -49,9 +49,9 @@ def read_results(folder: Path) -> Results:
         _add_record(results, json.loads(path.read_bytes()))
     for path in sorted(folder.glob(f"*/*/*/{CELL}")):
         document = json.loads(path.read_bytes())
-        backbone, task, arm = path.relative_to(folder).parts[:3]
-        results.cells[backbone, task, arm] = Cell(**document["cell"])
-        results.recipes[backbone, task, arm] = document["asked"]["recipe"]
+        backbone, task, variant = path.relative_to(folder).parts[:3]
+        results.cells[backbone, task, variant] = Cell(**document["cell"])
+        results.recipes[backbone, task, variant] = document["asked"]["recipe"]
     return results
 
 
@@ -60,5 +60,5 @@ def _add_record(results: Results, record: dict[str, Any]) -> None:
     results.commands[record["backbone"]] = record["command"]
     for entry in record["cells"]:
         cell = Cell(**entry["cell"])
-        key = record["backbone"], cell.task, cell.arm
+        key = record["backbone"], cell.task, cell.variant
         results.cells[key], results.recipes[key] = cell, entry["recipe"]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.spec import EMBEDDED
-from trainer.data.public_tasks import PUBLIC_TASKS
-from trainer.reproduce.arm import Arm
+from adapters.artifact.backbone_spec import EMBEDDED
+from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.reproduce.document import Section
 from trainer.reproduce.measure import Bench
 from trainer.reproduce.published import Published
 from trainer.reproduce.results import Results
+from trainer.reproduce.variant import Variant
 
 MAE: Final = "vit_base_patch16_224.mae"
 MOCO: Final = "vit_base_patch16_224.mocov3"
@@ -58,13 +58,13 @@ class Study:
         title: what is studied, in words.
         tasks: on which.
         backbones: on which.
-        arms: who is compared; one that takes another's settings comes after it.
+        variants: who is compared; one that takes another's settings comes after it.
         layout: from what was measured to what is shown; figures go into the folder given.
         paper: the paper's numbers.
         source: the paper's name of it; empty for a comparison of our own.
         claims: what the paper says in words, and what a reader must know to compare.
         epochs: of every run, unless asked otherwise.
-        common: further recipe fields of all arms.
+        common: further recipe fields of all variants.
         extra: measures what is no training run.
         runs: the study whose default folder this one shares, because runs are the same.
     """
@@ -73,7 +73,7 @@ class Study:
     title: str
     tasks: tuple[str, ...]
     backbones: tuple[str, ...]
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
     layout: Callable[["Study", Results, Path], list[Section]]
     paper: Published = field(default_factory=Published)
     source: str = ""
@@ -84,6 +84,6 @@ class Study:
     runs: str | None = None
 
     @property
-    def arm_names(self) -> tuple[str, ...]:
-        """The arms by name."""
-        return tuple(arm.name for arm in self.arms)
+    def variant_names(self) -> tuple[str, ...]:
+        """The variants by name."""
+        return tuple(variant.name for variant in self.variants)

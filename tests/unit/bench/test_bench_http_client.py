@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from clients.errors import ServiceUnreachable, TaskNotFound
-from clients.loadgen import Ask, Outcome, run_load
+from clients.load.closed import Ask, Outcome, run_load
 from serving.protocol import Answer, ErrorBody, ErrorCode, Failure
 from tests.bench.lean_client import LeanClient
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_service import FakeService
 
 from clients.client import AsyncClient, Client
+from tests.unit.clients.fake_service import FakeService
 
 NOTHING: dict[str, Any] = {}
 """What a client is told beside its transport, where a test does not care."""

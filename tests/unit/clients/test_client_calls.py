@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_service import VERSION, FakeService, failure, over_http
 
 import clients
 from clients.client import AsyncClient, Client
@@ -19,6 +18,7 @@ from clients.errors import (
 )
 from clients.wire import BatchInfo
 from serving.protocol import ErrorCode, Failure
+from tests.unit.clients.fake_service import VERSION, FakeService, failure, over_http
 
 
 def test_predict_sends_the_bytes_untouched_on_the_route_that_keeps_the_query(service, call):
@@ -179,7 +179,7 @@ def test_the_same_call_over_a_real_socket():
 def test_clients_load_nothing_heavy():
     heavy = {"torch", "redis", "adapters", "trainer", "numpy"}
     code = (
-        "import sys, clients.client, clients.loadgen, clients.readiness, clients.predict;"
+        "import sys, clients.client, clients.load.closed, clients.readiness, clients.cli.predict;"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )
     root = Path(clients.__file__).parents[1]

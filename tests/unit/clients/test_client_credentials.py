@@ -5,12 +5,12 @@ import json
 
 import httpx
 import pytest
-from fake_service import FakeService, failure
 
 from clients.client import AsyncClient, Client
 from clients.credentials import Credentials, read_token
 from clients.errors import BadKey, BadRequest, RateLimited
 from serving.protocol import Answer, ErrorCode
+from tests.unit.clients.fake_service import FakeService, failure
 
 REFUSED = {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed."}
 

@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-from fake_service import failure
 
 from clients import errors
 from clients.errors import (
@@ -25,6 +24,7 @@ from clients.errors import (
     is_bad_token,
 )
 from serving.protocol import HTTP_STATUS, ErrorCode, MultiAnswer
+from tests.unit.clients.fake_service import failure
 
 
 def test_every_code_has_a_status_and_a_class():

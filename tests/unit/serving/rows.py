@@ -2,11 +2,11 @@
 
 import torch
 
-from serving.gather import gather_prompts
-from serving.resident import make_resident
-from tests.artifacts import make_adapter
-from tests.reference import reference_feature
-from tests.tiny import read_out, tiny_backbone
+from serving.inference.prompts import gather_prompts
+from serving.inference.resident import make_resident
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.reference import reference_feature
+from tests.fakes.tiny import read_out, tiny_backbone
 
 LENGTHS = (4, 0, 7, 1, 4)
 

@@ -8,21 +8,21 @@ import pytest
 
 import adapters.errors
 import serving.errors
-from adapters.cached_store import CachedStore
-from adapters.codec import encode
+from adapters.artifact.codec import encode
+from adapters.cache.cached_store import CachedStore
 from adapters.errors import (
-    AdapterError,
     ArtifactCorrupt,
     BackboneUnsupported,
     KeyFileInvalid,
     PublishConflict,
     SignatureInvalid,
+    SptError,
     StoreUnavailable,
     TaskNotFound,
     VersionNotFound,
     WeightsError,
 )
-from adapters.store import DirectoryStore
+from adapters.store.directory import DirectoryStore
 from serving.errors import (
     CODES,
     AdapterLoading,
@@ -39,7 +39,7 @@ from serving.errors import (
     to_wire,
 )
 from serving.protocol import HTTP_STATUS, ErrorCode
-from tests.artifacts import make_adapter, make_spec
+from tests.fakes.artifacts import make_adapter, make_spec
 
 NEVER_MET_BY_A_REQUEST = {
     BackboneUnsupported,  # the service does not start
@@ -60,7 +60,7 @@ def subclasses(root: type[Exception]) -> Iterator[type[Exception]]:
 
 def ours() -> set[type[Exception]]:
     modules = {adapters.errors.__name__, serving.errors.__name__}
-    return {one for one in subclasses(AdapterError) if one.__module__ in modules}
+    return {one for one in subclasses(SptError) if one.__module__ in modules}
 
 
 def test_every_error_that_a_request_can_meet_has_a_code() -> None:
@@ -68,7 +68,7 @@ def test_every_error_that_a_request_can_meet_has_a_code() -> None:
 
 
 def test_the_modules_below_the_handler_add_no_error_outside_the_two_trees() -> None:
-    modules = {one.__module__ for one in subclasses(AdapterError)}
+    modules = {one.__module__ for one in subclasses(SptError)}
     layers = {name for name in modules if name.partition(".")[0] in {"adapters", "serving"}}
     assert layers == {adapters.errors.__name__, serving.errors.__name__}
 
@@ -163,10 +163,10 @@ def test_a_refused_key_says_how_to_get_in_and_other_failures_add_no_header() -> 
     assert headers_of(to_wire(Forbidden("not yours"), "pets")) == {}
 
 
-def error_of(source: CachedStore, task: str, version: str | None) -> AdapterError:
+def error_of(source: CachedStore, task: str, version: str | None) -> SptError:
     try:
         source.current(task) if version is None else source.read(task, version)
-    except AdapterError as error:
+    except SptError as error:
         return error
     raise AssertionError("it was found")
 
@@ -187,7 +187,7 @@ def test_what_the_store_cannot_find_is_told_without_its_folder(
 
 def test_a_wrong_backbone_is_told_with_both_names() -> None:
     adapter = make_adapter(backbone=make_spec(name="vit-trained-on"))
-    with pytest.raises(AdapterError) as caught:
+    with pytest.raises(SptError) as caught:
         adapter.check_fits(make_spec(name="vit-that-serves", width=99))
     body = to_wire(caught.value, "pets")
     assert body.code == ErrorCode.WRONG_BACKBONE

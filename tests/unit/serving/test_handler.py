@@ -11,12 +11,12 @@ import pytest
 
 import serving.build
 import serving.handler
-from adapters.codec import encode, version_of
-from adapters.errors import AdapterError
-from adapters.store import DirectoryStore
-from serving.engine import Outcome, Query
+from adapters.artifact.codec import encode, version_of
+from adapters.errors import SptError
+from adapters.store.directory import DirectoryStore
 from serving.errors import ConfigError
 from serving.handler import Handler
+from serving.inference.engine import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -29,10 +29,10 @@ from serving.protocol import (
     LabelScore,
     MultiAnswer,
 )
-from tests import hostile
-from tests.artifacts import make_adapter, make_spec
-from tests.fakes import FakeContext
-from tests.tiny import image_bytes, tiny_backbone
+from tests.fakes import hostile
+from tests.fakes.artifacts import make_adapter, make_spec
+from tests.fakes.context import FakeContext
+from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
 ADAPTERS = {
@@ -279,5 +279,5 @@ def test_a_wrong_setting_keeps_the_worker_from_becoming_ready() -> None:
 
 def test_an_unknown_backbone_keeps_the_worker_from_becoming_ready() -> None:
     context = FakeContext(settings={"backbone": "resnet50"})
-    with pytest.raises(AdapterError, match="resnet50"):
+    with pytest.raises(SptError, match="resnet50"):
         Handler().initialize(context)

@@ -11,18 +11,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import serving.build
-from adapters.codec import encode
+from adapters.artifact.codec import encode
+from adapters.artifact.keys import generate_key, load_private_key
+from adapters.artifact.signature import sign
 from adapters.errors import KeyFileInvalid
-from adapters.key_files import generate_key, load_private_key
-from adapters.signature import sign
-from adapters.store import DirectoryStore
+from adapters.store.directory import DirectoryStore
+from serving.door.tenants import make_key
 from serving.errors import ConfigError
 from serving.handler import Handler
 from serving.protocol import BATCH_ROWS_HEADER, ErrorCode, Failure
-from serving.tenants import make_key
-from tests.artifacts import make_adapter
-from tests.fakes import FakeContext
-from tests.tiny import image_bytes, tiny_backbone
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.context import FakeContext
+from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
 KEYS = {name: make_key() for name in ("a", "b", "slow")}

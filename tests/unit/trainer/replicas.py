@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from adapters.task import Task
+from adapters.artifact.task import Task
 from trainer.data.task_data import Sample, TaskData
 
 

@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from adapters.spec import EMBEDDED
+from adapters.artifact.backbone_spec import EMBEDDED
 from trainer import recipe_file as module
 from trainer.errors import RecipeError
 from trainer.methods.table import METHODS

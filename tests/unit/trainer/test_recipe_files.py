@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.checkpoint_family import family_of
-from trainer.data.public_tasks import PUBLIC_TASKS
+from adapters.vit.families import family_of
+from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 from trainer.recipe import Recipe, overlay
 from trainer.recipe_file import load_recipe

@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from trainer.checkpoint import Progress
 from trainer.recipe import Recipe
+from trainer.training.checkpoint import Progress
 
 SIDE = 16
 COLOURS = {"blue": (40, 60, 220), "red": (220, 60, 40)}

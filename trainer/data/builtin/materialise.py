@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.builtin.rendering import Builtin, Sizes
-from trainer.data.vtab_layout import CLASSES, FOLDERS, LISTS
+from trainer.data.readers.vtab import CLASSES, FOLDERS, LISTS
 from trainer.errors import DataError
 
 STAMP = "drawn.txt"

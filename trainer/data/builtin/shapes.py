@@ -4,7 +4,7 @@ from numpy.random import Generator
 from PIL import Image
 
 from trainer.data.builtin.canvas import SIDE, paint_background, pick_bright, stamp
-from trainer.data.builtin.figures import FIGURES, draw_mask
+from trainer.data.builtin.outlines import FIGURES, draw_mask
 from trainer.data.builtin.rendering import Builtin, Sizes, render_balanced
 
 SEED = 8064

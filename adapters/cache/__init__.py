@@ -1,0 +1,1 @@
+"""Pointers and artifacts between this process, Redis and the store."""

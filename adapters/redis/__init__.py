@@ -1,0 +1,1 @@
+"""One Redis: found, started, reached and guarded."""

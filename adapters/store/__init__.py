@@ -1,0 +1,1 @@
+"""The durable truth: immutable versions and one record per task, in a directory."""

@@ -1,0 +1,81 @@
+"""Reads everything that a store holds and says what is wrong with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from adapters.artifact.codec import decode, short
+from adapters.errors import SptError
+from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import AdapterMeta
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one version, or one task's folder, turned out to be.
+
+    Attributes:
+        task: its id.
+        version: all 64 hex digits; None where it is about the folder.
+        meta: of a whole version.
+        num_bytes: of a whole version.
+        damage: what is wrong and what to do; None for a whole version.
+        note: what is odd, though nothing is wrong.
+    """
+
+    task: str
+    version: str | None = None
+    meta: AdapterMeta | None = None
+    num_bytes: int | None = None
+    damage: str | None = None
+    note: str | None = None
+
+
+def audit(store: DirectoryStore) -> Iterator[Finding]:
+    """Yield every version of every task, and whatever is wrong or odd in the tasks' folders.
+
+    Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
+
+    Raises:
+        StoreUnavailable: the store cannot be listed.
+    """
+    published = set(store.tasks())
+    for task in store.files.folders():
+        yield from _audit_task(store, task) if task in published else _unpublished(store, task)
+
+
+def examine(store: DirectoryStore, task: str, version: str) -> Finding:
+    """Read and decode one version."""
+    try:
+        data = store.read(task, version)
+        meta = decode(data).meta
+    except SptError as error:
+        return Finding(task, version, damage=str(error))
+    return Finding(task, version, meta, len(data))
+
+
+def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+    held = store.files.versions(task)
+    yield from (examine(store, task, version) for version in held)
+    for path in store.files.foreign(task):
+        yield Finding(task, damage=f"{path}: the store made no such file; move it elsewhere")
+    try:
+        record = store.record(task)
+    except SptError as error:
+        yield Finding(task, damage=str(error))
+        return
+    for version in sorted(record.named.difference(held)):
+        path = store.files.artifact(task, version)
+        way_out = f"publish the artifact again, or 'python -m adapters rm {task} {short(version)}'"
+        yield Finding(
+            task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
+        )
+
+
+def _unpublished(store: DirectoryStore, task: str) -> Iterator[Finding]:
+    held = store.files.versions(task)
+    if held:
+        yield Finding(
+            task,
+            note=f"{len(held)} versions and no current.json, as the first publish leaves it if it "
+            "dies; publish again, or delete the folder",
+        )

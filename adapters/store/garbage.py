@@ -1,0 +1,101 @@
+"""Deletes what nobody reads any more: old versions, and what dead writers left half-written.
+
+Why a running service never misses what is deleted here:
+
+- It reads what a pointer names, and the current version, the canary and pinned versions stay. A
+  pointer that has moved on is trusted for seconds, by processes and in Redis, and the lists of a
+  network directory for a minute: no longer than `MIN_AGE_S`, the least time since a version has
+  stopped answering. A service that reaches nothing goes on from an older pointer, but it cannot
+  read the store either, and asks it for the pointer first when it is back.
+- Publishing, promotion and rollback make an old version current only under the task's lock, after
+  having read or written it there. The lock is held here from the look at the record to the last
+  deletion.
+- A request that names a version which does not answer gets it if it is held, and else hears that
+  it is not. `DirectoryStore.pin` keeps what such clients rely on.
+
+Times are those of the publishers' clocks, which should agree far better than the age asked for.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from adapters.store import durable
+from adapters.store.directory import DirectoryStore
+from adapters.store.files import StoreFiles
+from adapters.store.record import TaskRecord
+
+MIN_AGE_S = 60.0
+"""No version that stopped answering more recently is deleted, whatever is asked."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """One file that nobody reads.
+
+    Attributes:
+        path: where it is, or was.
+        num_bytes: its size.
+        version: all 64 hex digits; None for a file that was never finished.
+        idle_since: a time since which it has not answered, nor been written.
+    """
+
+    path: Path
+    num_bytes: int
+    version: str | None
+    idle_since: datetime
+
+
+def collect_garbage(
+    store: DirectoryStore, task: str, *, keep: int, older_than_s: float, dry_run: bool = False
+) -> list[Garbage]:
+    """Delete what is garbage in one task's folder, and return it.
+
+    Versions go that neither answer nor are pinned, are not among the last of the history, and
+    stopped answering long ago; those that never answered, because their publisher died, age from
+    when they were written. Without a record no version goes: it may be on its way back.
+
+    Args:
+        store: where.
+        task: its id, or the name of a folder that has no record yet.
+        keep: how many versions of the history stay to roll back to, the current one among them.
+        older_than_s: seconds since a version has stopped answering, `MIN_AGE_S` or more.
+        dry_run: only return it.
+
+    Raises:
+        ValueError: `keep` or `older_than_s` is too small.
+        ArtifactCorrupt: the task's record is damaged; nothing is deleted.
+        TaskNotFound: `task` is not a task id.
+    """
+    if keep < 1 or older_than_s < MIN_AGE_S:
+        raise ValueError(
+            f"expected to keep 1 version or more, and those that stopped answering {MIN_AGE_S:g} s "
+            f"ago or later, found {keep} and {older_than_s:g} s"
+        )
+    files = store.files
+    with files.writing(task):
+        record = files.record_or_none(task)
+        idle = [] if record is None else _idle_versions(files, task, record, keep)
+        latest = store.now() - timedelta(seconds=older_than_s)
+        old = [one for one in idle if one.idle_since <= latest]
+        unfinished = [_garbage(path) for path in files.unfinished(task)]
+        if not dry_run and record is not None and old:
+            files.delete(task, record, {one.version for one in old if one.version})
+        if not dry_run:
+            durable.delete([one.path for one in unfinished])
+    return old + unfinished
+
+
+def _idle_versions(files: StoreFiles, task: str, record: TaskRecord, keep: int) -> list[Garbage]:
+    kept = record.protected.union(record.latest(keep))
+    idle = [version for version in files.versions(task) if version not in kept]
+    return [
+        _garbage(files.artifact(task, version), version, record.stopped_at(version))
+        for version in idle
+    ]
+
+
+def _garbage(path: Path, version: str | None = None, stopped: datetime | None = None) -> Garbage:
+    status = path.stat()
+    written = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Garbage(path, status.st_size, version, max(written, stopped or written))

@@ -1,0 +1,141 @@
+"""What is published under a task: the versions that answer, and how that came about.
+
+Pure values; knows nothing of files, but names them in its messages.
+"""
+
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from adapters.artifact.backbone_spec import Sha256
+from adapters.errors import ArtifactCorrupt
+
+MAX_HISTORY = 100
+"""How many publishes a task remembers, and rollback can walk back through."""
+
+MAX_RETIRED = 100
+"""Of how many versions a task remembers one by one when they stopped answering."""
+
+
+class Canary(BaseModel):
+    """A version that answers a share of its task's requests, beside the current one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256
+    share: float = Field(gt=0, lt=1, description="of the task's requests")
+
+
+class Pointer(BaseModel):
+    """Which versions of a task answer; a higher sequence is the newer pointer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256 = Field(description="the current one")
+    sequence: int = Field(ge=1, description="counts the changes of the task's pointer")
+    canary: Canary | None = None
+
+    def chosen(self, draw: float) -> str:
+        """Return the version that answers a request.
+
+        Args:
+            draw: in [0, 1), the same for the same image; below the canary's share it answers.
+        """
+        canary = self.canary
+        return canary.version if canary is not None and draw < canary.share else self.version
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """Every version that may answer: the current one and the canary."""
+        return frozenset({self.version, self.canary.version if self.canary else self.version})
+
+
+class HistoryEntry(BaseModel):
+    """One version that became current."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256
+    sequence: int = Field(ge=1, description="of the pointer that made it current")
+    published_at: AwareDatetime
+
+
+class Retirement(BaseModel):
+    """When a version stopped answering."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Sha256
+    at: AwareDatetime
+
+
+class TaskRecord(Pointer):
+    """A task's pointer, the publishes that led to it, and what is known for deleting."""
+
+    history: tuple[HistoryEntry, ...] = Field(
+        min_length=1, description="oldest first; the last one is current, rollback drops it"
+    )
+    pinned: tuple[Sha256, ...] = Field((), description="never deleted; sorted")
+    retired: tuple[Retirement, ...] = Field((), description="the last ones that stopped answering")
+    others_retired_by: AwareDatetime | None = Field(
+        None, description="when the last of those left out of `retired` stopped answering"
+    )
+
+    @model_validator(mode="after")
+    def _versions_agree(self) -> "TaskRecord":
+        if self.history[-1].version != self.version:
+            raise ValueError("the last version of the history is not the current one")
+        if self.canary is not None and self.canary.version == self.version:
+            raise ValueError("the canary is the current version")
+        return self
+
+    @property
+    def pointer(self) -> Pointer:
+        """The pointer alone."""
+        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Every version that is never deleted: those that answer and those that are pinned."""
+        return self.answering | set(self.pinned)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every version that the record counts on being held."""
+        return self.protected.union(entry.version for entry in self.history)
+
+    def latest(self, count: int) -> list[str]:
+        """Return the last `count` distinct versions of the history, the current one first."""
+        newest_first = (entry.version for entry in reversed(self.history))
+        return list(dict.fromkeys(newest_first))[:count]
+
+    def stopped_at(self, version: str) -> datetime | None:
+        """Return a time since which a version that does not answer has certainly not done so.
+
+        None where nothing is known: it never answered, or not since the history began.
+        """
+        noted = [entry.at for entry in self.retired if entry.version == version]
+        if noted:
+            return noted[0]
+        followed = [
+            after.published_at for one, after in pairwise(self.history) if one.version == version
+        ]
+        return max([*followed, *filter(None, [self.others_retired_by])], default=None)
+
+
+def parse_record(data: bytes, path: Path) -> TaskRecord:
+    """Return the record that a file holds.
+
+    Raises:
+        ArtifactCorrupt: it holds something else; names the file.
+    """
+    try:
+        return TaskRecord.model_validate_json(data)
+    except ValidationError as error:
+        reason = str(error).replace("\n", " ")[:200]
+        raise ArtifactCorrupt(
+            f"{path}: not a task record ({reason}); restore the file, or delete it and "
+            "publish the task again"
+        ) from error

@@ -1,0 +1,150 @@
+"""What a publish, a rollback or a deletion makes of a task's record, and what it refuses.
+
+Pure functions from one record to the next; every one that moves the pointer counts its sequence
+up and notes which versions have stopped answering.
+"""
+
+import enum
+from collections.abc import Collection
+from datetime import datetime
+from itertools import pairwise
+
+from adapters.artifact.codec import short
+from adapters.errors import PublishConflict, TaskNotFound, VersionNotFound
+from adapters.store.record import (
+    MAX_HISTORY,
+    MAX_RETIRED,
+    Canary,
+    HistoryEntry,
+    Pointer,
+    Retirement,
+    TaskRecord,
+)
+
+
+class Expecting(enum.Enum):
+    """What a publisher that does not care about the current version expects."""
+
+    ANYTHING = "anything"
+
+
+def check_expected(task: str, record: TaskRecord | None, expected: str | Expecting | None) -> None:
+    """Refuse a change by somebody who has not seen the current version.
+
+    Raises:
+        PublishConflict: another version is current than `expected`.
+    """
+    found = None if record is None else record.version
+    if expected is not Expecting.ANYTHING and expected != found:
+        raise PublishConflict(
+            f"{task}: expected {expected or 'no version'} to be current, found "
+            f"{found or 'no version'}; look at what was published in between, then try again"
+        )
+
+
+def after_publish(record: TaskRecord | None, version: str, now: datetime) -> TaskRecord:
+    """Make a version current; a canary goes on beside it, unless it is that version."""
+    if record is None:
+        first = HistoryEntry(version=version, sequence=1, published_at=now)
+        return TaskRecord(version=version, sequence=1, history=(first,))
+    entry = HistoryEntry(version=version, sequence=record.sequence + 1, published_at=now)
+    canary = record.canary
+    left = None if canary is None or canary.version == version else canary
+    return _following(record, (*record.history, entry)[-MAX_HISTORY:], left, now)
+
+
+def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: datetime) -> TaskRecord:
+    """Put a canary beside the current version, in place of any other canary.
+
+    Raises:
+        TaskNotFound: there is no current version.
+        PublishConflict: the canary is the current version.
+    """
+    if record is None:
+        raise TaskNotFound(
+            f"{task}: expected a current version for the canary to stand beside, found none; "
+            "publish the first version of a task without a share"
+        )
+    if canary.version == record.version:
+        raise PublishConflict(
+            f"{task}: {short(canary.version)} is the current version and answers every request; "
+            "publish another version as the canary"
+        )
+    return _following(record, record.history, canary, now)
+
+
+def after_rollback(task: str, record: TaskRecord, now: datetime) -> TaskRecord:
+    """End the canary, or without one make the version before the current one current again.
+
+    Raises:
+        VersionNotFound: there is neither a canary nor a version before.
+    """
+    if record.canary is not None:
+        return _following(record, record.history, None, now)
+    if len(record.history) == 1:
+        raise VersionNotFound(
+            f"{task}: {short(record.version)} is the only version in its history, there "
+            "is none to roll back to; publish another one"
+        )
+    return _following(record, record.history[:-1], None, now)
+
+
+def after_deletion(record: TaskRecord, versions: Collection[str]) -> TaskRecord:
+    """Forget versions that are about to be deleted; the current one is none of them."""
+    left = [entry for entry in record.history if entry.version not in versions]
+    # what stood around a forgotten version may be the same one: once is enough to roll back to
+    distinct = [one for one, after in pairwise(left) if one.version != after.version]
+    retired = tuple(entry for entry in record.retired if entry.version not in versions)
+    return record.model_copy(update={"history": (*distinct, left[-1]), "retired": retired})
+
+
+def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
+    """Refuse to delete a version that answers or is pinned.
+
+    Raises:
+        PublishConflict: says which of them it is, and the way out.
+    """
+    name = short(version)
+    if version == record.version:
+        reason, way_out = "the current version", "publish another one or roll back first"
+    elif version in record.answering:
+        reason, way_out = "the canary", "roll back first, which ends it"
+    elif version in record.pinned:
+        reason, way_out = "pinned", f"'python -m adapters pin {task} {name} --off' first"
+    else:
+        return
+    raise PublishConflict(f"{task}: {name} is {reason} and is not removed; {way_out}")
+
+
+def canary_of(task: str, record: TaskRecord) -> str:
+    """Return the canary's version.
+
+    Raises:
+        VersionNotFound: there is no canary.
+    """
+    if record.canary is None:
+        raise VersionNotFound(
+            f"{task}: expected a canary to promote, found none beside {short(record.version)}; "
+            f"name the version to promote, 'python -m adapters show {task}' lists them"
+        )
+    return record.canary.version
+
+
+def _following(
+    before: TaskRecord, history: tuple[HistoryEntry, ...], canary: Canary | None, now: datetime
+) -> TaskRecord:
+    pointer = Pointer(version=history[-1].version, sequence=before.sequence + 1, canary=canary)
+    stopped = sorted(before.answering - pointer.answering)
+    noted = [
+        *(entry for entry in before.retired if entry.version not in pointer.answering),
+        *(Retirement(version=version, at=now) for version in stopped),
+    ]
+    left_out = [entry.at for entry in noted[:-MAX_RETIRED]]
+    known = filter(None, [before.others_retired_by])
+    return TaskRecord(
+        **dict(pointer),
+        history=history,
+        pinned=before.pinned,
+        retired=tuple(noted[-MAX_RETIRED:]),
+        others_retired_by=max([*left_out, *known], default=None),
+    )

@@ -1,0 +1,1 @@
+"""Everything with tensors: the frozen ViT, and how prompts act on it."""

@@ -1,0 +1,132 @@
+"""How prompts act on the frozen trunk: one exact forward for every form of prompt.
+
+Deep prompts never become tokens. Their outputs are thrown away after each block (paper eq. 6
+and 13), so they act only as extra keys and values, `K = W_k LN(p)` and `V = W_v LN(p)`, which
+depend on the task alone: `prefix_of` computes them once per adapter. Two forms do need tokens:
+shallow prompts, whose outputs travel on, and the last block of deep prompts whose outputs the
+read-out averages. The last block computes only the rows that are read.
+
+Axis letters: B batch, T tokens, N patches, P prompts, L layers, D width, h heads, d head width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.vit.block import Tokens, keys_values, read_first_row, run_block
+
+
+@dataclass(frozen=True)
+class DeepPrompts:
+    """Prompts of every block: keys and values, and the last block's tokens if it is averaged.
+
+    Attributes:
+        prefix: keys and values; a row with fewer than P prompts is filled up with finite numbers.
+        mask: added to attention scores: 0 for a prompt, minus infinity for filling; None where
+            every row has P prompts.
+        last: the last block's prompts, if the read-out averages them; rows have one length.
+    """
+
+    prefix: Float[Tensor, "B L P 2 h d"]
+    mask: Float[Tensor, "B P"] | None = None
+    last: Float[Tensor, "B Q D"] | None = None
+
+
+@dataclass(frozen=True)
+class ShallowPrompts:
+    """Prompts that enter the first block as tokens and stay."""
+
+    tokens: Float[Tensor, "B P D"]
+
+
+Prompts = DeepPrompts | ShallowPrompts | None
+
+
+def prefix_of(
+    trunk: VisionTransformer, prompts: Float[Tensor, "L P D"]
+) -> Float[Tensor, "L P 2 h d"]:
+    """Return the keys and values that deep prompts contribute to each block."""
+    layers = [
+        keys_values(block.attn, block.norm1(layer)[None])[0]
+        for block, layer in zip(trunk.blocks, prompts, strict=True)
+    ]
+    return torch.stack(layers)
+
+
+def features(
+    trunk: VisionTransformer,
+    spec: BackboneSpec,
+    pixels: Float[Tensor, "B 3 H W"],
+    prompts: Prompts,
+) -> Float[Tensor, "B D"]:
+    """Run the frozen trunk under per-row prompts and pool one feature per row.
+
+    Args:
+        trunk: the backbone.
+        spec: its pooling and final norm decide what is read.
+        pixels: normalised images.
+        prompts: of every row, all of one form; None for a bare trunk.
+    """
+    tokens = embed(trunk, pixels)
+    count = tokens.shape[1]
+    deep = prompts if isinstance(prompts, DeepPrompts) else None
+    if isinstance(prompts, ShallowPrompts):
+        tokens = torch.cat([tokens, prompts.tokens], dim=1)
+    mask = None
+    if deep is not None and deep.mask is not None:
+        mask = F.pad(deep.mask, (0, count))[:, None, None]
+    for i, block in enumerate(trunk.blocks[:-1]):
+        prefix = None if deep is None else deep.prefix[:, i]
+        tokens = run_block(block, tokens, prefix=prefix, mask=mask)
+    return _read_out(trunk, spec, tokens, count, deep, mask)
+
+
+def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
+    """Return the first block's input: class token, registers if any, and patch tokens."""
+    return trunk._pos_embed(trunk.patch_embed(pixels))
+
+
+def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice:
+    """Return which outputs of the last block are pooled.
+
+    Args:
+        trunk: the backbone.
+        spec: its pooling decides.
+        count: how many tokens are no prompts; prompts come after them.
+    """
+    if spec.pooling == "cls":
+        return slice(0, 1)
+    return slice(trunk.num_prefix_tokens, count if spec.pooling == "mean" else None)
+
+
+def pool(
+    trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
+) -> Float[Tensor, "B D"]:
+    """Return the mean of the rows that are read, under the final norm."""
+    if spec.final_norm == "before-pooling":
+        return trunk.norm(tokens).mean(dim=1)
+    return trunk.norm(tokens.mean(dim=1))
+
+
+def _read_out(
+    trunk: VisionTransformer,
+    spec: BackboneSpec,
+    tokens: Tokens,
+    count: int,
+    deep: DeepPrompts | None,
+    mask: Float[Tensor, "B 1 1 S"] | None,
+) -> Float[Tensor, "B D"]:
+    """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
+    block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
+    if spec.pooling == "cls":
+        return pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
+    if spec.pooling == "mean-with-prompts" and deep is not None:
+        assert deep.last is not None, "this read-out needs the last block's prompts"
+        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
+    rows = rows_read(trunk, spec, count)
+    return pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))

@@ -1,0 +1,1 @@
+"""The clients at the command line."""

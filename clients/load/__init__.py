@@ -1,0 +1,1 @@
+"""Load on the service: callers that wait, and a constant rate."""

@@ -1,0 +1,149 @@
+"""`python -m serving start`, `run`, `stop` and `ready`: the service's life, from outside.
+
+`start` leaves a service that needs nobody; `run` stays with it, as systemd and Kubernetes expect,
+and ends it when it is itself told to end.
+"""
+
+import argparse
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.redis.server import RedisServer
+from serving.errors import ConfigError
+from serving.torchserve.configure import Launch
+from serving.torchserve.launch import start, stop
+from serving.torchserve.readiness import why_not_ready
+from serving.torchserve.running import REDIS_FILE, Running, adopt
+from serving.torchserve.supervise import sigterm_as_interrupt, supervise
+
+_DRAIN_S = Launch.model_fields["drain_s"].default
+
+
+def add_launch_commands(commands: Any) -> None:
+    """Add `start`, `run`, `stop` and `ready` to the service's sub-commands."""
+    begin = commands.add_parser("start", help="start Redis and TorchServe, wait until ready")
+    _add_launch_options(begin)
+    begin.set_defaults(act=_start)
+    run = commands.add_parser("run", help="the same, and stay; on SIGTERM answer all, then end")
+    _add_launch_options(run)
+    run.set_defaults(act=_run)
+    end = commands.add_parser(
+        "stop", help="answer all who have asked, then stop what start started"
+    )
+    end.set_defaults(act=_stop)
+    ready = commands.add_parser("ready", help="exit with 0 if the service takes callers, else 1")
+    ready.set_defaults(act=_ready)
+
+
+def _add_launch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, default=Path("runs/store"))
+    parser.add_argument("--backbone", default=EMBEDDED)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument(
+        "--port", type=int, default=8080, help="the next two are management, metrics"
+    )
+    parser.add_argument("--no-redis", action="store_true")
+    parser.add_argument(
+        "--no-token", action="store_true", help="for development: whoever reaches the port may ask"
+    )
+    parser.add_argument(
+        "--drain-s",
+        type=float,
+        default=_DRAIN_S,
+        help="longest wait for open requests when it is stopped",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of serving/config.py, such as precision=bfloat16 or compile=true",
+    )
+
+
+def _start(args: argparse.Namespace) -> None:
+    with sigterm_as_interrupt(), _started(args):
+        print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
+
+
+def _run(args: argparse.Namespace) -> None:
+    with sigterm_as_interrupt(), _started(args) as running:
+        supervise(args.folder, running)
+    print("stopped")
+
+
+def _stop(args: argparse.Namespace) -> None:
+    print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
+
+
+def _ready(args: argparse.Namespace) -> int:
+    reason = why_not_ready(args.folder)
+    print(reason or "ready")
+    return 1 if reason else 0
+
+
+@contextmanager
+def _started(args: argparse.Namespace) -> Iterator[Running]:
+    """Start the service, with a Redis of its own unless REDIS_URL names one; say how to call it."""
+    url, redis = os.environ.get("REDIS_URL"), None
+    try:
+        if url is None and not args.no_redis:
+            password = None if args.no_token else secrets.token_urlsafe()
+            redis = RedisServer(args.folder, password=password)
+            redis.start()
+            url = redis.url
+        print(f"loading {args.backbone} …", flush=True)
+        running = start(_launch(args, url))
+        if redis is not None and redis.pid is not None:
+            adopt(args.folder, redis.pid)
+    except BaseException:
+        if redis is not None:
+            redis.stop()
+        raise
+    print(f"ready: {_call_of(running)}")
+    if url is not None:
+        from adapters.redis.address import public_address  # noqa: PLC0415 (slow to import)
+
+        address = public_address(url)
+        print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")
+    print(f"logs: {args.folder / 'logs'}", flush=True)
+    yield running
+
+
+def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
+    return Launch(
+        folder=args.folder,
+        store=args.store,
+        backbone=args.backbone,
+        weights=args.weights,
+        ports=(args.port, args.port + 1, args.port + 2),
+        redis_url=redis_url,
+        settings=_settings(args.set),
+        token=not args.no_token,
+        drain_s=args.drain_s,
+    )
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Parse `key=value` pairs, each value as YAML."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--set: expected KEY=VALUE, found {pair!r}")
+    try:
+        return {key: yaml.safe_load(value) for key, _, value in (p.partition("=") for p in pairs)}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set: a value is not YAML ({error})") from error
+
+
+def _call_of(running: Running) -> str:
+    """Return a command that asks the service something."""
+    token = running.token_file
+    header = "" if token is None else f' -H "Authorization: Bearer $(cat {token})"'
+    return f"curl{header} -T photo.jpg '{running.url}/spt/predict?task=<task>'"

@@ -1,0 +1,1 @@
+"""Who may ask what: requests, tenants and rates, before any work."""

@@ -1,0 +1,104 @@
+"""Who is let in: each row's key, each task's owner, each tenant's rate. Knows no images.
+
+Checked in this order, before anything is looked up or decoded, so that a refused row costs next
+to nothing and its answer does not depend on whether the task exists.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.door.rate_limit import RateLimit
+from serving.door.request import Request
+from serving.door.tenants import Tenant
+from serving.door.tenants_file import TenantsFile
+from serving.errors import BadKey, Forbidden, RateLimited
+from serving.protocol import KEY_HEADER
+
+
+@dataclass
+class Admitted:
+    """A request whose caller may ask; `refusals` holds None for each task that he may ask now."""
+
+    request: Request
+    refusals: list[Exception | None]
+
+
+class Admission:
+    """Lets in whoever may ask.
+
+    Args:
+        tenants: those who may; None lets everybody in.
+        limit: how much each may.
+    """
+
+    def __init__(self, tenants: TenantsFile | None, limit: RateLimit) -> None:
+        self._tenants = tenants
+        self._limit = limit
+
+    def admit(
+        self, requests: Sequence[Request | Exception], keys: Sequence[str | None]
+    ) -> list[Admitted | Exception]:
+        """Return what becomes of each row of a batch.
+
+        Args:
+            requests: as parsed, or why they could not be.
+            keys: of the same rows, None where there is none.
+
+        Returns:
+            `BadKey` for a row without a tenant's key, whatever else is wrong with it; the error
+            that it was parsed to; or the request, whose tasks may be `Forbidden` or `RateLimited`.
+        """
+        if self._tenants is None:
+            return [_let_in(None, request) for request in requests]
+        tenants = self._tenants.tenants
+        holders = {key: None if key is None else tenants.holder_of(key) for key in {*keys}}
+        rows: list[Admitted | Exception] = []
+        admitted: dict[Tenant, list[Admitted]] = defaultdict(list)
+        for request, key in zip(requests, keys, strict=True):
+            holder = holders[key]
+            row = _no_tenant(key) if holder is None else _let_in(holder, request)
+            rows.append(row)
+            if holder is not None and isinstance(row, Admitted):
+                admitted[holder].append(row)
+        for tenant, own in admitted.items():
+            self._ration(tenant, own)
+        return rows
+
+    def close(self) -> None:
+        """Let go of the threads that follow the tenants and ask for their limits."""
+        self._limit.close()
+        if self._tenants is not None:
+            self._tenants.close()
+
+    def _ration(self, tenant: Tenant, rows: Sequence[Admitted]) -> None:
+        """Refuse, in place, what is beyond a tenant's rate."""
+        asked = [
+            (row, i) for row in rows for i, refusal in enumerate(row.refusals) if refusal is None
+        ]
+        if not asked:
+            return
+        granted, wait_s = self._limit.take(tenant, len(asked))
+        for row, i in asked[granted:]:
+            row.refusals[i] = RateLimited(
+                f"tenant {tenant.name} may ask {tenant.requests_per_s:g} rows a second, "
+                f"{tenant.burst} at once; ask again in {wait_s:.3f} s",
+                retry_after_s=wait_s,
+            )
+
+
+def _no_tenant(key: str | None) -> BadKey:
+    found = "none" if key is None else "one that nobody holds"
+    return BadKey(f"expected a tenant's key in the header {KEY_HEADER}, found {found}")
+
+
+def _let_in(tenant: Tenant | None, request: Request | Exception) -> Admitted | Exception:
+    if isinstance(request, Exception):
+        return request
+    refusals: list[Exception | None] = [
+        None
+        if tenant is None or tenant.may_ask(task)
+        else Forbidden(f"task {task!r} is not among those that tenant {tenant.name} may ask")
+        for task in request.tasks
+    ]
+    return Admitted(request, refusals)

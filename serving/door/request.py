@@ -1,0 +1,134 @@
+"""One TorchServe row into a checked request. Knows the wire's rules, not who serves them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.artifact.task import check_task_id
+from adapters.errors import BadImage
+from serving.errors import BadParameter
+from serving.protocol import (
+    DEFAULT_TOP_K,
+    MAX_TASKS_PER_CALL,
+    MAX_TOP_K,
+    TASK_PARAMETER,
+    TASK_SEPARATOR,
+    TOP_K_PARAMETER,
+    VERSION_PARAMETER,
+)
+
+_IMAGE_KEYS = ("body", "data")
+_ROUTE_KEYS = ("model_name",)
+_KNOWN = {TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_VERSION = re.compile(r"[0-9a-f]{6,64}")
+
+
+def read_header(read: Callable[[str], Any], name: str) -> str | None:
+    """Return a header's value, in the spellings that libraries and proxies make of its name.
+
+    Args:
+        read: looks a header up by one spelling, as TorchServe does. What it finds may be no text:
+            a parameter of that name, which TorchServe keeps among the headers.
+        name: such as X-Api-Key.
+
+    Returns:
+        None if it is not there, or there twice with different values.
+    """
+    found = {read(spelling) for spelling in _spellings(name) if isinstance(read(spelling), str)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _spellings(name: str) -> set[str]:
+    """Return X-Api-Key, X-API-Key, x-api-key and X-API-KEY."""
+    first, *middle, last = name.split("-")
+    shouted = "-".join([first, *(word.upper() for word in middle), last])
+    return {name, shouted, name.lower(), name.upper()}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one caller asks: one image, one task or several."""
+
+    image: bytes
+    tasks: tuple[str, ...]
+    top_k: int
+    version: str | None
+
+
+def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
+    """Check everything a caller can get wrong before any work is done.
+
+    Args:
+        row: TorchServe's dictionary: query parameters or form fields, and the body.
+        task_header: tasks named in the header, for routes that lose the query.
+
+    Raises:
+        BadParameter: missing, unknown or out of range, or two images; names the parameter.
+        BadImage: the body is not bytes.
+    """
+    unknown = sorted(row.keys() - _KNOWN)
+    if unknown:
+        raise BadParameter(
+            f"unknown parameter {unknown[0][:80]!r}: expected {TASK_PARAMETER}, "
+            f"{TOP_K_PARAMETER} or {VERSION_PARAMETER}"
+        )
+    tasks = _tasks(_text(row, TASK_PARAMETER) or task_header)
+    return Request(_image(row), tasks, _top_k(row), _version(row, tasks))
+
+
+def _text(row: Mapping[str, Any], key: str) -> str | None:
+    value = row.get(key)
+    if isinstance(value, bytes | bytearray):
+        return value.decode(errors="replace")
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _tasks(text: str | None) -> tuple[str, ...]:
+    if not text:
+        raise BadParameter(
+            "no task named: expected POST /spt/predict?task=<task>, or the header X-Task"
+        )
+    tasks = tuple(text.split(TASK_SEPARATOR))
+    if len(tasks) > MAX_TASKS_PER_CALL:
+        raise BadParameter(
+            f"task: {len(tasks)} tasks in one call, the limit is {MAX_TASKS_PER_CALL}; split it"
+        )
+    try:
+        return tuple(check_task_id(task) for task in tasks)
+    except ValueError as error:
+        raise BadParameter(str(error)) from error
+
+
+def _top_k(row: Mapping[str, Any]) -> int:
+    text = _text(row, TOP_K_PARAMETER)
+    if text is None:
+        return DEFAULT_TOP_K
+    if _NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_TOP_K:
+        return int(text)
+    raise BadParameter(f"top_k: expected a number from 1 to {MAX_TOP_K}, found {text[:80]!r}")
+
+
+def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
+    text = _text(row, VERSION_PARAMETER)
+    if text is None:
+        return None
+    if len(tasks) > 1:
+        raise BadParameter("version: names one task's version, but several tasks are asked")
+    if _VERSION.fullmatch(text):
+        return text
+    raise BadParameter(f"version: expected 6 to 64 hex digits, found {text[:80]!r}")
+
+
+def _image(row: Mapping[str, Any]) -> bytes:
+    named = [key for key in _IMAGE_KEYS if key in row]
+    if len(named) > 1:
+        raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
+    value = row[named[0]] if named else b""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise BadImage(
+        f"the body is {type(value).__name__}, not an image: send the bytes of a JPEG, PNG or WebP "
+        "as application/octet-stream"
+    )

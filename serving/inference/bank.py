@@ -1,0 +1,176 @@
+"""Adapters on the device, ready for a forward: a byte-budgeted, least-recently-used bank.
+
+Missing adapters are loaded by threads of their own, each once however many wait for it, so that
+a cold task does not hold up warm ones. A resident adapter is immutable, so a lease is a count:
+what is leased stays where it is, and what is evicted frees its memory when its last lease ends.
+Prompts and head of one answer always come from one version. Knows nothing of images, batches or
+HTTP.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from adapters.artifact.codec import decode
+from adapters.vit.backbone import Backbone
+from serving.inference.lease import Lease
+from serving.inference.out_of_memory import retry_in_room
+from serving.inference.resident import AdapterKey, Resident, make_resident
+
+__all__ = ["AdapterBank", "AdapterKey", "ArtifactSource"]
+
+
+@runtime_checkable
+class ArtifactSource(Protocol):
+    """Where artifacts are read; a CachedStore is one."""
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the artifact's bytes, or raise an SptError."""
+
+
+class AdapterBank:
+    """Resident adapters under a byte budget; safe for many threads.
+
+    Args:
+        backbone: whose device and weights they are prepared for.
+        source: where missing adapters are read.
+        budget_bytes: beyond it the least recently used adapters that are neither leased nor
+            pinned go. What one batch leases stays even if it is more than the budget.
+        loaders: adapters loaded side by side.
+    """
+
+    def __init__(
+        self, backbone: Backbone, source: ArtifactSource, budget_bytes: int, *, loaders: int = 2
+    ) -> None:
+        self._backbone = backbone
+        self._source = source
+        self.budget_bytes = budget_bytes
+        self._lock = Lock()
+        self._residents: OrderedDict[AdapterKey, Resident] = OrderedDict()
+        self._num_bytes = 0
+        self._leases: dict[AdapterKey, int] = {}
+        self._pins: dict[str, AdapterKey] = {}
+        self._loads: dict[AdapterKey, Future[Resident]] = {}
+        self._loaders = ThreadPoolExecutor(
+            loaders, "load", initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    @property
+    def num_bytes(self) -> int:
+        """Device memory of all residents."""
+        return self._num_bytes
+
+    @property
+    def keys(self) -> frozenset[AdapterKey]:
+        """Everything that is resident."""
+        with self._lock:
+            return frozenset(self._residents)
+
+    @property
+    def pins(self) -> frozenset[AdapterKey]:
+        """What is never evicted."""
+        return frozenset(self._pins.values())
+
+    def __contains__(self, key: object) -> bool:
+        """Whether this version is resident."""
+        return key in self._residents
+
+    def __len__(self) -> int:
+        """Return how many adapters are resident."""
+        return len(self._residents)
+
+    @contextmanager
+    def lease(self, keys: Iterable[AdapterKey]) -> Iterator[Lease]:
+        """Keep adapters resident for the length of the block; missing ones begin to load."""
+        lease = Lease(self, keys)
+        try:
+            yield lease
+        finally:
+            self._give_back(lease.held)
+
+    def prefetch(self, keys: Iterable[AdapterKey]) -> None:
+        """Begin to load those that are missing, and wait for none."""
+        with self._lock:
+            for key in keys:
+                if key not in self._residents:
+                    self._load(key)
+
+    def pin(self, key: AdapterKey) -> None:
+        """Never evict this version, until another one of the same task is pinned."""
+        self._pins[key.task] = key
+
+    def make_room(self) -> None:
+        """Evict everything that is neither leased nor pinned, and give its memory back."""
+        with self._lock:
+            self._evict(self._num_bytes)
+        if self._backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def close(self) -> None:
+        """Let the loading threads go; loads that have not begun are dropped."""
+        self._loaders.shutdown(cancel_futures=True)
+
+    def take(self, key: AdapterKey) -> "Resident | Future[Resident]":
+        """Lease an adapter if it is resident, else return its load, begun if need be."""
+        with self._lock:
+            found = self._residents.get(key)
+            return self._load(key) if found is None else self._count(key, found)
+
+    def take_loaded(self, key: AdapterKey, loaded: Resident) -> Resident:
+        """Lease what a load has brought, though it may have been evicted since."""
+        with self._lock:
+            return self._count(key, self._keep(key, loaded))
+
+    def _load(self, key: AdapterKey) -> "Future[Resident]":
+        if key not in self._loads:
+            self._loads[key] = self._loaders.submit(self._read, key)
+        return self._loads[key]
+
+    def _read(self, key: AdapterKey) -> Resident:
+        try:
+            adapter = decode(self._source.read(key.task, key.version))
+            loaded = retry_in_room(lambda: make_resident(adapter, self._backbone), self.make_room)
+            with self._lock:
+                self._keep(key, loaded)
+            return loaded
+        finally:
+            with self._lock:
+                del self._loads[key]
+                self._evict()
+
+    def _keep(self, key: AdapterKey, loaded: Resident) -> Resident:
+        if key not in self._residents:
+            self._residents[key] = loaded
+            self._num_bytes += loaded.num_bytes
+        return self._residents[key]
+
+    def _count(self, key: AdapterKey, resident: Resident) -> Resident:
+        self._residents.move_to_end(key)
+        self._leases[key] = self._leases.get(key, 0) + 1
+        return resident
+
+    def _give_back(self, keys: Iterable[AdapterKey]) -> None:
+        with self._lock:
+            for key in keys:
+                self._leases[key] -= 1
+                if not self._leases[key]:
+                    del self._leases[key]
+            self._evict()
+
+    def _evict(self, excess: int | None = None) -> None:
+        """Let the least recently used go until so many bytes are free, or the budget is kept."""
+        excess = self._num_bytes - self.budget_bytes if excess is None else excess
+        victims = []
+        for key, resident in self._residents.items():
+            if excess <= 0:
+                break
+            if key not in self._leases and self._pins.get(key.task) != key:
+                excess -= resident.num_bytes
+                victims.append(key)
+        for key in victims:
+            self._num_bytes -= self._residents.pop(key).num_bytes

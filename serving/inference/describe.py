@@ -1,0 +1,159 @@
+"""What a service has and where it is, for those who run it; see `serving.inference.description`.
+
+Goes out through TorchServe's management API, on loopback: it names every task.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import SptError
+from adapters.store.directory import Pointer
+from adapters.vit.backbone import Backbone
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.description import (
+    BackboneDescription,
+    BankDescription,
+    Description,
+    Place,
+    RedisDescription,
+    TaskDescription,
+    VersionDescription,
+)
+from serving.inference.fallback import Fallback
+
+MAX_TASKS: Final = 1000
+"""How many tasks one description holds; the worker answers nobody while it makes it."""
+
+
+def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
+    """Return whether a row is TorchServe's own describe call, which only its management API makes.
+
+    TorchServe marks it with a header that any caller of the inference API may send as well; but
+    what they send has a body, or is a form and says so.
+    """
+    is_form = any(name.lower() == "content-type" for name in headers)
+    return not row and headers.get("describe") == "True" and not is_form
+
+
+def describe(
+    backbone: Backbone,
+    source: CachedStore,
+    bank: AdapterBank,
+    fallback: Fallback,
+    tasks: Iterable[str] | None = None,
+) -> Description:
+    """Describe a service.
+
+    Args:
+        backbone: what it serves.
+        source: where its tasks are looked up.
+        bank: its adapters on the device.
+        fallback: knows which versions are in trouble.
+        tasks: those to describe; None for all.
+    """
+    trouble = None
+    if tasks is None:
+        try:
+            tasks = source.tasks()
+        except SptError as error:
+            tasks, trouble = {key.task for key in bank.keys}, str(error)
+    names = sorted(set(tasks))
+    sights = _look(names[:MAX_TASKS], source, bank)
+    near: Place = "host" if backbone.device.type == "cpu" else "device"
+    return Description(
+        backbone=_backbone(backbone),
+        bank=BankDescription(
+            adapters=len(bank), bytes=bank.num_bytes, budget_bytes=bank.budget_bytes
+        ),
+        redis=_redis(source),
+        tasks={name: _task(name, sight, near, fallback) for name, sight in sights.items()},
+        left_out=len(names[MAX_TASKS:]),
+        trouble=trouble,
+    )
+
+
+@dataclass
+class _Sight:
+    """What was learned of one task: its versions by place, and what could not be learned."""
+
+    resident: set[str]
+    pinned: set[str]
+    stored: set[str] = field(default_factory=set)
+    cached: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+    pointer: Pointer | None = None
+    trouble: str | None = None
+
+    @property
+    def versions(self) -> set[str]:
+        """Return every version that is known of."""
+        return (
+            self.resident | self.stored | (set(self.pointer.answering) if self.pointer else set())
+        )
+
+
+def _look(names: Iterable[str], source: CachedStore, bank: AdapterBank) -> dict[str, _Sight]:
+    """Look at tasks everywhere; Redis is asked once for all."""
+    resident, pinned = _by_task(bank.keys), _by_task(bank.pins)
+    sights = {name: _Sight(resident[name], pinned[name]) for name in names}
+    for name, sight in sights.items():
+        try:
+            sight.pointer = source.current(name)
+            sight.stored = set(source.store.versions(name))
+            sight.kept = set(source.store.record(name).pinned)
+        except SptError as error:
+            sight.trouble = str(error)
+    if source.cache is not None:
+        everything = {version for sight in sights.values() for version in sight.versions}
+        cached = source.cache.holding(everything)
+        for sight in sights.values():
+            sight.cached = sight.versions & cached
+    return sights
+
+
+def _by_task(keys: Iterable[AdapterKey]) -> defaultdict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for task, version in keys:
+        found[task].add(version)
+    return found
+
+
+def _task(name: str, sight: _Sight, near: Place, fallback: Fallback) -> TaskDescription:
+    by_place: dict[Place, set[str]] = {
+        near: sight.resident,
+        "redis": sight.cached,
+        "store": sight.stored,
+    }
+    versions = [
+        VersionDescription(
+            version=version,
+            places=tuple(place for place, held in by_place.items() if version in held),
+            never_evicted=version in sight.pinned,
+            never_deleted=version in sight.kept,
+            trouble=fallback.reason(AdapterKey(name, version)),
+        )
+        for version in sorted(sight.versions)
+    ]
+    return TaskDescription(pointer=sight.pointer, trouble=sight.trouble, versions=tuple(versions))
+
+
+def _backbone(backbone: Backbone) -> BackboneDescription:
+    return BackboneDescription(
+        name=backbone.spec.name,
+        weights_sha256=backbone.spec.weights_sha256,
+        device=str(backbone.device),
+        dtype=str(backbone.dtype).removeprefix("torch."),
+    )
+
+
+def _redis(source: CachedStore) -> RedisDescription | None:
+    if source.cache is None:
+        return None
+    return RedisDescription(
+        is_up=source.cache.is_up,
+        hears_publishes=source.hears_publishes,
+        **asdict(source.cache.stats),
+    )

@@ -1,0 +1,76 @@
+"""All heads of a batch at once: features of rows of any tasks → their best classes.
+
+Axis letters: B batch, D width, C classes, K classes kept, A classes of all tasks.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from serving.inference.resident import Resident
+
+Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]
+
+
+def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], top_k: int) -> Best:
+    """Return each row's best softmax probabilities, best first, and their classes.
+
+    The distinct heads are joined into one matrix, so one product answers for all tasks, and every
+    row then reads the columns of its own. Probabilities are float32 at least.
+
+    Args:
+        features: one per row.
+        residents: whose head each row wants.
+        top_k: K is this or the largest number of classes; where a row has fewer classes, the
+            places after them have probability 0.
+    """
+    own, _, _ = _own_logits(features, residents)
+    best = own.topk(min(top_k, own.shape[1]), dim=1).indices
+    return own.softmax(dim=1).gather(1, best), best
+
+
+def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Float[Tensor, " B"]:
+    """Return how far each feature is from the boundary between its two best classes.
+
+    `(z1 - z2) / (|w1 - w2| |f|)` with logits `z` and rows `w` of the head: the length of the
+    shortest change of the feature that swaps the two, relative to the feature's own. Infinite for
+    a task of one class.
+    """
+    own, weight, columns = _own_logits(features, residents)
+    if own.shape[1] < 2:
+        return own.new_full((len(own),), torch.inf)
+    best = own.topk(2, dim=1)
+    first, second = columns.to(own.device).gather(1, best.indices).unbind(dim=1)
+    apart = (weight[first] - weight[second]).norm(dim=1)
+    lead = best.values[:, 0] - best.values[:, 1]
+    return lead / (apart * features.to(own.dtype).norm(dim=1))
+
+
+def _own_logits(
+    features: Float[Tensor, "B D"], residents: Sequence[Resident]
+) -> tuple[Float[Tensor, "B C"], Float[Tensor, "A D"], Int[Tensor, "B C"]]:
+    """Return each row's logits, minus infinity where its task has fewer classes.
+
+    Also the joined heads, of A classes in all, and which rows of them each row's classes are.
+    """
+    exact = torch.promote_types(features.dtype, torch.float32)
+    heads = list({id(resident): resident for resident in residents}.values())
+    weight = torch.cat([head.head_weight for head in heads]).to(exact)
+    bias = torch.cat([head.head_bias for head in heads]).to(exact)
+    logits = torch.addmm(bias, features.to(exact), weight.T)
+    columns, is_own = _columns(heads, residents)
+    own = logits.gather(1, columns.to(logits.device))
+    return own.masked_fill(~is_own.to(logits.device), -torch.inf), weight, columns
+
+
+def _columns(heads: Sequence[Resident], residents: Sequence[Resident]) -> tuple[Tensor, Tensor]:
+    """Return which columns of the joined product are each row's, and which of those are real."""
+    sizes = torch.tensor([len(head.head_bias) for head in heads])
+    starts = sizes.cumsum(0) - sizes
+    place = {id(head): i for i, head in enumerate(heads)}
+    rows = torch.tensor([place[id(resident)] for resident in residents])
+    classes = torch.arange(int(sizes.max()))
+    is_own = classes < sizes[rows][:, None]
+    return torch.where(is_own, starts[rows][:, None] + classes, 0), is_own

@@ -1,0 +1,94 @@
+"""One adapter on the device, its deep prompts already keys and values, and how it is named.
+
+Axis letters: L layers, P prompts, D width, C classes, h heads, d head width.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from adapters.artifact.backbone_spec import BackboneSpec, Pooling
+from adapters.vit.adapter import Adapter, AdapterMeta
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import prefix_of
+from serving.trunk.backend import Form
+
+
+class AdapterKey(NamedTuple):
+    """One version of one task's adapter."""
+
+    task: str
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class Resident:
+    """One adapter on the device.
+
+    Attributes:
+        form: what a row of it can share a forward with.
+        prefix: keys and values of deep prompts.
+        tokens: prompts that travel as tokens: of the first block if shallow, of the last one if
+            deep and averaged.
+        head_weight: one row per class.
+        head_bias: one number per class.
+        meta: names, preprocessing, provenance.
+    """
+
+    form: Form
+    prefix: Float[Tensor, "L P 2 h d"] | None
+    tokens: Float[Tensor, "P D"] | None
+    head_weight: Float[Tensor, "C D"]
+    head_bias: Float[Tensor, " C"]
+    meta: AdapterMeta
+
+    @property
+    def num_prompts(self) -> int:
+        """Deep prompts per block."""
+        return 0 if self.prefix is None else self.prefix.shape[1]
+
+    @property
+    def num_bytes(self) -> int:
+        """Device memory it takes."""
+        tensors = (self.prefix, self.tokens, self.head_weight, self.head_bias)
+        return sum(t.numel() * t.element_size() for t in tensors if t is not None)
+
+
+@torch.inference_mode()
+def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
+    """Put an adapter on the backbone's device, its deep prompts as keys and values.
+
+    Raises:
+        ArtifactMismatch: it was trained on another backbone.
+    """
+    adapter.check_fits(backbone.spec)
+    read_out = adapter.meta.backbone
+
+    def placed(tensor: Tensor) -> Tensor:
+        return tensor.to(backbone.device, backbone.dtype)
+
+    prefix = tokens = None
+    prompts = None if adapter.prompts is None else placed(adapter.prompts)
+    if prompts is not None and not adapter.is_deep:
+        tokens = prompts[0]
+    elif prompts is not None:
+        prefix = prefix_of(backbone.trunk, prompts)
+        tokens = prompts[-1].clone() if read_out.pooling == "mean-with-prompts" else None
+    form = Form(
+        num_tokens=0 if tokens is None else len(tokens),
+        shallow=prompts is not None and not adapter.is_deep,
+        pooling=_pooling(read_out, has_prompts=prompts is not None),
+        final_norm=read_out.final_norm,
+    )
+    head_weight, head_bias = placed(adapter.head_weight), placed(adapter.head_bias)
+    return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)
+
+
+def _pooling(read_out: BackboneSpec, *, has_prompts: bool) -> Pooling:
+    """Return what is averaged: without prompts there are none to average with the patches."""
+    if read_out.pooling == "mean-with-prompts" and not has_prompts:
+        return "mean"
+    return read_out.pooling

@@ -1,0 +1,34 @@
+"""Artifacts on their way to the device, each refused unless a trusted key has signed it."""
+
+from adapters.artifact.signature import Verifier
+from adapters.errors import SignatureInvalid
+from serving.inference.bank import ArtifactSource
+
+
+class SignedSource:
+    """Reads from another source, and checks what it reads.
+
+    Args:
+        source: where artifacts are read.
+        verifier: knows whom to trust.
+    """
+
+    def __init__(self, source: ArtifactSource, verifier: Verifier) -> None:
+        self._source = source
+        self._verifier = verifier
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the bytes of one version.
+
+        Raises:
+            SignatureInvalid: no trusted key has signed them, or signed them for another task.
+            SptError: the source has not got them, or not whole.
+        """
+        data = self._source.read(task, version)
+        signed = self._verifier.check(data)
+        if signed != task:
+            raise SignatureInvalid(
+                f"version {version} is in the store as an adapter of {task}, and was signed as one "
+                f"of {signed}; somebody moved it: remove it and publish {task} again"
+            )
+        return data

@@ -1,0 +1,1 @@
+"""The trunk as an ONNX file, and ONNX Runtime that runs it."""

@@ -1,0 +1,48 @@
+"""How far a graph is from torch, on fresh random inputs of many shapes."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import DeepPrompts, features
+from serving.onnx.session import open_session, run_session
+
+POISON = 1e3
+
+
+def errors_against_torch(backbone: Backbone, graph: Path) -> dict[str, float]:
+    """Return the largest difference relative to the largest feature, per batch size and prompts.
+
+    Every batch has a row whose last prompt is masked, and filled with large numbers that must
+    not matter.
+    """
+    session = open_session(graph)
+    errors = {}
+    for rows, prompts in ((1, 1), (2, 20), (5, 7), (3, 64)):
+        inputs = random_inputs(backbone, rows, prompts)
+        with torch.inference_mode():
+            expected = features(
+                backbone.trunk,
+                backbone.spec,
+                inputs["pixels"],
+                DeepPrompts(inputs["prefix"], inputs["mask"], inputs.get("last")),
+            )
+        difference = (run_session(session, inputs) - expected).abs().max() / expected.abs().max()
+        errors[f"{rows} rows of {prompts} prompts"] = float(difference)
+    return errors
+
+
+def random_inputs(backbone: Backbone, rows: int, prompts: int) -> dict[str, Tensor]:
+    """Return random inputs of the graph, the first row's last prompt masked and poisoned."""
+    spec, attn = backbone.spec, backbone.trunk.blocks[0].attn
+    prefix = torch.randn(rows, spec.depth, prompts, 2, attn.num_heads, attn.head_dim)
+    prefix[0, :, -1] = POISON
+    mask = torch.zeros(rows, prompts)
+    mask[0, -1] = -torch.inf
+    pixels = torch.randn(rows, 3, spec.image_size, spec.image_size)
+    inputs = {"pixels": pixels, "prefix": prefix, "mask": mask}
+    if spec.pooling == "mean-with-prompts":
+        inputs["last"] = torch.randn(rows, prompts, spec.width)
+    return inputs

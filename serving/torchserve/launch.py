@@ -1,0 +1,196 @@
+"""Start and stop TorchServe, with Redis beside it, as processes of our own.
+
+Starts `torchserve --start`, waits until a worker is really ready, and ends only what it
+started. Knows nothing of tensors.
+"""
+
+import logging
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from serving.errors import LaunchError
+from serving.torchserve.configure import Launch, environment, write_configuration
+from serving.torchserve.drain import drain
+from serving.torchserve.logs import ServiceLog
+from serving.torchserve.management import is_ready
+from serving.torchserve.running import RECORD, Running, created, forget, is_recorded, read, write
+from serving.torchserve.stop_mark import StopMark
+from serving.torchserve.tokens import await_tokens, forget_tokens, token_file
+
+_READY_TIMEOUT_S = 600
+_STOP_TIMEOUT_S = 30
+_DEATHS_ENOUGH = 2
+"""A worker that died loading once may have met a passing trouble; TorchServe starts another."""
+
+_log = logging.getLogger(__name__)
+
+
+def start(launch: Launch) -> Running:
+    """Start TorchServe and wait until a worker is ready.
+
+    Raises:
+        LaunchError: already running, no Java, no room on the disk, the worker cannot load, or
+            did not become ready in ten minutes; says why, as far as the log tells.
+    """
+    if is_recorded(launch.folder) and read(launch.folder).alive():
+        record = launch.folder / RECORD
+        raise LaunchError(f"{record} says that a service runs already; stop it first: make stop")
+    _refuse_taken_ports(launch)
+    log = ServiceLog(launch.folder)
+    try:
+        with _explained(launch.folder):
+            running = spawn(launch, write_configuration(launch))
+        if launch.token:
+            await_tokens(launch.folder)
+        _wait_until_ready(running, log)
+    except BaseException:
+        stop(launch.folder, draining=False)
+        raise
+    return running
+
+
+def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None) -> Running:
+    """Start a TorchServe, wait for nothing, and write down what `stop` will end.
+
+    Args:
+        launch: whose folder, ports and environment it gets.
+        config: its config.properties.
+        changes: of that environment.
+    """
+    StopMark(launch.folder).begin()
+    forget_tokens(launch.folder)
+    with _interrupts_held_back():
+        running = _spawn(launch, config, changes or {})
+        write(launch.folder, running)
+    return running
+
+
+def stop(folder: Path, *, draining: bool = True) -> bool:
+    """End what `start` started in this folder; return whether anything was recorded there.
+
+    Args:
+        folder: of the launch.
+        draining: whether those who have asked get their answers first.
+    """
+    if not is_recorded(folder):
+        return False
+    running, mark = read(folder), StopMark(folder)
+    try:
+        mark.stop(refuse=False)
+        if draining and running.drain_s > 0:
+            drain(running, mark)
+    except OSError as error:
+        _log.warning("the service is not drained (%s)", error)
+    finally:
+        _end(running)
+        shutil.rmtree(running.scratch, ignore_errors=True)
+        forget_tokens(folder)
+        forget(folder)
+        mark.clear()
+    return True
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say in our words what the file system refused."""
+    try:
+        yield
+    except OSError as error:
+        raise LaunchError(
+            f"{error.filename or folder}: {_reason(error)}; the launch's folder must be writable "
+            "and its disk have room: make some, or choose another --folder"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Return what the file system said; of many files that could not be copied, of the first."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2])
+    return error.strerror or str(error)
+
+
+def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
+    folder = launch.folder.resolve()
+    scratch = Path(tempfile.mkdtemp(prefix="spt-"))
+    command = [
+        str(Path(sys.executable).parent / "torchserve"),
+        *("--start", "--ncs", "--ts-config", str(config)),
+    ]
+    with (folder / "console.log").open("ab") as console:
+        subprocess.run(
+            command,
+            cwd=folder,  # where TorchServe leaves its keys
+            env={**environment(launch, scratch), **changes},
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            check=True,
+        )
+    pid = int((scratch / ".model_server.pid").read_text())
+    return Running(
+        url=f"http://127.0.0.1:{launch.ports[0]}",
+        management_url=f"http://127.0.0.1:{launch.ports[1]}",
+        processes={pid: created(pid)},
+        scratch=scratch,
+        redis_url=launch.redis_url,
+        token_file=token_file(folder) if launch.token else None,
+        management_token_file=token_file(folder, "management") if launch.token else None,
+        drain_s=launch.drain_s,
+    )
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let signals wait until what was started is written down, or nobody could stop it."""
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: heard.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _end(running: Running) -> None:
+    ours = running.alive()
+    workers = [child for process in ours for child in process.children(recursive=True)]
+    for process in ours:
+        process.terminate()
+    _, alive = psutil.wait_procs(ours + workers, timeout=_STOP_TIMEOUT_S)
+    for process in alive:
+        process.kill()
+
+
+def _refuse_taken_ports(launch: Launch) -> None:
+    for port in launch.ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise LaunchError(
+                    f"port {port} is taken by another process; stop it or choose other ports"
+                )
+
+
+def _wait_until_ready(running: Running, log: ServiceLog) -> None:
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while not is_ready(running.management_url, token_file=running.management_token_file):
+        deaths = log.deaths()
+        if len(deaths) >= _DEATHS_ENOUGH:
+            raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
+        if not running.alive():
+            raise LaunchError(f"TorchServe ended before its worker was ready; see {log.places}")
+        if time.monotonic() > deadline:
+            raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
+        time.sleep(0.2)

@@ -1,0 +1,68 @@
+"""The worker's way into TorchServe's log, and what that log says of a worker that died."""
+
+import logging
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+_DEATH: Final = "Backend worker process died."
+"""What TorchServe's worker logs, above the traceback, when loading failed."""
+
+_FROM_WORKER: Final = " MODEL_LOG - "
+
+
+class ServiceLog:
+    """A launch's log, from now on.
+
+    Args:
+        folder: of the launch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "logs" / "torchserve.log"
+        self._console = folder / "console.log"
+        self._begin = self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def places(self) -> str:
+        """Where a person reads on: the log, and what Java said before it began."""
+        return f"{self.path} and {self._console}"
+
+    def deaths(self) -> list[str]:
+        """Return the error that each worker died of while it loaded, the oldest first."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as log:
+            log.seek(self._begin)
+            lines = log.read().decode(errors="replace").splitlines()
+        said = [line.partition(_FROM_WORKER)[2] for line in lines if _FROM_WORKER in line]
+        starts = [i for i, line in enumerate(said) if line.endswith(_DEATH)]
+        errors = [_error(said[start:end]) for start, end in pairwise([*starts, len(said)])]
+        return [error for error in errors if error is not None]
+
+
+def _error(said: list[str]) -> str | None:
+    """Return the line that names the error of a traceback, of the last if several are chained.
+
+    None until it is written: the log may be read in the middle of a traceback.
+    """
+    error, in_traceback = None, False
+    for line in said:
+        if line.startswith("Traceback "):
+            in_traceback = True
+        elif in_traceback and line and not line.startswith(" "):
+            error, in_traceback = line, False
+    return error
+
+
+def log_warnings() -> None:
+    """Send warnings and errors of the whole process to standard error, too.
+
+    TorchServe's worker sends every record to standard output, which TorchServe writes down as
+    information, and our log4j2.xml drops; standard error it writes down as warnings, line by
+    line, tracebacks included.
+    """
+    handler = logging.lastResort
+    if handler is not None:
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)

@@ -1,0 +1,80 @@
+"""What a launch started, written down so that any process can find it, ask it and end it."""
+
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.torchserve.private_file import write_private
+
+RECORD = "service.json"
+REDIS_FILE = "redis.url"
+"""The address of the service's Redis with its password, for publishers of the same user."""
+
+
+class Running(BaseModel):
+    """What runs; `service.json` in the launch's folder, for its owner's eyes only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    management_url: str
+    processes: dict[int, float] = Field(description="process id to its creation time")
+    scratch: Path
+    redis_url: str | None = Field(None, description="where a publication is announced")
+    token_file: Path | None = Field(None, description="what callers must send; None lets all in")
+    management_token_file: Path | None = Field(None, description="the same for management")
+    drain_s: float = Field(0, ge=0, description="longest wait for open requests at the end")
+
+    def alive(self) -> list[psutil.Process]:
+        """Return those of its processes that still run."""
+        found = (_same(pid, created) for pid, created in self.processes.items())
+        return [process for process in found if process is not None]
+
+
+def is_recorded(folder: Path) -> bool:
+    """Return whether something was started in this folder and not stopped."""
+    return (folder / RECORD).exists()
+
+
+def read(folder: Path) -> Running:
+    """Return what was started in this folder.
+
+    Raises:
+        FileNotFoundError: nothing was, or it was stopped.
+    """
+    return Running.model_validate_json((folder / RECORD).read_text())
+
+
+def write(folder: Path, running: Running) -> None:
+    """Write down what runs; the address of Redis may hold a password."""
+    write_private(folder / RECORD, running.model_dump_json(indent=2))
+    if running.redis_url is not None:
+        write_private(folder / REDIS_FILE, running.redis_url)
+
+
+def forget(folder: Path) -> None:
+    """Delete what was written down of a service that has ended."""
+    for name in (RECORD, REDIS_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def adopt(folder: Path, pid: int) -> None:
+    """Count one more process in, such as the Redis started beside the service."""
+    running = read(folder)
+    processes = running.processes | {pid: created(pid)}
+    write(folder, running.model_copy(update={"processes": processes}))
+
+
+def created(pid: int) -> float:
+    """Return when a process was created, which tells it from a later one with its id."""
+    return float(psutil.Process(pid).create_time())
+
+
+def _same(pid: int, at: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        is_it = abs(process.create_time() - at) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if is_it else None

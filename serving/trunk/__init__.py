@@ -1,0 +1,1 @@
+"""What runs the frozen ViT on a device."""

@@ -1,0 +1,59 @@
+"""Prompts of zeros, of the shapes that a forward takes, and the mask over their filling.
+
+Axis letters: B batch, L layers, P prompts, D width, h heads, d head width.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adapters.vit.backbone import Backbone
+from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
+from serving.trunk.backend import Form
+
+
+def blank_prompts(
+    backbone: Backbone, form: Form, rows: int, length: int, alignment: int
+) -> Prompts:
+    """Return prompts of zeros, of the very shapes that `gather_prompts` gives.
+
+    Args:
+        backbone: whose tokens the prompts are joined to.
+        form: of every row.
+        rows: B.
+        length: deep prompts of the longest row.
+        alignment: as in `gather_prompts`.
+    """
+    tokens = torch.zeros(
+        rows, form.num_tokens, backbone.spec.width, dtype=backbone.dtype, device=backbone.device
+    )
+    if form.shallow:
+        return ShallowPrompts(tokens)
+    prefix = blank_prefix(backbone, rows, length, alignment)
+    mask = mask_of([length] * rows, prefix, alignment)
+    return DeepPrompts(prefix, mask, tokens if form.num_tokens else None)
+
+
+def blank_prefix(backbone: Backbone, rows: int, longest: int, alignment: int) -> Tensor:
+    """Return zeros `[B, L, P, 2, h, d]` with room for the longest prefix and the alignment."""
+    attn = backbone.trunk.blocks[0].attn
+    filled = longest + -(longest + num_tokens(backbone)) % alignment
+    shape = (rows, backbone.spec.depth, filled, 2, attn.num_heads, attn.head_dim)
+    return torch.zeros(shape, dtype=backbone.dtype, device=backbone.device)
+
+
+def mask_of(lengths: Sequence[int], prefix: Tensor, alignment: int) -> Tensor | None:
+    """Return what `DeepPrompts.mask` should be; with an alignment there always is one."""
+    filled = prefix.shape[2]
+    if alignment == 1 and min(lengths) == filled:
+        return None
+    is_filling = torch.tensor(lengths)[:, None] <= torch.arange(filled)
+    mask = torch.zeros(is_filling.shape).masked_fill(is_filling, -torch.inf)
+    return mask.to(prefix.device, prefix.dtype)
+
+
+def num_tokens(backbone: Backbone) -> int:
+    """Return how many tokens one image becomes: patches, class token, registers."""
+    trunk = backbone.trunk
+    return int(trunk.patch_embed.num_patches) + int(trunk.num_prefix_tokens)

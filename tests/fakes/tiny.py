@@ -1,0 +1,69 @@
+"""A real ViT, too small to know anything: 16 pixels, 4 patches, width 16, 3 blocks."""
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from timm.models.vision_transformer import VisionTransformer
+
+from adapters.artifact.backbone_spec import BackboneSpec, Pooling
+from adapters.vit.backbone import Backbone
+from adapters.vit.pixels import Preprocessing
+from adapters.vit.weights import digest
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def tiny_trunk(seed: int = 0, **changes: object) -> VisionTransformer:
+    """Return a frozen random trunk whose every parameter matters."""
+    settings = {
+        "img_size": 16,
+        "patch_size": 8,
+        "embed_dim": 16,
+        "depth": 3,
+        "num_heads": 2,
+        "num_classes": 0,
+        "global_pool": "token",
+    }
+    trunk = VisionTransformer(**settings | changes)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in trunk.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+    return trunk.requires_grad_(False).eval()
+
+
+def read_out(pooling: Pooling) -> dict[str, str]:
+    """Return the fields of a spec that has this pooling, the final norm where it usually is."""
+    norm = "before-pooling" if pooling == "cls" else "after-pooling"
+    return {"pooling": pooling, "final_norm": norm}
+
+
+def tiny_backbone(
+    trunk: VisionTransformer | None = None,
+    *,
+    pooling: Pooling = "cls",
+    dtype: torch.dtype = torch.float32,
+) -> Backbone:
+    """Return the tiny trunk as a backbone."""
+    trunk = trunk or tiny_trunk()
+    spec = BackboneSpec(
+        name="tiny",
+        weights_sha256=digest(trunk),
+        width=trunk.embed_dim,
+        depth=len(trunk.blocks),
+        num_heads=trunk.blocks[0].attn.num_heads,
+        image_size=16,
+        patch_size=8,
+        **read_out(pooling),
+    )
+    rule = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
+    return Backbone(trunk.to(dtype), spec, rule)
+
+
+def image_bytes(seed: int, size: tuple[int, int] = (16, 16), kind: str = "PNG") -> bytes:
+    """Return a small random image, encoded."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()

@@ -1,0 +1,379 @@
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from adapters.artifact.codec import version_of
+from adapters.cache.cached_store import WATCHED_TTL_S, CachedStore
+from adapters.cache.redis_cache import AdapterCache
+from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
+from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.record import Canary
+from tests.fakes.artifacts import make_artifact
+
+FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
+TTL = 0.5
+LONGEST = TTL * 1.2
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class DyingStore(DirectoryStore):
+    """A store that can be switched off, and counts how often it is asked for a pointer."""
+
+    is_dead = False
+    asked = 0
+
+    def current(self, task: str) -> Pointer:
+        self.asked += 1
+        self._live()
+        return super().current(task)
+
+    def read(self, task: str, version: str) -> bytes:
+        self._live()
+        return super().read(task, version)
+
+    def holds(self, task: str, version: str) -> bool:
+        self._live()
+        return super().holds(task, version)
+
+    def _live(self) -> None:
+        if self.is_dead:
+            raise StoreUnavailable("switched off")
+
+
+class MemoryCache(AdapterCache):
+    """What Redis does, in two dicts."""
+
+    def __init__(self) -> None:
+        super().__init__(Redis())
+        self.pointers: dict[str, Pointer] = {}
+        self.artifacts: dict[str, bytes] = {}
+        self.asked = 0
+
+    def get_pointer(self, task: str) -> Pointer | None:
+        self.asked += 1
+        return self.pointers.get(task)
+
+    def set_pointer(self, task: str, pointer: Pointer) -> None:
+        held = self.pointers.pop(task, None)
+        if held is None or held.sequence <= pointer.sequence:
+            self.pointers[task] = pointer
+
+    def publish_pointer(self, task: str, pointer: Pointer) -> None:
+        self.set_pointer(task, pointer)
+
+    def forget_pointer(self, task: str) -> None:
+        self.pointers.pop(task, None)
+
+    def get_artifact(self, version: str) -> bytes | None:
+        return self.artifacts.get(version)
+
+    def put_artifact(self, version: str, data: bytes) -> None:
+        self.artifacts[version] = data
+
+
+class World:
+    """One store, one Redis, and any number of processes in front of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = DyingStore(root)
+        self.redis = MemoryCache()
+        self.clock = Clock()
+
+    def process(self, *, with_redis: bool = True) -> CachedStore:
+        redis = self.redis if with_redis else None
+        return CachedStore(self.store, redis, pointer_ttl_s=TTL, clock=self.clock)
+
+    def later(self) -> None:
+        self.clock.now += LONGEST
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "store")
+
+
+def test_a_publish_is_seen_at_once_here_and_after_the_lifetime_elsewhere(world: World) -> None:
+    here, there = world.process(), world.process()
+    first = here.publish(FIRST)
+    assert there.current("pets") == first
+    second = here.publish(SECOND, expected=first.version)
+    assert here.current("pets") == second
+    assert there.current("pets") == first
+    world.later()
+    assert there.current("pets") == second
+
+
+def test_a_rollback_reaches_every_process(world: World) -> None:
+    here, there = world.process(), world.process()
+    for data in (FIRST, SECOND):
+        here.publish(data)
+    there.current("pets")
+    assert here.rollback("pets") == Pointer(version=version_of(FIRST), sequence=3)
+    world.later()
+    assert there.current("pets") == here.current("pets")
+
+
+def test_within_the_lifetime_and_with_redis_up_the_store_is_not_asked(world: World) -> None:
+    process = world.process()
+    process.publish(FIRST)
+    for _ in range(10):
+        process.current("pets")
+        world.later()
+    assert world.store.asked == 0
+
+
+def test_a_redis_that_forgot_is_filled_from_the_store(world: World) -> None:
+    process = world.process()
+    pointer = process.publish(FIRST)
+    world.redis.pointers.clear()
+    world.redis.artifacts.clear()
+    world.later()
+    assert process.current("pets") == pointer
+    assert process.read("pets", pointer.version) == FIRST
+    assert world.redis.pointers == {"pets": pointer}
+    assert world.redis.artifacts == {pointer.version: FIRST}
+
+
+def test_without_redis_the_store_answers(world: World) -> None:
+    process = world.process(with_redis=False)
+    pointer = process.publish(FIRST)
+    world.later()
+    assert process.current("pets") == pointer
+    assert process.read("pets", pointer.version) == FIRST
+    assert process.tasks() == ["pets"]
+
+
+def test_with_redis_and_store_gone_the_last_known_version_goes_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    process = world.process(with_redis=False)
+    pointer = process.publish(FIRST)
+    world.store.is_dead = True
+    for _ in range(5):
+        world.later()
+        assert process.current("pets") == pointer
+    world.store.is_dead = False
+    world.later()
+    assert process.current("pets") == pointer
+    assert len(caplog.records) == 2
+
+
+def test_with_the_store_gone_redis_alone_serves_a_process_that_just_started(world: World) -> None:
+    pointer = world.process().publish(FIRST)
+    world.store.is_dead = True
+    process = world.process()
+    assert process.current("pets") == pointer
+    assert process.read("pets", pointer.version) == FIRST
+
+
+def test_with_both_gone_and_nothing_known_the_store_is_said_to_be_unavailable(
+    world: World,
+) -> None:
+    world.store.is_dead = True
+    with pytest.raises(StoreUnavailable):
+        world.process().current("pets")
+
+
+def test_a_pointer_to_what_nobody_has_is_dropped_for_the_stores(world: World) -> None:
+    pointer = world.process().publish(FIRST)
+    world.redis.pointers["pets"] = Pointer(version="0" * 64, sequence=999)
+    assert world.process().current("pets") == pointer
+    assert world.redis.pointers["pets"] == pointer
+
+
+def test_a_pointer_to_another_tasks_artifact_is_dropped_for_the_stores(world: World) -> None:
+    process = world.process()
+    pointer, other = process.publish(FIRST), process.publish(make_artifact("dogs"))
+    world.redis.pointers["pets"] = Pointer(version=other.version, sequence=999)
+    assert world.process().current("pets") == pointer
+    with pytest.raises(VersionNotFound):
+        process.read("pets", other.version)
+
+
+def test_a_redis_with_an_older_pointer_never_turns_the_clock_back(world: World) -> None:
+    process = world.process()
+    first, second = process.publish(FIRST), process.publish(SECOND)
+    world.redis.pointers["pets"] = first
+    world.later()
+    assert process.current("pets") == second
+    assert world.redis.pointers["pets"] == second
+
+
+def test_a_store_that_began_anew_is_believed(world: World, tmp_path: Path) -> None:
+    process = world.process()
+    for data in (FIRST, SECOND, THIRD):
+        process.publish(data)
+    (world.store.root).rename(tmp_path / "old")
+    world.redis.pointers.clear()
+    pointer = world.store.publish(FIRST)
+    world.later()
+    assert pointer.sequence == 1
+    assert process.current("pets") == pointer
+
+
+def test_an_unknown_task_is_remembered_briefly_and_found_once_it_is_published(
+    world: World,
+) -> None:
+    process = world.process()
+    for _ in range(5):
+        with pytest.raises(TaskNotFound):
+            process.current("pets")
+    assert world.store.asked == 1
+    pointer = world.process().publish(FIRST)
+    world.later()
+    assert process.current("pets") == pointer
+
+
+def test_a_task_published_here_is_found_at_once_though_it_was_unknown(world: World) -> None:
+    process = world.process()
+    with pytest.raises(TaskNotFound):
+        process.current("pets")
+    assert process.publish(FIRST) == process.current("pets")
+
+
+@pytest.mark.parametrize("task", ["", "..", "a/b", "a" * 10_000, "pets\r\nFLUSHALL"])
+def test_a_hostile_task_id_reaches_neither_redis_nor_the_store(world: World, task: str) -> None:
+    process = world.process()
+    with pytest.raises(TaskNotFound, match="is not a task id"):
+        process.current(task)
+    assert world.store.asked == 0
+
+
+def test_the_version_that_is_current_here_resolves_without_the_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = world.process()
+    version = process.publish(FIRST).version
+    assert process.resolve_version("pets", version[:8]) == version
+    monkeypatch.setattr(world.store, "resolve_version", lambda *_: pytest.fail("asked"))
+    assert process.resolve_version("pets", version) == version
+
+
+def test_a_slow_reader_never_hides_a_publish_that_overtook_it(world: World) -> None:
+    process = world.process(with_redis=False)
+    first = process.publish(FIRST)
+    world.later()
+    publish_while_reading(world, process, lambda: process.publish(SECOND))
+    assert process.current("pets").sequence == first.sequence + 1
+
+
+def publish_while_reading(
+    world: World, process: CachedStore, publish: Callable[[], object]
+) -> None:
+    """Let a reader fetch the old pointer, publish, and only then let the reader go on."""
+    fetched, go_on = threading.Event(), threading.Event()
+    real = world.store.current
+
+    def slow(task: str) -> Pointer:
+        pointer = real(task)
+        fetched.set()
+        assert go_on.wait(10)
+        return pointer
+
+    world.store.current = slow  # type: ignore[method-assign]
+    reader = threading.Thread(target=process.current, args=("pets",))
+    reader.start()
+    assert fetched.wait(10)
+    publish()
+    go_on.set()
+    reader.join()
+    world.store.current = real  # type: ignore[method-assign]
+
+
+def test_a_canary_whose_artifact_nobody_has_is_dropped_with_its_pointer(world: World) -> None:
+    pointer = world.process().publish(FIRST)
+    canary = Canary(version="0" * 64, share=0.5)
+    world.redis.pointers["pets"] = Pointer(version=pointer.version, sequence=9, canary=canary)
+    assert world.process().current("pets") == pointer
+    assert world.redis.pointers["pets"] == pointer
+
+
+def test_a_canary_is_announced_promoted_and_resolved(world: World) -> None:
+    process = world.process()
+    first = process.publish(FIRST)
+    with_canary = process.publish(SECOND, canary=0.25)
+    assert with_canary.canary == Canary(version=version_of(SECOND), share=0.25)
+    assert world.redis.pointers["pets"] == process.current("pets") == with_canary
+    for version in (first.version, version_of(SECOND)):
+        assert process.resolve_version("pets", version) == version
+    promoted = process.promote("pets", expected=first.version)
+    assert world.redis.pointers["pets"] == process.current("pets") == promoted
+    assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
+
+
+def test_another_pointer_with_the_same_number_leaves_it_to_the_store(world: World) -> None:
+    process = world.process()
+    process.publish(FIRST)
+    second = process.publish(SECOND)
+    assert process.current("pets") == second
+    wrong = Pointer(version=version_of(FIRST), sequence=second.sequence)
+    world.redis.pointers["pets"] = wrong
+    world.later()
+    assert process.current("pets") == second
+    assert world.redis.pointers["pets"] == second
+
+
+def test_a_store_that_had_tasks_and_has_none_is_not_believed(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = world.process(with_redis=False)
+    pointer = process.publish(FIRST)
+    world.store.root.rename(tmp_path / "unmounted")
+    world.store.root.mkdir()
+    for _ in range(3):
+        world.later()
+        assert process.current("pets") == pointer
+    assert "had tasks and has none any more" in caplog.text
+    with pytest.raises(TaskNotFound):
+        process.current("dogs")
+
+
+def test_a_task_that_was_deleted_by_hand_is_unknown_while_others_go_on(world: World) -> None:
+    process = world.process(with_redis=False)
+    process.publish(FIRST)
+    process.publish(make_artifact("dogs"))
+    process.current("pets")
+    shutil.rmtree(world.store.root / "pets")
+    world.later()
+    with pytest.raises(TaskNotFound):
+        process.current("pets")
+    assert process.current("dogs")
+
+
+def test_a_pointer_is_trusted_for_long_only_while_publishes_are_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = world.process()
+    process.publish(FIRST)
+    for hears, longest_s in ((False, LONGEST), (True, WATCHED_TTL_S * 1.2), (False, LONGEST)):
+        monkeypatch.setattr(CachedStore, "hears_publishes", hears)
+        world.clock.now += WATCHED_TTL_S * 1.2
+        process.current("pets")
+        world.redis.asked = 0
+        world.clock.now += longest_s * 0.66
+        process.current("pets")
+        assert world.redis.asked == 0
+        world.clock.now += longest_s * 0.34
+        process.current("pets")
+        assert world.redis.asked == 1
+
+
+def test_watching_needs_a_redis_and_closing_needs_nothing(world: World) -> None:
+    process = world.process(with_redis=False)
+    process.watch()
+    assert not process.hears_publishes
+    process.close()
+    process.close()

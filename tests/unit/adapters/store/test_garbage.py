@@ -1,0 +1,180 @@
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.artifact.codec import version_of
+from adapters.errors import ArtifactCorrupt
+from adapters.store.directory import DirectoryStore
+from adapters.store.garbage import MIN_AGE_S, collect_garbage
+from tests.fakes.artifacts import make_artifact
+
+DAY_S = 86400.0
+DATA = [make_artifact(seed=seed) for seed in range(6)]
+VERSIONS = [version_of(data) for data in DATA]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store", now=clock)
+
+
+def publish(store: DirectoryStore, *numbers: int) -> None:
+    """Publish at the clock's time, which the files get as well."""
+    for number in numbers:
+        store.publish(DATA[number])
+        written_at(store, number, store.now())
+
+
+def written_at(store: DirectoryStore, number: int, time: datetime) -> None:
+    path = store.files.artifact("pets", VERSIONS[number])
+    os.utime(path, (time.timestamp(), time.timestamp()))
+
+
+def collect(store: DirectoryStore, *, keep: int = 1, older_than_s: float = DAY_S) -> set[int]:
+    """Return the numbers of the versions that are gone."""
+    before = store.versions("pets")
+    found = collect_garbage(store, "pets", keep=keep, older_than_s=older_than_s)
+    gone = set(before) - set(store.versions("pets"))
+    assert {one.version for one in found if one.version} == gone
+    return {VERSIONS.index(version) for version in gone}
+
+
+def test_versions_age_from_when_they_stopped_answering(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0)
+    clock.pass_by(30 * DAY_S)
+    publish(store, 1)
+    clock.pass_by(DAY_S - 1)
+    assert collect(store) == set()
+    clock.pass_by(1)
+    assert collect(store) == {0}
+
+
+def test_a_version_that_answered_again_ages_anew(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1)
+    clock.pass_by(30 * DAY_S)
+    store.promote("pets", VERSIONS[0])
+    store.promote("pets", VERSIONS[1])
+    clock.pass_by(DAY_S / 2)
+    assert collect(store) == set()
+
+
+def test_what_answers_is_pinned_or_among_the_last_stays(
+    store: DirectoryStore, clock: Clock
+) -> None:
+    publish(store, 0, 1, 2, 3, 4)
+    store.publish(DATA[0], canary=0.1)
+    store.pin("pets", VERSIONS[1])
+    clock.pass_by(30 * DAY_S)
+    assert collect(store, keep=2) == {2}
+    assert store.rollback("pets").canary is None
+    assert store.rollback("pets").version == VERSIONS[3]
+
+
+def test_what_is_gone_is_no_longer_in_the_history(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1, 0, 2)
+    clock.pass_by(2 * DAY_S)
+    assert collect(store, keep=2) == {1}
+    assert [entry.version for entry in store.history("pets")] == [VERSIONS[0], VERSIONS[2]]
+
+
+def test_a_version_that_never_answered_ages_from_when_it_was_written(
+    store: DirectoryStore, clock: Clock
+) -> None:
+    publish(store, 0)
+    store.files.artifact("pets", VERSIONS[1]).write_bytes(DATA[1])
+    written_at(store, 1, clock.now - timedelta(seconds=DAY_S - 60))
+    assert collect(store) == set()
+    clock.pass_by(60)
+    assert collect(store) == {1}
+
+
+def test_versions_that_are_not_remembered_one_by_one_stopped_with_the_last_of_them(
+    store: DirectoryStore, clock: Clock
+) -> None:
+    publish(store, 0, 1, 2)
+    clock.pass_by(30 * DAY_S)
+    record = store.record("pets")
+    forgotten = {"retired": (), "history": record.history[-1:], "others_retired_by": clock.now}
+    store.files.write_record("pets", record.model_copy(update=forgotten))
+    clock.pass_by(DAY_S - 1)
+    assert collect(store) == set()
+    clock.pass_by(1)
+    assert collect(store) == {0, 1}
+
+
+def test_a_dry_run_deletes_nothing(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1)
+    (store.root / "pets" / ".x.writing").write_bytes(b"half")
+    clock.pass_by(2 * DAY_S)
+    found = collect_garbage(store, "pets", keep=1, older_than_s=DAY_S, dry_run=True)
+    assert [one.version for one in found] == [VERSIONS[0], None]
+    assert [one.num_bytes for one in found] == [len(DATA[0]), 4]
+    assert len(store.versions("pets")) == 2
+    assert found == collect_garbage(store, "pets", keep=1, older_than_s=DAY_S)
+    assert collect_garbage(store, "pets", keep=1, older_than_s=DAY_S) == []
+
+
+def test_what_dead_writers_left_goes_at_once(store: DirectoryStore) -> None:
+    publish(store, 0)
+    for folder in (store.root / "pets", store.root / "pets" / "versions"):
+        (folder / ".current.json.0.writing").write_bytes(b"half")
+    assert len(collect_garbage(store, "pets", keep=1, older_than_s=DAY_S)) == 2
+    assert store.files.unfinished("pets") == []
+
+
+def test_versions_of_a_task_without_a_record_stay(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1)
+    (store.root / "pets" / "current.json").rename(store.root / "kept.json")
+    clock.pass_by(30 * DAY_S)
+    assert collect_garbage(store, "pets", keep=1, older_than_s=DAY_S) == []
+    assert len(store.files.versions("pets")) == 2
+
+
+def test_a_damaged_record_keeps_everything(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1)
+    (store.root / "pets" / "current.json").write_text("{")
+    clock.pass_by(30 * DAY_S)
+    with pytest.raises(ArtifactCorrupt, match=r"current\.json"):
+        collect_garbage(store, "pets", keep=1, older_than_s=DAY_S)
+    assert len(store.files.versions("pets")) == 2
+
+
+@pytest.mark.parametrize(("keep", "older_than_s"), [(0, DAY_S), (1, MIN_AGE_S - 1), (1, -1.0)])
+def test_too_small_limits_are_refused(
+    store: DirectoryStore, keep: int, older_than_s: float
+) -> None:
+    publish(store, 0, 1)
+    with pytest.raises(ValueError, match="60 s ago or later"):
+        collect_garbage(store, "pets", keep=keep, older_than_s=older_than_s)
+
+
+def test_a_collector_waits_for_the_writer(store: DirectoryStore, clock: Clock) -> None:
+    publish(store, 0, 1)
+    clock.pass_by(2 * DAY_S)
+    with store.files.writing("pets"):
+        collector = threading.Thread(target=collect, args=(store,))
+        collector.start()
+        collector.join(0.2)
+        assert collector.is_alive()
+        assert len(store.versions("pets")) == 2
+    collector.join()
+    assert store.versions("pets") == [VERSIONS[1]]

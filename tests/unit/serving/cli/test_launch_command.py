@@ -1,0 +1,142 @@
+"""The commands: guarded unless told otherwise, and they say how to call what they started."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from serving import __main__ as command
+from serving.cli import launch as launch_command
+from serving.door.tenants import digest_of
+from serving.torchserve.configure import Launch
+from serving.torchserve.running import Running, write
+from serving.torchserve.tokens import await_tokens, token_file
+from tests.unit.serving.torchserve.fake_management import FakeManagement, served
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what runs a command line on a folder of its own, and returns its status."""
+
+    def run(*words: str) -> int:
+        line = ["python -m serving", "--folder", str(tmp_path), *words]
+        monkeypatch.setattr(sys, "argv", line)
+        return command.main()
+
+    return run
+
+
+@pytest.fixture
+def launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Launch]:
+    """Return what would have been started."""
+    asked: list[Launch] = []
+
+    def start(launch: Launch) -> Running:
+        asked.append(launch)
+        return Running(
+            url="http://127.0.0.1:8080",
+            management_url="http://127.0.0.1:8081",
+            processes={},
+            scratch=tmp_path,
+            token_file=token_file(tmp_path) if launch.token else None,
+        )
+
+    monkeypatch.setattr(launch_command, "start", start)
+    monkeypatch.setenv("REDIS_URL", "rediss://user:hunter2@redis.internal:6380/2")
+    return asked
+
+
+def test_callers_need_a_token_unless_the_launch_is_for_development(
+    run: Run, launches: list[Launch]
+) -> None:
+    assert run("start") == 0
+    assert run("start", "--no-token") == 0
+    assert [launch.token for launch in launches] == [True, False]
+
+
+def test_start_says_how_to_call_with_the_token_and_without(
+    run: Run, launches: list[Launch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    bearer = f'-H "Authorization: Bearer $(cat {tmp_path / "inference.token"})"'
+    assert f"ready: curl {bearer} -T photo.jpg" in capsys.readouterr().out
+    run("start", "--no-token")
+    assert "ready: curl -T photo.jpg" in capsys.readouterr().out
+
+
+def test_no_password_of_redis_is_printed(
+    run: Run, launches: list[Launch], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    printed = capsys.readouterr().out
+    assert "redis: rediss://redis.internal:6380/2" in printed
+    assert "hunter2" not in printed
+    assert launches[0].redis_url == "rediss://user:hunter2@redis.internal:6380/2"
+
+
+def test_what_is_told_at_the_start_reaches_the_launch(run: Run, launches: list[Launch]) -> None:
+    assert run("start", "--drain-s", "5", "--port", "9000", "--set", "precision=bfloat16") == 0
+    (launch,) = launches
+    assert (launch.drain_s, launch.ports) == (5.0, (9000, 9001, 9002))
+    assert launch.settings == {"precision": "bfloat16"}
+
+
+@pytest.mark.parametrize("pair", ["precision", "precision=["])
+def test_a_setting_that_is_none_is_told(
+    run: Run, launches: list[Launch], capsys: pytest.CaptureFixture[str], pair: str
+) -> None:
+    assert run("start", "--set", pair) == 1
+    assert "--set" in capsys.readouterr().err
+    assert launches == []
+
+
+def test_ready_is_an_exit_status_with_its_reason(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("ready") == 1
+    assert "nothing was started" in capsys.readouterr().out
+    with served(FakeManagement(tmp_path)) as url:
+        await_tokens(tmp_path)
+        write(tmp_path, guarded(tmp_path, url))
+        assert run("ready") == 0
+    assert capsys.readouterr().out == "ready\n"
+
+
+def test_rotate_replaces_the_token_and_names_its_file(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("rotate") == 1
+    assert "--folder" in capsys.readouterr().err
+    fake = FakeManagement(tmp_path)
+    with served(fake) as url:
+        await_tokens(tmp_path)
+        write(tmp_path, guarded(tmp_path, url))
+        assert run("rotate") == run("rotate", "management") == 0
+    assert str(token_file(tmp_path)) in capsys.readouterr().out
+    assert fake.keys["inference"] != "inference-0"
+    assert fake.keys["management"] != "management-0"
+
+
+def test_key_prints_a_key_and_the_digest_that_lets_it_in(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("key", "team-a") == 0
+    told, kept = capsys.readouterr().out.splitlines()
+    key, digest = told.rpartition(" ")[2], kept.rpartition(" ")[2].strip('"')
+    assert digest_of(key) == digest
+    assert "team-a" in told
+    assert "team-a" in kept
+
+
+def guarded(folder: Path, url: str) -> Running:
+    return Running(
+        url="http://127.0.0.1:8080",
+        management_url=url,
+        processes={},
+        scratch=folder,
+        token_file=token_file(folder),
+        management_token_file=token_file(folder, "management"),
+    )

@@ -1,0 +1,124 @@
+"""A request meets the current version or, by its image, the canary; a named version is fixed."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import serving.inference.lookup
+from adapters.artifact.codec import encode
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import TaskNotFound, VersionNotFound
+from adapters.store.directory import DirectoryStore
+from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.lookup import Asked, Lookup
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.tiny import tiny_backbone
+
+SHARE = 0.1
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone()
+
+
+@pytest.fixture(scope="module")
+def source(backbone, tmp_path_factory):
+    source = CachedStore(DirectoryStore(tmp_path_factory.mktemp("store")), pointer_ttl_s=1e9)
+    for task in ("canaried", "plain"):
+        source.publish(encode(make_adapter(task, seed=1, backbone=backbone.spec)))
+    source.publish(encode(make_adapter("canaried", seed=2, backbone=backbone.spec)), canary=SHARE)
+    return source
+
+
+@pytest.fixture
+def bank(backbone, source):
+    bank = AdapterBank(backbone, source, 1 << 20)
+    yield bank
+    bank.close()
+
+
+@pytest.fixture
+def lookup(source, bank):
+    return Lookup(source, bank, pinned=["canaried"])
+
+
+def images(count: int) -> list[bytes]:
+    generator = random.Random(0)
+    return [generator.randbytes(64) for _ in range(count)]
+
+
+def versions(lookup, sent, task="canaried"):
+    keys = lookup.keys_of({i: Asked(task, None, image) for i, image in enumerate(sent)})
+    return [keys[i].version for i in range(len(sent))]
+
+
+def test_the_canary_answers_its_share_of_the_images(lookup, source):
+    sent = images(10_000)
+    found = versions(lookup, sent).count(source.current("canaried").canary.version)
+    four_deviations = 4 * (SHARE * (1 - SHARE) / len(sent)) ** 0.5
+    assert found / len(sent) == pytest.approx(SHARE, abs=four_deviations)
+
+
+def test_an_image_always_meets_the_same_version(lookup):
+    sent = images(200)
+    assert versions(lookup, sent) == versions(lookup, sent[::-1])[::-1]
+    assert len(set(versions(lookup, sent))) == 2
+
+
+def test_a_larger_share_takes_more_images_and_gives_none_back(lookup, source):
+    pointer, draws = source.current("canaried"), serving.inference.lookup._Draws()
+    more = pointer.model_copy(update={"canary": pointer.canary.model_copy(update={"share": 0.5})})
+    for image in images(300):
+        if pointer.chosen(draws.of(image)) == pointer.canary.version:
+            assert more.chosen(draws.of(image)) == pointer.canary.version
+
+
+@given(st.binary(max_size=200))
+def test_a_draw_lies_in_its_range_and_depends_on_the_bytes_alone(image):
+    draw = serving.inference.lookup._Draws().of(image)
+    assert 0 <= draw < 1
+    assert serving.inference.lookup._Draws().of(bytes(bytearray(image))) == draw
+
+
+def test_an_image_is_hashed_once_a_batch_and_only_where_there_is_a_canary(lookup, monkeypatch):
+    hashed = []
+    real = serving.inference.lookup.blake2b
+    monkeypatch.setattr(
+        serving.inference.lookup,
+        "blake2b",
+        lambda data, **k: hashed.append(data) or real(data, **k),
+    )
+    image = images(1)[0]
+    lookup.keys_of({i: Asked("plain", None, image) for i in range(3)})
+    assert hashed == []
+    lookup.keys_of({i: Asked("canaried", None, image) for i in range(3)})
+    assert hashed == [image]
+
+
+def test_a_named_version_is_met_whatever_the_image(lookup, source):
+    current = source.current("canaried").version
+    asked = {i: Asked("canaried", current[:12], image) for i, image in enumerate(images(100))}
+    assert set(lookup.keys_of(asked).values()) == {AdapterKey("canaried", current)}
+
+
+def test_the_canary_is_never_the_one_that_is_pinned(lookup, source, bank):
+    versions(lookup, images(100))
+    assert bank.pins == {AdapterKey("canaried", source.current("canaried").version)}
+
+
+def test_what_is_not_there_is_an_error_at_its_own_place(lookup):
+    found = lookup.keys_of({0: Asked("nobody"), 1: Asked("plain"), 2: Asked("plain", "0" * 64)})
+    assert isinstance(found[0], TaskNotFound)
+    assert isinstance(found[1], AdapterKey)
+    assert isinstance(found[2], VersionNotFound)
+
+
+def test_each_distinct_task_is_looked_up_once_a_batch(lookup, source, monkeypatch):
+    seen = []
+    real = source.current
+    monkeypatch.setattr(source, "current", lambda task: seen.append(task) or real(task))
+    lookup.keys_of({i: Asked(("plain", "canaried")[i % 2], None, b"x") for i in range(8)})
+    assert sorted(seen) == ["canaried", "plain"]

@@ -1,0 +1,124 @@
+"""Rows near a boundary are computed again, exactly; the others keep what they have."""
+
+import pytest
+import torch
+
+from serving.inference.bank import AdapterKey
+from serving.inference.forward import Row, collect, launch
+from serving.inference.heads import best_classes, margins
+from serving.inference.recheck import in_doubt
+from serving.inference.resident import make_resident
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.serving.rows import features_of
+
+SIZES = (2, 5, 3, 40)
+
+
+class Rounded:
+    """A backend whose features are coarse, and which counts how many rows are asked again."""
+
+    def __init__(self, backbone, below):
+        self.backbone, self.key_alignment = backbone, 1
+        self.exact = Counted(backbone)
+        self.below = below
+
+    def warm_up(self, examples):
+        self.exact.warm_up(examples)
+
+    def features(self, form, pixels, prompts):
+        exact = TorchBackend(self.backbone).features(form, pixels, prompts)
+        return exact + 0.05 * exact.norm(dim=1, keepdim=True) * torch.randn_like(exact)
+
+    def doubt(self, form):
+        return self.below
+
+
+class Counted(TorchBackend):
+    rows = 0
+
+    def features(self, form, pixels, prompts):
+        self.rows += len(pixels)
+        return super().features(form, pixels, prompts)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone()
+
+
+@pytest.fixture(scope="module")
+def residents(backbone):
+    made = [
+        make_resident(
+            make_adapter(f"t{i}", c, seed=i, prompts=1 + i, backbone=backbone.spec), backbone
+        )
+        for i, c in enumerate(SIZES)
+    ]
+    return [made[i % len(made)] for i in range(24)]
+
+
+def labels_through(backend, residents, pixels):
+    rows = [
+        Row(i, 1, AdapterKey("t", "0" * 64), resident, pixels[i])
+        for i, resident in enumerate(residents)
+    ]
+    outcomes = collect(launch(backend, rows))
+    return [outcomes[i].predictions[0].index for i in range(len(rows))]
+
+
+def test_a_margin_is_the_shortest_change_that_swaps_the_two_best_classes(residents):
+    features = torch.randn(len(residents), 16).double()
+    for feature, resident, margin in zip(
+        features, residents, margins(features, residents), strict=True
+    ):
+        weight, bias = resident.head_weight.double(), resident.head_bias.double()
+        first, second = (weight @ feature + bias).topk(2).indices
+        toward = weight[second] - weight[first]
+        step = margin * feature.norm() * toward / toward.norm()
+        for share, expected in ((0.999, first), (1.001, second)):
+            logits = weight @ (feature + share * step) + bias
+            assert (
+                logits[first] > logits[second]
+                if expected == first
+                else logits[second] > logits[first]
+            )
+
+
+def test_all_rows_in_doubt_give_the_exact_labels(backbone, residents):
+    pixels = torch.randn(len(residents), 3, 16, 16)
+    backend = Rounded(backbone, below=torch.inf)
+    exact = features_of(TorchBackend(backbone), residents, pixels)
+    expected = best_classes(exact, residents, 1)[1][:, 0].tolist()
+    assert labels_through(backend, residents, pixels) == expected
+    assert backend.exact.rows == len(residents)
+
+
+def test_only_rows_in_doubt_are_computed_again(backbone, residents):
+    pixels = torch.randn(len(residents), 3, 16, 16)
+    sure = Rounded(backbone, below=0.0)
+    torch.manual_seed(1)
+    before = labels_through(sure, residents, pixels)
+    assert sure.exact.rows == 0
+    torch.manual_seed(1)
+    coarse = features_of(sure, residents, pixels)
+    middle = float(margins(coarse, residents).median())
+    backend = Rounded(backbone, below=middle)
+    torch.manual_seed(1)
+    after = labels_through(backend, residents, pixels)
+    doubtful = in_doubt(coarse, residents, middle).tolist()
+    assert backend.exact.rows == sum(doubtful)
+    assert 0 < sum(doubtful) < len(doubtful)
+    exact = features_of(TorchBackend(backbone), residents, pixels)
+    labels = best_classes(exact, residents, 1)[1][:, 0].tolist()
+    assert after == [labels[i] if doubtful[i] else before[i] for i in range(len(before))]
+
+
+def test_a_margin_that_is_no_number_is_a_doubt_and_one_class_never_is(backbone, residents):
+    features = torch.randn(2, 16)
+    features[0] = torch.nan
+    assert in_doubt(features, residents[:2], 1e-9).tolist() == [True, False]
+    single = make_resident(make_adapter(classes=1, backbone=backbone.spec), backbone)
+    assert in_doubt(torch.randn(1, 16), [single], 1e9).tolist() == [False]
+    assert in_doubt(torch.randn(2, 16), [single, residents[3]], 1e9).tolist() == [False, True]

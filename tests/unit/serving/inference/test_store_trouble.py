@@ -1,0 +1,138 @@
+"""A store that cannot be read costs only what is not on the device, and says what is wrong."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from adapters.artifact.codec import encode
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import StoreUnavailable
+from adapters.store import durable
+from adapters.store.directory import DirectoryStore
+from serving.errors import to_wire
+from serving.inference.bank import AdapterBank
+from serving.inference.engine import Engine, Query
+from serving.protocol import Answer
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.tiny import image_bytes, tiny_backbone
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone()
+
+
+@pytest.fixture
+def source(backbone, tmp_path):
+    source = CachedStore(DirectoryStore(tmp_path / "store"), pointer_ttl_s=0.0)
+    for task in ("known", "cold"):
+        source.publish(encode(make_adapter(task, backbone=backbone.spec)))
+    return source
+
+
+@pytest.fixture
+def engine(backbone, source):
+    reader = CachedStore(source.store, pointer_ttl_s=0.0)
+    engine = Engine(TorchBackend(backbone), reader, AdapterBank(backbone, reader, 1 << 20))
+    yield engine
+    engine.close()
+
+
+def ask(engine, task, version=None):
+    (outcome,) = engine.predict([Query(image_bytes(0), task, version=version)])
+    return outcome
+
+
+@contextmanager
+def no_folder(root: Path) -> Iterator[None]:
+    """Have a file where the store's folder should be."""
+    away = root.with_name("away")
+    root.rename(away)
+    root.write_text("")
+    yield
+    root.unlink()
+    away.rename(root)
+
+
+@contextmanager
+def refusing(number: int) -> Iterator[None]:
+    """Have the file system refuse to open anything in the store."""
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "bytes_or_none", refuse)
+        yield
+
+
+TROUBLES = {
+    "no folder": no_folder,
+    "no permission": lambda _: refusing(errno.EACCES),
+    "broken disk": lambda _: refusing(errno.EIO),
+    "stale handle": lambda _: refusing(errno.ESTALE),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_tasks_on_the_device_go_on_and_the_others_come_back_with_the_store(engine, source, trouble):
+    assert isinstance(ask(engine, "known"), Answer)
+    with TROUBLES[trouble](source.store.root):
+        for _ in range(3):
+            assert isinstance(ask(engine, "known"), Answer)
+        assert isinstance(ask(engine, "cold"), StoreUnavailable)
+    assert isinstance(ask(engine, "cold"), Answer)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_what_is_wrong_is_said_in_full_to_us_and_not_to_strangers(engine, source, trouble):
+    with TROUBLES[trouble](source.store.root):
+        error = ask(engine, "cold")
+        description = engine.describe(["cold"]).tasks["cold"]
+    assert str(source.store.root) in str(error)
+    assert "check that the folder is there" in str(error)
+    assert str(source.store.root) in (description.trouble or "")
+    body = to_wire(error, "cold")
+    assert (body.code, body.message) == (
+        "store_unavailable",
+        "the adapter store cannot be read; try again later",
+    )
+
+
+def test_a_new_version_that_cannot_be_read_leaves_the_task_to_the_one_before(
+    engine, source, backbone, monkeypatch
+):
+    before = ask(engine, "known").version
+    assert ask(engine, "known").version == before
+    new = source.publish(encode(make_adapter("known", seed=2, backbone=backbone.spec))).version
+    real = durable.bytes_or_none
+
+    def refuse(path: Path) -> bytes | None:
+        if path.name.startswith(new):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(durable, "bytes_or_none", refuse)
+    assert ask(engine, "known").version == before
+    assert isinstance(ask(engine, "known", new), StoreUnavailable)
+    monkeypatch.undo()
+    assert ask(engine, "known").version == new
+
+
+def test_a_full_disk_under_the_store_is_nothing_to_a_service_that_only_reads(
+    engine, source, backbone, monkeypatch
+):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable, "write", full)
+    adapter = encode(make_adapter("known", seed=3, backbone=backbone.spec))
+    with pytest.raises(StoreUnavailable, match="has room"):
+        source.publish(adapter)
+    assert isinstance(ask(engine, "known"), Answer)
+    assert isinstance(ask(engine, "cold"), Answer)

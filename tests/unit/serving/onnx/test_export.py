@@ -1,0 +1,128 @@
+"""An exported trunk computes what the token form does; a wrong or damaged one is refused."""
+
+import pytest
+import torch
+
+from serving.errors import ExportError
+from serving.onnx.backend import OnnxBackend
+from serving.onnx.export import (
+    GRAPH,
+    REPORT,
+    covers,
+    export_trunk,
+    read_export,
+)
+from serving.trunk.backend import Example, Form
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
+from tests.unit.serving.rows import expected_of, features_of, some_rows
+
+TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm": True}}
+
+
+def exported(folder, pooling, **trunk):
+    """Return the backend of a fresh export."""
+    backbone = tiny_backbone(tiny_trunk(**trunk), pooling=pooling)
+    export_trunk(backbone, folder)
+    return OnnxBackend(backbone, folder)
+
+
+@pytest.fixture(scope="module")
+def cls_backend(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("onnx") / "trunk", "cls")
+
+
+@pytest.mark.parametrize(
+    ("pooling", "trunk", "lengths"),
+    [
+        ("cls", "plain", (4, 0, 7, 1, 4)),
+        ("cls", "layer-scale", (3, 5)),
+        ("cls", "qk-norm", (3, 5)),
+        ("mean", "plain", (4, 0, 7)),
+        ("mean-with-prompts", "plain", (4,)),
+    ],
+)
+def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(
+    pooling, trunk, lengths, tmp_path
+):
+    backend = exported(tmp_path / "trunk", pooling, **TRUNKS[trunk])
+    for rows in (1, 2, 5):
+        adapters, residents, pixels = some_rows(
+            backend.backbone, rows, pooling=pooling, lengths=lengths
+        )
+        assert covers(backend.backbone.spec, residents[0].form)
+        expected = expected_of(adapters, pixels, tiny_trunk(**TRUNKS[trunk]))
+        found = features_of(backend, residents, pixels)
+        assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("method", "pooling"),
+    [("spt-shallow", "cls"), ("spt-deep", "mean"), ("spt-deep", "mean-with-prompts")],
+)
+def test_forms_that_are_not_in_the_graph_run_in_torch(method, pooling, cls_backend):
+    adapters, residents, pixels = some_rows(
+        cls_backend.backbone, 3, method=method, pooling=pooling, lengths=(4,)
+    )
+    expected = expected_of(adapters, pixels)
+    found = features_of(cls_backend, residents, pixels)
+    assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_rows_without_any_prompts_have_a_batch_of_their_own(cls_backend):
+    adapters, residents, pixels = some_rows(cls_backend.backbone, 2, lengths=(0,))
+    expected = expected_of(adapters, pixels)
+    found = features_of(cls_backend, residents, pixels)
+    assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_warming_up_names_the_forms_that_run_in_torch(cls_backend, caplog):
+    shallow = Form(3, True, "cls", "before-pooling")
+    cls_backend.warm_up([Example(Form(0, False, "cls", "before-pooling"), 20), Example(shallow, 0)])
+    assert caplog.text.count("runs in torch") == 1
+
+
+def test_a_report_lies_beside_the_graph(tmp_path):
+    backbone = tiny_backbone()
+    export = export_trunk(backbone, tmp_path / "trunk")
+    assert read_export(tmp_path / "trunk") == export
+    assert export.backbone == backbone.spec
+    assert 0 < max(export.errors.values()) < 1e-5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["trunk"]
+
+
+def test_an_export_of_another_backbone_or_precision_is_refused(cls_backend, tmp_path):
+    export_trunk(cls_backend.backbone, tmp_path / "trunk")
+    other = tiny_backbone(tiny_trunk(seed=1))
+    with pytest.raises(ExportError, match="weights_sha256"):
+        OnnxBackend(other, tmp_path / "trunk")
+    with pytest.raises(ExportError, match="float32 against int8"):
+        OnnxBackend(cls_backend.backbone, tmp_path / "trunk", "int8")
+
+
+@pytest.mark.parametrize("name", [GRAPH, "trunk.onnx.data", REPORT])
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_a_damaged_export_is_refused_by_the_name_of_its_file(name, damage, cls_backend, tmp_path):
+    folder = tmp_path / "trunk"
+    export_trunk(cls_backend.backbone, folder)
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        (folder / name).write_bytes(data)
+    with pytest.raises(ExportError, match="export` again"):
+        OnnxBackend(cls_backend.backbone, folder)
+
+
+def test_a_graph_that_strays_from_torch_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "serving.onnx.export.errors_against_torch", lambda *_: {"2 rows": float("nan")}
+    )
+    with pytest.raises(ExportError, match="2 rows"):
+        export_trunk(tiny_backbone(), tmp_path / "trunk")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bfloat16_backbone_cannot_be_exported(tmp_path):
+    with pytest.raises(ExportError, match="float32"):
+        export_trunk(tiny_backbone(dtype=torch.bfloat16), tmp_path / "trunk")

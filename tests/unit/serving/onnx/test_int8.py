@@ -1,0 +1,114 @@
+"""int8 is kept only if every task agrees with float32; how far and what stays in doubt is said."""
+
+import pytest
+import torch
+
+from adapters.artifact.codec import encode
+from adapters.store.directory import DirectoryStore
+from serving.errors import ExportError
+from serving.inference.resident import make_resident
+from serving.onnx.backend import OnnxBackend
+from serving.onnx.export import Agreement, read_export
+from serving.onnx.int8 import Sample, Seen, export_int8, settle_doubt
+from serving.onnx.samples import read_samples
+from serving.trunk.backend import Example, Form
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.artifacts import make_adapter, make_spec
+from tests.fakes.tiny import image_bytes, tiny_backbone
+from tests.unit.serving.rows import features_of, some_rows
+
+
+@pytest.fixture
+def backbone():
+    return tiny_backbone()
+
+
+def some_samples(backbone, count=8):
+    resident = make_resident(make_adapter(classes=2, backbone=backbone.spec), backbone)
+    return {"pets": Sample(resident, torch.randn(count, 3, 16, 16))}
+
+
+def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
+    export = export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
+    assert read_export(tmp_path / "trunk") == export
+    assert export.precision == "int8"
+    assert 0 <= export.agreement["pets"].same <= 1
+    backend = OnnxBackend(backbone, tmp_path / "trunk", "int8")
+    _, residents, pixels = some_rows(backbone, 4, lengths=(4,))
+    exact = features_of(TorchBackend(backbone), residents, pixels)
+    found = features_of(backend, residents, pixels)
+    assert torch.cosine_similarity(found, exact).min() > 0.999
+    assert (found - exact).abs().max() > 0
+    torch.testing.assert_close(features_of(backend.exact, residents, pixels), exact)
+
+
+def test_a_backend_doubts_only_what_is_in_its_graph(backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr("serving.onnx.int8.settle_doubt", lambda *_: 0.25)
+    export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
+    backend = OnnxBackend(backbone, tmp_path / "trunk", "int8")
+    form = Form(0, False, "cls", "before-pooling")
+    assert backend.doubt(form) == 0.25
+    assert backend.doubt(form._replace(pooling="mean")) == 0
+    backend.warm_up([Example(form, 4)])
+
+
+def test_below_the_floor_nothing_is_written(backbone, tmp_path):
+    with pytest.raises(ExportError, match=r"pets [0-9.]+% with .* computed again"):
+        export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=1.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+def seen(margins, wrong):
+    return Seen(torch.tensor(margins), torch.tensor(wrong))
+
+
+def test_the_doubt_covers_the_widest_margin_at_which_a_label_was_wrong():
+    margins = [0.1, 0.5, 0.2, 0.5, 0.3, 0.5, 0.4, 0.5]
+    wrong = [True, True, False, True, True, True, False, True]
+    doubt = settle_doubt({"pets": seen(margins, wrong)}, floor=0.99)
+    assert 0.3 < doubt < 0.3001
+    assert seen(margins, wrong).half(0).agreement(doubt) == Agreement(same=1.0, again=0.75)
+    assert seen(margins, wrong).half(1).agreement(doubt) == Agreement(same=0.0, again=0.0)
+
+
+def test_half_of_the_disagreements_that_the_floor_allows_may_stay():
+    margins = [0.01 * i for i in range(40)]
+    wrong = [i in (10, 30) for i in range(40)]
+    assert settle_doubt({"pets": seen(margins, wrong)}, floor=0.8) == 0
+    doubt = settle_doubt({"pets": seen(margins, wrong)}, floor=0.9)
+    assert 0.10 < doubt < 0.11
+
+
+def test_the_most_doubtful_task_decides_for_all():
+    calm = seen([0.9] * 4, [False] * 4)
+    assert settle_doubt({"calm": calm}, 0.99) == 0
+    wild = seen([0.7, 0.7], [True, False])
+    assert settle_doubt({"calm": calm, "wild": wild}, 0.99) > 0.7
+
+
+def test_margins_that_are_no_numbers_count_as_computed_again():
+    lost = seen([float("nan"), 0.5], [True, False])
+    assert lost.agreement(0.1) == Agreement(same=1.0, again=0.5)
+
+
+def test_samples_are_images_of_published_tasks_of_this_backbone(backbone, tmp_path):
+    store = DirectoryStore(tmp_path / "store")
+    for adapter in (
+        make_adapter("pets", backbone=backbone.spec),
+        make_adapter("cars", backbone=backbone.spec),
+        make_adapter("foreign", backbone=make_spec(name="another")),
+        make_adapter("early", backbone=backbone.spec, method="spt-shallow"),
+    ):
+        store.publish(encode(adapter))
+    for task in ("pets", "foreign", "early", "unpublished"):
+        folder = tmp_path / "images" / task / "deep" / "down"
+        folder.mkdir(parents=True)
+        for i in range(5):
+            (folder / f"{i}.png").write_bytes(image_bytes(i))
+    samples = read_samples(backbone, tmp_path / "store", tmp_path / "images", most=3)
+    assert {task: len(sample.pixels) for task, sample in samples.items()} == {"pets": 3}
+
+
+def test_without_any_image_the_message_says_where_they_belong(backbone, tmp_path):
+    with pytest.raises(ExportError, match=r"expected .*images/<task>"):
+        read_samples(backbone, tmp_path / "store", tmp_path / "images")

@@ -1,0 +1,307 @@
+"""What TorchServe is told: the shipped files are whole, and a launch changes what it must."""
+
+import json
+import re
+import socket
+import sys
+import xml.etree.ElementTree as ET
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import serving
+from adapters.artifact.backbone_spec import EMBEDDED
+from serving.config import ServingConfig, load_config
+from serving.errors import ConfigError
+from serving.handler import Handler
+from serving.torchserve.configure import (
+    SHIPPED,
+    Launch,
+    environment,
+    free_ports,
+    java_home,
+    write_configuration,
+)
+from serving.torchserve.stop_mark import FOLDER_VARIABLE
+
+PROJECT = Path(serving.__file__).parents[1]
+MODEL = SHIPPED / "model_store" / "spt"
+
+
+def properties(path: Path) -> dict[str, str]:
+    """Return a .properties file, in which no key may stand twice."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    pairs = [line.split("=", 1) for line in lines]
+    found = dict(pairs)
+    assert len(found) == len(pairs)
+    return found
+
+
+def log_config(vmargs: str) -> str:
+    (path,) = [a.split("=", 1)[1] for a in vmargs.split() if "log4j2.configurationFile" in a]
+    return path
+
+
+def yaml_of(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text())
+    return loaded
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    return Launch(
+        folder=tmp_path / "serve",
+        store=tmp_path / "store",
+        ports=(18080, 18081, 18082),
+        redis_url="redis://127.0.0.1:16379/0",
+        batch_size=7,
+        max_batch_delay_ms=3,
+    )
+
+
+def test_the_shipped_configuration_works_from_the_projects_folder() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert (PROJECT / shipped["model_store"] / shipped["load_models"]).resolve() == MODEL.resolve()
+    assert (PROJECT / log_config(shipped["vmargs"])).is_file()
+    relative = (shipped["model_store"], log_config(shipped["vmargs"]))
+    assert not any(Path(path).is_absolute() for path in relative)
+
+
+def test_everything_that_ships_listens_on_loopback_only() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    addresses = {key: value for key, value in shipped.items() if key.endswith("_address")}
+    assert len(addresses) == 5
+    assert all("127.0.0.1" in value for value in addresses.values())
+
+
+def test_no_other_model_can_be_loaded_into_a_service_that_runs() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert shipped["enable_model_api"] == "false"
+    for url in ("http://127.0.0.1/a.mar", "https://example.org/a.mar", "file:///tmp/a.mar"):
+        assert not re.fullmatch(shipped["allowed_urls"], url)
+
+
+def test_the_shipped_model_settings_are_understood_and_name_the_default_store() -> None:
+    config = load_config(yaml_of(MODEL / "model-config.yaml")["spt"], MODEL)
+    assert config.store == (PROJECT / "runs" / "store").resolve()
+    assert config.backbone == EMBEDDED
+
+
+def test_the_shipped_settings_are_none_that_torchserve_changes_silently() -> None:
+    settings = yaml_of(MODEL / "model-config.yaml")
+    assert settings["minWorkers"] == settings["maxWorkers"] == 1
+    assert settings["maxBatchDelay"] >= 1
+    assert settings["batchSize"] <= ServingConfig().max_batch
+
+
+def test_a_body_at_the_decoders_limit_passes_the_frontend() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert int(shipped["max_request_size"]) >= ServingConfig().image_limits.max_bytes
+
+
+def test_the_shipped_manifest_names_the_handler_and_its_settings() -> None:
+    manifest = json.loads((MODEL / "MAR-INF" / "MANIFEST.json").read_text())["model"]
+    assert import_module(manifest["handler"]).Handler is Handler
+    assert (MODEL / manifest["configFile"]).is_file()
+
+
+def test_the_shipped_log_configuration_is_xml_that_warns_and_no_more() -> None:
+    root = ET.parse(SHIPPED / "log4j2.xml").getroot()
+    (level,) = [element.get("level") for element in root.iter("Root")]
+    assert level == "warn"
+
+
+def test_a_launch_has_its_own_ports_and_absolute_paths(launch: Launch) -> None:
+    written = properties(write_configuration(launch))
+    assert written["inference_address"] == "http://127.0.0.1:18080"
+    assert written["management_address"] == "http://127.0.0.1:18081"
+    assert written["metrics_address"] == "http://127.0.0.1:18082"
+    assert written["model_store"] == str(launch.folder / "model_store")
+    assert log_config(written["vmargs"]) == str(launch.folder / "log4j2.xml")
+    assert Path(log_config(written["vmargs"])).is_file()
+
+
+def test_a_launch_shares_no_port_with_the_shipped_defaults_of_torchserve(launch: Launch) -> None:
+    written = properties(write_configuration(launch))
+    others = ("grpc_inference_port", "grpc_management_port", "initial_worker_port")
+    ports = [written[key] for key in others]
+    assert len(set(ports)) == 3
+    assert not {"7070", "7071", "9000"} & set(ports)
+
+
+def test_a_launch_keeps_what_it_does_not_change(launch: Launch) -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    written = properties(write_configuration(launch))
+    kept = {"load_models", "max_request_size", "job_queue_size"}
+    assert all(written[key] == shipped[key] for key in kept)
+
+
+def test_a_launch_settings_reach_the_model(launch: Launch, tmp_path: Path) -> None:
+    launch = launch.model_copy(update={"weights": tmp_path / "w.safetensors", "backbone": "vit_x"})
+    write_configuration(launch)
+    folder = launch.folder / "model_store" / "spt"
+    settings = yaml_of(folder / "model-config.yaml")
+    assert (settings["batchSize"], settings["maxBatchDelay"]) == (7, 3)
+    assert settings["startupTimeout"] == yaml_of(MODEL / "model-config.yaml")["startupTimeout"]
+    config = load_config(settings["spt"], folder)
+    assert (config.backbone, config.store) == ("vit_x", tmp_path / "store")
+    assert config.weights == tmp_path / "w.safetensors"
+
+
+def test_relative_folders_are_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = properties(write_configuration(Launch(folder=Path("serve"), store=Path("store"))))
+    assert written["model_store"] == str(tmp_path / "serve" / "model_store")
+    settings = yaml_of(tmp_path / "serve" / "model_store" / "spt" / "model-config.yaml")
+    assert settings["spt"]["store"] == str(tmp_path / "store")
+
+
+def test_a_configuration_written_twice_is_the_same_but_for_free_ports(launch: Launch) -> None:
+    first, second = (properties(write_configuration(launch)) for _ in range(2))
+    chosen = {"grpc_inference_port", "grpc_management_port", "initial_worker_port"}
+    assert {k: v for k, v in first.items() if k not in chosen} == {
+        k: v for k, v in second.items() if k not in chosen
+    }
+
+
+def test_callers_need_no_token_unless_the_launch_says_so(launch: Launch) -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert shipped["disable_token_authorization"] == "true"
+    open_to_all = properties(write_configuration(launch))
+    assert open_to_all["disable_token_authorization"] == "true"
+    guarded = properties(write_configuration(launch.model_copy(update={"token": True})))
+    assert guarded["disable_token_authorization"] == "false"
+    assert float(guarded["token_expiration_min"]) >= 365 * 24 * 60
+
+
+@pytest.mark.parametrize("ports", [(1, 2, 3), (8080, 8081, 8082)])
+def test_a_launch_binds_nothing_but_loopback_whatever_its_ports(
+    launch: Launch, ports: tuple[int, int, int]
+) -> None:
+    written = properties(write_configuration(launch.model_copy(update={"ports": ports})))
+    addresses = {key: value for key, value in written.items() if key.endswith("_address")}
+    assert len(addresses) == 5
+    for address in addresses.values():
+        assert re.fullmatch(r"(http://)?127\.0\.0\.1(:[0-9]+)?", address)
+
+
+def test_no_field_and_no_setting_of_a_launch_names_an_address(launch: Launch) -> None:
+    for field in ("management_address", "metrics_address", "host"):
+        with pytest.raises(ValidationError):
+            Launch(folder=launch.folder, **{field: "http://0.0.0.0:8081"})
+        with pytest.raises(ConfigError, match=field):
+            write_configuration(launch.model_copy(update={"settings": {field: "0.0.0.0"}}))
+
+
+def test_torchserves_own_variables_cannot_move_a_launch_to_another_address(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TS_CONFIG_FILE", "/elsewhere/config.properties")
+    monkeypatch.setenv("TS_MANAGEMENT_ADDRESS", "http://0.0.0.0:8081")
+    variables = environment(launch, tmp_path / "scratch")
+    assert [name for name in variables if name.startswith("TS_")] == []
+    assert "enable_envvars_config" not in properties(write_configuration(launch))
+
+
+def test_the_worker_is_told_where_its_launch_leaves_word(launch: Launch, tmp_path: Path) -> None:
+    assert environment(launch, tmp_path)[FOLDER_VARIABLE] == str(launch.folder.resolve())
+
+
+def test_files_named_at_a_launch_are_found_from_where_it_was_typed(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"tenants": "tenants.json", "trusted_keys": ["a.pem", "b.pem"]}
+    written = write_configuration(launch.model_copy(update={"settings": settings}))
+    model = written.parent / "model_store" / "spt"
+    config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
+    assert config.tenants == tmp_path / "tenants.json"
+    assert config.trusted_keys == (tmp_path / "a.pem", tmp_path / "b.pem")
+
+
+def test_a_worker_that_keeps_dying_is_started_again_for_a_day(launch: Launch) -> None:
+    model = write_configuration(launch).parent / "model_store" / "spt"
+    assert yaml_of(model / "model-config.yaml")["maxRetryTimeoutInSec"] >= 24 * 3600
+
+
+def test_the_environment_keeps_two_services_apart(launch: Launch, tmp_path: Path) -> None:
+    variables = environment(launch, tmp_path / "scratch")
+    assert variables["TMPDIR"] == str(tmp_path / "scratch")
+    assert variables["LOG_LOCATION"] == str(launch.folder / "logs")
+    assert variables["REDIS_URL"] == launch.redis_url
+    assert (Path(variables["JAVA_HOME"]) / "bin" / "java").exists()
+
+
+def test_java_home_is_the_callers_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "somewhere")
+    assert java_home() == "somewhere"
+    monkeypatch.delenv("JAVA_HOME")
+    assert (Path(java_home()) / "bin" / "java").exists()
+
+
+def test_free_ports_are_distinct_and_free() -> None:
+    ports = free_ports(5)
+    assert len(set(ports)) == 5
+    for port in ports:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+
+def test_torchserve_stands_beside_this_python() -> None:
+    assert (Path(sys.executable).parent / "torchserve").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"stor": "x"}, "stor"),
+        ({"max_batch": 0}, "max_batch"),
+        ({"image_limits": {"max_pixels": "many"}}, "max_pixels"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(settings: Any, named: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load_config(settings, tmp_path)
+
+
+def test_redis_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://here:1/0")
+    assert load_config({}, tmp_path).redis_url == "redis://here:1/0"
+    monkeypatch.delenv("REDIS_URL")
+    assert load_config({}, tmp_path).redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"backend": "onnx"}, "export"),
+        ({"precision": "int8"}, "backend: onnx"),
+        ({"backend": "onnx", "onnx": "x", "precision": "bfloat16"}, "torch"),
+        ({"backend": "onnx", "onnx": "x", "compile": True}, "torch"),
+        ({"backend": "tensorflow"}, "backend"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_anything_starts(
+    settings: dict[str, Any], words: str, launch: Launch
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        write_configuration(launch.model_copy(update={"settings": settings}))
+
+
+def test_a_launchs_settings_reach_the_engine_with_paths_that_hold_anywhere(
+    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"backend": "onnx", "onnx": "exported", "preload": "all", "pinned": ["pets"]}
+    written = write_configuration(launch.model_copy(update={"settings": settings}))
+    model = written.parent / "model_store" / "spt"
+    config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
+    assert config.onnx == tmp_path / "exported"
+    assert (config.preload, config.pinned) == ("all", ("pets",))

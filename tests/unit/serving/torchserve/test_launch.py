@@ -1,0 +1,227 @@
+"""What a launch started is written down, found again and ended, whatever goes wrong on the way."""
+
+import errno
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serving.errors import LaunchError
+from serving.torchserve import launch as launch_module
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
+from serving.torchserve.readiness import why_not_ready
+from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
+from serving.torchserve.stop_mark import StopMark
+from serving.torchserve.supervise import sigterm_as_interrupt, supervise
+from serving.torchserve.tokens import await_tokens, token_file
+from tests.fakes.waiting import wait_until
+from tests.unit.serving.torchserve.fake_management import FakeManagement, served
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that would run for ten minutes."""
+    with subprocess.Popen(SLEEP) as process:
+        yield process
+        process.kill()
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, process: subprocess.Popen[bytes]) -> Running:
+    """Return a record, in `tmp_path`, of that process."""
+    running = Running(
+        url="http://127.0.0.1:1",
+        management_url="http://127.0.0.1:2",
+        processes={process.pid: created(process.pid)},
+        scratch=tmp_path / "scratch",
+        redis_url="redis://:password@127.0.0.1:6379/0",
+        drain_s=30.0,
+    )
+    running.scratch.mkdir()
+    write(tmp_path, running)
+    return running
+
+
+def test_the_record_is_its_owners_alone_because_redis_may_have_a_password(
+    recorded: Running, tmp_path: Path
+) -> None:
+    assert read(tmp_path) == recorded
+    assert stat.S_IMODE((tmp_path / RECORD).stat().st_mode) == 0o600
+
+
+def test_a_process_with_the_id_of_ours_but_another_birth_is_not_ours(recorded: Running) -> None:
+    (pid,) = recorded.processes
+    assert [process.pid for process in recorded.alive()] == [pid]
+    another = recorded.model_copy(update={"processes": {pid: 12345.0}})
+    assert another.alive() == []
+
+
+def test_a_process_that_has_ended_is_not_alive_though_nobody_has_buried_it(
+    recorded: Running, process: subprocess.Popen[bytes]
+) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    zombie = psutil.Process(process.pid)
+    wait_until("it is a zombie", lambda: zombie.status() == psutil.STATUS_ZOMBIE)
+    assert recorded.alive() == []
+
+
+def test_an_adopted_process_is_ended_with_the_others(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    with subprocess.Popen(SLEEP) as redis:
+        adopt(tmp_path, redis.pid)
+        assert stop(tmp_path)
+        assert has_ended(redis)
+    assert has_ended(process)
+    assert list(tmp_path.iterdir()) == []
+    assert not stop(tmp_path)
+
+
+def test_a_service_that_cannot_be_drained_is_ended_all_the_same(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch, caplog
+) -> None:
+    def fail(*_: object) -> None:
+        raise TimeoutError("not all requests were answered in 30 s")
+
+    monkeypatch.setattr(launch_module, "drain", fail)
+    assert stop(tmp_path)
+    assert has_ended(process)
+    assert "not all requests were answered" in caplog.text
+
+
+def test_an_interrupt_ends_the_wait_and_the_service(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch_module, "drain", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        stop(tmp_path)
+    assert has_ended(process)
+    assert not is_recorded(tmp_path)
+
+
+def test_a_stop_without_draining_asks_nobody(
+    recorded: Running, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(launch_module, "drain", None)
+    assert stop(tmp_path, draining=False)
+
+
+def test_a_second_start_in_the_same_folder_is_refused(recorded: Running, tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="make stop"):
+        start(Launch(folder=tmp_path))
+    assert recorded.alive() != []
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    api, metrics = free_ports(2)
+    with served(FakeManagement(tmp_path)) as url:
+        taken = int(url.rpartition(":")[2])
+        launch = Launch(folder=tmp_path / "x", ports=(api, taken, metrics))
+        with pytest.raises(LaunchError, match=f"port {taken} is taken"):
+            start(launch)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "serve"))
+
+    monkeypatch.setattr(launch_module, "write_configuration", refuse)
+    api, management, metrics = free_ports(3)
+    with pytest.raises(LaunchError) as caught:
+        start(Launch(folder=tmp_path / "serve", ports=(api, management, metrics)))
+    assert os.strerror(number) in str(caught.value)
+    assert str(tmp_path / "serve") in str(caught.value)
+
+
+def test_of_many_files_that_find_no_room_the_first_is_told(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'"), ("c", "d", "x")])
+
+    monkeypatch.setattr(launch_module, "write_configuration", refuse)
+    api, management, metrics = free_ports(3)
+    with pytest.raises(LaunchError, match=r"No space left on device: 'b'; the launch's folder"):
+        start(Launch(folder=tmp_path / "serve", ports=(api, management, metrics)))
+
+
+def test_readiness_says_why_not(recorded: Running, tmp_path: Path) -> None:
+    assert why_not_ready(tmp_path / "elsewhere") == f"nothing was started in {tmp_path}/elsewhere"
+    assert why_not_ready(tmp_path) == "no worker is ready"
+    fake = FakeManagement(tmp_path)
+    await_tokens(tmp_path)
+    with served(fake) as url:
+        answering = {
+            "management_url": url,
+            "management_token_file": token_file(tmp_path, "management"),
+        }
+        write(tmp_path, recorded.model_copy(update=answering))
+        assert why_not_ready(tmp_path) is None
+        StopMark(tmp_path).stop(refuse=False)
+        assert why_not_ready(tmp_path) == "it is stopping"
+
+
+def test_whoever_stays_with_a_service_tells_when_it_ends_by_itself(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    process.kill()
+    process.wait()
+    with pytest.raises(LaunchError, match="ended by itself"):
+        supervise(tmp_path, recorded)
+    assert not is_recorded(tmp_path)
+
+
+def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    command = [sys.executable, "-m", "serving", "--folder", str(tmp_path), "stop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        supervise(tmp_path, recorded)
+        assert other.communicate()[0] == "stopped\n"
+
+
+def test_whoever_stays_ends_the_service_when_told_to_end(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with sigterm_as_interrupt():
+        killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
+        with subprocess.Popen(killer):
+            supervise(tmp_path, recorded)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not is_recorded(tmp_path)
+    wait_until("it has ended", lambda: not recorded.alive(), timeout_s=10)
+
+
+def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    orphan = "import subprocess; print(subprocess.Popen(['sleep', '0.1']).pid)"
+    with sigterm_as_interrupt():
+        command = [sys.executable, "-c", orphan]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        time.sleep(0.3)
+        process.kill()
+        with pytest.raises(LaunchError):
+            supervise(tmp_path, recorded)
+    assert not psutil.pid_exists(int(done.stdout))

@@ -1,0 +1,36 @@
+"""Print how far compiled features are from the reference, per form and number of rows, as JSON.
+
+A graph that would have to be compiled again, after the warm-up, is an error.
+"""
+
+import json
+
+import serving.trunk.torch_backend
+from serving.trunk.backend import Example
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.serving.rows import expected_of, features_of, some_rows
+
+FORMS = [
+    {"method": "spt-deep", "pooling": "cls", "lengths": (4, 0, 7)},
+    {"method": "spt-deep", "pooling": "mean-with-prompts", "lengths": (4,)},
+]
+
+
+def main() -> None:
+    backend = TorchBackend(tiny_backbone(), compiled=True, max_batch=4)
+    first = [some_rows(backend.backbone, 1, **form)[1][0] for form in FORMS]
+    backend.warm_up([Example(resident.form, 4) for resident in first])
+    serving.trunk.torch_backend.STANCE = "fail_on_recompile"
+    errors = {}
+    for form in FORMS:
+        for rows in (1, 2, 3, 4, 7):
+            adapters, residents, pixels = some_rows(backend.backbone, rows, **form)
+            expected = expected_of(adapters, pixels)
+            far = (features_of(backend, residents, pixels) - expected).abs().max()
+            errors[f"{form['method']} {form['pooling']} {rows}"] = float(far / expected.abs().max())
+    print(json.dumps(errors))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A sweep looks at the validation split only, goes on where it was, and picks the best."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
+from trainer.errors import ResumeError
+from trainer.experiment import materials as materials_module
+from trainer.experiment import sweep as module
+from trainer.experiment.materials import Materials, prepare
+from trainer.experiment.sweep import Grid, Trial, best_of, sweep, with_settings
+from trainer.recipe import Recipe
+
+GRID = Grid(lr=(1e-3, 1e-2), head_weight_decay=(0.0, 0.5))
+RECIPE = toy_recipe(method="linear")
+
+
+@pytest.fixture
+def materials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Materials:
+    monkeypatch.setattr(materials_module, "load_backbone", lambda *_, **__: tiny_backbone())
+    return prepare(RECIPE, make_toy_folder(tmp_path / "toy"))
+
+
+def go(materials: Materials, folder: Path, recipe: Recipe = RECIPE) -> list[Trial]:
+    folder.mkdir(exist_ok=True)
+    return sweep(recipe, materials, GRID, folder, ignore)
+
+
+def test_every_combination_is_tried_and_those_not_named_keep_the_recipes_value(
+    materials: Materials, tmp_path: Path
+):
+    trials = go(materials, tmp_path / "sweep")
+    tried = [tuple(trial.settings.values()) for trial in trials]
+    assert tried == [(lr, 0.01, wd) for lr in (1e-3, 1e-2) for wd in (0.0, 0.5)]
+    assert len({trial.train_loss for trial in trials}) == 4
+
+
+def test_the_test_set_is_never_read(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for sample in materials.task_data.test:
+        sample.path.unlink()
+    assert len(go(materials, tmp_path / "sweep")) == 4
+
+
+def test_a_sweep_goes_on_where_it_was(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = go(materials, tmp_path / "sweep")
+    written = tmp_path / "sweep" / "sweep.json"
+    document = json.loads(written.read_text())
+    document["trials"].pop()
+    written.write_text(json.dumps(document))
+    fitted = []
+    real = module.fit
+    monkeypatch.setattr(module, "fit", lambda *a: (fitted.append(1), real(*a))[1])
+    again = go(materials, tmp_path / "sweep")
+    assert len(fitted) == 1
+    assert [t.val_accuracy for t in again] == [t.val_accuracy for t in whole]
+
+
+def test_another_recipes_sweep_is_refused(materials: Materials, tmp_path: Path):
+    go(materials, tmp_path / "sweep")
+    with pytest.raises(ResumeError, match=r"sweep\.json is the sweep of another recipe"):
+        go(materials, tmp_path / "sweep", RECIPE.model_copy(update={"seed": 5}))
+
+
+def test_the_best_is_that_of_the_highest_validation_accuracy_then_of_the_lowest_loss():
+    trials = [
+        Trial({"lr": lr}, val, loss, 1.0)
+        for lr, val, loss in ((1.0, 0.5, 0.1), (2.0, 0.7, 0.9), (3.0, 0.7, 0.3), (4.0, 0.6, 0.0))
+    ]
+    assert best_of(trials).settings == {"lr": 3.0}
+
+
+def test_settings_replace_those_of_the_optimiser_only():
+    made = with_settings(RECIPE, {"lr": 0.5})
+    assert made.optim == RECIPE.optim.model_copy(update={"lr": 0.5})
+    assert made.model_copy(update={"optim": RECIPE.optim}) == RECIPE

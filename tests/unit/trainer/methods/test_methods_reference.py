@@ -1,0 +1,247 @@
+"""Every method computes what its paper writes down, against the slow and obvious form of it.
+
+The references take timm's blocks and token sequences of the order class token, prompts, patches;
+they share nothing with `trainer.methods` but the trained numbers.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from adapters.artifact.backbone_spec import Pooling
+from adapters.vit.backbone import Backbone
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
+from tests.unit.trainer.methods.method_models import TRUNKS, make_model, shaken
+from tests.unit.trainer.toy import toy_pixels
+from trainer.methods.classifier import Classifier
+from trainer.methods.flows import FlowClassifier, PlanarFlow
+from trainer.methods.gated import GatedClassifier
+
+POOLINGS = ["cls", "mean", "mean-with-prompts"]
+Step = Callable[[int, nn.Module, Tensor], Tensor]
+
+
+def make_pair(name: str, trunk: str, pooling: Pooling) -> tuple[Classifier, Tensor]:
+    """Return a model in float64 whose every number matters, and pixels."""
+    backbone = tiny_backbone(tiny_trunk(**TRUNKS[trunk]), pooling=pooling, dtype=torch.float64)
+    return shaken(make_model(name, backbone), by=0.3), toy_pixels(3)[0].double()
+
+
+def run_trunk(
+    backbone: Backbone, pixels: Tensor, step: Step, prompts: Tensor | None = None
+) -> Tensor:
+    """Return the features of a loop over blocks, prompts (if any) behind the special tokens."""
+    trunk, spec = backbone.trunk, backbone.spec
+    tokens = trunk._pos_embed(trunk.patch_embed(pixels))
+    special, count = trunk.num_prefix_tokens, 0
+    if prompts is not None:
+        rows, count = prompts.expand(len(pixels), -1, -1), prompts.shape[-2]
+        tokens = torch.cat([tokens[:, :special], rows, tokens[:, special:]], dim=1)
+    for i, block in enumerate(trunk.blocks):
+        tokens = step(i, block, tokens)
+    if spec.final_norm == "before-pooling":
+        tokens = trunk.norm(tokens)
+    pooled = {
+        "cls": tokens[:, 0],
+        "mean": tokens[:, special + count :].mean(dim=1),
+        "mean-with-prompts": tokens[:, special:].mean(dim=1),
+    }[spec.pooling]
+    return trunk.norm(pooled) if spec.final_norm == "after-pooling" else pooled
+
+
+def attend(
+    block: nn.Module, tokens: Tensor, *, temperature: float = 1.0, extra: Tensor | None = None
+) -> Tensor:
+    """Return the attention branch, head by head; `extra` [K, h, d] are keys and values."""
+    attn, normed, heads = block.attn, block.norm1(tokens), []
+    queries, keys, values = attn.qkv(normed).chunk(3, dim=-1)
+    for h in range(attn.num_heads):
+        part = slice(h * attn.head_dim, (h + 1) * attn.head_dim)
+        q, k, v = attn.q_norm(queries[..., part]), attn.k_norm(keys[..., part]), values[..., part]
+        if extra is not None:
+            more = extra[:, h].expand(len(tokens), -1, -1)
+            k, v = torch.cat([more, k], dim=1), torch.cat([more, v], dim=1)
+        scores = q @ k.mT / math.sqrt(attn.head_dim) / temperature
+        heads.append(scores.softmax(dim=-1) @ v)
+    return block.ls1(attn.proj(torch.cat(heads, dim=-1)))
+
+
+def think(block: nn.Module, tokens: Tensor) -> Tensor:
+    """Return the MLP branch."""
+    return block.ls2(block.mlp(block.norm2(tokens)))
+
+
+def assert_same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_lora_equals_its_unmerged_form(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("lora", trunk, pooling)
+    backbone = copy.deepcopy(model.backbone)
+    for i, block in enumerate(backbone.trunk.blocks):
+        down, up = model.updates["down"][i], model.updates["up"][i]
+
+        def add(_: nn.Module, seen: tuple[Tensor], out: Tensor, down=down, up=up) -> Tensor:
+            queries, keys, values = out.chunk(3, dim=-1)
+            queries = queries + seen[0] @ down[0].T @ up[0].T
+            return torch.cat([queries, keys, values + seen[0] @ down[1].T @ up[1].T], dim=-1)
+
+        block.attn.qkv.register_forward_hook(add)
+    expected = run_trunk(backbone, pixels, lambda i, block, tokens: block(tokens))
+    assert_same(model.features(pixels), expected)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_ssf_equals_its_unmerged_form(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("ssf", trunk, pooling)
+    backbone = copy.deepcopy(model.backbone)
+    hooked = 0
+    for name, layer in backbone.trunk.named_modules():
+        if isinstance(layer, nn.Linear | nn.LayerNorm | nn.Conv2d):
+            key, hooked = name.replace(".", "_"), hooked + 1
+            scale, shift = model.scales[key], model.shifts[key]
+            if isinstance(layer, nn.Conv2d):
+                scale, shift = scale[:, None, None], shift[:, None, None]
+            layer.register_forward_hook(lambda _, __, out, s=scale, t=shift: s * out + t)
+    assert hooked == len(model.scales) == len(model.shifts)
+    expected = run_trunk(backbone, pixels, lambda i, block, tokens: block(tokens))
+    assert_same(model.features(pixels), expected)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_adapters_act_on_what_the_mlp_adds(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("adapter", trunk, pooling)
+    state = model.state_dict()
+
+    def step(i: int, block: nn.Module, tokens: Tensor) -> Tensor:
+        tokens = tokens + attend(block, tokens)
+        added, key = think(block, tokens), f"adapters.{i}"
+        narrow = added @ state[f"{key}.0.weight"].T + state[f"{key}.0.bias"]
+        narrow = narrow * 0.5 * (1 + torch.erf(narrow / math.sqrt(2)))
+        wide = narrow @ state[f"{key}.2.weight"].T + state[f"{key}.2.bias"]
+        return tokens + added + wide
+
+    assert_same(model.features(pixels), run_trunk(model.backbone, pixels, step))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_flows_bend_both_shortcuts(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("snf", trunk, pooling)
+    assert isinstance(model, FlowClassifier)
+
+    def bend(flow: PlanarFlow, tokens: Tensor) -> Tensor:
+        along = (flow.w @ flow.u).item()
+        wanted = math.log(1 + (math.e - 1) * math.exp(along)) - 1
+        push = flow.u + (wanted - along) * flow.w / flow.w.norm() ** 2
+        return tokens + torch.tanh(tokens @ flow.w + flow.b)[..., None] * push
+
+    def step(i: int, block: nn.Module, tokens: Tensor) -> Tensor:
+        tokens = bend(model.flows[2 * i], tokens) + attend(block, tokens)
+        return bend(model.flows[2 * i + 1], tokens) + think(block, tokens)
+
+    assert_same(model.features(pixels), run_trunk(model.backbone, pixels, step))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 2.0])
+def test_a_flow_is_invertible_whatever_it_learned(scale: float):
+    torch.manual_seed(0)
+    for _ in range(50):
+        flow = PlanarFlow(8).double()
+        flow.u.data, flow.w.data = torch.randn(2, 8, dtype=torch.float64) * scale
+        assert flow.w @ flow.push() > -1
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_gates_mix_what_enters_and_leaves_a_block(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("gate-vpt", trunk, pooling)
+    assert isinstance(model, GatedClassifier)
+    special, count = model.backbone.trunk.num_prefix_tokens, model.prompts.shape[1]
+
+    def step(i: int, block: nn.Module, tokens: Tensor) -> Tensor:
+        entering = tokens[:, special : special + count]
+        tokens = tokens + attend(block, tokens, temperature=model.temperatures[i].item())
+        tokens = tokens + think(block, tokens)
+        if i == 2:
+            return tokens
+        gate, leaving = (
+            1 / (1 + math.exp(-model.gates[i].item())),
+            tokens[:, special : special + count],
+        )
+        mixed = gate * leaving + (1 - gate) * entering
+        return torch.cat([tokens[:, :special], mixed, tokens[:, special + count :]], dim=1)
+
+    assert_same(model.features(pixels), run_trunk(model.backbone, pixels, step, model.prompts))
+
+
+def test_a_temperature_out_of_bounds_is_used_at_the_bound_and_can_return():
+    model, pixels = make_pair("gate-vpt", "plain", "cls")
+    with torch.no_grad():
+        model.temperatures.fill_(0.01)
+        at_bound = model(pixels)
+        model.temperatures.fill_(-3.0)
+    assert_same(model(pixels), at_bound)
+    model(pixels).square().sum().backward()
+    assert (model.temperatures.grad != 0).all()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_keys_and_values_stand_beside_the_prompts_own(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("e2vpt", trunk, pooling)
+    special, count = model.backbone.trunk.num_prefix_tokens, model.prompts.shape[1]
+
+    def step(i: int, block: nn.Module, tokens: Tensor) -> Tensor:
+        prompts = model.prompts[i].expand(len(tokens), -1, -1)
+        parts = [tokens[:, :special], prompts, tokens[:, special + count :]]
+        tokens = torch.cat(parts, dim=1)
+        tokens = tokens + attend(block, tokens, extra=model.keys_values[i])
+        return tokens + think(block, tokens)
+
+    expected = run_trunk(model.backbone, pixels, step, model.prompts[:1])
+    assert_same(model.features(pixels), expected)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pooling):
+    model, pixels = make_pair("moment-probing", trunk, pooling)
+    trunk_, moments = model.backbone.trunk, model.moments
+    tokens = trunk_.forward_features(pixels)[:, trunk_.num_prefix_tokens :]
+    logits = []
+    for patches in tokens:
+        heads = [moments.norm(part) for part in moments.project(patches).chunk(4, dim=-1)]
+        maps = []
+        for one, other in pairwise(heads):
+            joint = torch.cov(torch.cat([one, other], dim=1).T, correction=0)[:128, 128:]
+            maps.append(joint / joint.norm(dim=0))
+        shrunk = moments.shrink(torch.stack(maps)[None])
+        assert shrunk.shape == (1, 3, 31, 31)
+        logits.append(moments.classify(shrunk.flatten()))
+    first = run_trunk(model.backbone, pixels, lambda i, block, tokens: block(tokens))
+    assert_same(model.features(pixels), first)
+    assert_same(model(pixels), (model.head(first) + torch.stack(logits)) / 2)
+
+
+@pytest.mark.parametrize("name", ["full", "bias"])
+def test_retuned_weights_take_the_place_of_the_trunks(name: str):
+    model, pixels = make_pair(name, "layer-scale", "mean")
+    backbone = copy.deepcopy(model.backbone)
+    learned = {key.partition(".")[2]: value for key, value in model.state_dict().items()}
+    changed = 0
+    for key, parameter in backbone.trunk.named_parameters():
+        if key.replace(".", "_") in learned:
+            parameter.data, changed = learned[key.replace(".", "_")], changed + 1
+    assert changed == len(model.state_dict()) - 2
+    expected = run_trunk(backbone, pixels, lambda i, block, tokens: block(tokens))
+    assert_same(model.features(pixels), expected)

@@ -1,0 +1,117 @@
+"""What has been measured is not measured again, and settings come from validation alone."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.trainer.toy import make_toy_folder
+from trainer.errors import RecipeError, ResumeError
+from trainer.experiment import materials
+from trainer.experiment.sweep import Grid
+from trainer.reproduce.measure import Bench, first_run, measure
+from trainer.reproduce.variant import Variant
+from trainer.training.loop import Watch
+
+BACKBONE = tiny_backbone()
+COMMON = {
+    "prompt": {"num_tokens": 2, "init_images": 4},
+    "optim": {"epochs": 2, "warmup_epochs": 0, "batch_size": 4},
+}
+LINEAR = Variant("linear", {"method": "linear"}, Grid(lr=[1e-3, 1e-2]))
+SPT = Variant("spt", {"method": "spt-deep"}, Grid(lr=[1e-3, 1e-2]))
+MEAN = Variant("spt-mean", {"method": "spt-deep", "prompt": {"init": "mean"}}, like="spt")
+
+
+class Steps:
+    """Counts training steps by what they were announced as."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def announce(self, title: str, epochs: int) -> Watch:
+        def watch(*_: object) -> None:
+            self.counts[title] = self.counts.get(title, 0) + 1
+
+        return watch
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materials, "load_backbone", lambda *_, **__: BACKBONE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_toy_folder(tmp_path_factory.mktemp("data") / "toy").parent
+
+
+def bench_of(data: Path, folder: Path, steps: Steps, seeds: int = 2) -> Bench:
+    return Bench(COMMON, folder, data, seeds, steps.announce)
+
+
+def test_what_is_finished_is_not_trained_again(data: Path, tmp_path: Path):
+    first, again = Steps(), Steps()
+    cells = list(measure(bench_of(data, tmp_path, first), ["toy"], [LINEAR, SPT, MEAN]))
+    assert list(measure(bench_of(data, tmp_path, again), ["toy"], [LINEAR, SPT, MEAN])) == cells
+    assert first.counts == {
+        "toy linear choosing": 8,
+        "toy linear seed 1": 4,
+        "toy spt choosing": 8,
+        "toy spt seed 1": 4,
+        "toy spt-mean seed 0": 4,
+        "toy spt-mean seed 1": 4,
+    }
+    assert again.counts == {}
+
+
+def test_a_recipe_of_before_a_field_existed_is_still_the_same(data: Path, tmp_path: Path):
+    (cell,) = measure(bench_of(data, tmp_path, Steps()), ["toy"], [SPT])
+    path = tmp_path / "toy" / "spt" / "cell.json"
+    document = json.loads(path.read_text())
+    del document["asked"]["recipe"]["compute"]["compile"]
+    path.write_text(json.dumps(document))
+    steps = Steps()
+    assert list(measure(bench_of(data, tmp_path, steps), ["toy"], [SPT])) == [cell]
+    assert steps.counts == {}
+
+
+def test_other_settings_are_not_mistaken_for_what_was_measured(data: Path, tmp_path: Path):
+    list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+    other = replace(LINEAR, settings={"method": "linear", "optim": {"epochs": 1}})
+    with pytest.raises(ResumeError, match="is the sweep of another recipe"):
+        list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [other]))
+
+
+def test_a_further_seed_trains_that_seed_alone(data: Path, tmp_path: Path):
+    list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [SPT]))
+    steps = Steps()
+    (cell,) = measure(bench_of(data, tmp_path, steps, seeds=3), ["toy"], [SPT])
+    assert steps.counts == {"toy spt seed 2": 4}
+    assert len(cell.test_accuracies) == 3
+
+
+def test_an_arm_takes_what_another_chose_in_an_earlier_call(data: Path, tmp_path: Path):
+    (spt,) = measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [SPT])
+    (mean,) = measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [MEAN])
+    assert (mean.chosen, mean.trials) == (spt.chosen, [])
+
+
+def test_an_arm_whose_example_is_not_measured_is_named(data: Path, tmp_path: Path):
+    with pytest.raises(RecipeError, match=r"spt-mean takes the settings of spt, .*--variants spt"):
+        list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [MEAN]))
+
+
+@pytest.mark.parametrize("variant", [SPT, replace(MEAN, like=None), MEAN])
+def test_the_run_of_the_first_seed_holds_its_artifact(variant: Variant, data: Path, tmp_path: Path):
+    bench = bench_of(data, tmp_path, Steps(), seeds=1)
+    variants = [SPT, variant] if variant.like else [variant]
+    cell = list(measure(bench, ["toy"], variants))[-1]
+    run = first_run(bench, "toy", variant)
+    assert (run / "toy.safetensors").exists()
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["test_accuracy"] == cell.test_accuracies[0]
+    assert cell.device == "cpu"
+    assert set(cell.versions) == {"torch", "timm"}

@@ -1,0 +1,145 @@
+"""Training sees the very pixels that serving sees, in an order that the seed decides."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adapters.vit.pixels import Preprocessing, decode_image, to_pixels
+from tests.fakes.tiny import HALF, image_bytes
+from tests.unit.trainer.toy import toy_set
+from trainer.data.task_data import Sample
+from trainer.errors import DataError
+from trainer.training import images as module
+from trainer.training.images import ImageSet, batches
+
+SQUASH = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
+SHORTER = Preprocessing(
+    resize="shorter",
+    resize_size=20,
+    crop=16,
+    interpolation="bilinear",
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+
+
+def turned_jpeg() -> bytes:
+    """Return a JPEG whose EXIF says that it lies on its side."""
+    pixels = np.random.default_rng(9).integers(0, 256, (24, 40, 3), np.uint8)
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    files = [
+        image_bytes(1, (16, 16)),
+        image_bytes(2, (40, 23), "JPEG"),
+        image_bytes(3, (17, 90), "WEBP"),
+        image_bytes(4, (5, 7)),
+        turned_jpeg(),
+    ]
+    made = []
+    for i, data in enumerate(files):
+        (tmp_path / str(i)).write_bytes(data)
+        made.append(Sample(tmp_path / str(i), i % 2))
+    return made
+
+
+@pytest.mark.parametrize("rule", [SQUASH, SHORTER], ids=["squash", "shorter"])
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["not cached", "cached"])
+def test_pixels_are_those_of_serving_bit_for_bit(
+    samples: list[Sample], rule: Preprocessing, cache_bytes: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "CACHE_BYTES", cache_bytes)
+    images = ImageSet(samples, rule)
+    expected = [to_pixels(decode_image(sample.path.read_bytes()), rule) for sample in samples]
+    for _ in range(2):
+        ((pixels, labels),) = batches(images, 5)
+        assert torch.equal(pixels.cpu(), torch.stack(expected))
+        assert labels.tolist() == [sample.label for sample in samples]
+
+
+def test_a_small_split_is_decoded_once_and_a_large_one_never_kept(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    small = ImageSet(samples, SQUASH)
+    first = small[0][0]
+    monkeypatch.setattr(module, "CACHE_BYTES", 5 * 16 * 16 * 3 - 1)
+    large = ImageSet(samples, SQUASH)
+    assert torch.equal(large[0][0], first)
+    samples[0].path.unlink()
+    assert torch.equal(small[0][0], first)
+    with pytest.raises(DataError, match=str(samples[0].path)):
+        large[0]
+
+
+def test_changing_what_was_returned_does_not_change_what_is_kept(samples: list[Sample]):
+    images = ImageSet(samples, SQUASH)
+    pixels = images[0][0]
+    before = pixels.clone()
+    pixels.zero_()
+    assert torch.equal(images[0][0], before)
+
+
+def augmented(samples: list[Sample], seed: int) -> torch.Tensor:
+    torch.manual_seed(seed)
+    images = ImageSet(samples, SHORTER, augment=True)
+    return torch.stack([images[i % 5][0] for i in range(10)])
+
+
+def test_augmentation_is_new_each_time_and_decided_by_torchs_seed(samples: list[Sample]):
+    first = augmented(samples, 1)
+    assert torch.equal(first, augmented(samples, 1))
+    assert not torch.equal(first, augmented(samples, 2))
+    assert not torch.equal(first[:5], first[5:])
+    assert first.shape == (10, 16, 16, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_worker_processes_augment_by_the_seed_too(samples: list[Sample]):
+    def epoch(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        images = ImageSet(samples, SQUASH, augment=True)
+        return torch.cat([pixels for pixels, _ in batches(images, 2, shuffle=True)]).cpu()
+
+    assert torch.equal(epoch(1), epoch(1))
+    assert not torch.equal(epoch(1), epoch(2))
+
+
+def order(seed: int, count: int = 9, batch: int = 4, *, shuffle: bool = True) -> list[list[float]]:
+    torch.manual_seed(seed)
+    pixels = toy_set(count)
+    return [x[:, 0, 0, 0].tolist() for x, _ in batches(pixels, batch, shuffle=shuffle)]
+
+
+def test_the_seed_decides_the_order():
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_a_last_batch_that_is_not_full_is_left_out_only_when_shuffling():
+    assert [len(batch) for batch in order(0)] == [4, 4]
+    assert [len(batch) for batch in order(0, shuffle=False)] == [4, 4, 1]
+    assert [len(batch) for batch in order(0, count=8)] == [4, 4]
+
+
+def test_an_only_batch_is_kept_though_it_is_not_full():
+    assert [len(batch) for batch in order(0, count=3)] == [3]
+
+
+def test_without_shuffling_images_come_in_their_own_order():
+    own = toy_set(9).tensors[0][:, 0, 0, 0].tolist()
+    assert [x for batch in order(0, shuffle=False) for x in batch] == own
+
+
+def test_an_image_that_breaks_during_training_is_named(samples: list[Sample]):
+    samples[2].path.write_bytes(b"not an image")
+    with pytest.raises(DataError, match=rf"{samples[2].path}: .*not an image"):
+        ImageSet(samples, SQUASH)[2]

@@ -1,0 +1,1 @@
+"""The trainer at the command line."""

@@ -1,0 +1,1 @@
+"""What is known of public tasks, and how their images are had."""

@@ -1,0 +1,1 @@
+"""One run, step by step: from a recipe to an artifact."""

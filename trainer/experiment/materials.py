@@ -1,0 +1,81 @@
+"""What a run works with: the images of its splits and the frozen backbone."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.vit.backbone import Backbone, choose_device, load_backbone
+from adapters.vit.pixels import Preprocessing
+from trainer.data.load import load_task
+from trainer.data.task_data import TaskData, check_readable
+from trainer.recipe import Recipe
+from trainer.training.features import FeatureCache
+from trainer.training.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What runs of one task on one backbone share.
+
+    Attributes:
+        task_data: lists, class names.
+        backbone: frozen, on the device.
+        training: images that gradients come from.
+        validation: images that selection may look at.
+        test: images for the final number only.
+        training_features: of `training`, for heads whose features never change.
+        validation_features: of `validation`, likewise.
+    """
+
+    task_data: TaskData
+    backbone: Backbone
+    training: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    training_features: FeatureCache = field(default_factory=FeatureCache)
+    validation_features: FeatureCache = field(default_factory=FeatureCache)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become pixels, in training and in service."""
+        return self.test.preprocessing
+
+
+def prepare(recipe: Recipe, data: Path | None) -> Materials:
+    """Read the lists, check every image and load the backbone.
+
+    Args:
+        recipe: names task, backbone and the rules of pixels.
+        data: the task's folder; None for built-in tasks.
+
+    Raises:
+        DataError: the data are not there or cannot be trained on.
+        SptError: the backbone or its weights cannot be had.
+    """
+    task_data = load_task(recipe.task, data, recipe.seed, proportion=recipe.data_proportion)
+    for split in task_data.splits().values():
+        check_readable(split)
+    backbone = load_backbone(
+        recipe.backbone,
+        recipe.weights,
+        device=choose_device(),
+        pooling=recipe.pooling,
+        final_norm=recipe.final_norm,
+        mean=recipe.pixels.mean,
+        std=recipe.pixels.std,
+    )
+    rule = preprocessing_of(recipe, backbone)
+    augment = recipe.pixels.augment == "crop-flip"
+    return Materials(
+        task_data,
+        backbone,
+        training=ImageSet(task_data.train, rule, augment=augment).load(),
+        validation=ImageSet(task_data.val, rule).load(),
+        test=ImageSet(task_data.test, rule),
+    )
+
+
+def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
+    """Return the backbone's preprocessing under the recipe's resize rule."""
+    own = backbone.preprocessing
+    size = recipe.pixels.resize_size or own.resize_size
+    return own.model_copy(update={"resize": recipe.pixels.resize, "resize_size": size})

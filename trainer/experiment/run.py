@@ -1,0 +1,121 @@
+"""One training run: recipe → run folder → artifact.
+
+The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predictions.json`
+(every test image with what the model says) and `<task>.safetensors`, the artifact.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.artifact.codec import encode
+from adapters.store import durable
+from trainer.experiment.materials import Materials, prepare
+from trainer.experiment.observers import observers_of
+from trainer.experiment.outcome import facts, make_adapter, score_test, write_metrics
+from trainer.experiment.start import blank_model, start_model
+from trainer.experiment.tensorboard import logged
+from trainer.methods.classifier import Classifier
+from trainer.recipe import Recipe
+from trainer.training import distributed
+from trainer.training.checkpoint import Progress
+from trainer.training.forward import forward_of, out_of_memory_explained
+from trainer.training.loop import Job, Watch, train
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left.
+
+    Attributes:
+        folder: the run folder.
+        artifact: the adapter's file; None for a method that the service cannot serve.
+        metrics: scores in [0, 1] and seconds.
+    """
+
+    folder: Path
+    artifact: Path | None
+    metrics: dict[str, float]
+
+
+def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result:
+    """Train one task end to end and leave its artifact in `folder`.
+
+    Args:
+        recipe: decides everything but the place of the data.
+        data: the task's images; None for built-in tasks.
+        folder: the run folder; an interrupted run in it goes on.
+        watch: told of every step.
+
+    Raises:
+        TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where
+            and what to do.
+        SptError: the backbone or its weights cannot be had.
+    """
+    materials = prepare(recipe, data)
+    model, progress = fit(recipe, materials, folder, watch)
+    if distributed.rank() > 0:
+        return Result(folder, None, {})
+    return finish(recipe, materials, (model, progress), folder)
+
+
+def fit(
+    recipe: Recipe, materials: Materials, folder: Path, watch: Watch
+) -> tuple[Classifier, Progress]:
+    """Train, scoring the validation split only; the test set is not touched.
+
+    Raises:
+        TrainerError: as `run`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = folder / "state.pt"
+    if distributed.rank() == 0:
+        durable.write(folder / "recipe.json", recipe.model_dump_json(indent=2).encode())
+    backbone, num_classes = materials.backbone, len(materials.task_data.task.class_names)
+    with out_of_memory_explained(recipe):
+        if state.exists():
+            model, progress = blank_model(recipe, backbone, num_classes), None
+        else:
+            model, init = start_model(recipe, backbone, num_classes, materials.training)
+            progress = Progress(init=init)
+        with logged(recipe, folder, watch) as told:
+            return model, train(_job(recipe, materials, model, state, told), progress)
+
+
+def finish(
+    recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
+) -> Result:
+    """Score the test set once and leave scores, predictions and the artifact."""
+    model, progress = trained
+    metrics = score_test(model, materials.test, recipe, progress, folder)
+    adapter = make_adapter(recipe, model, materials, metrics)
+    content = None if adapter is None else encode(adapter)
+    sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
+    write_metrics(recipe, folder, metrics | sizes, progress)
+    if content is None:
+        return Result(folder, None, metrics)
+    artifact = folder / f"{recipe.task}.safetensors"
+    durable.write(artifact, content)
+    return Result(folder, artifact, metrics)
+
+
+def forget(folder: Path) -> None:
+    """Delete a run folder, to start over."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _job(recipe: Recipe, materials: Materials, model: Classifier, state: Path, watch: Watch) -> Job:
+    """Train a bare head on features computed once, unless every epoch sees other pixels."""
+    training, validation = materials.training, materials.validation
+    observers = observers_of(recipe, materials, model)
+    device = materials.backbone.device
+    if not model.has_fixed_features or training.augment is not None:
+        forward = forward_of(model, recipe, device)
+        return Job(recipe, model, forward, training, validation, state, watch, observers)
+    size = recipe.optim.batch_size
+    forward = forward_of(model.head, recipe, device)
+    splits = (
+        materials.training_features.of(model, training, size),
+        materials.validation_features.of(model, validation, size),
+    )
+    return Job(recipe, model, forward, *splits, state, watch, observers)

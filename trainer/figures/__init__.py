@@ -1,0 +1,1 @@
+"""Figures of one look, whose bytes depend on the numbers alone."""

@@ -1,0 +1,117 @@
+"""Where the read-out looks: attention to patches, prompts and special tokens, block by block.
+
+Every weight of every head is held, in float64: for single images and small batches.
+
+Axis letters: B batch, T tokens, R rows read, N patches, P prompts, S special tokens (class token
+and registers), L layers, h heads, d head width, G W the patch grid.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from timm.models.vision_transformer import Block
+from torch import Tensor
+
+from adapters.artifact.backbone_spec import Pooling
+from adapters.vit.backbone import Backbone
+from trainer.measures.prompted_inputs import BlockInput, prompted_inputs
+
+
+@dataclass(frozen=True)
+class ReadOutAttention:
+    """Attention weights of what the head reads; over all keys of a head they sum to 1.
+
+    Attributes:
+        patches: to the patch tokens, where they are in the image.
+        prompts: to the prompts; P is 0 for a bare trunk.
+        special: to the class token and registers.
+    """
+
+    patches: Float64[Tensor, "B L h G W"]
+    prompts: Float64[Tensor, "B L h P"]
+    special: Float64[Tensor, "B L h S"]
+
+    @property
+    def last_map(self) -> Float64[Tensor, "B G W"]:
+        """The last block's attention to patches, mean over heads; sums to at most 1."""
+        return self.patches[:, -1].mean(dim=1)
+
+    @property
+    def prompt_share(self) -> Float64[Tensor, "B L"]:
+        """How much of the attention goes to prompts, mean over heads, in [0, 1]."""
+        return self.prompts.sum(dim=-1).mean(dim=-1)
+
+
+def read_out_attention(
+    backbone: Backbone,
+    prompts: Float[Tensor, "L P D"] | None,
+    pixels: Float[Tensor, "B 3 H W"],
+) -> ReadOutAttention:
+    """Return the attention of the rows that the backbone's pooling reads, with prompts in place.
+
+    Under `cls` that is the class token's; under the means it is the mean over the rows that are
+    averaged: patch tokens, and prompts where they count. The same rows are followed through all
+    blocks, though only those of the last one are read.
+
+    Args:
+        backbone: frozen.
+        prompts: deep `[L, P, D]`, shallow `[1, P, D]`, or None for a bare trunk.
+        pixels: normalised images.
+
+    Raises:
+        DataError: the prompts do not fit the backbone.
+    """
+    layers = [
+        _mean_of_read_rows(entering, backbone.spec.pooling)
+        for entering in prompted_inputs(backbone, prompts, pixels)
+    ]
+    weights = torch.stack(layers, dim=1)
+    special, grid = backbone.trunk.num_prefix_tokens, backbone.trunk.patch_embed.grid_size
+    count = special + grid[0] * grid[1]
+    return ReadOutAttention(
+        patches=weights[..., special:count].unflatten(-1, grid),
+        prompts=weights[..., count:],
+        special=weights[..., :special],
+    )
+
+
+def attention_weights(
+    block: Block, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
+) -> Float64[Tensor, "B h R T"]:
+    """Return softmax(QKᵀ / √d), how much some tokens of a block's input attend to others.
+
+    Args:
+        block: frozen.
+        looking: give the queries.
+        seen: give the keys; over them each row sums to 1.
+    """
+    return attention_scores(block, looking, seen).softmax(dim=-1)
+
+
+def attention_scores(
+    block: Block, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
+) -> Float64[Tensor, "B h R T"]:
+    """Return QKᵀ / √d, what `attention_weights` is the softmax of."""
+    queries, keys = _projected(block, looking, 0), _projected(block, seen, 1)
+    scores = torch.einsum("brhd,bthd->bhrt", block.attn.q_norm(queries), block.attn.k_norm(keys))
+    return scores.double() * block.attn.scale
+
+
+def _projected(
+    block: Block, tokens: Float[Tensor, "B T D"], which: int
+) -> Float[Tensor, "B T h d"]:
+    attn = block.attn
+    joined = attn.qkv(block.norm1(tokens)).unflatten(-1, (3, attn.num_heads, attn.head_dim))
+    return joined[:, :, which]
+
+
+def _mean_of_read_rows(entering: BlockInput, pooling: Pooling) -> Float64[Tensor, "B h T"]:
+    rows = {
+        "cls": slice(0, 1),
+        "mean": slice(entering.num_special, entering.tokens.shape[1]),
+        "mean-with-prompts": slice(entering.num_special, None),
+    }[pooling]
+    tokens = torch.cat([entering.tokens, entering.prompts], dim=1)
+    with torch.no_grad():
+        return attention_weights(entering.block, tokens[:, rows], tokens).mean(dim=2)

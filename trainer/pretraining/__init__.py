@@ -1,0 +1,1 @@
+"""How the embedded backbone was made: masked autoencoding on CIFAR-10."""

@@ -1,0 +1,1 @@
+"""How measured tables and figures are laid out."""

@@ -1,0 +1,53 @@
+"""How ours was measured, read from what was measured."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from trainer.reproduce.results import Key, Results
+from trainer.reproduce.variant import Cell
+
+
+def conditions_of(results: Results, variants: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one sentence per condition that a reader needs to judge the numbers."""
+    if not variants:
+        return ("Nothing is trained for this: the times are of constructing the prompts.",)
+    keys = [key for key in results.cells if key[2] in variants]
+    if not keys:
+        return ("Nothing has been trained yet.",)
+    recipes = [results.recipes[key] for key in keys]
+    cells = [results.cells[key] for key in keys]
+    shares = [f"{recipe['data_proportion']:.0%}" for recipe in recipes]
+    return (
+        f"Measured: {len(keys)} pairs of variant and task, on {_listed(key[0] for key in keys)}; "
+        f"tasks {_listed(key[1] for key in keys)}.",
+        f"Epochs: {_listed(recipe['optim']['epochs'] for recipe in recipes)}; seeds: "
+        f"{_listed(len(cell.test_accuracies) for cell in cells)}; kept: "
+        f"{_listed(recipe['select'] for recipe in recipes)} epoch; share of the training images: "
+        f"{_listed(shares)}; computed in "
+        f"{_listed(recipe['compute']['precision'] for recipe in recipes)} on "
+        f"{_listed(cell.device for cell in cells)} by "
+        f"{_listed(_software(cell) for cell in cells)}.",
+        "Optimiser settings were chosen on the validation split with seed 0; the test set was "
+        "scored once per seed, after the last epoch, and chose nothing.",
+        *_chosen(results, keys),
+    )
+
+
+def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
+    """Yield which learning rates won, variant by variant."""
+    rates_of: dict[str, set[float]] = {}
+    for key in keys:
+        rates_of.setdefault(key[2], set()).add(results.cells[key].chosen["lr"])
+    texts = [
+        f"{variant} {_listed(f'{lr:g}' for lr in sorted(rates))}"
+        for variant, rates in rates_of.items()
+    ]
+    yield f"Learning rates chosen: {'; '.join(texts)}."
+
+
+def _software(cell: Cell) -> str:
+    return " and ".join(f"{name} {version}" for name, version in cell.versions.items()) or "unknown"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))

@@ -1,0 +1,69 @@
+"""One way to train that a study compares with others, and what it reached on one task."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainer.experiment.sweep import Grid
+from trainer.recipe import Recipe, overlay
+from trainer.reproduce.pixels import pixels_of
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a table or line of a figure.
+
+    Attributes:
+        name: as it is printed, and as its folder is called.
+        settings: a tree of recipe fields over the study's.
+        grid: what is tried on the validation split before the seeds are trained.
+        like: name of an earlier variant whose chosen settings this one takes instead of a sweep.
+    """
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: Grid = field(default_factory=Grid)
+    like: str | None = None
+
+    def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
+        """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
+
+        Args:
+            common: fields of all variants of the study.
+            task: what is trained.
+            seed: of this run.
+        """
+        tree = overlay(overlay(pixels_of(task), common), self.settings)
+        return Recipe.model_validate(tree | {"task": task, "seed": seed})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a variant reached on a task.
+
+    Attributes:
+        task: id.
+        variant: name.
+        chosen: the optimiser's settings that the validation split chose, or the variant's own.
+        trials: validation accuracy of every setting tried, in [0, 1].
+        val_accuracies: one per seed, from 0.
+        test_accuracies: one per seed.
+        parts: trainable parameters by part.
+        seconds: of training, one per seed.
+        init: facts of the first prompts, of seed 0.
+        observed: what observers found between the epochs of seed 0.
+        device: that computed it.
+        versions: of the packages that did, by name.
+    """
+
+    task: str
+    variant: str
+    chosen: dict[str, float]
+    trials: list[dict[str, Any]]
+    val_accuracies: list[float]
+    test_accuracies: list[float]
+    parts: dict[str, int]
+    seconds: list[float]
+    init: dict[str, Any]
+    observed: dict[str, list[Any]]
+    device: str = "unknown"
+    versions: dict[str, str] = field(default_factory=dict)

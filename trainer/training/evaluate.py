@@ -1,0 +1,30 @@
+"""Score a trained model on a split. Axis letters: B batch, C classes."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from trainer.training import distributed
+from trainer.training.images import Split, batches
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def accuracy(forward: Forward, split: Split, batch_size: int) -> float:
+    """Return the share of a split's images whose best class is right, in [0, 1]."""
+    right = torch.zeros((), dtype=torch.int64)
+    with torch.no_grad():
+        for inputs, labels in batches(split, batch_size, shared=True):
+            right += (forward(inputs).argmax(dim=1).cpu() == labels).sum()
+    return int(distributed.total(right)) / len(split)
+
+
+def probabilities(
+    forward: Forward, split: Split, batch_size: int
+) -> Iterator[tuple[Float[Tensor, "B C"], Int64[Tensor, " B"]]]:
+    """Yield softmax probabilities and labels of every image, in order, on the CPU."""
+    with torch.no_grad():
+        for inputs, labels in batches(split, batch_size):
+            yield forward(inputs).softmax(dim=1).cpu(), labels

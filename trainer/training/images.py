@@ -1,0 +1,150 @@
+"""Samples as batches of pixels, by the very code that serves them.
+
+Axis letters: B batch, H W pixels, D width.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    TensorDataset,
+)
+from torchvision.transforms import (
+    Compose,
+    InterpolationMode,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+)
+
+from adapters.errors import BadImage
+from adapters.vit.backbone import choose_device
+from adapters.vit.pixels import Preprocessing, crop_centre, decode_image, normalise_batch
+from trainer.data.task_data import Sample
+from trainer.errors import DataError
+from trainer.training import distributed
+
+CACHE_BYTES = 2 << 30
+"""Cropped images of a split are kept in memory up to this size."""
+
+_MAX_WORKERS = 8
+Item = tuple[Tensor, int]
+
+
+class ImageSet(Dataset[Item]):
+    """Cropped 8-bit images and labels of a split; keeps them in memory when they fit."""
+
+    def __init__(
+        self, samples: Sequence[Sample], preprocessing: Preprocessing, *, augment: bool = False
+    ) -> None:
+        self.samples = samples
+        self.preprocessing = preprocessing
+        self.augment = _augmentation(preprocessing) if augment else None
+        size = len(samples) * preprocessing.crop**2 * 3
+        self.fits = self.augment is None and size <= CACHE_BYTES
+        self._kept: dict[int, np.ndarray] = {}
+
+    def load(self) -> "ImageSet":
+        """Decode and crop all images in parallel, if they are to be kept in memory."""
+        if self.fits:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(self._cropped, range(len(self))))
+        return self
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W 3"], int]:
+        return torch.tensor(self._cropped(index)), self.samples[index].label
+
+    def _cropped(self, index: int) -> np.ndarray:
+        if index in self._kept:
+            return self._kept[index]
+        path = self.samples[index].path
+        try:
+            image = decode_image(path.read_bytes())
+        except (BadImage, OSError) as error:
+            raise DataError(f"{path}: {error}") from error
+        crop = self.augment(image) if self.augment else crop_centre(image, self.preprocessing)
+        pixels = np.asarray(crop)
+        if self.fits:
+            self._kept[index] = pixels
+        return pixels
+
+
+Split = ImageSet | Subset[Item] | TensorDataset
+"""Items that batches are made of: images, some of them, or features in their place."""
+
+
+def batches(
+    images: Split, batch_size: int, *, shuffle: bool = False, shared: bool = False
+) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
+    """Yield batches on the device; with `shuffle` in an order drawn from torch's seeded generator.
+
+    Images travel as 8-bit crops, a quarter of their pixels' size, and are normalised there.
+
+    Args:
+        images: a split.
+        batch_size: images of a batch, over all processes.
+        shuffle: in random order; a last batch that is not full is left out, unless it is the
+            only one.
+        shared: only this process's share of each batch, see `distributed`.
+    """
+    order = RandomSampler(images) if shuffle else SequentialSampler(images)
+    drop_last = shuffle and len(images) >= batch_size
+    whole = BatchSampler(order, batch_size, drop_last=drop_last)
+    loader: DataLoader[Any] = DataLoader(
+        images,
+        batch_sampler=_Shares(whole) if shared and distributed.size() > 1 else whole,
+        num_workers=_workers(images),
+        pin_memory=torch.cuda.is_available(),
+    )
+    source, device = _source(images), choose_device()
+    for inputs, labels in loader:
+        placed = inputs.to(device, non_blocking=True)
+        if isinstance(source, ImageSet):
+            placed = normalise_batch(placed, source.preprocessing)
+        yield placed, labels
+
+
+class _Shares(Sampler[list[int]]):
+    """This process's places of each batch."""
+
+    def __init__(self, whole: BatchSampler) -> None:
+        self._whole = whole
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._whole:
+            if share := batch[distributed.rank() :: distributed.size()]:
+                yield share
+
+
+def _workers(images: Split) -> int:
+    """Return how many processes load: none where pixels are in memory."""
+    source = _source(images)
+    if not isinstance(source, ImageSet) or source.fits:
+        return 0
+    return min(_MAX_WORKERS, max(2, (os.cpu_count() or 2) - 1))
+
+
+def _source(images: Split) -> object:
+    """Return what a split is a part of, or the split itself."""
+    return images.dataset if isinstance(images, Subset) else images
+
+
+def _augmentation(preprocessing: Preprocessing) -> Compose:
+    interpolation = InterpolationMode(preprocessing.interpolation)
+    crop = RandomResizedCrop(preprocessing.crop, interpolation=interpolation)
+    return Compose([crop, RandomHorizontalFlip()])

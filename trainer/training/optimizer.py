@@ -1,0 +1,44 @@
+"""AdamW over a method's parts: which parameter decays how much, and at which rate it learns."""
+
+import torch
+
+from trainer.methods.classifier import Classifier
+from trainer.recipe import OptimRecipe
+from trainer.training.schedule import learning_rate
+
+
+def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.AdamW:
+    """Return AdamW with torch's defaults (paper 4.1), its groups each with a `peak` rate.
+
+    The head's matrix has a weight decay of its own; vectors and biases have none, as in the
+    official code.
+    """
+    head_lr = optim.head_lr or optim.lr
+    groups: list[dict[str, object]] = [
+        {"params": [], "weight_decay": optim.head_weight_decay, "peak": head_lr},
+        {"params": [], "weight_decay": 0.0, "peak": head_lr},
+        {"params": [], "weight_decay": optim.weight_decay, "peak": optim.lr},
+        {"params": [], "weight_decay": 0.0, "peak": optim.lr},
+    ]
+    for name, parameter in model.named_parameters():
+        place = (0 if name.startswith("head.") else 2) + (parameter.ndim <= 1)
+        groups[place]["params"].append(parameter)  # type: ignore[attr-defined]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=optim.lr)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, optim: OptimRecipe, step: int, steps: int) -> None:
+    """Set every group's rate for a step.
+
+    Args:
+        optimizer: of `make_optimizer`.
+        optim: peak, warm-up and length.
+        step: index of the step about to be made in the whole run, from 0.
+        steps: steps of one epoch.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(
+            step,
+            peak=group["peak"],
+            warmup_steps=round(optim.warmup_epochs * steps),
+            total_steps=optim.epochs * steps,
+        )
