@@ -1,13 +1,14 @@
 """From the command line and recipe files to a recipe.
 
-A file `recipes/<family>/<task>.toml` holds only what differs for a task under one family of
-checkpoints; its table `[methods]` says what differs further for a method, by name, or for all
-that have prompts, as `prompted`. `--set optim.lr=1e-3` on the command line comes last.
+A file `recipes/<family>.toml` has a table per task, which holds only what differs for the task
+under that family of checkpoints. Its `methods` say what differs further for a method, by name, or
+for all that have prompts, as `prompted`. `--set optim.lr=1e-3` on the command line comes last.
 """
 
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,17 +19,19 @@ from trainer.errors import RecipeError
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 from trainer.recipe import Recipe, overlay
 
+_RECIPES = resources.files("trainer") / "recipes"
+
 
 def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Recipe:
-    """Return the recipe of a task: the method's defaults, its file, `chosen`, then overrides.
+    """Return the recipe of a task: the method's defaults, its table, `chosen`, then overrides.
 
     Args:
-        task: task id; it need not have a file.
+        task: task id; it need not have a table in its family's file.
         overrides: texts such as `optim.lr=1e-3`.
         chosen: top-level fields; None leaves a field as it is.
 
     Raises:
-        RecipeError: an unknown key or a value out of range, naming it.
+        RecipeError: an unknown key or a value out of range, naming it, or a damaged file.
     """
     asked: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
     for text in overrides:
@@ -51,8 +54,8 @@ def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Reci
 
 
 def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what the task's file says for the backbone and method asked for, and what is asked."""
-    tree = _file_of(task, family_of(str(asked.get("backbone", EMBEDDED))).name)
+    """Return what the task's table says for the backbone and method asked, and what is asked."""
+    tree = _table_of(task, family_of(str(asked.get("backbone", EMBEDDED))).name)
     for_methods = tree.pop("methods", {})
     method = str(asked.get("method", tree.get("method", DEFAULT_METHOD)))
     if method in METHODS and METHODS[method].prompts:
@@ -60,9 +63,27 @@ def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
     return overlay(overlay(tree, for_methods.get(method, {})), asked)
 
 
-def _file_of(task: str, family: str) -> dict[str, Any]:
-    file = resources.files("trainer") / "recipes" / family / f"{task}.toml"
-    return tomllib.loads(file.read_text()) if file.is_file() else {}
+def _table_of(task: str, family: str) -> dict[str, Any]:
+    file = _RECIPES / f"{family}.toml"
+    table = _tables_in(file).get(task, {}) if file.is_file() else {}
+    for_methods = _as_table(table.get("methods", {}), f"{file}: {task}.methods")
+    for method, settings in for_methods.items():
+        _as_table(settings, f"{file}: {task}.methods.{method}")
+    return table
+
+
+def _tables_in(file: Traversable) -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{file}: expected TOML, found a damaged file: {error}") from error
+    return {task: _as_table(table, f"{file}: {task}") for task, table in tables.items()}
+
+
+def _as_table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RecipeError(f"{where}: expected a table of settings, found {value!r}")
+    return value
 
 
 def _override(tree: dict[str, Any], text: str) -> None:

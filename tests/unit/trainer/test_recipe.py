@@ -1,6 +1,8 @@
-"""A recipe is the paper's defaults, then the task's file, then what was chosen, then overrides."""
+"""A recipe is the paper's defaults, then the task's table, then what was chosen, then overrides."""
 
+import tomllib
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +13,12 @@ from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe
 
-EMBEDDED_RECIPES = resources.files("trainer") / "recipes" / "embedded"
-SHIPPED = sorted(file.name.removesuffix(".toml") for file in EMBEDDED_RECIPES.iterdir())
+EMBEDDED_RECIPES = (resources.files("trainer") / "recipes" / "embedded.toml").read_text()
+SHIPPED = sorted(tomllib.loads(EMBEDDED_RECIPES))
 
 
 def use_file(monkeypatch: pytest.MonkeyPatch, tree: dict[str, object]) -> None:
-    monkeypatch.setattr(module, "_file_of", lambda task, family: dict(tree))
+    monkeypatch.setattr(module, "_table_of", lambda task, family: dict(tree))
 
 
 def test_defaults_are_the_papers():
@@ -158,5 +160,50 @@ def test_a_name_that_is_no_task_id_is_refused():
 @pytest.mark.parametrize("task", SHIPPED)
 def test_every_shipped_recipe_loads_and_says_how_it_is_run(task: str):
     assert load_recipe(task).task == task
-    text = (EMBEDDED_RECIPES / f"{task}.toml").read_text()
+    (text,) = (text for text in EMBEDDED_RECIPES.split("\n\n") if f"[{task}]" in text.splitlines())
     assert text.startswith(f"# make train TASK={task} ")
+
+
+def use_embedded_file(monkeypatch: pytest.MonkeyPatch, folder: Path, data: bytes) -> None:
+    (folder / "embedded.toml").write_bytes(data)
+    monkeypatch.setattr(module, "_RECIPES", folder)
+
+
+def test_a_table_speaks_for_its_task_alone(monkeypatch, tmp_path: Path):
+    text = b"[other]\nseed = 3\n[toy]\nseed = 4\nmethods.full.optim.lr = 2\n"
+    use_embedded_file(monkeypatch, tmp_path, text)
+    assert [load_recipe(task).seed for task in ("other", "toy")] == [3, 4]
+    assert load_recipe("toy", method="full").optim.lr == 2
+    assert load_recipe("third") == Recipe(task="third")
+
+
+def test_a_table_speaks_for_its_family_alone(monkeypatch, tmp_path: Path):
+    use_embedded_file(monkeypatch, tmp_path, b"[toy]\nseed = 4\n")
+    assert load_recipe("toy", backbone="vit_base_patch16_224.mae").seed == 0
+
+
+@pytest.mark.parametrize("data", [b"[toy\n", b"[toy]\n[toy]\n", b"# \xff\n"])
+def test_a_damaged_file_is_named(data: bytes, monkeypatch, tmp_path: Path):
+    use_embedded_file(monkeypatch, tmp_path, data)
+    with pytest.raises(RecipeError, match=r"embedded\.toml: expected TOML"):
+        load_recipe("toy")
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (b"toy = 3", r"embedded\.toml: toy: expected a table of settings, found 3"),
+        (b"seed = 3\n[toy]", r"embedded\.toml: seed: expected a table of settings, found 3"),
+        (b"[toy]\nmethods = 3", r"toy\.methods: expected a table"),
+        (b"[toy]\nmethods.full = 3", r"toy\.methods\.full: expected a table"),
+        (b"[toy]\nspeed = 3", "recipe of toy: speed"),
+        (b"[toy]\noptim = 3", "recipe of toy: optim"),
+        (b"[toy.optimum]\nlr = 3", "recipe of toy: optimum"),
+    ],
+)
+def test_what_is_no_table_of_settings_is_named(
+    data: bytes, named: str, monkeypatch, tmp_path: Path
+):
+    use_embedded_file(monkeypatch, tmp_path, data)
+    with pytest.raises(RecipeError, match=named):
+        load_recipe("toy")

@@ -1,4 +1,4 @@
-"""The recipe files of public tasks: complete, valid, and saying only what differs."""
+"""The recipes of public tasks: complete, valid, and saying only what differs."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from trainer.recipe import Recipe, overlay
 from trainer.recipe_file import load_recipe
 
 FAMILIES = ("mae", "mocov3", "augreg", "original")
-FILES = [(family, task) for family in FAMILIES for task in PUBLIC_TASKS]
+RECIPES_OF_TASKS = [(family, task) for family in FAMILIES for task in PUBLIC_TASKS]
 RECIPES = resources.files("trainer") / "recipes"
 GROUPS = ("fgvc", "vtab-natural", "vtab-specialized", "vtab-structured")
 MEANS = {
@@ -32,25 +33,36 @@ EXPECTED = re.compile(
     r"# expected: (?P<deep>\d+\.\d+) top-1 with SPT-Deep, (?P<shallow>\d+\.\d+) with "
     r"METHOD=spt-shallow \(paper, Table (2|3|S3); not measured here\)"
 )
-each_file = pytest.mark.parametrize(("family", "task"), FILES)
+each_table = pytest.mark.parametrize(("family", "task"), RECIPES_OF_TASKS)
+
+
+@cache
+def paragraphs_of(family: str) -> list[str]:
+    """Return what a file says of all its tasks, then the comments and table of each."""
+    return (RECIPES / f"{family}.toml").read_text().split("\n\n")
+
+
+def top_of(family: str) -> list[str]:
+    return paragraphs_of(family)[0].splitlines()
 
 
 @cache
 def text_of(family: str, task: str) -> str:
-    return (RECIPES / family / f"{task}.toml").read_text()
+    """Return the comments and the table of one task."""
+    (text,) = (text for text in paragraphs_of(family) if f"[{task}]" in text.splitlines())
+    return text
 
 
 def settings_of(family: str, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a file says for all methods, and what for each."""
-    tree = tomllib.loads(text_of(family, task))
+    """Return what a table says for all methods, and what for each."""
+    tree = tomllib.loads(text_of(family, task))[task]
     for_methods = tree.pop("methods", {})
     return tree, for_methods
 
 
 def command_of(family: str, task: str) -> dict[str, str]:
-    """Return the variables of the command in a file's first line."""
-    first = text_of(family, task).splitlines()[0]
-    hash_sign, make, target, *pairs = shlex.split(first)
+    """Return the variables of a family's command for a task."""
+    hash_sign, make, target, *pairs = shlex.split(top_of(family)[1].replace("<task>", task))
     assert (hash_sign, make, target) == ("#", "make", "train")
     return dict(pair.split("=", 1) for pair in pairs)
 
@@ -70,14 +82,32 @@ def value_at(recipe: Recipe, place: str) -> object:
     return value
 
 
+def test_a_family_whose_checkpoints_have_recipes_has_one_file_and_nothing_else_lies_there():
+    assert {file.name for file in RECIPES.iterdir()} == {
+        f"{family}.toml" for family in (*FAMILIES, "embedded")
+    }
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_has_a_file_for_every_public_task_and_no_other(family: str):
-    names = {file.name.removesuffix(".toml") for file in (RECIPES / family).iterdir()}
-    assert names == set(PUBLIC_TASKS)
+def test_a_family_has_a_table_for_every_public_task_in_order_and_no_other(family: str):
+    tables = tomllib.loads((RECIPES / f"{family}.toml").read_text())
+    assert list(tables) == sorted(PUBLIC_TASKS)
 
 
-@each_file
-def test_a_file_makes_a_recipe_under_its_own_command(family: str, task: str):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_comment_stands_above_the_one_table_it_is_of(family: str):
+    top, *others = paragraphs_of(family)
+    assert all(line.startswith("# ") for line in top.splitlines())
+    for text in others:
+        notes = list(takewhile(lambda line: line.startswith("# "), text.splitlines()))
+        table, *settings = text.splitlines()[len(notes) :]
+        assert notes
+        assert table.strip("[]") in PUBLIC_TASKS
+        assert not any(line.startswith(("#", "[")) for line in settings)
+
+
+@each_table
+def test_a_table_makes_a_recipe_under_its_own_command(family: str, task: str):
     command = command_of(family, task)
     assert set(command) == {"TASK", "BACKBONE", "DATA"} | (
         {"WEIGHTS"} if family == "mocov3" else set()
@@ -93,8 +123,8 @@ def test_a_file_makes_a_recipe_under_its_own_command(family: str, task: str):
             assert value_at(recipe, place) == value
 
 
-@each_file
-def test_a_file_says_only_what_differs_from_the_defaults(family: str, task: str):
+@each_table
+def test_a_table_says_only_what_differs_from_the_defaults(family: str, task: str):
     shared, for_methods = settings_of(family, task)
     for place, value in leaves(shared):
         assert value_at(Recipe(task=task), place) != value, place
@@ -107,7 +137,7 @@ def test_a_file_says_only_what_differs_from_the_defaults(family: str, task: str)
             assert value_at(plain, place) != value, place
 
 
-@each_file
+@each_table
 def test_rates_and_decays_of_prompts_are_the_same_for_each_start_and_for_no_other_method(
     family: str, task: str
 ):
@@ -120,22 +150,23 @@ def test_rates_and_decays_of_prompts_are_the_same_for_each_start_and_for_no_othe
         assert filed == Recipe(task=task, method=method).optim
 
 
-@each_file
+@each_table
 def test_photographs_are_cropped_except_those_of_vtab(family: str, task: str):
     shared, _ = settings_of(family, task)
     cropped = {"pixels": {"resize": "shorter", "resize_size": 256, "augment": "crop-flip"}}
     assert shared == ({} if PUBLIC_TASKS[task].group.startswith("vtab") else cropped)
 
 
-@each_file
+@each_table
 def test_a_header_tells_what_to_expect_and_whence_the_rates_are(family: str, task: str):
     header = [line for line in text_of(family, task).splitlines() if line.startswith("#")]
     assert text_of(family, task).splitlines()[: len(header)] == header
-    assert header[1].startswith("# expected: ")
-    assert sum(line.startswith(("# lr: ", "# lr, weight decays: ")) for line in header) == 1
+    assert header[0].startswith("# expected: ")
+    sources = [*top_of(family), *header]
+    assert sum(line.startswith(("# lr: ", "# lr, weight decays: ")) for line in sources) == 1
     has_number = family != "original" and PUBLIC_TASKS[task].group != "large"
-    assert (EXPECTED.fullmatch(header[1]) is not None) == has_number
-    assert has_number or header[1].startswith("# expected: no ")
+    assert (EXPECTED.fullmatch(header[0]) is not None) == has_number
+    assert has_number or header[0].startswith("# expected: no ")
 
 
 @pytest.mark.parametrize(("family", "variant"), MEANS)
