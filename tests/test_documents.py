@@ -20,7 +20,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS]
 LANGUAGES = {"console", "python", "json", "text"}
 DIALECT = re.compile(
-    r"\b(beside|of its own|of their own|unless told|who(?:m|so)?ever|whatever|so many|he|him|his)\b",
+    r"\b(beside|of (?:its|their) own|unless told|who(?:m|so)?ever|whatever|so many|he|him|his)\b",
     re.IGNORECASE,
 )
 
@@ -87,9 +87,7 @@ def test_every_link_and_picture_exists(path: Path):
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "path", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
 def test_the_documents_are_written_in_plain_words(path: Path):
     assert DIALECT.findall(path.read_text()) == []
 
@@ -145,7 +143,10 @@ def test_every_command_named_in_a_sentence_exists(path: Path):
 
 @pytest.mark.parametrize("block", of_language("python"))
 def test_an_example_in_python_runs(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: Block,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(b"an image")

@@ -108,7 +108,7 @@ def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
 
 
 def environment(launch: Launch, scratch: Path) -> dict[str, str]:
-    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis.
+    """Return the environment of one TorchServe: its folders, its Java, its Redis.
 
     TorchServe's own variables are left out: they would overrule the launch's configuration, and
     with it the addresses that it listens on.

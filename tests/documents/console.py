@@ -22,9 +22,7 @@ class Command:
 def commands(block: Block) -> list[Command]:
     """Return a console block's commands, those of a pipe one by one."""
     typed = block.text.replace("\\\n", " ")
-    lines = [
-        line.removeprefix(_PROMPT) for line in typed.splitlines() if line.startswith(_PROMPT)
-    ]
+    lines = [line.removeprefix(_PROMPT) for line in typed.splitlines() if line.startswith(_PROMPT)]
     return [_command(part) for line in lines for part in _pipe(line)]
 
 
