@@ -3,7 +3,7 @@
 import io
 import re
 import tomllib
-from argparse import ArgumentParser
+from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
@@ -21,28 +21,26 @@ MANAGEMENT = ("/models/spt", {"customized"})
 
 
 class _Read(BaseException):
-    """A parser has read all words. No Exception, so that no program of ours handles it."""
-
-    def __init__(self, parser: ArgumentParser) -> None:
-        super().__init__()
-        self.parser = parser
+    """All words have been read. No Exception, so that no program of ours handles it."""
 
 
-def parser_of(entry: str, words: Sequence[str]) -> ArgumentParser:
-    """Return the parser that read the words.
+def read(entry: str, words: Sequence[str]) -> None:
+    """Have a program read words as its command line, and stop there.
 
     Args:
         entry: what begins the program, such as `trainer.__main__:main`.
         words: what stands behind the program's name.
 
     Raises:
-        ValueError: the parser refused them; what it printed.
+        ValueError: the program refused them; what it printed.
     """
-    read = ArgumentParser.parse_args
+    parse_args = ArgumentParser.parse_args
 
-    def stop(parser: ArgumentParser, *args: Any, **kwargs: Any) -> None:
-        read(parser, *args, **kwargs)
-        raise _Read(parser)
+    def stop(parser: ArgumentParser, *args: Any, **kwargs: Any) -> Namespace:
+        found = parse_args(parser, *args, **kwargs)
+        if any(action.nargs == REMAINDER for action in parser._actions):
+            return found  # it hands the rest on to the parser of one command
+        raise _Read
 
     module, _, name = entry.partition(":")
     printed = io.StringIO()
@@ -54,11 +52,11 @@ def parser_of(entry: str, words: Sequence[str]) -> ArgumentParser:
     ):
         try:
             getattr(import_module(module), name)()
-        except _Read as done:
-            return done.parser
+        except _Read:
+            return
         except SystemExit:
-            raise ValueError(printed.getvalue().strip()) from None
-    raise ValueError(f"{entry} read nothing")
+            pass
+    raise ValueError(printed.getvalue().strip() or f"{entry} read nothing")
 
 
 def console_scripts() -> dict[str, str]:
@@ -77,7 +75,7 @@ def check(command: Command) -> None:
         check_variable(variable)
     program, *words = command.words
     if program in console_scripts():
-        parser_of(console_scripts()[program], words)
+        read(console_scripts()[program], words)
     elif program in _PROGRAMS:
         _PROGRAMS[program](words)
     else:
@@ -101,7 +99,7 @@ def _python(words: list[str]) -> None:
     module = words[1]
     face = module.replace(".", "/")
     runs = module if not (ROOT / face / "__main__.py").exists() else f"{module}.__main__"
-    parser_of(f"{runs}:main", words[2:])
+    read(f"{runs}:main", words[2:])
 
 
 def _torchrun(words: list[str]) -> None:

@@ -1,11 +1,13 @@
 """Tables of the documents, made from the code: settings, statuses, methods, commands."""
 
-from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from adapters.program import Table
+from clients.cli.spt import PACKAGES
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -15,7 +17,6 @@ from serving.door.tenants import Tenant
 from serving.errors import CODES
 from serving.protocol import HTTP_STATUS, ErrorCode
 from serving.torchserve.configure import Launch
-from tests.documents.programs import console_scripts, parser_of
 from trainer.methods.table import METHODS
 
 _KINDS = {str: "text", Path: "path", int: "whole number", float: "number"}
@@ -62,21 +63,17 @@ def methods() -> str:
 
 def commands() -> str:
     """Return every command of `spt`, and what it does."""
-    rows = ((f"`spt {name}`", text) for name, text in command_help().items())
-    return _table(("command", "does"), rows)
+    rows = (
+        (f"`spt {name}`", command.summary, table.title)
+        for table in command_tables()
+        for name, command in table.commands.items()
+    )
+    return _table(("command", "does", "part"), rows)
 
 
-def command_help() -> dict[str, str]:
-    """Return the commands of `spt` by name, each with its line of help."""
-    parser = parser_of(console_scripts()["spt"], ["ls"])
-    return dict(_choices(parser))
-
-
-def _choices(parser: ArgumentParser) -> Iterator[tuple[str, str]]:
-    for action in parser._actions:
-        if isinstance(action, _SubParsersAction):
-            for choice in action._choices_actions:
-                yield choice.dest, choice.help or ""
+def command_tables() -> list[Table]:
+    """Return the commands of `spt`, package by package."""
+    return [import_module(f"{package}.cli").TABLE for package in PACKAGES]
 
 
 def _fields(model: type[BaseModel]) -> str:
