@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import tomllib
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -18,6 +20,13 @@ from tests.documents.console import Command
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGEMENT = ("/models/spt", {"customized"})
+
+_READ_BY_TORCHSERVE = """
+from pathlib import Path
+from ts.arg_parser import ArgParser
+config = ArgParser.ts_parser().parse_args().ts_config
+assert config is None or Path(config).is_file(), f"there is no {config}"
+"""
 
 
 class _Read(BaseException):
@@ -134,11 +143,11 @@ def _curl(words: list[str]) -> None:
 
 
 def _torchserve(words: list[str]) -> None:
-    from ts.arg_parser import ArgParser  # noqa: PLC0415 (only the serve extra has it)
-
-    asked = ArgParser.ts_parser().parse_args(words)
-    if asked.ts_config and not (ROOT / asked.ts_config).is_file():
-        raise ValueError(f"torchserve: there is no {asked.ts_config}")
+    # in another process: TorchServe leaves a file open when it is imported
+    command = [sys.executable, "-c", _READ_BY_TORCHSERVE, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ValueError(f"torchserve: {done.stderr.strip()}")
 
 
 def _export(words: list[str]) -> None:
