@@ -38,7 +38,7 @@ def list_tasks(builtin: Iterable[str], public: Mapping[str, PublicTask]) -> Tabl
 
 
 def compare_sizes(data: TaskData, known: PublicTask | None) -> Table:
-    """Return the number of classes and of images in each split next to the expected ones.
+    """Return the number of classes and of images in each split beside the expected ones.
 
     Args:
         data: what was found.
