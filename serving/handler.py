@@ -1,4 +1,4 @@
-"""The one class TorchServe sees: rows in, bytes and statuses out. No other logic.
+"""The one class TorchServe sees: rows in, bytes and statuses out. No logic of its own.
 
 TorchServe demands that this module define exactly one class.
 """

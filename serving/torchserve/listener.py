@@ -2,7 +2,7 @@
 
 The kernel lends us a copy of another process's socket (pidfd_getfd) where we may trace it: it is
 of the same user, and under Yama or in a container also our descendant. What is set on the copy
-holds for the original, so nobody new is let in, while those who are connected stay so.
+holds for the original, so nobody new is let in while whoever is connected stays connected.
 """
 
 import ctypes
@@ -49,9 +49,9 @@ class Listener:
         """
         for descriptor in self._descriptors(psutil.CONN_LISTEN):
             with _borrowed(self._process.pid, descriptor) as listening:
-                _drop_packets(listening)  # senders repeat what is dropped, so newcomers just wait
+                _drop_packets(listening)
                 time.sleep(_ACCEPT_S)
-                listening.shutdown(socket.SHUT_RDWR)  # close() would end our copy alone
+                listening.shutdown(socket.SHUT_RDWR)
 
     def num_callers(self) -> int:
         """Return how many are connected."""
