@@ -26,7 +26,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
 	$(if $(STORE),--store $(STORE)) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit train serve stop bench faults clean
+.PHONY: help setup demo test check docs audit train serve stop bench faults clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+
+docs: $(READY)  ## write the documents' tables anew, from the code
+	$(BIN)/python -m tests.documents
 
 audit: $(READY)  ## known vulnerabilities of the installed packages; asks PyPI, so it is no part of check
 	@$(BIN)/python -m pip freeze --all --exclude-editable --disable-pip-version-check > $(VENV)/audited.txt

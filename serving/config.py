@@ -11,10 +11,10 @@ from adapters.artifact.preprocessing import ImageLimits
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99
-"""Share of a task's images whose best class int8 must not change, unless told."""
+"""Least share of a task's images whose best class int8 must not change, by default."""
 
 DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
-"""One for each core, or an accelerator waits for pixels; no machine needs more than 16."""
+"""One per core, or an accelerator waits for pixels; no machine needs more than 16."""
 
 
 class ServingConfig(BaseModel):
@@ -25,22 +25,34 @@ class ServingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    backbone: str = EMBEDDED
+    backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     store: Path = Field(Path("runs/store"), description="folder of the adapter store")
-    redis_url: str | None = Field(None, description="from REDIS_URL; None serves without Redis")
-    backend: Literal["torch", "onnx"] = "torch"
-    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    redis_url: str | None = Field(
+        None, description="only by the variable REDIS_URL; without it there is no Redis"
+    )
+    backend: Literal["torch", "onnx"] = Field("torch", description="what runs the trunk")
+    precision: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="of the trunk; int8 needs onnx, bfloat16 needs torch"
+    )
     compile: bool = Field(False, description="compile the trunk before the service is ready")
-    onnx: Path | None = Field(None, description="folder that `python -m serving export` wrote")
-    bank_bytes: int = Field(1 << 30, ge=1, description="memory for resident adapters")
+    onnx: Path | None = Field(None, description="folder that `spt export` wrote")
+    bank_bytes: int = Field(
+        1 << 30, ge=1, description="bytes of device memory for adapters; default 1 GiB"
+    )
     pinned: tuple[str, ...] = Field((), description="tasks whose adapters are never evicted")
     preload: tuple[str, ...] | Literal["all"] = Field((), description="tasks loaded at the start")
-    load_patience_s: float = Field(2.0, ge=0, description="how long rows wait for a cold adapter")
+    load_patience_s: float = Field(
+        2.0, ge=0, description="seconds that a row waits for a cold adapter"
+    )
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
-    decode_threads: int = Field(DECODE_THREADS, ge=1, description="one for each core unless told")
+    decode_threads: int = Field(
+        default_factory=lambda: DECODE_THREADS,
+        ge=1,
+        description="images decoded at the same time; default one per core, at most 16",
+    )
     image_limits: ImageLimits = ImageLimits()
-    tenants: Path | None = Field(None, description="file of tenants; None lets everybody ask")
+    tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Path, ...] = Field(
         (), description="public keys, PEM; if any, only artifacts that one has signed are served"
     )
@@ -50,16 +62,14 @@ class ServingConfig(BaseModel):
         """Refuse a precision or an option that the chosen backend does not have."""
         if self.backend == "onnx":
             if self.onnx is None:
-                raise ValueError(
-                    "backend onnx needs onnx: the folder that `python -m serving export` wrote"
-                )
+                raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
             if self.precision == "bfloat16" or self.compile:
                 raise ValueError(
                     "backend onnx runs float32 or int8 and compiles nothing; for bfloat16 or "
                     "compile: true choose backend: torch"
                 )
         elif self.precision == "int8":
-            raise ValueError("precision int8 needs backend: onnx; see `python -m serving export`")
+            raise ValueError("precision int8 needs backend: onnx; see `spt export`")
         return self
 
 

@@ -1,10 +1,10 @@
 """The service's own errors, and the one table from every error to what a client sees.
 
 SptError
-├── BadParameter        a query parameter or header is missing or wrong
+├── BadParameter        a query parameter or header is missing, unknown or out of range
 ├── BadKey              the service has tenants, and the call has the key of none
 ├── Forbidden           the key is good, and the task is not for its holder
-├── RateLimited         the key's holder has asked more than he may
+├── RateLimited         the key's rate is used up
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class BadParameter(SptError):
-    """A query parameter or header is missing or wrong."""
+    """A query parameter or header is missing, unknown or out of range."""
 
 
 class BadKey(SptError):
@@ -32,11 +32,11 @@ class BadKey(SptError):
 
 
 class Forbidden(SptError):
-    """The key is good, and the task is not for its holder."""
+    """The key is good, and the task is not for its holder, whether or not it exists."""
 
 
 class RateLimited(SptError):
-    """The key's holder has asked more than he may; asking again after a while helps.
+    """The key's rate is used up; asking again after a while helps.
 
     Attributes:
         retry_after_s: the while, in seconds.
@@ -123,7 +123,7 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
 
 
 def headers_of(error: ErrorBody) -> dict[str, str]:
-    """Return what HTTP wants beside an answer that has failed: how to get in, when to ask again."""
+    """Return what HTTP wants with an answer that has failed: how to get in, when to ask again."""
     if error.code == ErrorCode.BAD_KEY:
         return {"WWW-Authenticate": "ApiKey"}
     if error.retry_after_s is None:

@@ -99,7 +99,7 @@ class Handler:
 def _parse(row: dict[str, Any], context: Any, index: int) -> Request | Exception:
     try:
         return parse_request(row, _header(context, index, TASK_HEADER))
-    except Exception as error:  # belongs to this row alone, whatever it is
+    except Exception as error:  # any error belongs to this row alone
         return error
 
 

@@ -14,7 +14,10 @@ from adapters import errors
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("adapters", "trainer", "serving", "clients")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md")
+DOCUMENTS = (
+    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+)
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FILES = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 MAX_LINES = 400
@@ -120,6 +123,24 @@ def test_every_error_of_the_adapters_is_in_the_tree_that_its_module_draws():
         if isinstance(value, type) and issubclass(value, errors.SptError)
     ]
     assert sorted(set(drawn) - {"Everything"}) == sorted(defined)
+
+
+def test_the_architecture_page_has_a_row_for_every_source_folder():
+    folders = {f"{path.parent.relative_to(ROOT)}/" for path in SOURCES}
+    assert folders - set(rows_of_folders()) == set()
+
+
+def test_the_architecture_page_has_no_row_for_a_folder_that_does_not_exist():
+    rows = rows_of_folders()
+    assert len(rows) == len(set(rows))
+    assert [folder for folder in rows if not (ROOT / folder).is_dir()] == []
+
+
+def rows_of_folders() -> list[str]:
+    """Return the folders that have a row in ARCHITECTURE's tables of folders."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    tables = page.partition("## Folders\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([\w/]+/)` \|", tables, re.MULTILINE)
 
 
 def test_every_make_target_has_a_help_text():

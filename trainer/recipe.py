@@ -117,7 +117,7 @@ class ComputeRecipe(_Part):
 
 
 class ReportRecipe(_Part):
-    """What is measured while training, beside the loss; none of it changes the result."""
+    """What is measured while training, besides the loss; none of it changes the result."""
 
     nmi_images: int = Field(0, ge=0, description="validation images for NMI after each epoch")
     test_each_epoch: bool = Field(

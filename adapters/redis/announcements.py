@@ -1,6 +1,6 @@
 """Announcements of moved pointers, as one connection to Redis hears them.
 
-They are hints: whoever is not connected misses them, so each carries the epoch that it made.
+They are hints: one who is not connected misses them, so each carries the epoch that it made.
 """
 
 import re

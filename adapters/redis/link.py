@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 class RedisLink:
     """A client behind a breaker; safe for many threads.
 
-    Whatever goes wrong is logged once when it begins and once when it ends.
+    What goes wrong is logged once when it begins and once when it ends.
 
     Args:
         client: with short timeouts and without retries.

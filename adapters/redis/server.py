@@ -91,7 +91,7 @@ class RedisServer:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start it and wait until it answers; empty, whatever it held before.
+        """Start it and wait until it answers; empty, even if it held something before.
 
         Raises:
             StoreUnavailable: it ended, or did not answer within 10 seconds; with its last words.
@@ -187,7 +187,7 @@ def _configuration(password: str | None, options: Sequence[str]) -> bytes:
 
 
 def _answering_process(port: int, password: str | None) -> int | None:
-    """Return the process id of whoever answers on `port`: another server may sit there."""
+    """Return the process id of the server that answers on `port`: another server may sit there."""
     login = f"AUTH {password}\r\n" if password else ""
     try:
         with socket.create_connection((_HOST, port), timeout=1) as connection:

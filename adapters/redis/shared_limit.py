@@ -19,14 +19,17 @@ _TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, burst, asked = 1000000 / ARGV[1], ARGV[2] + 0, ARGV[3] + 0
+-- a key of another type, or a number that is past or none, is a full bucket
 local held = redis.pcall('GET', KEYS[1])
 local full_at = type(held) == 'string' and tonumber(held) or now
 if not (full_at >= now) then full_at = now end
+-- no emptier than empty: the burst may have been lowered since
 full_at = math.min(full_at, now + burst * interval)
 local granted = math.max(0, math.min(asked, math.floor(burst - (full_at - now) / interval)))
 if granted > 0 then
     full_at = full_at + granted * interval
     local lifetime_ms = math.ceil((full_at - now) / 1000) + 1
+    -- as an integer: Lua itself would write so large a number with an exponent
     redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', lifetime_ms)
 end
 if granted == asked then return {granted, 0} end

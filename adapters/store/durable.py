@@ -46,6 +46,7 @@ def exclusive(lock: Path) -> Iterator[None]:
     Raises:
         StoreUnavailable: the file system has no locks.
     """
+    # the file is never deleted: two holders could then lock two files of one name
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -64,13 +65,13 @@ def write(path: Path, data: bytes) -> None:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the rename, or the name could outlive the bytes
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-    sync(path.parent)
+    sync(path.parent)  # or the rename could be lost
 
 
 def write_unless_same(path: Path, data: bytes) -> None:

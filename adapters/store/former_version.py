@@ -10,7 +10,7 @@ from adapters.store.record import Pointer, TaskRecord
 
 
 class Comparison(NamedTuple):
-    """A version beside the one that was current when it was published.
+    """A version, and the one that was current when it was published.
 
     Attributes:
         former: the one that was current, 64 hex digits; None if there was none.

@@ -26,7 +26,7 @@ from adapters.store.files import StoreFiles
 from adapters.store.record import TaskRecord
 
 MIN_AGE_S = 60.0
-"""No version that stopped answering more recently is deleted, whatever is asked."""
+"""No version that stopped answering more recently is deleted, even if asked to."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ MAX_RETIRED = 100
 
 
 class Canary(BaseModel):
-    """A version that answers a share of its task's requests, beside the current one."""
+    """A version that answers a share of its task's requests, next to the current one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

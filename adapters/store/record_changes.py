@@ -43,7 +43,7 @@ def check_expected(task: str, record: TaskRecord | None, expected: str | Expecti
 
 
 def after_publish(record: TaskRecord | None, version: str, now: datetime) -> TaskRecord:
-    """Make a version current; a canary goes on beside it, unless it is that version."""
+    """Make a version current; a canary goes on, unless it is that version."""
     if record is None:
         first = HistoryEntry(version=version, sequence=1, published_at=now)
         return TaskRecord(version=version, sequence=1, history=(first,))
@@ -54,7 +54,7 @@ def after_publish(record: TaskRecord | None, version: str, now: datetime) -> Tas
 
 
 def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: datetime) -> TaskRecord:
-    """Put a canary beside the current version, in place of any other canary.
+    """Put a canary next to the current version, in place of any other canary.
 
     Raises:
         TaskNotFound: there is no current version.
@@ -62,7 +62,7 @@ def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: date
     """
     if record is None:
         raise TaskNotFound(
-            f"{task}: expected a current version for the canary to stand beside, found none; "
+            f"{task}: expected a current version next to the canary, found none; "
             "publish the first version of a task without a share"
         )
     if canary.version == record.version:
@@ -124,7 +124,7 @@ def canary_of(task: str, record: TaskRecord) -> str:
     """
     if record.canary is None:
         raise VersionNotFound(
-            f"{task}: expected a canary to promote, found none beside {short(record.version)}; "
+            f"{task}: expected a canary to promote, found only {short(record.version)}; "
             f"name the version to promote, 'python -m adapters show {task}' lists them"
         )
     return record.canary.version

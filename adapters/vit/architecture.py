@@ -73,7 +73,7 @@ def _why_not_plain(model: Any) -> str | None:
         "it has no class token": model.cls_token is None,
         "it has no position embedding": model.pos_embed is None,
         "it pools by attention": model.attn_pool is not None,
-        "its pooled feature has a norm of its own": not isinstance(model.fc_norm, nn.Identity),
+        "its pooled feature has its own norm": not isinstance(model.fc_norm, nn.Identity),
         "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
     }
     for block in model.blocks:

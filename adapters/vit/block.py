@@ -58,7 +58,7 @@ def read_first_row(
 ) -> Float[Tensor, "B 1 D"]:
     """Return the block's output for the first token alone, at almost no cost.
 
-    One query needs no keys and values of its own for every token: `q · (W_k n + b_k)` is
+    One query needs no keys and values for every token: `q · (W_k n + b_k)` is
     `(W_k^T q) · n + q · b_k`, and the values' projection may follow the weighted sum. Both
     spare the two largest products of the attention. Arguments are those of `run_block`.
     """

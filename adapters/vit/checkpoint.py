@@ -58,7 +58,7 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except Exception as error:  # whatever the bytes provoke: zip, zlib and numpy have their own
+    except Exception as error:  # all that bytes may provoke: zip, zlib and numpy have their own
         raise WeightsError(
             f"weights file {path} is damaged or holds more than arrays of numbers "
             f"({type(error).__name__}); fetch it again"
@@ -68,7 +68,7 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
     try:
         checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the bytes provoke; torch's text advises to run their code
+    except Exception as error:  # all that bytes may provoke; torch's text advises to run their code
         raise WeightsError(
             f"weights file {path} is damaged or holds more than tensors "
             f"({type(error).__name__}); fetch it again, or save its tensors as .safetensors"

@@ -55,7 +55,7 @@ def load_weights(trunk: VisionTransformer, name: str, source: Path | None) -> No
 def digest(trunk: VisionTransformer) -> str:
     """Return the sha256 of all tensors of the trunk as float32, in order of their names.
 
-    The same weights have the same digest whatever file format they came from.
+    The same weights have the same digest in every file format.
     """
     sha = hashlib.sha256()
     for key, tensor in sorted(trunk.state_dict().items()):

@@ -1,4 +1,4 @@
-"""An open-loop load: requests leave on a schedule fixed in advance, whatever the service does.
+"""An open-loop load: requests leave on a schedule fixed in advance, also when the service is late.
 
 Latency counts from the moment a request was due. A service that stalls keeps everybody waiting who
 came meanwhile, and all of that waiting is counted; a closed loop would not have asked.
@@ -36,7 +36,7 @@ async def run_rate(
     *,
     most_in_flight: int = MOST_IN_FLIGHT,
 ) -> OpenLoad:
-    """Send one ask every `1 / rate_per_s` seconds for so many seconds, then await all answers.
+    """Send one ask every `1 / rate_per_s` seconds for `seconds`, then await all answers.
 
     Args:
         client: stays open; the caller closes it.

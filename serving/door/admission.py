@@ -18,17 +18,17 @@ from serving.protocol import KEY_HEADER
 
 @dataclass
 class Admitted:
-    """A request whose caller may ask; `refusals` holds None for each task that he may ask now."""
+    """A request whose caller may ask; `refusals` holds None for each task that they may ask now."""
 
     request: Request
     refusals: list[Exception | None]
 
 
 class Admission:
-    """Lets in whoever may ask.
+    """Lets in those who may ask.
 
     Args:
-        tenants: those who may; None lets everybody in.
+        tenants: those who may; None lets anyone in.
         limit: how much each may.
     """
 
@@ -46,7 +46,7 @@ class Admission:
             keys: of the same rows, None where there is none.
 
         Returns:
-            `BadKey` for a row without a tenant's key, whatever else is wrong with it; the error
+            `BadKey` for a row without a tenant's key, even if more is wrong with it; the error
             that it was parsed to; or the request, whose tasks may be `Forbidden` or `RateLimited`.
         """
         if self._tenants is None:

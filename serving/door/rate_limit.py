@@ -66,7 +66,8 @@ class RateLimit:
         self._lock = Lock()
 
     def take(self, tenant: Tenant, rows: int) -> Grant:
-        """Return how many of so many rows may go on, and when one more may."""
+        """Return how many of `rows` may go on, and when one more may."""
+        # held while Redis is asked, or two threads would spend the same grant
         with self._lock:
             account = self._accounts.setdefault(tenant.name, _Account())
             here = self._take_here(account, tenant, rows)

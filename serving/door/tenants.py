@@ -6,7 +6,7 @@
 ```
 
 The file holds digests, never keys. A key is 256 random bits, which nobody can guess from its
-sha256 however fast he hashes; the slow, salted hashes that passwords need would only cost us.
+sha256 however fast they hash; the slow, salted hashes that passwords need would only cost us.
 Knows nothing of HTTP.
 """
 
@@ -36,22 +36,24 @@ def _check_pattern(text: str) -> str:
 
 
 class Tenant(BaseModel):
-    """Somebody who holds a key: which tasks are his, and how much he may ask."""
+    """Somebody who holds a key: which tasks are theirs, and how much they may ask."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="in the log, and where rates are counted"
+    )
     keys: tuple[Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")], ...] = Field(
-        description="digests of his keys; several while one replaces another, none to lock him out"
+        description="digests of keys; several while one replaces another, none to lock them out"
     )
     tasks: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = Field(
         description="task ids; '*' stands for any characters"
     )
-    requests_per_s: float = Field(gt=0, le=100_000, description="rows, on average")
+    requests_per_s: float = Field(gt=0, le=100_000, description="rows per second, on average")
     burst: int = Field(ge=1, le=1_000_000, description="rows at once after a pause")
 
     def may_ask(self, task: str) -> bool:
-        """Return whether a task is his, whether or not it exists."""
+        """Return whether a task is theirs, whether or not it exists."""
         return any(fnmatchcase(task, pattern) for pattern in self.tasks)
 
 

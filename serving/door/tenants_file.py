@@ -1,7 +1,7 @@
 """The file of tenants, followed while the service runs. Knows nothing of what is in it.
 
-A thread of its own looks once a second whether the file has changed, so that no request waits for
-a disk. A file that is gone or wrong is logged, and the tenants before it stay.
+A thread looks once a second whether the file has changed, so that no request waits for a disk. A
+file that is gone or wrong is logged, and the tenants before it stay.
 """
 
 import logging

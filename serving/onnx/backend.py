@@ -53,7 +53,7 @@ class OnnxBackend:
         if differences:
             raise ExportError(
                 f"the export in {folder} is not of the backbone that serves "
-                f"({'; '.join(differences)}); run `python -m serving export` for "
+                f"({'; '.join(differences)}); run `spt export` for "
                 f"{backbone.spec.name}"
             )
         self.backbone = backbone

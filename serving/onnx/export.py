@@ -1,6 +1,6 @@
 """The frozen trunk as one ONNX file for all tasks: pixels, keys and values in, features out.
 
-Heads stay outside. A folder holds `trunk.onnx`, its weights beside it, and `trunk.json`, which
+Heads stay outside. A folder holds `trunk.onnx`, its weights next to it, and `trunk.json`, which
 says what it was made from and how far it is from torch.
 Axis letters: B batch, L layers, P prompts, D width, h heads, d head width, H W pixels.
 """
@@ -56,7 +56,7 @@ class Export(BaseModel):
         errors: largest difference from torch, relative to the largest feature, per case.
         doubt: margin below which a row is computed again in float32; 0 if none is.
         agreement: with float32, per task; int8 only.
-        files: sha256 of each file beside this one.
+        files: sha256 of each file next to this one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,7 +122,7 @@ def read_export(folder: Path) -> Export:
     Raises:
         ExportError: there is none, or a file is missing or is not what was exported.
     """
-    again = "run `python -m serving export` again"
+    again = "run `spt export` again"
     try:
         export = Export.model_validate_json((folder / REPORT).read_text())
     except (OSError, ValidationError, UnicodeDecodeError) as error:
@@ -142,7 +142,7 @@ def covers(spec: BackboneSpec, form: Form) -> bool:
 
 
 def fresh(folder: Path) -> Path:
-    """Return an empty folder beside `folder`."""
+    """Return an empty folder next to `folder`."""
     scratch = folder.with_name(folder.name + ".new")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

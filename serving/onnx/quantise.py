@@ -1,7 +1,7 @@
 """A float32 trunk in ONNX → the same with its matrix products in int8.
 
-Weights are rounded once, each output channel with a scale of its own. Activations are rounded as
-they come, each token with a scale of its own: tokens with outliers, which the MLP's hidden layer
+Weights are rounded once, each output channel with its own scale. Activations are rounded as
+they come, each token with its own scale: tokens with outliers, which the MLP's hidden layer
 has in plenty, then cost no other token its precision. `x ≈ s (q - 128)`, with `s = max|x| / 127`
 and `q` in 1…255, so `x W ≈ s ((q - 128) W_q) s_W` (Dettmers et al., LLM.int8(), 2022, section 2.1,
 row-wise and column-wise scales).

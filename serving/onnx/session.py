@@ -14,7 +14,7 @@ def open_session(
 
     Args:
         graph: an ONNX file.
-        num_threads: of one run; as many as torch uses unless told.
+        num_threads: of one run; default as many as torch uses.
         on_cuda: rather than on the CPU.
     """
     options = onnxruntime.SessionOptions()

@@ -19,7 +19,7 @@ from serving.torchserve.stop_mark import FOLDER_VARIABLE
 SHIPPED = Path(__file__).parent
 
 TEN_YEARS = 10 * 365 * 24 * 60
-"""In minutes: a token ends when it is replaced, not under whoever uses it."""
+"""In minutes: a token ends when it is replaced, not while it is in use."""
 
 
 class Launch(BaseModel):
@@ -28,21 +28,27 @@ class Launch(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(description="configuration, logs and the record of what runs")
-    store: Path = Path("runs/store")
-    backbone: str = EMBEDDED
-    weights: Path | None = None
+    store: Path = Field(Path("runs/store"), description="folder of the adapter store")
+    backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
+    weights: Path | None = Field(None, description="local checkpoint of the backbone")
     ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
-    redis_url: str | None = None
+    redis_url: str | None = Field(None, description="address of Redis; without it there is none")
     settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
-    batch_size: int = Field(32, ge=1)
-    max_batch_delay_ms: int = Field(5, ge=1)
+    batch_size: int = Field(32, ge=1, description="rows that TorchServe hands over at most")
+    max_batch_delay_ms: int = Field(
+        5, ge=1, description="milliseconds that a first row waits for others"
+    )
     token: bool = Field(False, description="callers must send TorchServe's token")
-    token_minutes: float = Field(TEN_YEARS, gt=0, description="after which a token ends")
-    drain_s: float = Field(30, ge=0, description="longest wait for open requests at the end")
+    token_minutes: float = Field(
+        TEN_YEARS, gt=0, description="minutes after which a token ends; default ten years"
+    )
+    drain_s: float = Field(
+        30, ge=0, description="longest wait in seconds for open requests at the end"
+    )
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return so many TCP ports of the loopback that nobody listens on right now."""
+    """Return `count` TCP ports of the loopback that nobody listens on right now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:
@@ -102,7 +108,7 @@ def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
 
 
 def environment(launch: Launch, scratch: Path) -> dict[str, str]:
-    """Return the environment of a TorchServe of its own: its folders, its Java, its Redis.
+    """Return the environment of one TorchServe: its folders, its Java, its Redis.
 
     TorchServe's own variables are left out: they would overrule the launch's configuration, and
     with it the addresses that it listens on.

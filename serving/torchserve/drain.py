@@ -1,8 +1,8 @@
-"""The end of a service as its callers see it: everybody who was let in gets an answer.
+"""The end of a service as its callers see it: all who were let in get an answer.
 
 TorchServe cuts every connection at once when it is told to end. So before that
 
-1. readiness says no and the port refuses newcomers, while whoever is connected is answered;
+1. readiness says no and the port refuses newcomers, while those who are connected are answered;
 2. a flush through the queue returns when everything that had come in until then is answered;
 3. the worker tells who asks on an old connection to go elsewhere (503), upon which TorchServe
    closes that connection;
@@ -65,7 +65,7 @@ def _close(listener: Listener) -> None:
         listener.close()
     except OSError as error:
         _log.warning(
-            "the port stays open to the end, and whoever comes in the last moment may be cut off "
+            "the port stays open to the end, and callers of the last moment may be cut off "
             "(%s); run the service as `python -m serving run`, on Linux",
             error,
         )

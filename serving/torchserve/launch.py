@@ -1,4 +1,4 @@
-"""Start and stop TorchServe, with Redis beside it, as processes of our own.
+"""Start and stop TorchServe, and Redis with it, as our own processes.
 
 Starts `torchserve --start`, waits until a worker is really ready, and ends only what it
 started. Knows nothing of tensors.
@@ -86,7 +86,7 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         return False
     running, mark = read(folder), StopMark(folder)
     try:
-        mark.stop(refuse=False)
+        mark.stop(refuse=False)  # first: balancers must turn away before the port refuses
         if draining and running.drain_s > 0:
             drain(running, mark)
     except OSError as error:
@@ -95,8 +95,8 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         _end(running)
         shutil.rmtree(running.scratch, ignore_errors=True)
         forget_tokens(folder)
-        forget(folder)
-        mark.clear()
+        forget(folder)  # after the processes: a stop that is cut off before can be repeated
+        mark.clear()  # after the record, or `supervise` would take this end for a crash
     return True
 
 
@@ -166,6 +166,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 def _end(running: Running) -> None:
     ours = running.alive()
+    # looked for before their parents end: an orphan cannot be found by its parent
     workers = [child for process in ours for child in process.children(recursive=True)]
     for process in ours:
         process.terminate()

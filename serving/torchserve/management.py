@@ -40,7 +40,7 @@ def flush(
         url = f"{management_url}/models/{model}?customized=true"
         _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: _NO_TASK})
     except (urllib.error.HTTPError, ValueError):
-        pass  # whatever the answer is, it came after the others
+        pass  # any answer will do: it came after the others
 
 
 def renew_token(management_url: str, kind: str, api_key: str) -> None:

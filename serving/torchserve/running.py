@@ -60,7 +60,7 @@ def forget(folder: Path) -> None:
 
 
 def adopt(folder: Path, pid: int) -> None:
-    """Count one more process in, such as the Redis started beside the service."""
+    """Count one more process in, such as the Redis started with the service."""
     running = read(folder)
     processes = running.processes | {pid: created(pid)}
     write(folder, running.model_copy(update={"processes": processes}))

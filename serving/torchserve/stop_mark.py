@@ -1,4 +1,4 @@
-"""What a service that stops tells its own worker and whoever asks whether it is ready.
+"""What a service that stops tells its own worker, and anyone who asks whether it is ready.
 
 One empty file in the launch's folder says it by its name, and is renamed when that changes: so
 there is room for the news even on a full disk. Renamed by the process that ends the service, looked

@@ -1,7 +1,7 @@
 """Staying with a service until one of the two is told to end, for systemd, Kubernetes and the like.
 
-Whoever stays is the parent of what it started, also of what that leaves behind: so it may drain
-where only ancestors may look into a process, and no ended process stays a zombie.
+The process that stays is the parent of what it started, also of what that leaves behind. So it may
+drain where only ancestors may look into a process, and no ended process stays a zombie.
 """
 
 import ctypes

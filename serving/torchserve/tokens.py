@@ -2,8 +2,8 @@
 
 TorchServe makes three keys when it starts and writes them to key_file.json in its working folder,
 the launch's folder. It knows one token a kind at a time and has no period of grace. A caller reads
-its token from a file of its own, `inference.token`, which changes in one step, and reads it again
-when it is refused: so tokens change under traffic.
+its token from the file `inference.token`, which changes in one step, and reads it again when it is
+refused. So tokens change under traffic.
 """
 
 import time

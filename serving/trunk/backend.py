@@ -20,7 +20,7 @@ class Form(NamedTuple):
     Attributes:
         num_tokens: prompts that travel as tokens: all shallow ones, and deep ones that the
             read-out averages. Deep prompts that are mere keys and values do not count: their
-            rows share a forward whatever their length, as do rows without prompts.
+            rows of any length share a forward, also with rows without prompts.
         shallow: whether those tokens enter the first block, not the last.
         pooling: how tokens become one feature.
         final_norm: on which side of the pooling the last LayerNorm is.

@@ -37,7 +37,7 @@ class SideBySide:
         )
 
     def splits(self, rows: int) -> bool:
-        """Whether a batch of so many rows is computed in shares."""
+        """Whether a batch of this many rows is computed in shares."""
         return self.num_cores > 1 and rows >= self.num_cores * self._least_rows
 
     def run(self, forward: Forward, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:

@@ -3,7 +3,7 @@
 On the CPU the rows of a batch are computed side by side. Compiled there, one graph per form and
 number of cores takes any number of rows, its weights frozen into the layout that the processor
 likes; that setting must hold while the graph is traced. On CUDA, where every launch costs and
-graphs have fixed shapes, batches are filled up to the next power of two. Whatever was not warmed up
+graphs have fixed shapes, batches are filled up to the next power of two. What was not warmed up
 runs eagerly: no request ever waits for a compiler.
 """
 
@@ -83,7 +83,7 @@ class TorchBackend:
         return 0.0
 
     def _worth(self) -> int:
-        """Return the least rows that are worth a core of their own in an eager forward."""
+        """Return the least rows that are worth one more core in an eager forward."""
         projection = num_tokens(self.backbone) * self.backbone.spec.width**2
         return ceil(EAGER_SHARE / projection)
 
@@ -136,7 +136,7 @@ class TorchBackend:
         return self.backbone.spec.model_copy(update=read_out)
 
     def _place(self, pixels: Pixels) -> Pixels:
-        """Copy pixels to the device; to CUDA through pinned memory, beside what it computes."""
+        """Copy pixels to the device; to CUDA through pinned memory, while it computes."""
         if self._copies is None:
             return pixels.to(self.backbone.dtype)
         compute = torch.cuda.current_stream(self.backbone.device)

@@ -12,7 +12,7 @@ from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
 _WITHOUT_TERMINAL_EVERY = 10
-"""Where there is no terminal, one line is printed every so many epochs."""
+"""Where there is no terminal, one line is printed per this many epochs."""
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def first_prompts(recipe: Recipe, backbone: Backbone, images: ImageSet) -> First
 
 
 def prompt_shape(recipe: Recipe, backbone: Backbone) -> tuple[int, int]:
-    """Return L, the number of layers that have prompts of their own, and P."""
+    """Return L, the number of layers that have their own prompts, and P."""
     is_deep = METHODS[recipe.method].prompts == "deep"
     return backbone.spec.depth if is_deep else 1, recipe.num_prompts
 

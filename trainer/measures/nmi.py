@@ -1,7 +1,7 @@
 """Normalised mutual information between prompts and patch tokens (paper 3.2, eq. 7 and 8).
 
 Eq. 7 is followed to the letter under the reading `dots`: plain dot products through a sigmoid,
-neither scaled nor normalised. The text beside it speaks of cross-attention, which is more than
+neither scaled nor normalised. The text around it speaks of cross-attention, which is more than
 that, so two further readings can be asked for by name. What else the paper leaves open is decided
 here: the distribution is made of the patch tokens of one image (j runs to N_e, an image's number
 of patches), and a layer's value is the mean over images. Logarithms are natural; the value does

@@ -1,6 +1,6 @@
 """The tokens and the prompts that enter each block, as the model under prompts computes them.
 
-The slow, obvious form: prompts are tokens, so that whatever is measured sees them as the paper
+The slow, obvious form: prompts are tokens, so that all that is measured sees them as the paper
 writes them. Axis letters: B batch, T tokens that are no prompts, P prompts, L layers, D width.
 """
 

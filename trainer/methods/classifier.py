@@ -1,4 +1,4 @@
-"""The interface of a method: a head, whatever else it trains, and the frozen backbone under both.
+"""The interface of a method: a head, all else that it trains, and the frozen backbone under both.
 
 This class alone is the linear probe. Axis letters: B batch, D width, C classes.
 """

@@ -1,4 +1,4 @@
-"""E2VPT (Cheng et al. 2023): deep prompts, and learned keys and values beside them.
+"""E2VPT (Cheng et al. 2023): deep prompts, and learned keys and values with them.
 
 Its pruning of prompts, with a second training from the start after it, is left out.
 Axis letters: B batch, L layers, P prompts, K key/value prompts, D width, h heads, d head width.

@@ -44,7 +44,7 @@ class FlowClassifier(InsideBlocksClassifier):
 
 
 class PlanarFlow(nn.Module):
-    """`z + û·tanh(w·z + b)`, invertible whatever its parameters are.
+    """`z + û·tanh(w·z + b)`, invertible under any parameters.
 
     It is invertible while `w·û > -1`, so û is u with its part along w bent to that side (Rezende
     and Mohamed 2015, A.1), by a softplus shifted so that u = 0 gives û = 0.

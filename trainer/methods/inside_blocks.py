@@ -1,4 +1,4 @@
-"""Methods that compute something of their own inside every block of the frozen trunk.
+"""Methods that add a computation inside every block of the frozen trunk.
 
 Axis letters: B batch, T tokens, D width.
 """

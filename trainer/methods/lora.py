@@ -12,7 +12,7 @@ from adapters.vit.backbone import Backbone
 from trainer.methods.retuned import RetunedClassifier
 
 RANK = 8
-"""r. With 8, ViT-B has 0.29 M parameters beside the head; Table S4 counts 0.32 M with heads."""
+"""r. With 8, ViT-B has 0.29 M parameters without the head; Table S4 counts 0.32 M with heads."""
 ALPHA = 8
 """An update is `ALPHA/RANK · up @ down`."""
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _PROMPTS = "served: in one batch with every other task"
-_RETUNED = (
-    "not served: its weights differ in every block, so each task would need a pass of its own"
-)
+_RETUNED = "not served: its weights differ in every block, so each task would need its own pass"
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Method:
     """One way to adapt the backbone.
 
     Attributes:
-        parts: the formula of each trainable part, beside the head's `C·(D+1)`.
+        parts: the formula of each trainable part, besides the head's `C·(D+1)`.
         prompts: before every block, before the first alone, or none.
         source: the paper it comes from.
         serving: what answering requests takes.

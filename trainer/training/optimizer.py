@@ -10,7 +10,7 @@ from trainer.training.schedule import learning_rate
 def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.AdamW:
     """Return AdamW with torch's defaults (paper 4.1), its groups each with a `peak` rate.
 
-    The head's matrix has a weight decay of its own; vectors and biases have none, as in the
+    The head's matrix has its own weight decay. Vectors and biases have none, as in the
     official code.
     """
     head_lr = optim.head_lr or optim.lr

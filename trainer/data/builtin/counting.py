@@ -1,4 +1,4 @@
-"""How many objects are there, one to six, whatever their kind, size and colour."""
+"""How many objects are there, one to six, of any kind, size and colour?"""
 
 import numpy as np
 from numpy.random import Generator

@@ -1,6 +1,6 @@
 """Write a built-in task as real PNG files in the VTAB-1k layout, once.
 
-The folder appears whole or not at all: it is written beside its place and renamed.
+The folder appears whole or not at all: it is written next to its place and renamed.
 """
 
 import shutil

@@ -38,7 +38,7 @@ class Builtin:
 
 
 def render_balanced(sizes: Sizes, num_classes: int, draw: Draw, seed: int) -> Iterator[Rendered]:
-    """Draw the classes in turn; every image has a random stream of its own."""
+    """Draw the classes in turn; every image has its own random stream."""
     for index, split in enumerate(SPLITS):
         for i in range(getattr(sizes, split)):
             label = i % num_classes

@@ -1,4 +1,4 @@
-"""Which of eight figures is it, whatever its place, size, tilt and colour."""
+"""Which of eight figures is it, at any place, size, tilt and colour?"""
 
 from numpy.random import Generator
 from PIL import Image

@@ -7,7 +7,7 @@ from trainer.data.public.task import Archive, PublicTask
 
 _OR_LISTS = (
     "; or the train.json, test.json and, if there is one, val.json ({image path: class id}) of the "
-    "VPT code's FGVC splits beside the images; or plain folders train/<class>/ and test/<class>/"
+    "VPT code's FGVC splits next to the images; or plain folders train/<class>/ and test/<class>/"
 )
 _DOGS = "http://vision.stanford.edu/aditya86/ImageNetDogs"
 _FLOWERS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"

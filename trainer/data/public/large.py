@@ -15,7 +15,7 @@ LARGE_TASKS = {
         num_classes=1_000,
         sizes=(1_153_050, 128_117, 50_000),
         files="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or val/*.JPEG with LOC_val_solution.csv "
-        "or ILSVRC2012_devkit_t12/ beside it; LOC_synset_mapping.txt, where there is one, names "
+        "or ILSVRC2012_devkit_t12/ next to it; LOC_synset_mapping.txt, where there is one, names "
         "the classes",
         source="ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz "
         "from https://image-net.org/download.php, or Kaggle's imagenet-object-localization-"

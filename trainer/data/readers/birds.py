@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, str]:
         if not value or key in entries:
             found = f"the id {key} a second time" if value else repr(line[:80])
             raise DataError(
-                f"{path}:{number}: expected an id of its own, a space and a value, found {found}; "
+                f"{path}:{number}: expected a new id, a space and a value, found {found}; "
                 "unpack the lists again"
             )
         entries[key] = value.strip()

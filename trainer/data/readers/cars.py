@@ -1,7 +1,7 @@
-"""The official Stanford Cars archives as they unpack: MATLAB lists beside folders of images.
+"""The official Stanford Cars archives as they unpack: MATLAB lists and folders of images.
 
 `devkit/cars_train_annos.mat`, `devkit/cars_meta.mat`, `cars_test_annos_withlabels.mat` (in
-`devkit/` or beside it), `cars_train/` and `cars_test/`. Labels in the lists start at 1.
+`devkit/` or next to it), `cars_train/` and `cars_test/`. Labels in the lists start at 1.
 """
 
 from pathlib import Path

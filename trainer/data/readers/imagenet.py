@@ -52,7 +52,7 @@ def read_val_wnids(folder: Path) -> tuple[Path, dict[str, str]]:
     if truth.is_file():
         return truth, _read_ground_truth(truth)
     raise DataError(
-        f"{folder / 'val'}: found no folder <wnid>/, expected val/<wnid>/*.JPEG, or beside val/ "
+        f"{folder / 'val'}: found no folder <wnid>/, expected val/<wnid>/*.JPEG, or next to val/ "
         f"the list {SOLUTION} or {DEVKIT}/ with {GROUND_TRUTH}; put one of them there"
     )
 

@@ -1,4 +1,4 @@
-"""iNaturalist 2018 as its archives unpack: COCO-style lists beside `train_val2018/`.
+"""iNaturalist 2018 as its archives unpack: COCO-style lists next to `train_val2018/`.
 
 `val2018.json` is the test split: the official test labels are not public. Category ids are mapped
 to labels over both lists at once. `categories.json`, published later, names the species; without

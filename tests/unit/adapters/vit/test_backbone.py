@@ -76,7 +76,7 @@ def test_what_cannot_carry_prompts_is_refused_by_name_with_the_reason(name: str,
     ("changes", "why"),
     [
         ({"global_pool": "map"}, "it pools by attention"),
-        ({"global_pool": "avg"}, "its pooled feature has a norm of its own"),
+        ({"global_pool": "avg"}, "its pooled feature has its own norm"),
         ({"pre_norm": True}, "it normalises before the first block"),
         ({"class_token": False, "global_pool": "avg"}, "it has no class token"),
         ({"pos_embed": "none"}, "it has no position embedding"),

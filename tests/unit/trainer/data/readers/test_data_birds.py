@@ -65,7 +65,7 @@ def test_a_missing_list_is_named_with_all_that_belong_there(tmp_path: Path, name
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("images.txt", "1 a.jpg\n2\n", "images.txt:2: expected an id of its own, .* found '2'"),
+        ("images.txt", "1 a.jpg\n2\n", "images.txt:2: expected a new id, .* found '2'"),
         ("images.txt", "1 a.jpg\n1 b.jpg\n", "images.txt:2: .* found the id 1 a second time"),
         ("image_class_labels.txt", "1 cat\n", "1 has 'cat', expected a whole number"),
         ("image_class_labels.txt", "1 1\n", "no line for image 2 of images.txt, .* 11 are missing"),

@@ -1,0 +1,132 @@
+"""Tables of the documents, made from the code: settings, statuses, methods, commands."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from adapters.program import Table
+from clients.cli.spt import PACKAGES
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from serving.config import ServingConfig
+from serving.door.tenants import Tenant
+from serving.errors import CODES
+from serving.protocol import HTTP_STATUS, ErrorCode
+from serving.torchserve.configure import Launch
+from trainer.methods.table import METHODS
+
+_KINDS = {str: "text", Path: "path", int: "whole number", float: "number"}
+_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def settings() -> str:
+    """Return every setting of a service."""
+    return _fields(ServingConfig)
+
+
+def launch() -> str:
+    """Return every setting of one start."""
+    return _fields(Launch)
+
+
+def tenants() -> str:
+    """Return every field of a tenant."""
+    return _fields(Tenant)
+
+
+def statuses() -> str:
+    """Return every code, its status, and the first sentence of each error that has it."""
+    causes: dict[ErrorCode, list[str]] = {code: [] for code in ErrorCode}
+    for error, code in CODES.items():
+        causes[code].append((error.__doc__ or "").splitlines()[0].rstrip("."))
+    causes[ErrorCode.INTERNAL].append("Anything else; the log says why")
+    rows = (
+        (HTTP_STATUS[code], f"`{code}`", "; or: ".join(said))
+        for code, said in causes.items()
+        if said
+    )
+    return _table(("status", "code", "when"), sorted(rows))
+
+
+def methods() -> str:
+    """Return every method: what it trains, its source, and whether it is served."""
+    rows = (
+        (f"`{name}`", method.parts, method.source, method.serving)
+        for name, method in METHODS.items()
+    )
+    return _table(("method", "trained, with the head", "source", "served"), rows)
+
+
+def commands() -> str:
+    """Return every command of `spt`, and what it does."""
+    rows = (
+        (f"`spt {name}`", command.summary, table.title)
+        for table in command_tables()
+        for name, command in table.commands.items()
+    )
+    return _table(("command", "does", "part"), rows)
+
+
+def command_tables() -> list[Table]:
+    """Return the commands of `spt`, package by package."""
+    return [import_module(f"{package}.cli").TABLE for package in PACKAGES]
+
+
+def _fields(model: type[BaseModel]) -> str:
+    return _table(("setting", "value", "default", "meaning"), _rows(model))
+
+
+def _rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _rows(kind, f"{prefix}{name}.")
+        else:
+            yield f"`{prefix}{name}`", _value(field), _default(field), field.description or ""
+
+
+def _value(field: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(limit, key):,}"
+        for limit in field.metadata
+        for key, sign in _BOUNDS.items()
+        if hasattr(limit, key)
+    ]
+    return " ".join([_kind(field.annotation), ", ".join(bounds)]).strip()
+
+
+def _kind(annotation: Any) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is bool:
+        return "`true`, `false`"
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in args)
+    if origin in (Union, UnionType):
+        return " or ".join(_kind(arg) for arg in args if arg is not type(None))
+    if origin is tuple and args[-1] is Ellipsis:
+        return f"list of {_kind(get_args(args[0])[0] if get_args(args[0]) else args[0])}s"
+    if origin is tuple:
+        return f"{len(args)} {_kind(args[0])}s"
+    return "keys and values" if origin is dict else _KINDS[annotation]
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if field.default_factory is not None:
+        return "see meaning"
+    if default is PydanticUndefined:
+        return "required"
+    if default is None or default in ((), {}):
+        return "none"
+    if isinstance(default, tuple):
+        return ", ".join(f"`{one}`" for one in default)
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
