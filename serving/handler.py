@@ -19,8 +19,7 @@ from serving.door.admission import Admitted
 from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
 from serving.inference.describe import is_description_call
-from serving.inference.engine import Query
-from serving.inference.forward import Outcome
+from serving.inference.engine import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,

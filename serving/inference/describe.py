@@ -22,7 +22,7 @@ from serving.inference.description import (
     TaskDescription,
     VersionDescription,
 )
-from serving.inference.fallback import Fallback
+from serving.inference.lookup import Lookup
 
 MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
@@ -42,7 +42,7 @@ def describe(
     backbone: Backbone,
     source: CachedStore,
     bank: AdapterBank,
-    fallback: Fallback,
+    lookup: Lookup,
     tasks: Iterable[str] | None = None,
 ) -> Description:
     """Describe a service.
@@ -51,7 +51,7 @@ def describe(
         backbone: what it serves.
         source: where its tasks are looked up.
         bank: its adapters on the device.
-        fallback: knows which versions are in trouble.
+        lookup: knows which versions are in trouble.
         tasks: those to describe; None for all.
     """
     trouble = None
@@ -69,7 +69,7 @@ def describe(
             adapters=len(bank), bytes=bank.num_bytes, budget_bytes=bank.budget_bytes
         ),
         redis=_redis(source),
-        tasks={name: _task(name, sight, near, fallback) for name, sight in sights.items()},
+        tasks={name: _task(name, sight, near, lookup) for name, sight in sights.items()},
         left_out=len(names[MAX_TASKS:]),
         trouble=trouble,
     )
@@ -121,7 +121,7 @@ def _by_task(keys: Iterable[AdapterKey]) -> defaultdict[str, set[str]]:
     return found
 
 
-def _task(name: str, sight: _Sight, near: Place, fallback: Fallback) -> TaskDescription:
+def _task(name: str, sight: _Sight, near: Place, lookup: Lookup) -> TaskDescription:
     by_place: dict[Place, set[str]] = {
         near: sight.resident,
         "redis": sight.cached,
@@ -133,7 +133,7 @@ def _task(name: str, sight: _Sight, near: Place, fallback: Fallback) -> TaskDesc
             places=tuple(place for place, held in by_place.items() if version in held),
             never_evicted=version in sight.pinned,
             never_deleted=version in sight.kept,
-            trouble=fallback.reason(AdapterKey(name, version)),
+            trouble=lookup.trouble_with(AdapterKey(name, version)),
         )
         for version in sorted(sight.versions)
     ]
