@@ -1,4 +1,4 @@
-"""The one class TorchServe sees: rows in, bytes and statuses out. No logic of its own.
+"""The one class TorchServe sees: rows in, bytes and statuses out. It decides nothing itself.
 
 TorchServe demands that this module define exactly one class.
 """

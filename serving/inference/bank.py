@@ -208,7 +208,7 @@ class AdapterBank:
             self._evict()
 
     def _evict(self, excess: int | None = None) -> None:
-        """Let the least recently used go until so many bytes are free, or the budget is kept."""
+        """Let the least recently used go until `excess` bytes are free, or the budget is kept."""
         excess = self._num_bytes - self.budget_bytes if excess is None else excess
         victims = []
         for key, resident in self._residents.items():

@@ -117,7 +117,7 @@ class Engine:
         if row.is_pending:
             with self._bank.lease([row.key]) as lease:
                 lease.wait(PRELOAD_PATIENCE_S)
-                _seat([row], lease.residents)
+                _equip([row], lease.residents)
         if row.is_pending:
             return row.resident
         _log.warning("task %s is not preloaded: %s", task, row.outcome)
@@ -127,10 +127,10 @@ class Engine:
         """Start the forwards of the rows that are ready, then of those that had to wait."""
         ready = [row for row in rows if row.key in lease.residents]
         late = [row for row in rows if row.key in lease.loads]
-        launched = self._launch(_seat(ready, lease.residents))
+        launched = self._launch(_equip(ready, lease.residents))
         if late:
             lease.wait(self._patience_s)
-            launched += self._launch(_seat(late, lease.residents))
+            launched += self._launch(_equip(late, lease.residents))
         return launched
 
     def _launch(self, rows: Sequence[Row]) -> list[Launched]:
@@ -152,7 +152,7 @@ class Engine:
         ]
 
 
-def _seat(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
+def _equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
     """Give each row its adapter, or the error that it ends with; return those that go on."""
     for row in rows:
         found = residents[row.key]

@@ -18,7 +18,7 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
     """Return each row's best softmax probabilities, best first, and their classes.
 
     The distinct heads are joined into one matrix, so one product answers for all tasks, and every
-    row then reads the columns of its own. Probabilities are float32 at least.
+    row then reads its task's columns. Probabilities are float32 at least.
 
     Args:
         features: one per row.

@@ -50,7 +50,7 @@ class Row:
         outcome: the answer or what went wrong; `PENDING` until then.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
-        decoding: done when the image is decoded; whoever decodes it sets `pixels` or `outcome`.
+        decoding: done when the image is decoded; the decoder has then set `pixels` or `outcome`.
         pixels: the image as this adapter's preprocessing makes it.
     """
 
