@@ -21,7 +21,7 @@ from serving.trunk.torch_backend import TorchBackend
 
 
 def build_engine(config: ServingConfig) -> Engine:
-    """Load the backbone and the adapters that are wanted at once, and warm up; takes seconds to minutes.
+    """Load the backbone and what is to be resident, and warm up; takes seconds to minutes.
 
     Raises:
         SptError: backbone, weights, export or a trusted key are wrong.

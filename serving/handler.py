@@ -18,7 +18,6 @@ from serving.config import load_config
 from serving.door.admission import Admitted
 from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.inference.describe import is_description_call
 from serving.inference.engine import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
@@ -34,6 +33,7 @@ from serving.protocol import (
     MultiAnswer,
 )
 from serving.torchserve.logs import log_warnings
+from serving.torchserve.management import is_description_call
 from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 

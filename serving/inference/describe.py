@@ -1,12 +1,12 @@
-"""What a service has and where it is, for those who run it; see `serving.inference.description`.
+"""What a service has and where it is, for those who run it: fills in a `Description`.
 
-Goes out through TorchServe's management API, on loopback: it names every task.
+It names every task, so only those who manage the service may get it; who that is is not known here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError
@@ -26,16 +26,6 @@ from serving.inference.lookup import Lookup
 
 MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
-
-
-def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
-    """Return whether a row is TorchServe's own describe call, which only its management API makes.
-
-    TorchServe marks it with a header that any caller of the inference API may send as well; but
-    what they send has a body, or is a form and says so.
-    """
-    is_form = any(name.lower() == "content-type" for name in headers)
-    return not row and headers.get("describe") == "True" and not is_form
 
 
 def describe(
