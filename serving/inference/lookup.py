@@ -14,7 +14,7 @@ from adapters.store.directory import Pointer
 from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
-from serving.inference.row import PENDING, Row
+from serving.inference.row import PENDING, Row, pending
 
 _DRAW_BYTES: Final = 6
 
@@ -39,12 +39,13 @@ class Lookup:
         draws = _Draws()
         known: dict[tuple[str, str | None], Pointer | AdapterKey | Exception] = {}
         for row in rows:
-            task, version = asked = row.query.task, row.query.version
+            query = row.query
+            asked = query.task, query.version
             if asked not in known:
-                known[asked] = self._find(task, version)
+                known[asked] = self._find(*asked)
             found = known[asked]
             if isinstance(found, Pointer):
-                found = self._answering(task, found, found.chosen(draws.of(row.query.image)))
+                found = self._answering(query.task, found, found.chosen(draws.of(query.image)))
             if isinstance(found, AdapterKey):
                 row.key = found
             else:
@@ -60,15 +61,15 @@ class Lookup:
             failed: what could not be loaded, and why.
         """
         free = [row for row in rows if row.key in failed and row.query.version is None]
-        instead_of = self._fallback.instead_of
-        others = {key: instead_of(key, failed[key]) for key in dict.fromkeys(r.key for r in free)}
-        again = []
+        others: dict[AdapterKey, AdapterKey | None] = {}
         for row in free:
-            other = others[row.key]
+            failing = row.key
+            if failing not in others:
+                others[failing] = self._fallback.instead_of(failing, failed[failing])
+            other = others[failing]
             if other is not None:
                 row.key, row.outcome = other, PENDING
-                again.append(row)
-        return again
+        return pending(free)
 
     def trouble_with(self, key: AdapterKey) -> str | None:
         """Return why a version does not answer, None if nothing is known against it."""
