@@ -6,6 +6,7 @@ from adapters.artifact.keys import load_public_key
 from adapters.artifact.signature import Verifier
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.signed_source import ArtifactSource, SignedSource
 from adapters.redis.shared_limit import SharedLimit
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
@@ -13,9 +14,8 @@ from serving.config import ServingConfig
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants_file import TenantsFile
-from serving.inference.bank import AdapterBank, ArtifactSource
+from serving.inference.bank import AdapterBank
 from serving.inference.engine import Engine
-from serving.inference.signed_source import SignedSource
 from serving.trunk.backend import Backend
 from serving.trunk.torch_backend import TorchBackend
 

@@ -1,4 +1,4 @@
-"""The one class TorchServe sees: rows in, bytes and statuses out. No logic of its own.
+"""The one class TorchServe sees: rows in, bytes and statuses out. It decides nothing itself.
 
 TorchServe demands that this module define exactly one class.
 """
@@ -18,9 +18,7 @@ from serving.config import load_config
 from serving.door.admission import Admitted
 from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.inference.describe import is_description_call
-from serving.inference.engine import Query
-from serving.inference.forward import Outcome
+from serving.inference.engine import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -35,6 +33,7 @@ from serving.protocol import (
     MultiAnswer,
 )
 from serving.torchserve.logs import log_warnings
+from serving.torchserve.management import is_description_call
 from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 

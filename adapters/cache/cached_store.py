@@ -58,7 +58,7 @@ class CachedStore:
         self.store = store
         self.cache = cache
         self._pointer_ttl_s = pointer_ttl_s
-        self._memory = PointerMemory(self._lifetime_s, self._absence_s, clock)
+        self._memory = PointerMemory(clock)
         self._watcher: Watcher | None = None
         self._renewals: ThreadPoolExecutor | None = None
         self._store_failed = False
@@ -71,7 +71,7 @@ class CachedStore:
         return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
 
     def watch(self) -> None:
-        """Hear of publishes in a thread of its own, until `close`; does nothing without Redis.
+        """Hear of publishes in a thread, until `close`; does nothing without Redis.
 
         For processes that run long: from now on no call waits for a Redis that is down, and
         pointers that are asked for are renewed in a thread before they are old.
@@ -100,11 +100,11 @@ class CachedStore:
             StoreUnavailable, ArtifactCorrupt: the pointer cannot be read, and was never known.
         """
         pointer = self._memory.fresh(task)
-        if pointer is not None:
-            self._renew_in_time(task)
-            return pointer
-        _check_id(task)
-        return self._memory.look_up(task, lambda: self._find(task))
+        if pointer is None:
+            _check_id(task)
+            return self._look_up(task)
+        self._renew_in_time(task)
+        return pointer
 
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version, from Redis or else from the store.
@@ -168,7 +168,19 @@ class CachedStore:
     def _renew_in_time(self, task: str) -> None:
         renewals = self._renewals
         if renewals is not None and self._memory.should_be_renewed(task):
-            renewals.submit(self._memory.renew, task, lambda: self._find(task))
+            renewals.submit(self._look_up, task, renew=True)
+
+    def _look_up(self, task: str, *, renew: bool = False) -> Pointer:
+        """Find a task's pointer and remember it, or wait for the thread that is finding it."""
+        look_up = self._memory.begin(task, renew=renew)
+        if look_up.is_mine:
+            try:
+                pointer = self._find(task)
+            except BaseException as error:  # of any kind: the others must not wait for ever
+                self._memory.give_up(look_up, error, self._absence_s())
+            else:
+                self._memory.learn(look_up, pointer, self._lifetime_s())
+        return look_up.pointer.result()
 
     def _find(self, task: str) -> Pointer:
         last = self._memory.last(task)

@@ -1,6 +1,7 @@
-"""What one process knows of the tasks' pointers, and since when.
+"""What one process knows of the tasks' pointers, and since when: a table with a lock.
 
-Knows neither Redis nor the store: whoever asks brings the way to look a pointer up.
+Knows neither Redis nor the store. Who finds a pointer out of date begins a look-up here, finds the
+pointer elsewhere, and ends the look-up with what was found.
 """
 
 import time
@@ -18,9 +19,22 @@ MAX_UNKNOWN_TASKS = 1024
 
 NEVER = float("-inf")
 
-
 RENEWED_AFTER = 0.5
 """Share of its lifetime after which a pointer that is asked for should be looked up again."""
+
+
+class LookUp(NamedTuple):
+    """A look-up of one task, shared by all who ask for it while it lasts.
+
+    Attributes:
+        task: its id.
+        pointer: done when the look-up has ended.
+        is_mine: whether the caller has begun it, and so must end it.
+    """
+
+    task: str
+    pointer: "Future[Pointer]"
+    is_mine: bool
 
 
 class _Known(NamedTuple):
@@ -33,19 +47,10 @@ class PointerMemory:
     """Pointers by task, each looked up by one thread at a time; safe for many threads.
 
     Args:
-        lifetime_s: says how long a pointer learned now is fresh.
-        absence_s: says how long a task that was not found now is taken for unknown.
         clock: seconds that only grow.
     """
 
-    def __init__(
-        self,
-        lifetime_s: Callable[[], float],
-        absence_s: Callable[[], float],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._lifetime_s = lifetime_s
-        self._absence_s = absence_s
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._unknown: OrderedDict[str, float] = OrderedDict()
@@ -58,6 +63,8 @@ class PointerMemory:
         Raises:
             TaskNotFound: the task was not found a moment ago.
         """
+        # no lock on the path of every request: each dictionary is read once, and what is in it
+        # never changes
         now = self._clock()
         known = self._known.get(task)
         if known is not None and now < known.fresh_until:
@@ -80,33 +87,72 @@ class PointerMemory:
         known = self._known.get(task)
         return None if known is None else known.pointer
 
-    def look_up(self, task: str, find: Callable[[], Pointer]) -> Pointer:
-        """Return the task's pointer if it is fresh, else what `find` finds, and remember that.
+    def begin(self, task: str, *, renew: bool = False) -> LookUp:
+        """Begin to look a task up, or join the look-up that runs, or one that has just ended.
 
-        Who asks meanwhile waits for the same answer. What was looked up before an `expire` is for
-        those who asked before it, and never fresh.
-
-        Raises:
-            TaskNotFound: and whatever else `find` raises, for all who wait.
-        """
-        return self._look_up(task, find, is_fresh_enough=True)
-
-    def renew(self, task: str, find: Callable[[], Pointer]) -> Pointer:
-        """Do what `look_up` does, even if the pointer is fresh.
+        Args:
+            task: its id.
+            renew: look it up even if its pointer is fresh.
 
         Raises:
-            TaskNotFound: and whatever else `find` raises, for all who wait.
+            TaskNotFound: the task was not found a moment ago.
         """
-        return self._look_up(task, find, is_fresh_enough=False)
+        with self._lock:
+            # again under the lock: another thread may just have looked it up
+            fresh = None if renew else self.fresh(task)
+            if fresh is not None:
+                ended: Future[Pointer] = Future()
+                ended.set_result(fresh)
+                return LookUp(task, ended, is_mine=False)
+            running = self._look_ups.get(task)
+            if running is not None:
+                return LookUp(task, running, is_mine=False)
+            mine = self._look_ups[task] = Future()
+            return LookUp(task, mine, is_mine=True)
+
+    def learn(self, look_up: LookUp, pointer: Pointer, lifetime_s: float) -> None:
+        """End a look-up with the pointer that was found, fresh for a while from now on."""
+        task, now = look_up.task, self._clock()
+        with self._lock:
+            if self._end(look_up):
+                renewed_from = now + RENEWED_AFTER * lifetime_s
+                self._known[task] = _Known(pointer, now + lifetime_s, renewed_from)
+                self._unknown.pop(task, None)
+            else:
+                # news came while it was on its way: what was found is good enough for those who
+                # asked before them, and better than nothing, but never fresh and never instead
+                # of what a later look-up has found
+                self._known.setdefault(task, _Known(pointer, NEVER))
+        # only now: those who wait may ask again at once, and must find the table up to date
+        look_up.pointer.set_result(pointer)
+
+    def give_up(self, look_up: LookUp, error: BaseException, absence_s: float) -> None:
+        """End a look-up with an error, for all who wait for it.
+
+        Args:
+            look_up: that failed.
+            error: why; after a `TaskNotFound` the task is taken for unknown, and forgotten.
+            absence_s: for how long.
+        """
+        with self._lock:
+            if self._end(look_up) and isinstance(error, TaskNotFound):
+                self._known.pop(look_up.task, None)
+                self._unknown[look_up.task] = self._clock() + absence_s
+                if len(self._unknown) > MAX_UNKNOWN_TASKS:
+                    self._unknown.popitem(last=False)
+        look_up.pointer.set_exception(error)
 
     def expire(self, task: str, newest: Pointer | None = None) -> None:
         """Let the next who asks for the task look it up.
+
+        What was looked up before is for those who asked before, and never fresh.
 
         Args:
             task: its id.
             newest: a pointer that it had since; nothing older is taken from Redis.
         """
         with self._lock:
+            # forgotten, not ended: its thread still answers those who wait for it
             self._look_ups.pop(task, None)
             self._unknown.pop(task, None)
             found = [pointer for pointer in (newest, self.last(task)) if pointer is not None]
@@ -121,49 +167,9 @@ class PointerMemory:
             for task, known in self._known.items():
                 self._known[task] = known._replace(fresh_until=NEVER)
 
-    def _look_up(self, task: str, find: Callable[[], Pointer], *, is_fresh_enough: bool) -> Pointer:
-        with self._lock:
-            # again: somebody may just have looked it up
-            found = self.fresh(task) if is_fresh_enough else None
-            if found is not None:
-                return found
-            running = self._look_ups.get(task)
-            mine: Future[Pointer] = self._look_ups.setdefault(task, Future())
-        if running is not None:
-            return running.result()
-        try:
-            pointer = find()
-        except BaseException as error:
-            self._end(task, mine, None, is_unknown=isinstance(error, TaskNotFound))
-            mine.set_exception(error)
-            raise
-        self._end(task, mine, pointer)
-        mine.set_result(pointer)
-        return pointer
-
-    def _end(
-        self,
-        task: str,
-        look_up: Future[Pointer],
-        pointer: Pointer | None,
-        *,
-        is_unknown: bool = False,
-    ) -> None:
-        with self._lock:
-            if self._look_ups.get(task) is not look_up:
-                if pointer is not None:
-                    self._known.setdefault(task, _Known(pointer, NEVER))
-                return
-            del self._look_ups[task]
-            if pointer is not None:
-                self._known[task] = self._learned(pointer)
-                self._unknown.pop(task, None)
-            elif is_unknown:
-                self._known.pop(task, None)
-                self._unknown[task] = self._clock() + self._absence_s()
-                if len(self._unknown) > MAX_UNKNOWN_TASKS:
-                    self._unknown.popitem(last=False)
-
-    def _learned(self, pointer: Pointer) -> _Known:
-        now, lifetime_s = self._clock(), self._lifetime_s()
-        return _Known(pointer, now + lifetime_s, now + RENEWED_AFTER * lifetime_s)
+    def _end(self, look_up: LookUp) -> bool:
+        """Forget a look-up; return whether no news came while it was on its way."""
+        if self._look_ups.get(look_up.task) is not look_up.pointer:
+            return False
+        del self._look_ups[look_up.task]
+        return True

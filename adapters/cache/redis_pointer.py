@@ -34,6 +34,8 @@ local version, sequence, canary, share = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local longest, lifetime, is_publish = ARGV[5], ARGV[6], ARGV[7] == '1'
 local channel, task = ARGV[8], ARGV[9]
 
+-- pcall, because a stranger may have put another type under our key; that counts as nothing, as
+-- does a hash that would outlive every pointer of ours
 local held = redis.pcall('HMGET', KEYS[1], 'version', 'sequence', 'canary', 'share')
 local left = redis.call('PTTL', KEYS[1])
 if held.err or left < 0 or left > tonumber(longest) then held = {} end
@@ -41,6 +43,7 @@ local held_sequence = tonumber(held[2] or 0) or 0
 
 local is_news
 if held_sequence > tonumber(sequence) then
+    -- who is right is not known here: keep the number, name no version, and the store is asked
     redis.call('HDEL', KEYS[1], 'version', 'canary', 'share')
     is_news = is_publish or held[1]
 else
@@ -58,6 +61,8 @@ if not is_news then return end
 
 local time = redis.call('TIME')
 local microseconds = time[1] .. string.format('%06d', time[2])
+-- an emptied Redis begins at the time: from 1 it could reach a number that was heard before the
+-- flush, and a watcher would think that it had missed nothing
 redis.call('SET', KEYS[2], microseconds, 'NX')
 local counted = redis.pcall('INCR', KEYS[2])
 if type(counted) == 'table' then redis.call('SET', KEYS[2], microseconds) end

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Tells whoever remembers pointers when to look again.
+    """Tells those who remember pointers when to look again.
 
     A connection that is lost, an epoch that grew without an announcement and one that went back
     are all the same: everything is told to be out of date, and it connects anew.

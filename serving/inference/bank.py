@@ -1,36 +1,75 @@
 """Adapters on the device, ready for a forward: a byte-budgeted, least-recently-used bank.
 
-Missing adapters are loaded by threads of their own, each once however many wait for it, so that
-a cold task does not hold up warm ones. A resident adapter is immutable, so a lease is a count:
-what is leased stays where it is, and what is evicted frees its memory when its last lease ends.
-Prompts and head of one answer always come from one version. Knows nothing of images, batches or
-HTTP.
+Missing adapters are loaded in threads, each once however many wait for it, so that a cold task
+does not hold up warm ones. A resident adapter is immutable, so a lease is a count: what is leased
+stays where it is, and what is evicted frees its memory when its last lease ends. Prompts and head
+of one answer always come from one version. Knows nothing of rows, images or HTTP.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol, runtime_checkable
 
 import torch
 
+from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
-from serving.inference.lease import Lease
+from serving.errors import AdapterLoading
 from serving.inference.out_of_memory import retry_in_room
 from serving.inference.resident import AdapterKey, Resident, make_resident
 
-__all__ = ["AdapterBank", "AdapterKey", "ArtifactSource"]
+__all__ = ["AdapterBank", "AdapterKey", "Lease"]
 
 
-@runtime_checkable
-class ArtifactSource(Protocol):
-    """Where artifacts are read; a CachedStore is one."""
+@dataclass(frozen=True, eq=False)
+class Lease:
+    """A promise that the adapters of one batch stay where they are until it is answered.
 
-    def read(self, task: str, version: str) -> bytes:
-        """Return the artifact's bytes, or raise an SptError."""
+    Attributes:
+        residents: those that are there, or the error that keeps one from being there.
+        loads: those that are still on their way.
+        hold: counts this lease as one more holder of what a load has brought.
+    """
+
+    residents: dict[AdapterKey, Resident | Exception]
+    loads: dict[AdapterKey, Future[Resident]]
+    hold: Callable[[AdapterKey, Resident], Resident]
+
+    @property
+    def held(self) -> list[AdapterKey]:
+        """The adapters that this lease keeps in place."""
+        return [key for key, found in self.residents.items() if isinstance(found, Resident)]
+
+    @property
+    def failed(self) -> dict[AdapterKey, Exception]:
+        """Those that are not there, and why."""
+        return {key: e for key, e in self.residents.items() if isinstance(e, Exception)}
+
+    def wait(self, patience_s: float) -> None:
+        """Wait for what is still loading; an adapter that takes longer is an `AdapterLoading`.
+
+        Its load goes on, for the next who asks.
+        """
+        wait(self.loads.values(), patience_s)
+        for key, load in self.loads.items():
+            self.residents[key] = self._outcome(key, load, patience_s)
+        self.loads.clear()
+
+    def _outcome(
+        self, key: AdapterKey, load: Future[Resident], patience_s: float
+    ) -> Resident | Exception:
+        if not load.done():
+            return AdapterLoading(
+                f"{key.task}: its adapter is still being loaded after {patience_s:g} s; ask again"
+            )
+        try:
+            return self.hold(key, load.result())
+        except Exception as error:  # belongs to this adapter alone, whatever it is
+            return error
 
 
 class AdapterBank:
@@ -87,8 +126,14 @@ class AdapterBank:
     @contextmanager
     def lease(self, keys: Iterable[AdapterKey]) -> Iterator[Lease]:
         """Keep adapters resident for the length of the block; missing ones begin to load."""
-        lease = Lease(self, keys)
+        lease, distinct = Lease({}, {}, self._hold), dict.fromkeys(keys)
         try:
+            with self._lock:
+                for key in distinct:
+                    if key in self._residents:
+                        lease.residents[key] = self._count(key)
+                    else:
+                        lease.loads[key] = self._load(key)
             yield lease
         finally:
             self._give_back(lease.held)
@@ -115,23 +160,13 @@ class AdapterBank:
         """Let the loading threads go; loads that have not begun are dropped."""
         self._loaders.shutdown(cancel_futures=True)
 
-    def take(self, key: AdapterKey) -> "Resident | Future[Resident]":
-        """Lease an adapter if it is resident, else return its load, begun if need be."""
-        with self._lock:
-            found = self._residents.get(key)
-            return self._load(key) if found is None else self._count(key, found)
-
-    def take_loaded(self, key: AdapterKey, loaded: Resident) -> Resident:
-        """Lease what a load has brought, though it may have been evicted since."""
-        with self._lock:
-            return self._count(key, self._keep(key, loaded))
-
     def _load(self, key: AdapterKey) -> "Future[Resident]":
         if key not in self._loads:
             self._loads[key] = self._loaders.submit(self._read, key)
         return self._loads[key]
 
     def _read(self, key: AdapterKey) -> Resident:
+        """Make an adapter resident; runs in a loading thread."""
         try:
             adapter = decode(self._source.read(key.task, key.version))
             loaded = retry_in_room(lambda: make_resident(adapter, self._backbone), self.make_room)
@@ -139,20 +174,30 @@ class AdapterBank:
                 self._keep(key, loaded)
             return loaded
         finally:
+            # the load is forgotten after the adapter is resident, so that anyone who looks finds
+            # one of the two and begins no second load; a load that failed may be tried again
             with self._lock:
                 del self._loads[key]
+                # nobody may hold it yet: over the budget it goes at once, and a lease that has
+                # waited for this load brings it back
                 self._evict()
 
-    def _keep(self, key: AdapterKey, loaded: Resident) -> Resident:
+    def _hold(self, key: AdapterKey, loaded: Resident) -> Resident:
+        """Lease what a load has brought, though it may have been evicted since."""
+        with self._lock:
+            self._keep(key, loaded)
+            return self._count(key)
+
+    def _keep(self, key: AdapterKey, loaded: Resident) -> None:
         if key not in self._residents:
             self._residents[key] = loaded
             self._num_bytes += loaded.num_bytes
-        return self._residents[key]
 
-    def _count(self, key: AdapterKey, resident: Resident) -> Resident:
+    def _count(self, key: AdapterKey) -> Resident:
+        """Count one more lease of a resident, which is now the one that was used last."""
         self._residents.move_to_end(key)
         self._leases[key] = self._leases.get(key, 0) + 1
-        return resident
+        return self._residents[key]
 
     def _give_back(self, keys: Iterable[AdapterKey]) -> None:
         with self._lock:
@@ -163,7 +208,7 @@ class AdapterBank:
             self._evict()
 
     def _evict(self, excess: int | None = None) -> None:
-        """Let the least recently used go until so many bytes are free, or the budget is kept."""
+        """Let the least recently used go until `excess` bytes are free, or the budget is kept."""
         excess = self._num_bytes - self.budget_bytes if excess is None else excess
         victims = []
         for key, resident in self._residents.items():

@@ -1,39 +1,18 @@
 """Bytes → image → pixels for a batch: each distinct image is decoded once, in a thread.
 
-Knows nothing of tasks beyond their preprocessing. Axis letters: H W pixels.
+Knows nothing of a row's task beyond its preprocessing. Axis letters: H W pixels.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
 
 from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
 from adapters.vit.pixels import decode_image, to_pixels
-
-Pixels = Float[Tensor, "3 H W"]
-
-
-class Wanted(NamedTuple):
-    """One image under one rule; images that are the same object are decoded once."""
-
-    image: bytes
-    rule: Preprocessing
-
-
-class Decoding(NamedTuple):
-    """Pixels on their way."""
-
-    rule: Preprocessing
-    job: "Future[dict[Preprocessing, Pixels] | Exception]"
-
-    def result(self) -> Pixels | Exception:
-        """Wait; return the image's pixels or what is wrong with it alone."""
-        decoded = self.job.result()
-        return decoded if isinstance(decoded, Exception) else decoded[self.rule]
+from serving.inference.row import Row, pending
 
 
 class Decoder:
@@ -48,27 +27,37 @@ class Decoder:
         self._limits = limits
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
-    def start(self, wanted: Sequence[Wanted]) -> list[Decoding]:
-        """Begin to decode, the first image first."""
-        images = {id(image): image for image, _ in wanted}
-        rules: dict[int, set[Preprocessing]] = defaultdict(set)
-        for image, rule in wanted:
-            rules[id(image)].add(rule)
-        jobs = {
-            which: self._pool.submit(self._decode_one, image, rules[which])
-            for which, image in images.items()
-        }
-        return [Decoding(rule, jobs[id(image)]) for image, rule in wanted]
+    def start(self, rows: Sequence[Row]) -> None:
+        """Begin to decode the images of rows that have a resident, the first image first."""
+        alike: dict[int, list[Row]] = defaultdict(list)
+        for row in rows:
+            alike[id(row.query.image)].append(row)
+        for same in alike.values():
+            decoding = self._pool.submit(self._decode, same)
+            for row in same:
+                row.decoding = decoding
 
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown()
 
-    def _decode_one(
-        self, data: bytes, rules: set[Preprocessing]
-    ) -> dict[Preprocessing, Pixels] | Exception:
+    def _decode(self, rows: Sequence[Row]) -> None:
+        """Give pixels, or what is wrong with their image, to rows that share one."""
         try:
-            image = decode_image(data, self._limits)
-            return {rule: to_pixels(image, rule) for rule in rules}
+            image = decode_image(rows[0].query.image, self._limits)
+            made: dict[Preprocessing, Float[Tensor, "3 H W"]] = {}
+            for row in rows:
+                rule = row.resident.meta.preprocessing
+                if rule not in made:
+                    made[rule] = to_pixels(image, rule)
+                row.pixels = made[rule]
         except Exception as error:  # belongs to this image alone, whatever it is
-            return error
+            for row in rows:
+                row.outcome = error
+
+
+def decoded(rows: Sequence[Row]) -> list[Row]:
+    """Wait for the images of some rows; return the rows that have pixels, the others are done."""
+    for row in rows:
+        row.decoding.result()
+    return pending(rows)

@@ -1,12 +1,12 @@
-"""What a service has and where it is, for those who run it; see `serving.inference.description`.
+"""What a service has and where it is, for those who run it: fills in a `Description`.
 
-Goes out through TorchServe's management API, on loopback: it names every task.
+It names every task, so only those who manage the service may get it; who that is is not known here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError
@@ -22,27 +22,17 @@ from serving.inference.description import (
     TaskDescription,
     VersionDescription,
 )
-from serving.inference.fallback import Fallback
+from serving.inference.lookup import Lookup
 
 MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
-
-
-def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
-    """Return whether a row is TorchServe's own describe call, which only its management API makes.
-
-    TorchServe marks it with a header that any caller of the inference API may send as well; but
-    what they send has a body, or is a form and says so.
-    """
-    is_form = any(name.lower() == "content-type" for name in headers)
-    return not row and headers.get("describe") == "True" and not is_form
 
 
 def describe(
     backbone: Backbone,
     source: CachedStore,
     bank: AdapterBank,
-    fallback: Fallback,
+    lookup: Lookup,
     tasks: Iterable[str] | None = None,
 ) -> Description:
     """Describe a service.
@@ -51,7 +41,7 @@ def describe(
         backbone: what it serves.
         source: where its tasks are looked up.
         bank: its adapters on the device.
-        fallback: knows which versions are in trouble.
+        lookup: knows which versions are in trouble.
         tasks: those to describe; None for all.
     """
     trouble = None
@@ -69,7 +59,7 @@ def describe(
             adapters=len(bank), bytes=bank.num_bytes, budget_bytes=bank.budget_bytes
         ),
         redis=_redis(source),
-        tasks={name: _task(name, sight, near, fallback) for name, sight in sights.items()},
+        tasks={name: _task(name, sight, near, lookup) for name, sight in sights.items()},
         left_out=len(names[MAX_TASKS:]),
         trouble=trouble,
     )
@@ -121,7 +111,7 @@ def _by_task(keys: Iterable[AdapterKey]) -> defaultdict[str, set[str]]:
     return found
 
 
-def _task(name: str, sight: _Sight, near: Place, fallback: Fallback) -> TaskDescription:
+def _task(name: str, sight: _Sight, near: Place, lookup: Lookup) -> TaskDescription:
     by_place: dict[Place, set[str]] = {
         near: sight.resident,
         "redis": sight.cached,
@@ -133,7 +123,7 @@ def _task(name: str, sight: _Sight, near: Place, fallback: Fallback) -> TaskDesc
             places=tuple(place for place, held in by_place.items() if version in held),
             never_evicted=version in sight.pinned,
             never_deleted=version in sight.kept,
-            trouble=fallback.reason(AdapterKey(name, version)),
+            trouble=lookup.trouble_with(AdapterKey(name, version)),
         )
         for version in sorted(sight.versions)
     ]

@@ -7,47 +7,30 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
 from serving.config import DECODE_THREADS
-from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.decoder import Decoder, Wanted
+from serving.inference.bank import AdapterBank, Lease
+from serving.inference.decoder import Decoder, decoded
 from serving.inference.describe import describe
 from serving.inference.description import Description
-from serving.inference.forward import Launched, Outcome, Row, collect, launch
-from serving.inference.lease import Lease
-from serving.inference.lookup import Asked, Lookup
-from serving.inference.resident import Resident
+from serving.inference.forward import Launched, collect, launch
+from serving.inference.lookup import Lookup
+from serving.inference.resident import AdapterKey, Resident
+from serving.inference.row import Outcome, Query, Row, pending
 from serving.trunk.backend import Backend, Example, Form
 
-_Value = TypeVar("_Value")
+__all__ = ["Engine", "Outcome", "Query"]
+
 _log = logging.getLogger(__name__)
 
 USUAL_PROMPTS: Final = 20
 """The paper's number of deep prompts per block."""
 
 PRELOAD_PATIENCE_S: Final = 60.0
-
-
-@dataclass(frozen=True)
-class Query:
-    """One image asked about one task.
-
-    Attributes:
-        image: encoded; queries that share the object share its decoding.
-        task: task id.
-        top_k: at most so many labels are answered.
-        version: hex digits of the version to use, or None for the current one.
-    """
-
-    image: bytes
-    task: str
-    top_k: int = 5
-    version: str | None = None
 
 
 class Engine:
@@ -80,9 +63,10 @@ class Engine:
         self._backend = backend
         self._source = source
         self._bank = bank
+        self._pinned = sorted(pinned)
         self._lookup = Lookup(source, bank, pinned)
-        self._max_batch = max_batch
         self._decoder = Decoder(limits, decode_threads)
+        self._max_batch = max_batch
         self._patience_s = patience_s
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
@@ -91,28 +75,28 @@ class Engine:
         Adapters that are missing load while the rows of those that are there are answered. Where
         one cannot be loaded and the query named no version, an earlier version answers.
         """
-        outcomes: dict[int, Outcome] = {}
+        rows = [Row(query) for query in queries]
+        self._lookup.choose(rows)
         launched: list[Launched] = []
-        asked = {i: Asked(q.task, q.version, q.image) for i, q in enumerate(queries)}
-        keys = _sort_out(self._lookup.keys_of(asked), outcomes)
-        with ExitStack() as leases:
-            while keys:
-                lease = leases.enter_context(self._bank.lease(keys.values()))
-                launched += self._launch_all(queries, keys, lease, outcomes)
-                keys = self._second_best(queries, keys, lease.failed)
+        with ExitStack() as leases:  # all of them last until the device has answered
+            waiting = pending(rows)
+            while waiting:
+                lease = leases.enter_context(self._bank.lease(row.key for row in waiting))
+                launched += self._launch_all(waiting, lease)
+                waiting = self._lookup.choose_again(waiting, lease.failed)
             for forward in launched:
-                outcomes |= collect(forward)
-        return [outcomes[i] for i in range(len(queries))]
+                collect(forward)
+        return [row.hand_over() for row in rows]
 
     def warm_up(self, preload: Iterable[str] = ()) -> None:
         """Load adapters, then do everything slow that the first requests would wait for.
 
         Args:
-            preload: tasks to make resident beside the pinned ones; one that cannot be loaded is
-                logged and left to its first request.
+            preload: tasks to make resident together with the pinned ones; one that cannot be
+                loaded is logged and left to its first request.
         """
         examples = {_usual(self._backend.backbone.spec)}
-        for task in dict.fromkeys([*sorted(self._lookup.pinned), *preload]):
+        for task in dict.fromkeys([*self._pinned, *preload]):
             resident = self._preload(task)
             if resident is not None:
                 examples.add(Example(resident.form, resident.num_prompts))
@@ -120,8 +104,7 @@ class Engine:
 
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
-        fallback = self._lookup.fallback
-        return describe(self._backend.backbone, self._source, self._bank, fallback, tasks)
+        return describe(self._backend.backbone, self._source, self._bank, self._lookup, tasks)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -129,74 +112,55 @@ class Engine:
         self._bank.close()
 
     def _preload(self, task: str) -> Resident | None:
-        found: Resident | Exception
-        key = self._lookup.keys_of({0: Asked(task)})[0]
-        if isinstance(key, Exception):
-            found = key
-        else:
-            with self._bank.lease([key]) as lease:
+        row = Row(Query(b"", task))
+        self._lookup.choose([row])
+        if row.is_pending:
+            with self._bank.lease([row.key]) as lease:
                 lease.wait(PRELOAD_PATIENCE_S)
-                found = lease.residents[key]
-        if isinstance(found, Resident):
-            return found
-        _log.warning("task %s is not preloaded: %s", task, found)
+                _equip([row], lease.residents)
+        if row.is_pending:
+            return row.resident
+        _log.warning("task %s is not preloaded: %s", task, row.outcome)
         return None
 
-    def _launch_all(
-        self,
-        queries: Sequence[Query],
-        keys: Mapping[int, AdapterKey],
-        lease: Lease,
-        outcomes: dict[int, Outcome],
-    ) -> list[Launched]:
+    def _launch_all(self, rows: Sequence[Row], lease: Lease) -> list[Launched]:
         """Start the forwards of the rows that are ready, then of those that had to wait."""
-        warm = {i: lease.residents[k] for i, k in keys.items() if k in lease.residents}
-        launched = self._launch(queries, keys, warm, outcomes)
-        lease.wait(self._patience_s)
-        late = {i: lease.residents[k] for i, k in keys.items() if i not in warm}
-        return launched + self._launch(queries, keys, late, outcomes)
+        ready = [row for row in rows if row.key in lease.residents]
+        late = [row for row in rows if row.key in lease.loads]
+        launched = self._launch(_equip(ready, lease.residents))
+        if late:
+            lease.wait(self._patience_s)
+            launched += self._launch(_equip(late, lease.residents))
+        return launched
 
-    def _second_best(
-        self,
-        queries: Sequence[Query],
-        keys: Mapping[int, AdapterKey],
-        failed: Mapping[AdapterKey, Exception],
-    ) -> dict[int, AdapterKey]:
-        """Return another version for the rows whose own failed and which named none."""
-        rows = {i: key for i, key in keys.items() if key in failed and queries[i].version is None}
-        instead = self._lookup.fallback.instead_of
-        others = {key: instead(key, failed[key]) for key in set(rows.values())}
-        return {i: other for i, key in rows.items() if (other := others[key]) is not None}
+    def _launch(self, rows: Sequence[Row]) -> list[Launched]:
+        """Start the forwards of rows that have residents; each waits only for its own images."""
+        self._decoder.start(rows)
+        make_room = self._bank.make_room
+        chunks = (decoded(chunk) for chunk in self._chunks(rows))
+        return [launch(self._backend, chunk, make_room) for chunk in chunks if chunk]
 
-    def _launch(
-        self,
-        queries: Sequence[Query],
-        keys: Mapping[int, AdapterKey],
-        found: Mapping[int, Resident | Exception],
-        outcomes: dict[int, Outcome],
-    ) -> list[Launched]:
-        """Start the forwards of some queries; each waits only for its own images."""
-        residents = _sort_out(found, outcomes)
-        wanted = [Wanted(queries[i].image, r.meta.preprocessing) for i, r in residents.items()]
-        decodings = dict(zip(residents, self._decoder.start(wanted), strict=True))
-        forwards = []
-        for chunk in self._chunks(residents):
-            pixels = _sort_out({i: decodings[i].result() for i in chunk}, outcomes)
-            rows = [Row(i, queries[i].top_k, keys[i], residents[i], p) for i, p in pixels.items()]
-            if rows:
-                forwards.append(launch(self._backend, rows, self._bank.make_room))
-        return forwards
-
-    def _chunks(self, residents: Mapping[int, Resident]) -> list[list[int]]:
+    def _chunks(self, rows: Iterable[Row]) -> list[list[Row]]:
         """Split rows into forwards: of one form, and not too many."""
-        alike: dict[Form, list[int]] = defaultdict(list)
-        for i, resident in residents.items():
-            alike[resident.form].append(i)
+        alike: dict[Form, list[Row]] = defaultdict(list)
+        for row in rows:
+            alike[row.resident.form].append(row)
         return [
-            rows[start : start + self._max_batch]
-            for rows in alike.values()
-            for start in range(0, len(rows), self._max_batch)
+            same[start : start + self._max_batch]
+            for same in alike.values()
+            for start in range(0, len(same), self._max_batch)
         ]
+
+
+def _equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
+    """Give each row its adapter, or the error that it ends with; return those that go on."""
+    for row in rows:
+        found = residents[row.key]
+        if isinstance(found, Exception):
+            row.outcome = found
+        else:
+            row.resident = found
+    return pending(rows)
 
 
 def _usual(spec: BackboneSpec) -> Example:
@@ -204,17 +168,3 @@ def _usual(spec: BackboneSpec) -> Example:
     averaged = spec.pooling == "mean-with-prompts"
     form = Form(USUAL_PROMPTS if averaged else 0, False, spec.pooling, spec.final_norm)
     return Example(form, USUAL_PROMPTS)
-
-
-def _sort_out(
-    found: Mapping[int, _Value | Exception],
-    outcomes: dict[int, Outcome],
-) -> dict[int, _Value]:
-    """Put errors at their own places among the outcomes; return what is good."""
-    good: dict[int, _Value] = {}
-    for position, value in found.items():
-        if isinstance(value, Exception):
-            outcomes[position] = value
-        else:
-            good[position] = value
-    return good

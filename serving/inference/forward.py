@@ -1,8 +1,12 @@
 """Rows of one form → pixels on the device → features → best classes → answers.
 
 Launched and collected apart: on CUDA the device computes one chunk while the next one's images
-are decoded. Knows residents and pixels; nothing of lookups, decoding or HTTP.
-Axis letters: B batch, H W pixels, K classes kept.
+are decoded. Knows rows that have residents and pixels; nothing of lookups, decoding or HTTP.
+
+A forward in int8 moves every feature a little. A row's best class can change only if its feature
+lies that near to the boundary between two classes, so only the rows near one are computed again,
+in float32.
+Axis letters: B batch, D width, H W pixels, K classes kept.
 """
 
 import math
@@ -15,35 +19,21 @@ from torch import Tensor
 
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
-from serving.inference.bank import AdapterKey
-from serving.inference.heads import Best, best_classes
+from serving.inference.heads import Best, best_classes, in_doubt
 from serving.inference.out_of_memory import retry_in_room
 from serving.inference.prompts import gather_prompts
-from serving.inference.recheck import recompute_uncertain
 from serving.inference.resident import Resident
+from serving.inference.row import Outcome, Row
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
-
-Outcome = Answer | Exception
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One image under one adapter, and its place among the outcomes."""
-
-    position: int
-    top_k: int
-    key: AdapterKey
-    resident: Resident
-    pixels: Float[Tensor, "3 H W"]
 
 
 @dataclass(frozen=True, eq=False)
 class Launched:
-    """A forward that the device may still be computing, or the error that kept it from it."""
+    """A forward that the device may still be computing; None if it failed, which ended its rows."""
 
     rows: Sequence[Row]
-    best: Best | Exception
+    best: Best | None
 
 
 def launch(
@@ -59,21 +49,27 @@ def launch(
     try:
         return Launched(rows, retry_in_room(lambda: _best(backend, rows), make_room))
     except Exception as error:  # one forward's failure stays with its rows
-        return Launched(rows, error)
+        _fail(rows, error)
+    return Launched(rows, None)
 
 
-def collect(launched: Launched) -> dict[int, Outcome]:
-    """Wait for a forward and return each row's outcome by its position."""
-    if isinstance(launched.best, Exception):
-        return {row.position: launched.best for row in launched.rows}
+def collect(launched: Launched) -> None:
+    """Wait for a forward and give each of its rows its outcome."""
+    rows, best = launched.rows, launched.best
+    if best is None:
+        return
     try:
-        scores, classes = (tensor.tolist() for tensor in launched.best)
-    except Exception as error:  # the same, found out only now that the device was waited for
-        return {row.position: error for row in launched.rows}
-    return {
-        row.position: _outcome(row, *best)
-        for row, *best in zip(launched.rows, scores, classes, strict=True)
-    }
+        scores, classes = best[0].tolist(), best[1].tolist()
+    except Exception as error:  # the device shows some only to those who wait for it
+        _fail(rows, error)
+        return
+    for row, own_scores, own_classes in zip(rows, scores, classes, strict=True):
+        row.outcome = _outcome(row, own_scores, own_classes)
+
+
+def _fail(rows: Sequence[Row], error: Exception) -> None:
+    for row in rows:
+        row.outcome = error
 
 
 @torch.inference_mode()
@@ -83,13 +79,33 @@ def _best(backend: Backend, rows: Sequence[Row]) -> Best:
     prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
     pixels = torch.stack([row.pixels for row in rows])
     features = backend.features(form, pixels, prompts)
-    features = recompute_uncertain(backend, residents, pixels, features)
-    return best_classes(features, residents, max(row.top_k for row in rows))
+    features = _recompute_uncertain(backend, residents, pixels, features)
+    return best_classes(features, residents, max(row.query.top_k for row in rows))
+
+
+def _recompute_uncertain(
+    backend: Backend,
+    residents: Sequence[Resident],
+    pixels: Float[Tensor, "B 3 H W"],
+    features: Float[Tensor, "B D"],
+) -> Float[Tensor, "B D"]:
+    """Return the features, those of rows in doubt computed exactly."""
+    form, exact = residents[0].form, backend.exact
+    below = backend.doubt(form)
+    if not below:
+        return features
+    doubtful = in_doubt(features, residents, below).nonzero()[:, 0]
+    if not len(doubtful):
+        return features
+    chosen = [residents[i] for i in doubtful.tolist()]
+    prompts = gather_prompts(exact.backbone, form, chosen, exact.key_alignment)
+    again = exact.features(form, pixels[doubtful.to(pixels.device)], prompts)
+    return features.index_copy(0, doubtful, again.to(features.dtype))
 
 
 def _outcome(row: Row, scores: list[float], classes: list[int]) -> Outcome:
     names = row.resident.meta.task.class_names
-    count = min(row.top_k, len(names))
+    count = min(row.query.top_k, len(names))
     if not all(map(math.isfinite, scores)):
         return ArtifactCorrupt(
             f"{row.key.task}: version {short(row.key.version)} gives scores that are not numbers; "

@@ -6,7 +6,7 @@ Axis letters: B batch, D width, C classes, K classes kept, A classes of all task
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from serving.inference.resident import Resident
@@ -18,7 +18,7 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
     """Return each row's best softmax probabilities, best first, and their classes.
 
     The distinct heads are joined into one matrix, so one product answers for all tasks, and every
-    row then reads the columns of its own. Probabilities are float32 at least.
+    row then reads its task's columns. Probabilities are float32 at least.
 
     Args:
         features: one per row.
@@ -46,6 +46,13 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     apart = (weight[first] - weight[second]).norm(dim=1)
     lead = best.values[:, 0] - best.values[:, 1]
     return lead / (apart * features.to(own.dtype).norm(dim=1))
+
+
+def in_doubt(
+    features: Float[Tensor, "B D"], residents: Sequence[Resident], below: float
+) -> Bool[Tensor, " B"]:
+    """Return which rows are nearer to a boundary than `below`; a margin of NaN is, too."""
+    return ~(margins(features, residents) >= below)
 
 
 def _own_logits(

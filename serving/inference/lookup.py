@@ -1,33 +1,22 @@
-"""Which version answers: tasks asked for → adapters by task and version.
+"""Which version answers a row: the one it names, or its task's current one, or the canary.
 
-Knows nothing of forwards, and of images only that they have bytes.
+A version that cannot be loaded is replaced here, too. Knows nothing of forwards, and of images
+only that they have bytes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError
 from adapters.store.directory import Pointer
-from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
+from serving.inference.resident import AdapterKey
+from serving.inference.row import PENDING, Row, pending
 
 _DRAW_BYTES: Final = 6
-
-
-class Asked(NamedTuple):
-    """A task, the version of it that is wanted, and the image that is asked about.
-
-    Attributes:
-        task: its id.
-        version: hex digits, or None for whichever the task's pointer chooses.
-        image: encoded; the same one always meets the same version.
-    """
-
-    task: str
-    version: str | None = None
-    image: bytes = b""
 
 
 class Lookup:
@@ -42,46 +31,76 @@ class Lookup:
     def __init__(self, source: CachedStore, bank: AdapterBank, pinned: Collection[str]) -> None:
         self._source = source
         self._bank = bank
-        self.pinned = frozenset(pinned)
-        self.fallback = Fallback(source, bank)
+        self._pinned = frozenset(pinned)
+        self._fallback = Fallback(source, bank)
 
-    def keys_of(self, asked: Mapping[int, Asked]) -> dict[int, AdapterKey | Exception]:
-        """Return each one's version or error; each distinct task is looked up once."""
+    def choose(self, rows: Iterable[Row]) -> None:
+        """Give each row its key, or the error it ends with; each task is looked up once."""
         draws = _Draws()
-        wanted = {(one.task, one.version) for one in asked.values()}
-        found = {one: self._find(*one) for one in wanted}
-        return {i: self._key(one, found[one.task, one.version], draws) for i, one in asked.items()}
+        known: dict[tuple[str, str | None], Pointer | AdapterKey | Exception] = {}
+        for row in rows:
+            query = row.query
+            asked = query.task, query.version
+            if asked not in known:
+                known[asked] = self._find(*asked)
+            found = known[asked]
+            if isinstance(found, Pointer):
+                found = self._answering(query.task, found, found.chosen(draws.of(query.image)))
+            if isinstance(found, AdapterKey):
+                row.key = found
+            else:
+                row.outcome = found
 
-    def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | SptError:
-        """Return the version that was named, or else the pointer that will choose one."""
+    def choose_again(
+        self, rows: Iterable[Row], failed: Mapping[AdapterKey, Exception]
+    ) -> list[Row]:
+        """Give another key to rows whose own failed and which named no version; return those.
+
+        Args:
+            rows: that have keys.
+            failed: what could not be loaded, and why.
+        """
+        free = [row for row in rows if row.key in failed and row.query.version is None]
+        others: dict[AdapterKey, AdapterKey | None] = {}
+        for row in free:
+            failing = row.key
+            if failing not in others:
+                others[failing] = self._fallback.instead_of(failing, failed[failing])
+            other = others[failing]
+            if other is not None:
+                row.key, row.outcome = other, PENDING
+        return pending(free)
+
+    def trouble_with(self, key: AdapterKey) -> str | None:
+        """Return why a version does not answer, None if nothing is known against it."""
+        return self._fallback.reason(key)
+
+    def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | Exception:
+        """Return what answers every row that asks so, or a pointer where its image decides."""
         try:
-            if version is None:
-                return self._source.current(task)
-            return AdapterKey(task, self._source.resolve_version(task, version))
+            if version is not None:
+                return AdapterKey(task, self._source.resolve_version(task, version))
+            pointer = self._source.current(task)
         except SptError as error:
             return error
+        if pointer.canary is not None:
+            return pointer
+        return self._answering(task, pointer, pointer.version)
 
-    def _key(
-        self, one: Asked, found: Pointer | AdapterKey | SptError, draws: "_Draws"
-    ) -> AdapterKey | Exception:
-        if not isinstance(found, Pointer):
-            return found
-        chosen = found.version if found.canary is None else found.chosen(draws.of(one.image))
-        key = AdapterKey(one.task, chosen)
-        if chosen == found.version and key in self._bank:
-            self.fallback.note_served(key)
-        answering = self.fallback.substitute_for(key)
-        if chosen == found.version and isinstance(answering, AdapterKey):
-            self._pin(answering)
+    def _answering(self, task: str, pointer: Pointer, chosen: str) -> AdapterKey | Exception:
+        """Return what answers where `chosen` should; note and pin it if it is the current one."""
+        key = AdapterKey(task, chosen)
+        is_current = chosen == pointer.version
+        if is_current and key in self._bank:
+            self._fallback.note_served(key)
+        answering = self._fallback.substitute_for(key)
+        if is_current and isinstance(answering, AdapterKey) and task in self._pinned:
+            self._bank.pin(answering)
         return answering
-
-    def _pin(self, current: AdapterKey) -> None:
-        if current.task in self.pinned:
-            self._bank.pin(current)
 
 
 class _Draws:
-    """A number for each image of a batch, computed once, and only if somebody asks for it."""
+    """A number for each image of a batch, computed once, and only where a canary needs it."""
 
     def __init__(self) -> None:
         self._known: dict[int, float] = {}

@@ -9,7 +9,7 @@ from serving.errors import DeviceOutOfMemory
 
 _Made = TypeVar("_Made")
 _WORDS: Final = ("out of memory", "can't allocate memory", "failed to allocate memory")
-"""What torch's CPU allocator and ONNX Runtime say, who have no class of their own for it."""
+"""What torch's CPU allocator and ONNX Runtime say; they have no class for it."""
 
 
 def retry_in_room(act: Callable[[], _Made], make_room: Callable[[], None]) -> _Made:

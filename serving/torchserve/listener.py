@@ -49,6 +49,8 @@ class Listener:
         """
         for descriptor in self._descriptors(psutil.CONN_LISTEN):
             with _borrowed(self._process.pid, descriptor) as listening:
+                # the order matters: first nobody new completes a connection, then the process
+                # accepts those that have, and only then may the queue be thrown away
                 _drop_packets(listening)
                 time.sleep(_ACCEPT_S)
                 listening.shutdown(socket.SHUT_RDWR)
@@ -98,7 +100,7 @@ def _borrowed(pid: int, descriptor: int) -> Iterator[socket.socket]:
             number = ctypes.get_errno()
             raise OSError(number, f"socket of process {pid}: {os.strerror(number)}")
     finally:
-        os.close(process)
+        os.close(process)  # the copy lives without it
     with socket.socket(fileno=copy) as found:
         yield found
 

@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def renew_token(management_url: str, kind: str, api_key: str) -> None:
         OSError: nothing listens there, or it refused.
     """
     _open(f"{management_url}/token?type={kind}", {"Authorization": f"Bearer {api_key}"}, 10.0)
+
+
+def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
+    """Return whether a row is TorchServe's own describe call, which only its management API makes.
+
+    TorchServe marks it with a header that any caller of the inference API may send as well; but
+    what they send has a body, or is a form and says so.
+    """
+    is_form = any(name.lower() == "content-type" for name in headers)
+    return not row and headers.get("describe") == "True" and not is_form
 
 
 def _get(

@@ -11,7 +11,8 @@ import torch
 
 from adapters.vit.backbone import Backbone
 from serving.inference.bank import AdapterBank
-from serving.inference.forward import Row, collect, launch
+from serving.inference.forward import collect, launch
+from serving.inference.row import Query, Row
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.torch_backend import TorchBackend
@@ -106,8 +107,9 @@ def _batches(plan: Plan, backend: Backend, bank: AdapterBank, draw: Draw) -> Cal
         for _ in range(plan.forwards):
             keys = [random_key(number) for number in draw()]
             with bank.lease(keys) as lease:
-                found = [lease.residents[key] for key in keys]
-                rows = [Row(i, 5, key, found[i], pixels[i]) for i, key in enumerate(keys)]
+                rows = [Row(Query(b"", key.task)) for key in keys]
+                for row, key, own in zip(rows, keys, pixels, strict=True):
+                    row.key, row.resident, row.pixels = key, lease.residents[key], own
                 collect(launch(backend, rows))
 
     return answer

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from adapters.program import Table
-from clients.cli.spt import PACKAGES
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from adapters.program import Table
+from clients.cli.spt import PACKAGES
 from serving.config import ServingConfig
 from serving.door.tenants import Tenant
 from serving.errors import CODES

@@ -10,7 +10,8 @@ from adapters.vit.backbone import Backbone
 from clients.load.closed import Ask
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Query
-from serving.inference.lookup import Asked, Lookup
+from serving.inference.lookup import Lookup
+from serving.inference.row import Row
 from serving.protocol import MAX_TOP_K, Answer
 from tests.e2e.service import expecting_engine
 
@@ -59,10 +60,9 @@ class Truth:
 
     def chosen(self, task: str, images: Iterable[bytes]) -> dict[bytes, str]:
         """Return the version that answers for each image, as the store has it now."""
-        asked = [Asked(task, None, image) for image in images]
-        found = self._lookup.keys_of(dict(enumerate(asked)))
-        keys = [_key(found[i]) for i in range(len(asked))]
-        return {one.image: key.version for one, key in zip(asked, keys, strict=True)}
+        rows = [Row(Query(image, task)) for image in images]
+        self._lookup.choose(rows)
+        return {row.query.image: _key(row).version for row in rows}
 
     def close(self) -> None:
         """Let the engine go."""
@@ -79,10 +79,10 @@ class Truth:
                 self._known[one] = outcome if isinstance(outcome, Answer) else None
 
 
-def _key(found: AdapterKey | Exception) -> AdapterKey:
-    if isinstance(found, Exception):
-        raise found
-    return found
+def _key(row: Row) -> AdapterKey:
+    if isinstance(row.outcome, Exception) and not row.is_pending:
+        raise row.outcome
+    return row.key
 
 
 def _question(said: Said) -> _Question:

@@ -3,12 +3,14 @@
 import torch
 
 from serving.inference.prompts import gather_prompts
-from serving.inference.resident import make_resident
+from serving.inference.resident import AdapterKey, make_resident
+from serving.inference.row import Query, Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import read_out, tiny_backbone
 
 LENGTHS = (4, 0, 7, 1, 4)
+KEY = AdapterKey("t", "0" * 64)
 
 
 def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=LENGTHS):
@@ -25,6 +27,13 @@ def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=
     ]
     residents = [make_resident(adapter, backbone) for adapter in adapters]
     return adapters, residents, torch.randn(rows, 3, 16, 16)
+
+
+def seated(resident, pixels):
+    """Return a row that is ready for its forward."""
+    row = Row(Query(b"", KEY.task, top_k=1))
+    row.key, row.resident, row.pixels = KEY, resident, pixels
+    return row
 
 
 def features_of(backend, residents, pixels):

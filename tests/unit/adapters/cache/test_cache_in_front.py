@@ -2,6 +2,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,31 @@ def test_a_slow_reader_never_hides_a_publish_that_overtook_it(world: World) -> N
     world.later()
     publish_while_reading(world, process, lambda: process.publish(SECOND))
     assert process.current("pets").sequence == first.sequence + 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_that_ask_at_once_share_one_answer_of_the_store(world: World, fails: bool) -> None:
+    process = world.process(with_redis=False)
+    pointer = world.process().publish(FIRST)
+    asked, go_on = threading.Semaphore(0), threading.Event()
+    real = world.store.current
+
+    def slow(task: str) -> Pointer:
+        asked.release()
+        assert go_on.wait(10)
+        world.store.is_dead = fails
+        return real(task)
+
+    world.store.current = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(process.current, "pets")
+        assert asked.acquire(timeout=10)
+        others = [pool.submit(process.current, "pets") for _ in range(7)]
+        go_on.set()
+    found = [job.exception() or job.result() for job in (first, *others)]
+    assert {type(one) for one in found} == ({StoreUnavailable} if fails else {Pointer})
+    assert fails or found == [pointer] * 8
+    assert fails or world.store.asked == 1
 
 
 def publish_while_reading(

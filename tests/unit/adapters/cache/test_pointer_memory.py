@@ -14,11 +14,23 @@ LIFETIME_S, ABSENCE_S = 5.0, 0.5
 
 
 class Memory(PointerMemory):
-    """One whose clock stands still until it is moved."""
+    """One whose clock stands still until it is moved, asked as a CachedStore asks it."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        super().__init__(lambda: LIFETIME_S, lambda: ABSENCE_S, lambda: self.now)
+        super().__init__(lambda: self.now)
+
+    def look_up(self, task: str, find: Callable[[], Pointer], *, renew: bool = False) -> Pointer:
+        look_up = self.begin(task, renew=renew)
+        if look_up.is_mine:
+            try:
+                self.learn(look_up, find(), LIFETIME_S)
+            except BaseException as error:
+                self.give_up(look_up, error, ABSENCE_S)
+        return look_up.pointer.result()
+
+    def renew(self, task: str, find: Callable[[], Pointer]) -> Pointer:
+        return self.look_up(task, find, renew=True)
 
 
 class Finder:

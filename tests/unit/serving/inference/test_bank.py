@@ -5,9 +5,13 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.artifact.codec import version_of
-from adapters.errors import VersionNotFound
+from adapters.artifact.signature import Verifier, sign
+from adapters.cache.signed_source import SignedSource
+from adapters.errors import SignatureInvalid, VersionNotFound
+from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey
@@ -225,3 +229,28 @@ def test_loading_threads_leave_the_forward_its_cores(backbone, source):
     touch(bank, *source.keys)
     assert torch.get_num_threads() == before
     bank.close()
+
+
+def test_the_bank_makes_resident_what_is_signed_and_refuses_the_rest(tmp_path, backbone):
+    key, store = Ed25519PrivateKey.generate(), DirectoryStore(tmp_path)
+    data = {name: encode(make_adapter(name, backbone=backbone.spec)) for name in ("good", "bad")}
+    versions = {
+        "good": store.publish(sign(data["good"], key)).version,
+        "bad": store.publish(data["bad"]).version,
+    }
+    bank = AdapterBank(backbone, SignedSource(store, Verifier([key.public_key()])), 1 << 20)
+    keys = {name: AdapterKey(name, version) for name, version in versions.items()}
+    with loaded(bank, keys.values()) as leased:
+        assert isinstance(leased[keys["good"]], Resident)
+        assert isinstance(leased[keys["bad"]], SignatureInvalid)
+    bank.close()
+
+
+def test_a_lease_that_cannot_begin_leaves_none_behind(backbone, source, one_size):
+    bank = AdapterBank(backbone, source, one_size)
+    touch(bank, source.keys[0])
+    bank.close()
+    with pytest.raises(RuntimeError, match="shutdown"), bank.lease(source.keys):
+        pass
+    bank.make_room()
+    assert len(bank) == 0

@@ -1,4 +1,4 @@
-"""A description tells every version's places, and nobody gets it through the inference API."""
+"""A description tells every version's places."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,7 +11,6 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.inference import describe as describe_module
 from serving.inference.bank import AdapterBank
-from serving.inference.describe import is_description_call
 from serving.inference.description import Description
 from serving.inference.engine import Engine, Query
 from serving.trunk.torch_backend import TorchBackend
@@ -149,23 +148,3 @@ def test_redis_is_asked_once_for_all_tasks(source, backbone, monkeypatch):
     sights = describe_module._look(["cars", "pets"], source, bank)
     assert cache.asked == 1
     assert [sights[task].cached for task in ("cars", "pets")] == [{versions[0]}, set()]
-
-
-CURL = {"Host": "127.0.0.1:8081", "Accept": "*/*", "describe": "True"}
-
-
-@pytest.mark.parametrize(
-    ("row", "headers", "is_one"),
-    [
-        ({}, CURL, True),
-        ({}, CURL | {"X-Task": "pets"}, True),
-        ({"body": b""}, CURL, False),
-        ({"task": b"pets", "body": b"x"}, CURL, False),
-        ({}, CURL | {"Content-Type": "multipart/form-data; boundary=x"}, False),
-        ({}, CURL | {"content-type": "application/x-www-form-urlencoded"}, False),
-        ({}, CURL | {"describe": "False"}, False),
-        ({}, {}, False),
-    ],
-)
-def test_only_torchserves_own_call_is_taken_for_one(row, headers, is_one):
-    assert is_description_call(row, headers) is is_one

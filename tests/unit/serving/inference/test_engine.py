@@ -1,11 +1,14 @@
 """Mixed batches answer exactly what each task alone would, and one bad row hurts nobody."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
+import serving.inference.bank
 from adapters.artifact.codec import version_of
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
@@ -159,6 +162,31 @@ def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     answers = engine.predict([Query(image, f"task{i}") for i in range(8)])
     assert all(isinstance(answer, Answer) for answer in answers)
     assert len(decoded) == 1
+
+
+@pytest.fixture
+def no_garbage_collector():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collector")
+def test_the_error_of_a_bad_image_keeps_no_adapter_on_the_device(backbone, source, monkeypatch):
+    made, real = [], serving.inference.bank.make_resident
+
+    def make(*args):
+        resident = real(*args)
+        made.append(weakref.ref(resident))
+        return resident
+
+    monkeypatch.setattr("serving.inference.bank.make_resident", make)
+    engine = Engine(TorchBackend(backbone), source, AdapterBank(backbone, source, 0))
+    outcomes = engine.predict([Query(b"no image", "task0"), Query(b"no image", "task0")])
+    assert all(isinstance(outcome, BadImage) for outcome in outcomes)
+    del outcomes
+    wait_until("the adapter is gone", lambda: [ref() for ref in made] == [None], timeout_s=10.0)
+    engine.close()
 
 
 def test_an_adapter_of_another_backbone_is_refused_by_name(engine, source):

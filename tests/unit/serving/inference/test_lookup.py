@@ -12,7 +12,8 @@ from adapters.errors import TaskNotFound, VersionNotFound
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.lookup import Asked, Lookup
+from serving.inference.lookup import Lookup
+from serving.inference.row import Query, Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 
@@ -50,9 +51,15 @@ def images(count: int) -> list[bytes]:
     return [generator.randbytes(64) for _ in range(count)]
 
 
+def looked_up(lookup, *queries):
+    """Return the key that each query's row gets, or the error that it ends with."""
+    rows = [Row(query) for query in queries]
+    lookup.choose(rows)
+    return [row.key if row.is_pending else row.outcome for row in rows]
+
+
 def versions(lookup, sent, task="canaried"):
-    keys = lookup.keys_of({i: Asked(task, None, image) for i, image in enumerate(sent)})
-    return [keys[i].version for i in range(len(sent))]
+    return [key.version for key in looked_up(lookup, *(Query(image, task) for image in sent))]
 
 
 def test_the_canary_answers_its_share_of_the_images(lookup, source):
@@ -92,16 +99,16 @@ def test_an_image_is_hashed_once_a_batch_and_only_where_there_is_a_canary(lookup
         lambda data, **k: hashed.append(data) or real(data, **k),
     )
     image = images(1)[0]
-    lookup.keys_of({i: Asked("plain", None, image) for i in range(3)})
+    looked_up(lookup, *[Query(image, "plain")] * 3)
     assert hashed == []
-    lookup.keys_of({i: Asked("canaried", None, image) for i in range(3)})
+    looked_up(lookup, *[Query(image, "canaried")] * 3)
     assert hashed == [image]
 
 
 def test_a_named_version_is_met_whatever_the_image(lookup, source):
     current = source.current("canaried").version
-    asked = {i: Asked("canaried", current[:12], image) for i, image in enumerate(images(100))}
-    assert set(lookup.keys_of(asked).values()) == {AdapterKey("canaried", current)}
+    asked = [Query(image, "canaried", version=current[:12]) for image in images(100)]
+    assert set(looked_up(lookup, *asked)) == {AdapterKey("canaried", current)}
 
 
 def test_the_canary_is_never_the_one_that_is_pinned(lookup, source, bank):
@@ -110,7 +117,8 @@ def test_the_canary_is_never_the_one_that_is_pinned(lookup, source, bank):
 
 
 def test_what_is_not_there_is_an_error_at_its_own_place(lookup):
-    found = lookup.keys_of({0: Asked("nobody"), 1: Asked("plain"), 2: Asked("plain", "0" * 64)})
+    missing = Query(b"", "plain", version="0" * 64)
+    found = looked_up(lookup, Query(b"", "nobody"), Query(b"", "plain"), missing)
     assert isinstance(found[0], TaskNotFound)
     assert isinstance(found[1], AdapterKey)
     assert isinstance(found[2], VersionNotFound)
@@ -120,5 +128,5 @@ def test_each_distinct_task_is_looked_up_once_a_batch(lookup, source, monkeypatc
     seen = []
     real = source.current
     monkeypatch.setattr(source, "current", lambda task: seen.append(task) or real(task))
-    lookup.keys_of({i: Asked(("plain", "canaried")[i % 2], None, b"x") for i in range(8)})
+    looked_up(lookup, *(Query(b"x", ("plain", "canaried")[i % 2]) for i in range(8)))
     assert sorted(seen) == ["canaried", "plain"]

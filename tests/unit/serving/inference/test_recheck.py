@@ -3,15 +3,13 @@
 import pytest
 import torch
 
-from serving.inference.bank import AdapterKey
-from serving.inference.forward import Row, collect, launch
-from serving.inference.heads import best_classes, margins
-from serving.inference.recheck import in_doubt
+from serving.inference.forward import collect, launch
+from serving.inference.heads import best_classes, in_doubt, margins
 from serving.inference.resident import make_resident
 from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import features_of
+from tests.unit.serving.rows import features_of, seated
 
 SIZES = (2, 5, 3, 40)
 
@@ -60,12 +58,9 @@ def residents(backbone):
 
 
 def labels_through(backend, residents, pixels):
-    rows = [
-        Row(i, 1, AdapterKey("t", "0" * 64), resident, pixels[i])
-        for i, resident in enumerate(residents)
-    ]
-    outcomes = collect(launch(backend, rows))
-    return [outcomes[i].predictions[0].index for i in range(len(rows))]
+    rows = [seated(resident, own) for resident, own in zip(residents, pixels, strict=True)]
+    collect(launch(backend, rows))
+    return [row.outcome.predictions[0].index for row in rows]
 
 
 def test_a_margin_is_the_shortest_change_that_swaps_the_two_best_classes(residents):

@@ -1,8 +1,20 @@
-"""Artifacts on their way to the device, each refused unless a trusted key has signed it."""
+"""Where artifacts are read, and a reader that refuses those no trusted key has signed.
+
+Knows nothing of tensors, nor of where the bytes lie.
+"""
+
+from typing import Protocol, runtime_checkable
 
 from adapters.artifact.signature import Verifier
 from adapters.errors import SignatureInvalid
-from serving.inference.bank import ArtifactSource
+
+
+@runtime_checkable
+class ArtifactSource(Protocol):
+    """Where artifacts are read: a CachedStore, or a SignedSource in front of one."""
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the artifact's bytes, or raise an SptError."""
 
 
 class SignedSource:

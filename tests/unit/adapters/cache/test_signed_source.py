@@ -6,14 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.artifact.signature import Verifier, sign
+from adapters.cache.signed_source import ArtifactSource, SignedSource
 from adapters.errors import SignatureInvalid, TaskNotFound
 from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import encode
-from serving.inference.bank import AdapterBank, AdapterKey, ArtifactSource
-from serving.inference.resident import Resident
-from serving.inference.signed_source import SignedSource
-from tests.fakes.artifacts import make_adapter, make_artifact
-from tests.fakes.tiny import tiny_backbone
+from tests.fakes.artifacts import make_artifact
 
 KEY, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 VERIFIER = Verifier([KEY.public_key()])
@@ -52,20 +48,3 @@ def test_a_signed_artifact_under_another_tasks_name_does_not() -> None:
 def test_errors_of_the_store_stay_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(TaskNotFound):
         SignedSource(DirectoryStore(tmp_path), VERIFIER).read("pets", "0" * 64)
-
-
-def test_the_bank_makes_resident_what_is_signed_and_refuses_the_rest(tmp_path: Path) -> None:
-    backbone, store = tiny_backbone(), DirectoryStore(tmp_path)
-    data = {name: encode(make_adapter(name, backbone=backbone.spec)) for name in ("good", "bad")}
-    versions = {
-        "good": store.publish(sign(data["good"], KEY)).version,
-        "bad": store.publish(data["bad"]).version,
-    }
-    bank = AdapterBank(backbone, SignedSource(store, VERIFIER), 1 << 20)
-    keys = {name: AdapterKey(name, version) for name, version in versions.items()}
-    with bank.lease(keys.values()) as lease:
-        lease.wait(60.0)
-        found = {name: lease.residents[key] for name, key in keys.items()}
-    bank.close()
-    assert isinstance(found["good"], Resident)
-    assert isinstance(found["bad"], SignatureInvalid)

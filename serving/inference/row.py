@@ -1,0 +1,79 @@
+"""One row: a query on its way from lookup to answer, carrying all that is known of it so far.
+
+Knows nothing of how a version is chosen, an adapter loaded, an image decoded or a forward run.
+Axis letters: H W pixels.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from serving.inference.resident import AdapterKey, Resident
+from serving.protocol import DEFAULT_TOP_K, Answer
+
+Outcome = Answer | Exception
+
+PENDING: Final = RuntimeError("the engine left a row without an outcome")
+"""The outcome of a row that is still on its way; should one ever be forgotten, it is an error."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One image asked about one task.
+
+    Attributes:
+        image: encoded; queries that share the object share its decoding.
+        task: task id.
+        top_k: how many labels are answered, at most.
+        version: hex digits of the version to use, or None for the current one.
+    """
+
+    image: bytes
+    task: str
+    top_k: int = DEFAULT_TOP_K
+    version: str | None = None
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class Row:
+    """One query on its way; each step adds what the next one needs, or ends the row.
+
+    A row belongs to one thread at a time: to the engine's, and while its image is decoded to the
+    decoder's.
+
+    Attributes:
+        query: what is asked.
+        outcome: the answer or what went wrong; `PENDING` until then.
+        key: the version that is to answer, chosen by the lookup.
+        resident: that version on the device, there as long as it is leased.
+        decoding: done when the image is decoded; the decoder has then set `pixels` or `outcome`.
+        pixels: the image as this adapter's preprocessing makes it.
+    """
+
+    query: Query
+    outcome: Outcome = PENDING
+    key: AdapterKey = field(init=False)
+    resident: Resident = field(init=False)
+    decoding: "Future[None]" = field(init=False)
+    pixels: Float[Tensor, "3 H W"] = field(init=False)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has no outcome yet."""
+        return self.outcome is PENDING
+
+    def hand_over(self) -> Outcome:
+        """Return the outcome, and let go of it."""
+        # an error's traceback holds the rows it was met with; a row that held the error as well
+        # would close a circle, and keep its tensors until the garbage collector comes by
+        outcome, self.outcome = self.outcome, PENDING
+        return outcome
+
+
+def pending(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that have no outcome yet, in their order."""
+    return [row for row in rows if row.is_pending]
