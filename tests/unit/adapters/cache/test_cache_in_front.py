@@ -6,98 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import WATCHED_TTL_S, CachedStore
-from adapters.cache.redis_cache import AdapterCache
 from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
-from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.directory import Pointer
 from adapters.store.record import Canary
 from tests.fakes.artifacts import make_artifact
+from tests.unit.adapters.cache.world import LONGEST, World
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
-TTL = 0.5
-LONGEST = TTL * 1.2
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class DyingStore(DirectoryStore):
-    """A store that can be switched off, and counts how often it is asked for a pointer."""
-
-    is_dead = False
-    asked = 0
-
-    def current(self, task: str) -> Pointer:
-        self.asked += 1
-        self._live()
-        return super().current(task)
-
-    def read(self, task: str, version: str) -> bytes:
-        self._live()
-        return super().read(task, version)
-
-    def holds(self, task: str, version: str) -> bool:
-        self._live()
-        return super().holds(task, version)
-
-    def _live(self) -> None:
-        if self.is_dead:
-            raise StoreUnavailable("switched off")
-
-
-class MemoryCache(AdapterCache):
-    """What Redis does, in two dicts."""
-
-    def __init__(self) -> None:
-        super().__init__(Redis())
-        self.pointers: dict[str, Pointer] = {}
-        self.artifacts: dict[str, bytes] = {}
-        self.asked = 0
-
-    def get_pointer(self, task: str) -> Pointer | None:
-        self.asked += 1
-        return self.pointers.get(task)
-
-    def set_pointer(self, task: str, pointer: Pointer) -> None:
-        held = self.pointers.pop(task, None)
-        if held is None or held.sequence <= pointer.sequence:
-            self.pointers[task] = pointer
-
-    def publish_pointer(self, task: str, pointer: Pointer) -> None:
-        self.set_pointer(task, pointer)
-
-    def forget_pointer(self, task: str) -> None:
-        self.pointers.pop(task, None)
-
-    def get_artifact(self, version: str) -> bytes | None:
-        return self.artifacts.get(version)
-
-    def put_artifact(self, version: str, data: bytes) -> None:
-        self.artifacts[version] = data
-
-
-class World:
-    """One store, one Redis, and any number of processes in front of them."""
-
-    def __init__(self, root: Path) -> None:
-        self.store = DyingStore(root)
-        self.redis = MemoryCache()
-        self.clock = Clock()
-
-    def process(self, *, with_redis: bool = True) -> CachedStore:
-        redis = self.redis if with_redis else None
-        return CachedStore(self.store, redis, pointer_ttl_s=TTL, clock=self.clock)
-
-    def later(self) -> None:
-        self.clock.now += LONGEST
 
 
 @pytest.fixture
