@@ -1,7 +1,7 @@
 """What a caller shows with each request: a tenant's key, TorchServe's token. Knows no routes.
 
 Tokens run out. One that is read from a file is read again when the service refuses it, and the call
-is sent again, so that whoever replaces the file interrupts nobody.
+is sent again, so that replacing the file interrupts nobody.
 """
 
 import asyncio

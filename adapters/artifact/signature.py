@@ -1,6 +1,6 @@
 """Who vouches for an artifact: Ed25519 signatures inside it, made and checked.
 
-A signature stands beside the meta in the artifact and is `{"key": …, "value": …}`: the id of the
+A signature stands next to the meta in the artifact and is `{"key": …, "value": …}`: the id of the
 key, and 64 bytes in base64. Signed is the sha256 of these fields, each after its length in bytes
 as 8 bytes, little-endian:
 
@@ -72,7 +72,7 @@ class Verifier:
     """Refuses artifacts that none of some keys has signed; safe for many threads.
 
     Args:
-        keys: whoever holds the private half of one of them is trusted.
+        keys: anyone who holds the private half of one of them is trusted.
     """
 
     def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:

@@ -1,4 +1,4 @@
-"""A Redis (or Valkey) of our own on this machine: found, started, awaited and stopped.
+"""Our own Redis (or Valkey) on this machine: found, started, awaited and stopped.
 
 Bound to 127.0.0.1 and without persistence: what it holds is disposable. Does not know what is
 kept in it.

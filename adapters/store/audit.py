@@ -31,7 +31,7 @@ class Finding:
 
 
 def audit(store: DirectoryStore) -> Iterator[Finding]:
-    """Yield every version of every task, and whatever is wrong or odd in the tasks' folders.
+    """Yield every version of every task, and what is wrong or odd in the tasks' folders.
 
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
 

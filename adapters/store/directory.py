@@ -56,14 +56,14 @@ class DirectoryStore:
     ) -> Pointer:
         """Store an artifact and make it its task's current version, or its canary.
 
-        A canary that becomes current is promoted by that; beside any other version it goes on.
+        A canary that becomes current is promoted by that; with any other version it goes on.
         Publishing again what is there already writes the artifact anew if it is damaged, and
         changes nothing else.
 
         Args:
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
-            canary: the share of requests that it answers beside the current version, in (0, 1).
+            canary: the share of requests that it answers next to the current version, in (0, 1).
 
         Raises:
             ValueError: `canary` is not such a share.
@@ -72,17 +72,17 @@ class DirectoryStore:
             TaskNotFound: a canary of a task that has no current version.
         """
         task, version = read_contents(data).meta.task.id, version_of(data)
-        beside = None if canary is None else Canary(version=version, share=canary)
+        added = None if canary is None else Canary(version=version, share=canary)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
-            if record is not None and _is_already(record, version, beside):
+            if record is not None and _is_already(record, version, added):
                 self._write_artifact(task, version, data)
                 return record.pointer
             check_expected(task, record, expected)
-            if beside is None:
+            if added is None:
                 following = after_publish(record, version, self.now())
             else:
-                following = after_canary(task, record, beside, self.now())
+                following = after_canary(task, record, added, self.now())
             self._write_artifact(task, version, data)
             return self.files.write_record(task, following)
 

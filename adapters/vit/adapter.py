@@ -40,7 +40,7 @@ class Adapter:
 
     @property
     def is_deep(self) -> bool:
-        """Whether every block has prompts of its own."""
+        """Whether every block has its own prompts."""
         return self.prompts is not None and self.prompts.shape[0] > 1
 
     def check_fits(self, backbone: BackboneSpec) -> None:

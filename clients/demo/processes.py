@@ -1,6 +1,6 @@
 """The other parts as child processes: started, watched and ended, whatever happens.
 
-Knows nothing of what they do. Each child is in a session of its own, so that Ctrl-C reaches only
+Knows nothing of what they do. Each child is in its own session, so that Ctrl-C reaches only
 the demo, which then ends its children in order.
 """
 
@@ -50,7 +50,7 @@ def relay_child(console: Console, waiting: str, *words: str) -> None:
 
 
 async def child_output(*words: str, redis_url: str | None = None) -> str:
-    """Run `python -m <words>` beside the event loop and return what it printed.
+    """Run `python -m <words>` next to the event loop and return what it printed.
 
     Args:
         words: the module and its arguments.

@@ -82,7 +82,7 @@ def score_difference(records: Sequence[Record], offline: Offline) -> float | Non
 
 
 def tasks_per_batch(records: Sequence[Record]) -> Counter[int]:
-    """Return how many batches had so many tasks; each batch counts once."""
+    """Return how many batches had how many tasks; each batch counts once."""
     batches = [record.outcome.batch for record in records if record.outcome.batch]
     return Counter({batch.id: batch.tasks for batch in batches}.values())
 

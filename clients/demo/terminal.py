@@ -15,7 +15,7 @@ from clients.demo.summary import Served, Summary, Swap, TaskSummary
 from trainer.page.words import count, milliseconds, percent, short, size
 
 _WITHOUT_TERMINAL_EVERY: Final = 200
-"""Where there is no terminal, one line is printed every so many answers."""
+"""Where there is no terminal, one line is printed per this number of answers."""
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 The kernel lends us a copy of another process's socket (pidfd_getfd) where we may trace it: it is
 of the same user, and under Yama or in a container also our descendant. What is set on the copy
-holds for the original, so nobody new is let in while whoever is connected stays connected.
+holds for the original, so nobody new is let in while those who are connected stay connected.
 """
 
 import ctypes

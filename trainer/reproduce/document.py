@@ -57,7 +57,7 @@ class Page:
 
     Attributes:
         title: what is studied.
-        source: the paper's table or figure; empty for a comparison of our own.
+        source: the paper's table or figure; empty for our own comparison.
         command: what measures and renders it.
         is_smoke: nothing here was trained to any purpose.
         claims: what the paper says of it, and what a reader must know to compare.

@@ -1,6 +1,6 @@
 """The numbers that the paper prints, as it prints them: `paper/*.toml`.
 
-A number is known by backbone, row and column, so that it can only stand beside what was measured
+A number is known by backbone, row and column, so that it can only stand next to what was measured
 on the same backbone and task. `augreg_in21k` is the supervised checkpoint that the official code
 loads; the paper names none.
 """

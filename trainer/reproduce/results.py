@@ -1,4 +1,4 @@
-"""All that has been measured into a folder, whoever measured it and when."""
+"""All that has been measured into a folder, by anyone and at any time."""
 
 import json
 from collections.abc import Sequence

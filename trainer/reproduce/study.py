@@ -63,7 +63,7 @@ class Study:
         variants: who is compared; one that takes another's settings comes after it.
         layout: from what was measured to what is shown.
         paper: the paper's numbers.
-        source: the paper's name of it; empty for a comparison of our own.
+        source: the paper's name of it; empty for our own comparison.
         claims: what the paper says in words, and what a reader must know to compare.
         epochs: of every run, unless asked otherwise.
         common: further recipe fields of all variants.

@@ -32,7 +32,7 @@ embedded backbone's 64 get a like share."""
 _PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1])
 _LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=[5e-2, 5e-1, 5.0])
 _LONG: Final = {"epochs": 100, "warmup_epochs": 10}
-"""A head alone is trained to its end whatever is asked: its features are computed once, so that
+"""A head alone is trained to its end, always: its features are computed once, so that
 epochs are cheap."""
 
 _FULL: Final = Grid(lr=[1e-4, 5e-4])
