@@ -61,7 +61,7 @@ class BackboneTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The paper's columns and what was measured next to them; on other backbones all of ours."""
+        """The paper's columns and what was measured next to them; elsewhere all of ours."""
         measured = self.measured_tasks
         if not self.is_published:
             tasks = measured or list(self.study.tasks)
