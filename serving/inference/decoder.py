@@ -48,9 +48,10 @@ class Decoder:
             made: dict[Preprocessing, Float[Tensor, "3 H W"]] = {}
             for row in rows:
                 rule = row.resident.meta.preprocessing
-                if rule not in made:
-                    made[rule] = to_pixels(image, rule)
-                row.pixels = made[rule]
+                pixels = made.get(rule)
+                if pixels is None:
+                    pixels = made[rule] = to_pixels(image, rule)
+                row.pixels = pixels
         except Exception as error:  # belongs to this image alone, whatever it is
             for row in rows:
                 row.outcome = error
