@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.cli.train import add_recipe_options, folder_of, recipe_of
+from trainer.experiment.folder import check_writable, files_explained
+from trainer.experiment.found import found
 from trainer.experiment.materials import prepare
-from trainer.experiment.run import forget
-from trainer.experiment.sweep import Grid, Trial, best_of, sweep
-from trainer.experiment.terminal import training_bar
+from trainer.experiment.sweep import Grid, Trial, best_of, forget_sweep, sweep
+from trainer.experiment.terminal import say, training_bar
 
 console = Console()
 
@@ -34,12 +35,16 @@ def add_sweep_command(commands: Any) -> None:
 def _sweep(args: argparse.Namespace) -> None:
     recipe = recipe_of(args, seed=args.seed)
     folder = folder_of(recipe, args.out) / "sweep"
+    check_writable(folder)
     if args.fresh:
-        forget(folder)
+        forget_sweep(folder)
     folder.mkdir(parents=True, exist_ok=True)
     grid = Grid(args.lr, args.weight_decay, args.head_weight_decay)
-    with training_bar(f"sweep {recipe.task} {recipe.method}", recipe.optim.epochs) as watch:
-        trials = sweep(recipe, prepare(recipe, args.data), grid, folder, watch)
+    title = f"sweep {recipe.task} {recipe.method}"
+    with files_explained(folder), training_bar(title, recipe.optim.epochs) as watch:
+        materials = prepare(recipe, args.data)
+        say(found(recipe, materials))
+        trials = sweep(recipe, materials, grid, folder, watch)
     best = best_of(trials)
     console.print(_table(trials, best))
     chosen = " ".join(f"--set optim.{name}={value:g}" for name, value in best.settings.items())

@@ -7,8 +7,6 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
@@ -17,15 +15,14 @@ from adapters.store import durable
 from adapters.store.directory import DirectoryStore
 from adapters.store.former_version import compare_with_former
 from trainer.errors import RecipeError
-from trainer.experiment.run import Result, forget, run
-from trainer.experiment.terminal import training_bar
+from trainer.experiment.folder import check_writable
+from trainer.experiment.run import Result, run
+from trainer.experiment.terminal import say, training_bar
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe
 from trainer.report.page import write_report
 from trainer.training import distributed
-
-console = Console()
 
 
 def add_train_command(commands: Any) -> None:
@@ -88,8 +85,8 @@ def _train(args: argparse.Namespace) -> None:
             pointer = store.publish(data)
             warning = compare_with_former(store.store, data, pointer).warning(recipe.task)
             if warning:
-                console.print(warning, markup=False)
-            console.print(f"published version {short(pointer.version)} in {args.store}")
+                say(warning)
+            say(f"published version {short(pointer.version)} in {args.store}")
 
 
 def _train_seeds(args: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
@@ -108,34 +105,33 @@ def _train_seeds(args: argparse.Namespace, recipe: Recipe, folder: Path) -> None
     mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
     summary = {"test_accuracies": accuracies, "mean": mean, "deviation": deviation}
     durable.write(folder / "seeds.json", json.dumps(summary, indent=1).encode())
-    console.print(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
+    say(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
 
 
 def _run(args: argparse.Namespace, recipe: Recipe, folder: Path) -> Result:
-    if args.fresh:
-        forget(folder)
     title = f"{recipe.task} {recipe.method} seed {recipe.seed}"
     with training_bar(title, recipe.optim.epochs) as watch:
-        result = run(recipe, args.data, folder, watch)
+        result = run(recipe, args.data, folder, watch, fresh=args.fresh, tell=say)
     if distributed.rank() == 0:
         write_report(folder)
     return result
 
 
 def _tell(recipe: Recipe, result: Result) -> None:
-    console.print(
+    say(
         f"{recipe.task}: test accuracy {result.metrics['test_accuracy']:.4f}, validation "
         f"{result.metrics['val_accuracy']:.4f}, {result.metrics['train_seconds']:.0f} s of training"
     )
     if result.artifact is None:
-        console.print(f"no artifact: {recipe.method} is {METHODS[recipe.method].serving}")
+        say(f"no artifact: {recipe.method} is {METHODS[recipe.method].serving}")
     else:
-        console.print(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
-    console.print(f"report {result.folder / 'report.html'}")
+        say(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
+    say(f"report {result.folder / 'report.html'}")
 
 
 def _store(folder: Path) -> CachedStore:
     """Return where to publish; a wrong address is found before the training, not after it."""
+    check_writable(folder)
     url = os.environ.get("REDIS_URL")
     try:
         return CachedStore(DirectoryStore(folder), AdapterCache.from_url(url) if url else None)

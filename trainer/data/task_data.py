@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapters.artifact.task import Task
 from trainer.data.checks import check_no_gap, check_trained
-from trainer.data.readable import decoding_fault, header_fault, unreadable
+from trainer.data.readable import content_digests, decoding_fault, header_fault, unreadable
 from trainer.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -39,13 +40,13 @@ class TaskData:
     test: tuple[Sample, ...]
     lists: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def digest(self) -> str:
-        """Return the sha256, in hex, of the training labels and file bytes, in list order."""
-        whole = hashlib.sha256()
-        for sample in self.train:
-            content = hashlib.sha256(sample.path.read_bytes()).hexdigest()
-            whole.update(f"{sample.label} {content}\n".encode())
-        return whole.hexdigest()
+    def fingerprints(self) -> dict[str, dict[str, Any]]:
+        """Return what tells these images from others, by `<split>_images`; see `fingerprint`."""
+        root = _common_folder([s.path for samples in self.splits().values() for s in samples])
+        return {
+            f"{split}_images": fingerprint(samples, root)
+            for split, samples in self.splits().items()
+        }
 
     def list_digests(self) -> dict[str, str]:
         """Return the sha256, in hex, of each split's list: which image has which label.
@@ -54,10 +55,7 @@ class TaskData:
         same lists at another place, or in another order, have the same digests. No image is read.
         """
         root = _common_folder([s.path for samples in self.splits().values() for s in samples])
-        return {
-            split: hashlib.sha256("".join(_list_lines(samples, root)).encode()).hexdigest()
-            for split, samples in self.splits().items()
-        }
+        return {split: _names_digest(samples, root) for split, samples in self.splits().items()}
 
     def labels(self) -> list[int]:
         """Return the labels of all splits, one per image."""
@@ -66,6 +64,33 @@ class TaskData:
     def splits(self) -> dict[str, tuple[Sample, ...]]:
         """Return the samples by the split's name: train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def fingerprint(samples: Sequence[Sample], root: str | None = None) -> dict[str, Any]:
+    """Return what tells a list of images from any other; every file is read.
+
+    Args:
+        samples: at least one.
+        root: the folder that names are relative to; None is the deepest that holds all of them.
+
+    Returns:
+        `count`, and the sha256 of `names` and labels in any order, and of labels and `content` in
+        the order of the list.
+    """
+    root = _common_folder([sample.path for sample in samples]) if root is None else root
+    names, content = _names_digest(samples, root), _content_digest(samples)
+    return {"count": len(samples), "names": names, "content": content}
+
+
+def _names_digest(samples: Sequence[Sample], root: str) -> str:
+    lines = "".join(_list_lines(samples, root))
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def _content_digest(samples: Sequence[Sample]) -> str:
+    contents = content_digests([sample.path for sample in samples])
+    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _common_folder(paths: Sequence[Path]) -> str:

@@ -1,7 +1,9 @@
 """What a run works with: the images of its splits and the frozen backbone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from adapters.vit.pixels import Preprocessing
@@ -22,6 +24,7 @@ class Materials:
         training: images that gradients come from.
         validation: images that selection may look at.
         test: images for the final number only.
+        fingerprints: what tells the images of each split from others, as they were read.
         training_features: of `training`, for heads whose features never change.
         validation_features: of `validation`, likewise.
     """
@@ -31,6 +34,7 @@ class Materials:
     training: ImageSet
     validation: ImageSet
     test: ImageSet
+    fingerprints: Mapping[str, Mapping[str, Any]]
     training_features: FeatureCache = field(default_factory=FeatureCache)
     validation_features: FeatureCache = field(default_factory=FeatureCache)
 
@@ -71,6 +75,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         training=ImageSet(task_data.train, rule, augment=augment).load(),
         validation=ImageSet(task_data.val, rule).load(),
         test=ImageSet(task_data.test, rule),
+        fingerprints=task_data.fingerprints(),
     )
 
 

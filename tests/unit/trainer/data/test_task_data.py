@@ -6,8 +6,14 @@ import pytest
 from PIL import Image
 
 from tests.unit.trainer.replicas import make_task_data, save_image
-from trainer.data.task_data import Sample, check, check_readable, name_task
+from trainer.data.task_data import Sample, TaskData, check, check_readable, name_task
 from trainer.errors import DataError
+
+
+def digest(data: TaskData) -> str:
+    """Return what an artifact says of its training images."""
+    content: str = data.fingerprints()["train_images"]["content"]
+    return content
 
 
 def test_sound_data_passes_every_check(tmp_path: Path) -> None:
@@ -19,18 +25,18 @@ def test_sound_data_passes_every_check(tmp_path: Path) -> None:
 
 def test_the_digest_depends_on_labels_bytes_and_order_but_not_on_paths(tmp_path: Path) -> None:
     data = make_task_data(tmp_path / "a")
-    assert data.digest() == make_task_data(tmp_path / "b").digest()
-    assert len(data.digest()) == 64
+    assert digest(data) == digest(make_task_data(tmp_path / "b"))
+    assert len(digest(data)) == 64
     relabelled = replace(data, train=tuple(Sample(s.path, 1 - s.label) for s in data.train))
     reordered = replace(data, train=data.train[::-1])
-    before = data.digest()
+    before = digest(data)
     save_image(data.train[0].path, 77)
-    assert len({before, data.digest(), relabelled.digest(), reordered.digest()}) == 4
+    assert len({before, digest(data), digest(relabelled), digest(reordered)}) == 4
 
 
 def test_the_digest_ignores_validation_and_test(tmp_path: Path) -> None:
     data = make_task_data(tmp_path)
-    assert replace(data, val=data.test, test=data.val).digest() == data.digest()
+    assert digest(replace(data, val=data.test, test=data.val)) == digest(data)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

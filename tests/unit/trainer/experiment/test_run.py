@@ -16,7 +16,8 @@ from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
 from trainer.errors import DataError, RecipeError, TrainingError
 from trainer.experiment import materials as module
-from trainer.experiment.run import Result, forget, run
+from trainer.experiment.folder import forget
+from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
