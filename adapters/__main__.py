@@ -6,6 +6,7 @@ Parses, calls, prints. Exit codes: 0 done, 1 our error or damage found, 2 wrong 
 import json
 import sys
 
+from adapters.artifact.shown import shown
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cli.commands import Found
@@ -25,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         found: Found = args.run(CachedStore(DirectoryStore(args.store), cache), args)
     except (SptError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(shown(str(error)), file=sys.stderr)
         return 1
     print(json.dumps(found, indent=1)) if args.json else args.show(found)
     rows = found if isinstance(found, list) else [found]

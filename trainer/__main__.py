@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from adapters.artifact.shown import shown
 from adapters.errors import SptError
 from trainer.cli.attention import add_attention_command
 from trainer.cli.data import add_data_commands
@@ -19,7 +20,7 @@ def main() -> int:
     try:
         args.act(args)
     except SptError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)

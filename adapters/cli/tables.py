@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from adapters.artifact.changes import ClassChanges
 from adapters.artifact.codec import VERSION, short
+from adapters.artifact.shown import shown
 from adapters.store.former_version import Comparison
 
 _WIDTH = 160
@@ -70,7 +71,7 @@ def in_words(value: Any) -> str:
         case None:
             return ""
         case str():
-            return short(value) if VERSION.fullmatch(value) else value
+            return short(value) if VERSION.fullmatch(value) else shown(value)
         case dict():
             return ", ".join(f"{key} {in_words(one)}" for key, one in value.items())
         case list():
