@@ -7,15 +7,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.load import DATA_ROOT, load_task
 from trainer.data.public.fetch import fetch
 from trainer.data.public.listing import compare_sizes, list_tasks
 from trainer.data.public.task import Archive, PublicTask
 from trainer.data.public.tasks import PUBLIC_TASKS
-from trainer.data.readable import header_fault, unreadable
-from trainer.data.task_data import TaskData, refuse_unreadable
+from trainer.data.task_data import TaskData
 from trainer.errors import DataError
+from trainer.experiment.terminal import say
 
 
 def add_data_commands(commands: Any) -> None:
@@ -45,15 +46,16 @@ def add_data_commands(commands: Any) -> None:
 def _check(args: argparse.Namespace) -> None:
     known = PUBLIC_TASKS.get(args.task)
     data = _load(args.task, args.data, args.seed, known)
-    samples = [s for split in data.splits().values() for s in split]
-    bad = unreadable([s.path for s in samples], header_fault)
+    bad = bad_files(data)
     console = Console()
     console.print(f"{args.task}: {known.title if known else 'complete'}")
     console.print(compare_sizes(data, known))
     for split, digest in data.list_digests().items():
         console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)
-    console.print(f"{len(bad)} of {len(samples):,} images with an unreadable header")
-    refuse_unreadable(bad, len(samples))
+    for path, why in bad.items():
+        say(f"{path}: {why}")
+    say(f"{len(bad):,} of {len(data.labels()) + len(data.strays):,} images cannot be read")
+    refuse_bad(data, bad)
 
 
 def _load(task: str, data: Path | None, seed: int, known: PublicTask | None) -> TaskData:

@@ -7,8 +7,9 @@ from typing import Any
 
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from adapters.vit.pixels import Preprocessing
+from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.load import load_task
-from trainer.data.task_data import TaskData, check_readable
+from trainer.data.task_data import TaskData
 from trainer.recipe import Recipe
 from trainer.training.features import FeatureCache
 from trainer.training.images import ImageSet
@@ -55,9 +56,13 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         DataError: the data are not there or cannot be trained on.
         SptError: the backbone or its weights cannot be had.
     """
-    task_data = load_task(recipe.task, data, recipe.seed, proportion=recipe.data_proportion)
-    for split in task_data.splits().values():
-        check_readable(split)
+    skip = recipe.data.skip_unreadable
+    proportion = recipe.data_proportion
+    task_data = load_task(
+        recipe.task, data, recipe.seed, proportion=proportion, skip_unreadable=skip
+    )
+    if not skip:
+        refuse_bad(task_data, bad_files(task_data))
     backbone = load_backbone(
         recipe.backbone,
         recipe.weights,

@@ -36,11 +36,11 @@ def _differences(before: Identity, now: Identity, above: str = "") -> Iterator[s
         old, new = before.get(key), now.get(key)
         if old == new:
             continue
-        both = isinstance(old, Mapping) and isinstance(new, Mapping)
-        if both and old.keys() == new.keys() == IMAGES:
-            yield _other_images(key.replace("_", " "), old, new)
-        elif both:
-            yield from _differences(old, new, f"{above}{key}.")
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            if old.keys() == new.keys() == IMAGES:
+                yield _other_images(key.replace("_", " "), old, new)
+            else:
+                yield from _differences(old, new, f"{above}{key}.")
         elif key == CLASSES and old and new:
             yield f"other classes ({class_changes(old, new).described(3)})"
         else:

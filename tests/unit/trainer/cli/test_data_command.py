@@ -36,7 +36,7 @@ def test_check_prints_classes_sizes_against_table_s1_and_digests(
     assert re.search(r"train +9 +5,394 +differs", shown)
     assert re.search(r"test +2 +5,794 +differs", shown)
     assert len(re.findall(r"sha256 of the (?:train|val|test) list [0-9a-f]{64}\n", shown)) == 3
-    assert "0 of 12 images with an unreadable header" in shown
+    assert "0 of 12 images cannot be read" in shown
 
 
 def test_check_prints_the_same_digests_at_another_place(
@@ -93,9 +93,11 @@ def test_check_counts_unreadable_images_and_ends_with_an_error(
     make_vtab(tmp_path)
     (tmp_path / "images/test/000001.jpg").write_bytes(b"")
     (tmp_path / "images/val200/000000.jpg").write_text("not an image")
-    with pytest.raises(DataError, match=r"val200/000000\.jpg: the header is not .* 2 of 9 images"):
+    with pytest.raises(
+        DataError, match=r"val200/000000\.jpg: the 12 bytes are not .* 2 of 9 images"
+    ):
         act("check", "svhn", "--data", tmp_path)
-    assert "2 of 9 images with an unreadable header" in capsys.readouterr().out
+    assert "2 of 9 images cannot be read" in capsys.readouterr().out
 
 
 def test_ls_lists_every_task_with_its_sizes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,7 @@ def test_a_class_with_one_image(trainer: Run, tmp_path: Path):
 def test_a_zero_byte_image(trainer: Run, tmp_path: Path):
     data = make_toy_folder(tmp_path / "toy")
     (data / "train" / "red" / "2.png").write_bytes(b"")
-    assert_one_line(train(trainer, data), "2.png", "1 of 10 images cannot be read")
+    assert_one_line(train(trainer, data), "2.png", "1 of 30 images cannot be read")
     assert_nothing_left(tmp_path)
 
 

@@ -162,7 +162,7 @@ def test_an_unreadable_image_of_any_split_is_named_before_training(
     path = broken / split / "red" / "3.png"
     path.write_bytes(path.read_bytes()[:60])
     monkeypatch.setattr("trainer.experiment.run.train", lambda *_: pytest.fail("training began"))
-    with pytest.raises(DataError, match=rf"{path}: .*1 of 10 images cannot be read"):
+    with pytest.raises(DataError, match=rf"{path}: .*1 of 30 images cannot be read"):
         run(toy_recipe(), broken, tmp_path / "run", ignore)
     assert not (tmp_path / "run").exists()
 

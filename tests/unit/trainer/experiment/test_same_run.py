@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adapters.artifact.codec import decode
 from adapters.vit.backbone import Backbone
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, save_noisy, toy_recipe
@@ -178,3 +179,24 @@ def test_a_damaged_state_is_refused_before_anything_is_written(tmp_path: Path):
     with pytest.raises(ResumeError, match=r"state\.pt is damaged"):
         train(tmp_path, toy_recipe(method="linear", seed=3))
     assert files(tmp_path / "run") == before
+
+
+def test_what_cannot_be_read_is_left_out_on_request_and_the_digest_is_that_of_the_rest(
+    tmp_path: Path,
+):
+    recipe = toy_recipe(method="linear", data={"skip_unreadable": True})
+    make_toy_folder(tmp_path / "toy")
+    broken = [tmp_path / "toy" / split / "red" / "0.png" for split in ("train", "val", "test")]
+    for path in broken:
+        path.write_bytes(b"no image")
+    told: list[str] = []
+    digest = data_digest(train(tmp_path, recipe, tell=told.append))
+    assert "9 training, 9 validation and 9 test images (3 unreadable files left out)" in told[0]
+    for path in broken:
+        path.unlink()
+    assert data_digest(run(recipe, tmp_path / "toy", tmp_path / "other", ignore)) == digest
+
+
+def data_digest(result: Result) -> str:
+    assert result.artifact is not None
+    return decode(result.artifact.read_bytes()).meta.data_sha256
