@@ -48,7 +48,7 @@ def _check(args: argparse.Namespace) -> None:
     data = _load(args.task, args.data, args.seed, known)
     bad = bad_files(data)
     console = Console()
-    console.print(f"{args.task}: {known.title if known else 'complete'}")
+    console.print(f"{args.task}: {known.title if known else 'incomplete' if bad else 'complete'}")
     console.print(compare_sizes(data, known))
     for split, digest in data.list_digests().items():
         console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)

@@ -101,8 +101,7 @@ def load_task(
         _refuse_data(name, data)
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
-        folder, layout = _find(name, data)
-        task_data = layout.read(folder, name, seed)
+        task_data = _read(name, data, seed)
     if skip_unreadable:
         task_data = without(task_data, bad_files(task_data))
     _check(task_data)
@@ -133,6 +132,17 @@ def _refuse_data(name: str, data: Path | None) -> None:
             f"{name} is a built-in task and takes no data, found DATA={data}; "
             "drop DATA=, or give your task another name"
         )
+
+
+def _read(name: str, data: Path | None, seed: int) -> TaskData:
+    try:
+        folder, layout = _find(name, data)
+        return layout.read(folder, name, seed)
+    except OSError as error:
+        raise DataError(
+            f"{name}: {error.filename or data}: {error.strerror or error}; check that this user "
+            "may read the task's folder and everything in it"
+        ) from error
 
 
 def _find(name: str, data: Path | None) -> tuple[Path, Layout]:

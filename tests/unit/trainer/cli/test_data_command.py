@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.unit.trainer.replicas import make_cars, make_cub, make_folders, make_vtab
 from trainer.cli import data as command
@@ -10,6 +11,8 @@ from trainer.cli.data import add_data_commands
 from trainer.data.public.task import Archive
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.errors import DataError
+from trainer.experiment.materials import prepare
+from trainer.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +150,22 @@ def test_fetch_gets_every_archive_into_the_tasks_folder(
     shown = capsys.readouterr().out
     assert "oxford_flowers: 3 files, about 347 MB" in shown
     assert f"python -m trainer data check oxford_flowers --data {tmp_path}" in shown
+
+
+def test_check_finds_what_training_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_folders(tmp_path, {"cat": 10, "dog": 10})
+    (tmp_path / "cat" / "IMG.HEIC").write_bytes(b"another format")
+    damaged = tmp_path / "dog" / "000.jpg"
+    Image.effect_noise((64, 64), 50).save(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:-800])
+    with pytest.raises(DataError) as of_check:
+        act("check", "pets", "--data", tmp_path)
+    shown = capsys.readouterr().out
+    assert "pets: incomplete" in shown
+    assert f"{damaged}: the image is damaged" in shown
+    assert "IMG.HEIC: its name ends in .heic" in shown
+    with pytest.raises(DataError) as of_training:
+        prepare(Recipe(task="pets"), tmp_path)
+    assert str(of_training.value) == str(of_check.value)
