@@ -21,8 +21,9 @@ _SILENCE_S = 30.0
 
 
 def say(line: str) -> None:
-    """Print one line at once, as it is and never wrapped."""
-    print(shown(line), flush=True)
+    """Print one line at once, never wrapped; what the output's encoding lacks is spelled out."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(shown(line).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 @contextmanager
