@@ -11,11 +11,12 @@ WEIGHTS ?=
 METHOD ?=
 SEED ?=
 SET ?=
+FRESH ?=
 NO_TOKEN ?=
 
 TRAIN_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
 	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(METHOD),--method $(METHOD)) \
-	$(if $(SEED),--seed $(SEED)) $(foreach pair,$(SET),--set $(pair))
+	$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh) $(foreach pair,$(SET),--set $(pair))
 SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
 	$(foreach pair,$(SET),--set $(pair)) $(if $(NO_TOKEN),--no-token)
 
@@ -64,7 +65,7 @@ audit: $(READY)  ## known vulnerabilities of the installed packages; asks PyPI, 
 	@$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audited.txt || \
 		{ echo "error: a package has a known vulnerability, or PyPI's advisories cannot be read: see above"; exit 1; }
 
-train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …"]
+train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …" FRESH=1]
 	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)
 
 serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS= SET="precision=bfloat16 …" NO_TOKEN=1]

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple, NoReturn
 
 from adapters.errors import SptError
+from adapters.shown import shown
 from adapters.suggestions import did_you_mean
 
 _STDOUT: Final = 1
@@ -167,7 +168,7 @@ def _end(chosen: _Chosen, table: Table) -> int:
 
 
 def _fail(message: str) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", shown(" ".join(message.split())), file=sys.stderr)
     return 1
 
 

@@ -3,7 +3,8 @@
 TrainerError
 ├── RecipeError     a recipe or an override is malformed
 ├── DataError       images, labels or lists are missing or wrong
-├── ResumeError     the run folder belongs to another recipe
+├── ResumeError     the run folder belongs to another run, or to somebody
+├── OutputError     a folder or a file cannot be written
 └── TrainingError   the training itself cannot go on: a loss that is no number, no memory left
 """
 
@@ -23,7 +24,11 @@ class DataError(TrainerError):
 
 
 class ResumeError(TrainerError):
-    """The run folder holds the state of another recipe."""
+    """The run folder holds another run, or files that no run left."""
+
+
+class OutputError(TrainerError):
+    """A folder or a file cannot be written."""
 
 
 class TrainingError(TrainerError):

@@ -107,6 +107,14 @@ class PixelRecipe(_Part):
     )
 
 
+class DataRecipe(_Part):
+    """Which images are trained and scored on."""
+
+    skip_unreadable: bool = Field(
+        False, description="leave out files that cannot be read, in place of refusing them"
+    )
+
+
 class ComputeRecipe(_Part):
     """How the same training is computed."""
 
@@ -140,6 +148,7 @@ class Recipe(_Part):
     )
     seed: int = Field(0, ge=0)
     data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
+    data: DataRecipe = DataRecipe()
     prompt: PromptRecipe = PromptRecipe()
     optim: OptimRecipe = OptimRecipe()
     pixels: PixelRecipe = PixelRecipe()

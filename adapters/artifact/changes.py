@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from adapters.shown import shown
+
 
 class Renamed(BaseModel):
     """A place whose name is another one; neither name is among the other version's classes."""
@@ -81,4 +83,4 @@ def class_changes(before: Sequence[str], after: Sequence[str]) -> ClassChanges:
 
 def _listed(kind: str, found: Sequence[str], most: int) -> str:
     more = f" and {len(found) - most} more" if len(found) > most else ""
-    return f"{len(found)} {kind}: {', '.join(found[:most])}{more}"
+    return f"{len(found)} {kind}: {', '.join(map(shown, found[:most]))}{more}"

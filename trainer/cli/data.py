@@ -58,9 +58,8 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
+    from trainer.data.bad_files import bad_files, refuse_bad
     from trainer.data.load import load_task
-    from trainer.data.readable import header_fault, unreadable
-    from trainer.data.task_data import refuse_unreadable
 
     known = PUBLIC_TASKS.get(args.task)
     try:
@@ -69,32 +68,34 @@ def _check(args: argparse.Namespace) -> None:
         if known is None or known.source in str(error):
             raise
         raise DataError(f"{error}. Obtain: {known.source}") from error
-    paths = [sample.path for split in data.splits().values() for sample in split]
-    bad = unreadable(paths, header_fault)
+    bad = bad_files(data)
     found = {
         "task": args.task,
         "found": data.sizes(),
         "expected": None if known is None else known.all_sizes(),
         "sha256": data.list_digests(),
-        "images": len(paths),
-        "unreadable": [{"image": str(path), "reason": reason} for path, reason in bad],
+        "images": len(data.labels()) + len(data.strays),
+        "unreadable": [{"image": str(path), "reason": reason} for path, reason in bad.items()],
     }
     print(json.dumps(found, indent=1)) if args.json else _show_check(found, known)
-    refuse_unreadable(bad, len(paths))
+    refuse_bad(data, bad)
 
 
 def _show_check(found: dict[str, Any], known: PublicTask | None) -> None:
     from rich.console import Console
 
     from trainer.data.public.listing import sizes_table
+    from trainer.experiment.terminal import say
 
-    console = Console()
-    console.print(f"{found['task']}: {known.title if known else 'complete'}")
+    console, bad = Console(), found["unreadable"]
+    complete = "incomplete" if bad else "complete"
+    console.print(f"{found['task']}: {known.title if known else complete}")
     console.print(sizes_table(found["found"], known))
     for split, digest in found["sha256"].items():
         console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)
-    bad, images = len(found["unreadable"]), found["images"]
-    console.print(f"{bad} of {images:,} images with an unreadable header")
+    for file in bad:
+        say(f"{file['image']}: {file['reason']}")
+    say(f"{len(bad):,} of {found['images']:,} images cannot be read")
 
 
 def _fetch(args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 
 from trainer.cli.recipe_options import STOPPED, add_recipe_options, chosen
 
@@ -32,21 +33,27 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from trainer.experiment.folder import check_writable, files_explained
+    from trainer.experiment.found import found
     from trainer.experiment.materials import prepare
-    from trainer.experiment.run import forget, run_folder
-    from trainer.experiment.sweep import Grid, best_of, sweep
-    from trainer.experiment.terminal import training_bar, trials_table
+    from trainer.experiment.run import run_folder
+    from trainer.experiment.sweep import Grid, best_of, forget_sweep, sweep
+    from trainer.experiment.terminal import say, training_bar, trials_table
     from trainer.recipe_file import load_recipe
 
     recipe = load_recipe(args.task, args.set, **chosen(args))
     folder = (args.out or run_folder(recipe)) / "sweep"
+    check_writable(folder)
     if args.fresh:
-        forget(folder)
+        forget_sweep(folder)
     folder.mkdir(parents=True, exist_ok=True)
     grid = Grid(args.lr, args.weight_decay, args.head_weight_decay)
     title = f"sweep {recipe.task} {recipe.method}"
-    with training_bar(title, recipe.optim.epochs, Console(stderr=args.json)) as watch:
-        trials = sweep(recipe, prepare(recipe, args.data), grid, folder, watch)
+    out = sys.stderr if args.json else sys.stdout
+    with files_explained(folder), training_bar(title, recipe.optim.epochs, out) as watch:
+        materials = prepare(recipe, args.data)
+        say(found(recipe, materials), out)
+        trials = sweep(recipe, materials, grid, folder, watch)
     best = best_of(trials)
     if args.json:
         print(json.dumps([vars(one) | {"best": one is best} for one in trials], indent=1))

@@ -6,23 +6,20 @@ import os
 import statistics
 from pathlib import Path
 
-from rich.console import Console
-
 from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store, publish
 from adapters.store import durable
 from trainer.cli.recipe_options import chosen
 from trainer.errors import RecipeError
-from trainer.experiment.run import Result, forget, run, run_folder
-from trainer.experiment.terminal import training_bar
+from trainer.experiment.folder import check_writable
+from trainer.experiment.run import Result, run, run_folder
+from trainer.experiment.terminal import say, training_bar
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe
 from trainer.report.page import write_report
 from trainer.training import distributed
-
-console = Console()
 
 
 def train_task(args: argparse.Namespace) -> None:
@@ -42,8 +39,8 @@ def train_task(args: argparse.Namespace) -> None:
     if store is not None and result.artifact is not None:
         pointer, compared = publish(store, result.artifact.read_bytes())
         if warning := compared.warning(recipe.task):
-            console.print(warning, markup=False)
-        console.print(f"published version {short(pointer.version)} in {args.store}")
+            say(warning)
+        say(f"published version {short(pointer.version)} in {args.store}")
 
 
 def train_seeds(args: argparse.Namespace) -> None:
@@ -68,34 +65,33 @@ def train_seeds(args: argparse.Namespace) -> None:
     mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
     summary = {"test_accuracies": accuracies, "mean": mean, "deviation": deviation}
     durable.write(folder / "seeds.json", json.dumps(summary, indent=1).encode())
-    console.print(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
+    say(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
 
 
 def _train(args: argparse.Namespace, recipe: Recipe, folder: Path) -> Result:
-    if args.fresh:
-        forget(folder)
     title = f"{recipe.task} {recipe.method} seed {recipe.seed}"
     with training_bar(title, recipe.optim.epochs) as watch:
-        result = run(recipe, args.data, folder, watch)
+        result = run(recipe, args.data, folder, watch, fresh=args.fresh, tell=say)
     if distributed.rank() == 0:
         write_report(folder)
     return result
 
 
 def _tell(recipe: Recipe, result: Result) -> None:
-    console.print(
+    say(
         f"{recipe.task}: test accuracy {result.metrics['test_accuracy']:.4f}, validation "
         f"{result.metrics['val_accuracy']:.4f}, {result.metrics['train_seconds']:.0f} s of training"
     )
     if result.artifact is None:
-        console.print(f"no artifact: {recipe.method} is {METHODS[recipe.method].serving}")
+        say(f"no artifact: {recipe.method} is {METHODS[recipe.method].serving}")
     else:
-        console.print(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
-    console.print(f"report {result.folder / 'report.html'}")
+        say(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
+    say(f"report {result.folder / 'report.html'}")
 
 
 def _store(folder: Path) -> CachedStore:
     """Return where to publish; a wrong address is found before the training, not after it."""
+    check_writable(folder)
     try:
         return open_store(folder, os.environ.get("REDIS_URL"))
     except ValueError as error:

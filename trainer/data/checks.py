@@ -10,6 +10,19 @@ from adapters.artifact.task import Task
 from trainer.errors import DataError
 
 
+def check_several(task: Task) -> None:
+    """Refuse a task of one class, whose every prediction is right.
+
+    Raises:
+        DataError: there is only one.
+    """
+    if len(task.class_names) < 2:
+        raise DataError(
+            f"{task.id}: the only class is '{task.class_names[0]}', expected two or more: that is "
+            "no classification; is DATA one level too deep or too high, or are classes missing?"
+        )
+
+
 def check_no_gap(task: Task, labels: Sequence[int]) -> None:
     """Refuse a class without an image; `labels` are those of all splits.
 

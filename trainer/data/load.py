@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.artifact.task import check_task_id
+from trainer.data.bad_files import bad_files, with_strays, without
 from trainer.data.builtin.materialise import materialise
-from trainer.data.checks import check_no_single
+from trainer.data.checks import check_no_single, check_several
 from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT, meant
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.data.readers.birds import is_cub, is_nabirds, read_cub, read_nabirds
@@ -23,11 +24,13 @@ from trainer.data.readers.folders import (
     read_class_folders,
     read_split_folders,
 )
+from trainer.data.readers.image_files import class_folders, holds_images
 from trainer.data.readers.imagenet import is_imagenet, read_imagenet
 from trainer.data.readers.inaturalist import is_inaturalist, read_inaturalist
+from trainer.data.readers.split_names import split_of
 from trainer.data.readers.vtab import is_vtab, read_vtab
 from trainer.data.subset import check_proportion, subset
-from trainer.data.task_data import TaskData, check
+from trainer.data.task_data import TaskData, check, name_task
 from trainer.errors import DataError
 
 
@@ -72,6 +75,7 @@ def load_task(
     *,
     builtin_root: Path = BUILTIN_ROOT,
     proportion: float = 1.0,
+    skip_unreadable: bool = False,
 ) -> TaskData:
     """Find, read and check one task.
 
@@ -82,6 +86,7 @@ def load_task(
         builtin_root: where built-in tasks are drawn, once each.
         proportion: share of each class's training images, in (0, 1]; validation and test are
             whole.
+        skip_unreadable: leave out every file that cannot be trained on, once all are decoded.
 
     Raises:
         DataError: there is no such data, it cannot be trained on, or the proportion is out of
@@ -93,14 +98,22 @@ def load_task(
         _refuse_data(name, data)
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
-        folder, layout = _find(name, data)
-        task_data = layout.read(folder, name, seed)
-    known = PUBLIC_TASKS.get(name)
-    check(task_data, missing_classes_ok=known is not None and known.missing_classes_ok)
-    check_no_single(task_data.task, task_data.labels())
+        task_data = _read(name, data, seed)
+    if skip_unreadable:
+        task_data = without(task_data, bad_files(task_data))
+    _check(task_data)
     if proportion == 1:
         return task_data
     return replace(task_data, train=subset(task_data.train, proportion, seed))
+
+
+def _check(data: TaskData) -> None:
+    known = PUBLIC_TASKS.get(data.task.id)
+    try:
+        check(data, missing_classes_ok=known is not None and known.missing_classes_ok)
+        check_no_single(data.task, data.labels())
+    except DataError as error:
+        raise with_strays(error, data) from error
 
 
 def _check_name(name: str) -> None:
@@ -116,6 +129,17 @@ def _refuse_data(name: str, data: Path | None) -> None:
             f"{name} is a built-in task and takes no data, found DATA={data}; "
             "drop DATA=, or give your task another name"
         )
+
+
+def _read(name: str, data: Path | None, seed: int) -> TaskData:
+    try:
+        folder, layout = _find(name, data)
+        return layout.read(folder, name, seed)
+    except OSError as error:
+        raise DataError(
+            f"{name}: {error.filename or data}: {error.strerror or error}; check that this user "
+            "may read the task's folder and everything in it"
+        ) from error
 
 
 def _find(name: str, data: Path | None) -> tuple[Path, Layout]:
@@ -138,6 +162,8 @@ def _nothing_found(name: str, data: Path | None) -> str:
             f"{found}; expected there: {known.files}. Obtain: {known.source}. "
             "If the data is elsewhere, pass its folder as DATA="
         )
+    if alone := _only_class(folder):
+        check_several(name_task(name, [alone]))
     layouts = "; ".join(layout.description for layout in LAYOUTS)
     if data is not None:
         return f"{found}; expected there, or in {folder / name}, one of: {layouts}"
@@ -145,6 +171,12 @@ def _nothing_found(name: str, data: Path | None) -> str:
         f"{found}, and {name} is not a built-in task ({', '.join(BUILTIN_NAMES)})"
         f"; pass the folder of your images as DATA=, with one of: {layouts}{meant(name)}"
     )
+
+
+def _only_class(folder: Path) -> str | None:
+    """Return the name of the one folder of images inside, if there is but one."""
+    classes = [f.name for f in class_folders(folder) if holds_images(f)] if folder.is_dir() else []
+    return classes[0] if len(classes) == 1 and split_of(classes[0]) is None else None
 
 
 def _describe(folder: Path) -> str:

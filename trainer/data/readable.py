@@ -1,16 +1,18 @@
-"""Which image files cannot be read, looked at in parallel."""
+"""Many image files looked at in parallel: which cannot be read, and what their bytes are."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
 from adapters.errors import BadImage
 from adapters.vit.pixels import FORMATS, decode_image
 
+_Found = TypeVar("_Found")
 Look = Callable[[Path], str | None]
 """Says why a file cannot be read; None when it can."""
 
@@ -20,9 +22,13 @@ _TOGETHER = 256
 
 def unreadable(paths: Sequence[Path], look: Look) -> list[tuple[Path, str]]:
     """Return the files that cannot be read, each with the reason, in the order of `paths`."""
-    pieces = [paths[i : i + _TOGETHER] for i in range(0, len(paths), _TOGETHER)]
-    with ThreadPoolExecutor() as pool:
-        return list(chain.from_iterable(pool.map(partial(_unreadable, look=look), pieces)))
+    faults = zip(paths, _look_at_all(paths, look), strict=True)
+    return [(path, why) for path, why in faults if why is not None]
+
+
+def content_digests(paths: Sequence[Path]) -> list[str]:
+    """Return the sha256 of each file's bytes, in hex."""
+    return _look_at_all(paths, lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def decoding_fault(path: Path) -> str | None:
@@ -47,5 +53,7 @@ def header_fault(path: Path) -> str | None:
         return f"the header cannot be read ({error})"
 
 
-def _unreadable(paths: Sequence[Path], look: Look) -> list[tuple[Path, str]]:
-    return [(path, why) for path in paths if (why := look(path)) is not None]
+def _look_at_all(paths: Sequence[Path], look: Callable[[Path], _Found]) -> list[_Found]:
+    pieces = [paths[i : i + _TOGETHER] for i in range(0, len(paths), _TOGETHER)]
+    with ThreadPoolExecutor() as pool:
+        return list(chain.from_iterable(pool.map(lambda piece: [*map(look, piece)], pieces)))

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapters.artifact.task import Task
-from trainer.data.checks import check_no_gap, check_trained
-from trainer.data.readable import decoding_fault, header_fault, unreadable
+from trainer.data.checks import check_no_gap, check_several, check_trained
+from trainer.data.names import check_visible, one_form
+from trainer.data.readable import content_digests
 from trainer.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -30,7 +32,14 @@ class Sample:
 class TaskData:
     """A task and its three disjoint splits; `test` is for the final number only.
 
-    `lists` tells from which file of the task's folder each split was read, for messages.
+    Attributes:
+        task: its id and class names.
+        train: gradients come from these.
+        val: selection may look at these.
+        test: see above.
+        lists: from which file of the task's folder each split was read, for messages.
+        strays: files among the images that are none by their names, each with the reason.
+        left_out: files that were asked to be left out because they cannot be trained on.
     """
 
     task: Task
@@ -38,14 +47,16 @@ class TaskData:
     val: tuple[Sample, ...]
     test: tuple[Sample, ...]
     lists: Mapping[str, str] = field(default_factory=dict, hash=False)
+    strays: Mapping[Path, str] = field(default_factory=dict, hash=False)
+    left_out: tuple[Path, ...] = ()
 
-    def digest(self) -> str:
-        """Return the sha256, in hex, of the training labels and file bytes, in list order."""
-        whole = hashlib.sha256()
-        for sample in self.train:
-            content = hashlib.sha256(sample.path.read_bytes()).hexdigest()
-            whole.update(f"{sample.label} {content}\n".encode())
-        return whole.hexdigest()
+    def fingerprints(self) -> dict[str, dict[str, Any]]:
+        """Return what tells these images from others, by `<split>_images`; see `fingerprint`."""
+        root = _common_folder([s.path for samples in self.splits().values() for s in samples])
+        return {
+            f"{split}_images": fingerprint(samples, root)
+            for split, samples in self.splits().items()
+        }
 
     def list_digests(self) -> dict[str, str]:
         """Return the sha256, in hex, of each split's list: which image has which label.
@@ -54,10 +65,7 @@ class TaskData:
         same lists at another place, or in another order, have the same digests. No image is read.
         """
         root = _common_folder([s.path for samples in self.splits().values() for s in samples])
-        return {
-            split: hashlib.sha256("".join(_list_lines(samples, root)).encode()).hexdigest()
-            for split, samples in self.splits().items()
-        }
+        return {split: _names_digest(samples, root) for split, samples in self.splits().items()}
 
     def labels(self) -> list[int]:
         """Return the labels of all splits, one per image."""
@@ -73,6 +81,33 @@ class TaskData:
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
+def fingerprint(samples: Sequence[Sample], root: str | None = None) -> dict[str, Any]:
+    """Return what tells a list of images from any other; every file is read.
+
+    Args:
+        samples: at least one.
+        root: the folder that names are relative to; None is the deepest that holds all of them.
+
+    Returns:
+        `count`, and the sha256 of `names` and labels in any order, and of labels and `content` in
+        the order of the list.
+    """
+    root = _common_folder([sample.path for sample in samples]) if root is None else root
+    names, content = _names_digest(samples, root), _content_digest(samples)
+    return {"count": len(samples), "names": names, "content": content}
+
+
+def _names_digest(samples: Sequence[Sample], root: str) -> str:
+    lines = "".join(_list_lines(samples, root))
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def _content_digest(samples: Sequence[Sample]) -> str:
+    contents = content_digests([sample.path for sample in samples])
+    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def _common_folder(paths: Sequence[Path]) -> str:
     """Return what all paths share: what the first and the last of them share, once sorted."""
     names = [str(path) for path in paths]
@@ -86,16 +121,19 @@ def _list_lines(samples: Sequence[Sample], root: str) -> list[str]:
 def name_task(name: str, class_names: Sequence[str]) -> Task:
     """Make a task; a class name that appears twice becomes `name (<index>)` each time.
 
+    Names are in Unicode's composed form (NFC) from here on.
+
     Args:
         name: the task's id.
         class_names: one per label, in label order.
 
     Raises:
-        DataError: there is no class.
+        DataError: there is no class, or a name holds characters that cannot be seen.
     """
-    names = list(class_names)
+    names = [one_form(class_name) for class_name in class_names]
     if not names:
         raise DataError(f"{name}: no class is listed, expected at least one; correct the lists")
+    check_visible(name, names)
     while len(set(names)) < len(names):
         count = Counter(names)
         names = [f"{n} ({i})" if count[n] > 1 else n for i, n in enumerate(names)]
@@ -111,49 +149,17 @@ def check(data: TaskData, *, missing_classes_ok: bool = False) -> None:
             have; such a class is never learned, but its test images count.
 
     Raises:
-        DataError: an empty split, a label out of range, a class without an image or without a
-            training image, a file listed twice, or a missing file.
+        DataError: an empty split, a label out of range, one class only, a class without an image
+            or without a training image, a file listed twice, or a missing file.
     """
     for split, samples in data.splits().items():
         _check_split(data.task, split, samples)
+    check_several(data.task)
     check_no_gap(data.task, data.labels())
     if not missing_classes_ok:
         check_trained(data.task, [s.label for s in data.train])
     _check_disjoint(data)
     _check_files(data)
-
-
-MANY = 100_000
-"""Lists longer than this have their headers checked only: decoding them all takes hours."""
-
-
-def check_readable(samples: Sequence[Sample]) -> None:
-    """Decode every image once, in parallel, as training and serving will.
-
-    Raises:
-        DataError: some cannot be decoded; the first is named with its reason.
-    """
-    look = header_fault if len(samples) > MANY else decoding_fault
-    refuse_unreadable(unreadable([s.path for s in samples], look), len(samples))
-
-
-def refuse_unreadable(bad: Sequence[tuple[Path, str]], total: int) -> None:
-    """Say which images of a list cannot be read; nothing when all can.
-
-    Args:
-        bad: path and reason of each that cannot.
-        total: how many were looked at.
-
-    Raises:
-        DataError: there are some.
-    """
-    if bad:
-        path, why = bad[0]
-        others = ", ".join(str(p) for p, _ in bad[1:4])
-        raise DataError(
-            f"{path}: {why}; {len(bad)} of {total} images cannot be read"
-            f"{f' (also {others})' if others else ''}; replace the files or take them off the lists"
-        )
 
 
 def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:

@@ -1,12 +1,15 @@
 """What a run works with: the images of its splits and the frozen backbone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
+from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.load import load_task
-from trainer.data.task_data import TaskData, check_readable
+from trainer.data.task_data import TaskData
 from trainer.recipe import Recipe
 from trainer.training.features import FeatureCache
 from trainer.training.images import ImageSet
@@ -22,6 +25,7 @@ class Materials:
         training: images that gradients come from.
         validation: images that selection may look at.
         test: images for the final number only.
+        fingerprints: what tells the images of each split from others, as they were read.
         training_features: of `training`, for heads whose features never change.
         validation_features: of `validation`, likewise.
     """
@@ -31,6 +35,7 @@ class Materials:
     training: ImageSet
     validation: ImageSet
     test: ImageSet
+    fingerprints: Mapping[str, Mapping[str, Any]]
     training_features: FeatureCache = field(default_factory=FeatureCache)
     validation_features: FeatureCache = field(default_factory=FeatureCache)
 
@@ -51,9 +56,13 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         DataError: the data are not there or cannot be trained on.
         SptError: the backbone or its weights cannot be had.
     """
-    task_data = load_task(recipe.task, data, recipe.seed, proportion=recipe.data_proportion)
-    for split in task_data.splits().values():
-        check_readable(split)
+    skip = recipe.data.skip_unreadable
+    proportion = recipe.data_proportion
+    task_data = load_task(
+        recipe.task, data, recipe.seed, proportion=proportion, skip_unreadable=skip
+    )
+    if not skip:
+        refuse_bad(task_data, bad_files(task_data))
     backbone = load_backbone(
         recipe.backbone,
         recipe.weights,
@@ -71,6 +80,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         training=ImageSet(task_data.train, rule, augment=augment).load(),
         validation=ImageSet(task_data.val, rule).load(),
         test=ImageSet(task_data.test, rule),
+        fingerprints=task_data.fingerprints(),
     )
 
 

@@ -101,7 +101,7 @@ def make_adapter(
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
         metrics={k: v for k, v in metrics.items() if k.endswith("accuracy")},
-        data_sha256=materials.task_data.digest(),
+        data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),
     )

@@ -4,12 +4,23 @@ The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predict
 (every test image with what the model says) and `<task>.safetensors`, the artifact.
 """
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
+from trainer.experiment.folder import (
+    RECIPE,
+    STATE,
+    check_forgettable,
+    check_free,
+    check_writable,
+    files_explained,
+    forget,
+)
+from trainer.experiment.found import found
+from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
 from trainer.experiment.outcome import facts, make_adapter, score_test, write_metrics
@@ -18,8 +29,10 @@ from trainer.experiment.tensorboard import logged
 from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 from trainer.training import distributed
-from trainer.training.checkpoint import Progress
+from trainer.training.checkpoint import START_OVER, Progress, read
 from trainer.training.forward import forward_of, out_of_memory_explained
+from trainer.training.identity import Identity
+from trainer.training.images import Split
 from trainer.training.loop import Job, Watch, train
 
 
@@ -38,7 +51,15 @@ class Result:
     metrics: dict[str, float]
 
 
-def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result:
+def run(
+    recipe: Recipe,
+    data: Path | None,
+    folder: Path,
+    watch: Watch,
+    *,
+    fresh: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Result:
     """Train one task end to end and leave its artifact in `folder`.
 
     Args:
@@ -46,17 +67,29 @@ def run(recipe: Recipe, data: Path | None, folder: Path, watch: Watch) -> Result
         data: the task's images; None for built-in tasks.
         folder: the run folder; an interrupted run in it goes on.
         watch: told of every step.
+        fresh: forget an earlier run in the folder, once the data and the backbone are found sound.
+        tell: told in a line what was found, and that nothing is left to train.
 
     Raises:
         TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where
             and what to do.
         SptError: the backbone or its weights cannot be had.
     """
-    materials = prepare(recipe, data)
-    model, progress = fit(recipe, materials, folder, watch)
-    if distributed.rank() > 0:
-        return Result(folder, None, {})
-    return finish(recipe, materials, (model, progress), folder)
+    check_writable(folder)
+    with files_explained(folder):
+        (check_forgettable if fresh else check_free)(folder)
+        materials = prepare(recipe, data)
+        if distributed.rank() == 0:
+            tell(found(recipe, materials))
+            if fresh:
+                forget(folder)
+        distributed.wait()
+        model, progress = fit(recipe, materials, folder, watch)
+        if distributed.rank() > 0:
+            return Result(folder, None, {})
+        if progress.restored == recipe.optim.epochs:
+            tell(f"{recipe.task}: this run was finished already, nothing is trained; {START_OVER}")
+        return finish(recipe, materials, (model, progress), folder)
 
 
 def fit(
@@ -68,9 +101,12 @@ def fit(
         TrainerError: as `run`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "state.pt"
+    check_free(folder)
+    state, identity = folder / STATE, identity_of(recipe, materials)
+    if state.exists():
+        read(state, identity)  # refused before anything is computed or written over
     if distributed.rank() == 0:
-        durable.write(folder / "recipe.json", recipe.model_dump_json(indent=2).encode())
+        durable.write(folder / RECIPE, recipe.model_dump_json(indent=2).encode())
     backbone, num_classes = materials.backbone, len(materials.task_data.task.class_names)
     with out_of_memory_explained(recipe):
         if state.exists():
@@ -79,7 +115,8 @@ def fit(
             model, init = start_model(recipe, backbone, num_classes, materials.training)
             progress = Progress(init=init)
         with logged(recipe, folder, watch) as told:
-            return model, train(_job(recipe, materials, model, state, told), progress)
+            job = _job(recipe, materials, model, state, identity, told)
+            return model, train(job, progress)
 
 
 def finish(
@@ -104,23 +141,22 @@ def run_folder(recipe: Recipe) -> Path:
     return Path("runs/train") / recipe.task / f"{recipe.backbone}-{recipe.method}"
 
 
-def forget(folder: Path) -> None:
-    """Delete a run folder, to start over."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _job(recipe: Recipe, materials: Materials, model: Classifier, state: Path, watch: Watch) -> Job:
+def _job(
+    recipe: Recipe,
+    materials: Materials,
+    model: Classifier,
+    state: Path,
+    identity: Identity,
+    watch: Watch,
+) -> Job:
     """Train a bare head on features computed once, unless every epoch sees other pixels."""
-    training, validation = materials.training, materials.validation
     observers = observers_of(recipe, materials, model)
-    device = materials.backbone.device
-    if not model.has_fixed_features or training.augment is not None:
+    device, size = materials.backbone.device, recipe.optim.batch_size
+    if model.has_fixed_features and materials.training.augment is None:
+        forward = forward_of(model.head, recipe, device)
+        training: Split = materials.training_features.of(model, materials.training, size)
+        validation: Split = materials.validation_features.of(model, materials.validation, size)
+    else:
         forward = forward_of(model, recipe, device)
-        return Job(recipe, model, forward, training, validation, state, watch, observers)
-    size = recipe.optim.batch_size
-    forward = forward_of(model.head, recipe, device)
-    splits = (
-        materials.training_features.of(model, training, size),
-        materials.validation_features.of(model, validation, size),
-    )
-    return Job(recipe, model, forward, *splits, state, watch, observers)
+        training, validation = materials.training, materials.validation
+    return Job(recipe, model, forward, training, validation, state, identity, watch, observers)

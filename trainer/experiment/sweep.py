@@ -3,16 +3,20 @@
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.store import durable
 from trainer.errors import ResumeError
+from trainer.experiment.folder import forget, is_run
+from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials
 from trainer.experiment.outcome import selected_accuracy
 from trainer.experiment.run import fit
 from trainer.recipe import Recipe, overlay
-from trainer.training.checkpoint import Progress
+from trainer.training.checkpoint import START_OVER, Progress
+from trainer.training.identity import Identity, described
 from trainer.training.loop import Watch
 
 FILE = "sweep.json"
@@ -52,9 +56,11 @@ def sweep(
     `sweep.json` in the folder keeps the trials; a sweep that was stopped goes on.
 
     Raises:
-        TrainerError: as `fit`, or the folder holds the sweep of another recipe.
+        TrainerError: as `fit`, or the folder holds the sweep of another recipe, other data or
+            another backbone.
     """
-    done = _read(recipe, folder)
+    identity = identity_of(recipe, materials)
+    done = _read(identity, folder)
     trials = []
     for settings in grid.points(recipe):
         key = json.dumps(settings)
@@ -62,9 +68,28 @@ def sweep(
             place = trial_folder(folder, settings)
             _, progress = fit(with_settings(recipe, settings), materials, place, watch)
             done[key] = _trial(recipe, settings, progress)
-            _write(recipe, folder, done)
+            _write(identity, folder, done)
         trials.append(done[key])
     return trials
+
+
+def forget_sweep(folder: Path) -> None:
+    """Delete what a sweep left in a folder, to start over; whatever else is there stays.
+
+    Raises:
+        ResumeError: the folder holds files, and nothing of a sweep.
+    """
+    runs = [place for place in folder.glob("*=*") if is_run(place) and not place.is_symlink()]
+    if not runs and not (folder / FILE).is_file() and folder.is_dir() and any(folder.iterdir()):
+        raise ResumeError(
+            f"{folder}: --fresh deletes only what a sweep left, and there is none; choose another "
+            "--out"
+        )
+    for place in runs:
+        forget(place)
+        with suppress(OSError):  # somebody's files are in it
+            place.rmdir()
+    (folder / FILE).unlink(missing_ok=True)
 
 
 def trial_folder(folder: Path, settings: dict[str, float]) -> Path:
@@ -91,21 +116,24 @@ def _trial(recipe: Recipe, settings: dict[str, float], progress: Progress) -> Tr
     )
 
 
-def _read(recipe: Recipe, folder: Path) -> dict[str, Trial]:
+def _read(identity: Identity, folder: Path) -> dict[str, Trial]:
     content = durable.bytes_or_none(folder / FILE)
     if content is None:
         return {}
-    document = json.loads(content)
-    if document["recipe"] != recipe.model_dump(mode="json"):
+    try:
+        document = json.loads(content)
+        before = document["identity"]
+        trials = [Trial(**trial) for trial in document["trials"]]
+    except (ValueError, TypeError, KeyError) as error:
         raise ResumeError(
-            f"{folder / FILE} is the sweep of another recipe; "
-            "start over with --fresh or choose another --out"
-        )
-    trials = [Trial(**trial) for trial in document["trials"]]
+            f"{folder / FILE} is damaged, or of another version of this program; {START_OVER}"
+        ) from error
+    if differs := described(before, identity):
+        raise ResumeError(f"{folder / FILE}: this sweep was trained with {differs}; {START_OVER}")
     return {json.dumps(trial.settings): trial for trial in trials}
 
 
-def _write(recipe: Recipe, folder: Path, done: dict[str, Trial]) -> None:
+def _write(identity: Identity, folder: Path, done: dict[str, Trial]) -> None:
     trials = [vars(trial) for trial in done.values()]
-    document = {"recipe": recipe.model_dump(mode="json"), "trials": trials}
+    document = {"identity": identity, "trials": trials}
     durable.write(folder / FILE, json.dumps(document, indent=1).encode())

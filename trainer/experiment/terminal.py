@@ -1,37 +1,64 @@
-"""What a person sees of training: a bar with loss, accuracy and time left; a sweep's trials."""
+"""What a person sees of training: a bar with loss, accuracy and time left; a sweep's trials.
 
+Where the output is no terminal, plain lines take its place: one for each epoch, and one for each
+half minute without.
+"""
+
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from adapters.shown import shown
 from trainer.experiment.sweep import Trial
 from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
-_WITHOUT_TERMINAL_EVERY = 10
-"""Where there is no terminal, one line is printed per this many epochs."""
+_SILENCE_S = 30.0
+"""Where there is no terminal, nothing is said for no longer than this."""
+
+
+def say(line: str, out: TextIO | None = None) -> None:
+    """Print one line at once, never wrapped; what the output's encoding lacks is spelled out.
+
+    Args:
+        line: what is said.
+        out: where; None is the standard output.
+    """
+    file = sys.stdout if out is None else out
+    encoding = file.encoding or "utf-8"
+    text = shown(line).encode(encoding, "backslashreplace").decode(encoding)
+    print(text, file=file, flush=True)
 
 
 @contextmanager
-def training_bar(title: str, epochs: int, console: Console | None = None) -> Iterator[Watch]:
-    """Show progress on the terminal; yields the watch that the training loop calls.
+def training_bar(title: str, epochs: int, out: TextIO | None = None) -> Iterator[Watch]:
+    """Show progress; yields the watch that the training loop calls.
 
     Args:
         title: what is trained.
         epochs: of the whole training.
-        console: where it is shown; None is the standard output.
+        out: where it is shown; None is the standard output.
     """
+    file = sys.stdout if out is None else out
+    if not file.isatty():
+        with _Lines(title, epochs, file) as lines:
+            yield lines
+        return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=Console(file=file)) as bar:
         row = bar.add_task(title, total=None, figures="reading images")
 
         def watch(reached: Reached, step: int, steps: int, loss: float) -> None:
@@ -40,14 +67,8 @@ def training_bar(title: str, epochs: int, console: Console | None = None) -> Ite
                 figures += f" val {reached.val_accuracies[-1]:.3f}"
             done = reached.epochs * steps + step
             bar.update(row, total=epochs * steps, completed=done, figures=figures)
-            if not bar.console.is_terminal and _is_milestone(reached.epochs, step, steps):
-                bar.console.print(f"{title}: {figures}")
 
         yield watch
-
-
-def _is_milestone(epochs: int, step: int, steps: int) -> bool:
-    return step == steps and (epochs + 1) % _WITHOUT_TERMINAL_EVERY == 0
 
 
 def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
@@ -58,3 +79,55 @@ def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
         figures = f"{trial.val_accuracy:.4f}", f"{trial.train_loss:.4f}", f"{trial.seconds:.0f}"
         table.add_row(*values, *figures, style="bold" if trial is best else None)
     return table
+
+
+class _Lines:
+    """A watch that tells of every epoch once its score is known, and is never silent for long."""
+
+    def __init__(self, title: str, epochs: int, out: TextIO) -> None:
+        self._title, self._epochs, self._out = title, epochs, out
+        self._reached = Reached()
+        self._told = 0
+        self._doing = "preparing images, backbone and first weights"
+        self._said_at = time.monotonic()
+        self._over = Event()
+        self._murmur = Thread(target=self._break_silence, daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._say(self._doing)
+        self._murmur.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._murmur.join()
+        self._tell_finished()
+
+    def __call__(self, reached: Reached, step: int, steps: int, loss: float) -> None:
+        if reached is not self._reached:
+            self._tell_finished()
+            self._reached, self._told = reached, reached.epochs
+        self._tell_finished()
+        self._doing = (
+            f"epoch {reached.epochs + 1}/{self._epochs} step {step}/{steps} loss {loss:.3f}"
+        )
+        if step == steps and reached.epochs + 1 == self._epochs:
+            self._doing = "scoring images"
+
+    def _tell_finished(self) -> None:
+        """Say what the last epoch reached, unless that has been said."""
+        reached = self._reached
+        if reached.epochs > self._told and len(reached.val_accuracies) == reached.epochs:
+            self._told = reached.epochs
+            loss, val = reached.losses[-1], reached.val_accuracies[-1]
+            self._say(f"epoch {self._told}/{self._epochs} loss {loss:.3f} val {val:.3f}")
+
+    def _break_silence(self) -> None:
+        while not self._over.wait(max(0.1, self._said_at + _SILENCE_S - time.monotonic())):
+            if time.monotonic() >= self._said_at + _SILENCE_S:
+                self._tell_finished()
+                self._say(self._doing)
+
+    def _say(self, what: str) -> None:
+        self._said_at = time.monotonic()
+        say(f"{self._title}: {what}", self._out)

@@ -36,6 +36,7 @@ from adapters.vit.pixels import crop_centre, decode_image, normalise_batch
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 from trainer.training import distributed
+from trainer.training.shared_memory import shared_memory_explained, workers_that_fit
 
 CACHE_BYTES = 2 << 30
 """Cropped images of a split are kept in memory up to this size."""
@@ -109,15 +110,16 @@ def batches(
     loader: DataLoader[Any] = DataLoader(
         images,
         batch_sampler=_Shares(whole) if shared and distributed.size() > 1 else whole,
-        num_workers=_workers(images),
+        num_workers=_workers(images, batch_size),
         pin_memory=torch.cuda.is_available(),
     )
     source, device = _source(images), choose_device()
-    for inputs, labels in loader:
-        placed = inputs.to(device, non_blocking=True)
-        if isinstance(source, ImageSet):
-            placed = normalise_batch(placed, source.preprocessing)
-        yield placed, labels
+    with shared_memory_explained():
+        for inputs, labels in loader:
+            placed = inputs.to(device, non_blocking=True)
+            if isinstance(source, ImageSet):
+                placed = normalise_batch(placed, source.preprocessing)
+            yield placed, labels
 
 
 class _Shares(Sampler[list[int]]):
@@ -132,12 +134,13 @@ class _Shares(Sampler[list[int]]):
                 yield share
 
 
-def _workers(images: Split) -> int:
-    """Return how many processes load: none where pixels are in memory."""
+def _workers(images: Split, batch_size: int) -> int:
+    """Return how many processes load: none where pixels are in memory, or /dev/shm is small."""
     source = _source(images)
     if not isinstance(source, ImageSet) or source.fits:
         return 0
-    return min(_MAX_WORKERS, max(2, (os.cpu_count() or 2) - 1))
+    wanted = min(_MAX_WORKERS, max(2, (os.cpu_count() or 2) - 1))
+    return workers_that_fit(wanted, batch_size * source.preprocessing.crop**2 * 3)
 
 
 def _source(images: Split) -> object:

@@ -18,6 +18,7 @@ from trainer.recipe import Recipe
 from trainer.training import distributed
 from trainer.training.checkpoint import Progress, restore, save
 from trainer.training.evaluate import Forward, accuracy
+from trainer.training.identity import Identity
 from trainer.training.images import Split, batches
 from trainer.training.optimizer import make_optimizer, set_rates
 
@@ -39,6 +40,7 @@ class Job:
         training: batches of it are drawn.
         validation: scored after each epoch.
         state: file of the resumable state, written atomically after each epoch.
+        identity: what the run is of, kept in its state; a state of anything else is refused.
         watch: told of every step.
         observers: look at the model between epochs.
     """
@@ -49,6 +51,7 @@ class Job:
     training: Split
     validation: Split
     state: Path
+    identity: Identity
     watch: Watch
     observers: Sequence[Observer] = ()
 
@@ -63,13 +66,14 @@ def train(job: Job, progress: Progress | None = None) -> Progress:
         progress: where a run that has no state yet begins.
 
     Raises:
-        ResumeError: the state belongs to another recipe.
+        ResumeError: the state belongs to another run, or is damaged.
+        OutputError: the state cannot be written.
         TrainingError: the loss is no longer a number.
     """
     recipe, model = job.recipe, job.model
     optimizer = make_optimizer(model, recipe.optim)
     if job.state.exists():
-        progress = restore(job.state, recipe, model, optimizer)
+        progress = restore(job.state, job.identity, model, optimizer)
     else:
         progress = progress or Progress()
         _observe(job, progress)
@@ -85,7 +89,7 @@ def train(job: Job, progress: Progress | None = None) -> Progress:
         _keep_best(progress, model)
         _observe(job, progress)
         if distributed.rank() == 0:
-            save(job.state, recipe, model, optimizer, progress)
+            save(job.state, job.identity, model, optimizer, progress)
         distributed.wait()
     if recipe.select == "best-validation":
         model.load_state_dict(progress.best)

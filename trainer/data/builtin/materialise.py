@@ -22,15 +22,28 @@ def materialise(name: str, root: Path, sizes: Sizes | None = None) -> Path:
         name: a key of `BUILTIN`.
         root: the folder is `root/<name>`.
         sizes: number of images per split; None means the task's own.
+
+    Raises:
+        DataError: the folder is somebody else's, or cannot be written.
     """
     task = BUILTIN[name]
     sizes = sizes or task.sizes
     folder = root / name
     stamp = f"{name} version {task.version}: {sizes.train}, {sizes.val}, {sizes.test} images\n"
-    if _is_current(folder, stamp):
-        return folder
-    root.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+    try:
+        if not _is_current(folder, stamp):
+            _draw(folder, task, sizes, stamp)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder}: {error.strerror or error}; {name}'s images are "
+            f"drawn into {folder} once: run the command in a folder that this user may write to"
+        ) from error
+    return folder
+
+
+def _draw(folder: Path, task: Builtin, sizes: Sizes, stamp: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         draft.chmod(0o755)
         _write(draft, task, sizes)
@@ -38,7 +51,6 @@ def materialise(name: str, root: Path, sizes: Sizes | None = None) -> Path:
         _move_into_place(draft, folder, stamp)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder
 
 
 def _is_current(folder: Path, stamp: str) -> bool:

@@ -42,7 +42,8 @@ def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
     if "val" not in splits:
         splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
     files = {"val": "train.json"} | {split: f"{split}.json" for split in lists}
-    return TaskData(name_task(name, _class_names(ids, lists)), **splits, lists=files)
+    task = name_task(name, _class_names(ids, lists))
+    return TaskData(task, splits["train"], splits["val"], splits["test"], files)
 
 
 def _is_expected(folder: Path, split: str) -> bool:

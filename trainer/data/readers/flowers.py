@@ -33,7 +33,8 @@ def read_flowers(folder: Path, name: str) -> TaskData:
     labels = whole_numbers(path, "labels", load_variable(path, "labels", _BELONGS))
     splits = {split: _read_set(folder, key, labels) for split, key in _VARIABLES.items()}
     lists = {split: f"{SETS} ({key})" for split, key in _VARIABLES.items()}
-    return TaskData(name_task(name, _class_names(max(labels, default=1))), **splits, lists=lists)
+    task = name_task(name, _class_names(max(labels, default=1)))
+    return TaskData(task, splits["train"], splits["val"], splits["test"], lists)
 
 
 def _read_set(folder: Path, key: str, labels: list[int]) -> tuple[Sample, ...]:

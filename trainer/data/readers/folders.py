@@ -1,77 +1,116 @@
 """Plain image folders: `train/<class>/*.jpg` and `test/<class>/*.jpg`, or just `<class>/*.jpg`.
 
-The class names are the folders' names, sorted. Files of other image formats than those we take
-are listed too, so that the readability check names them instead of losing them.
+The class names are the folders' names, sorted. Files that are neither images which we take nor
+known clutter are kept as strays, so that they are named instead of lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from adapters.shown import shown
+from trainer.data.names import check_distinct, one_form
+from trainer.data.readers.image_files import (
+    class_folders,
+    holds_images,
+    images_in,
+    unlabelled_in,
+)
+from trainer.data.readers.split_names import (
+    is_split_of_classes,
+    names_splits,
+    split_of,
+    splits_in,
+)
 from trainer.data.splits import hold_out_tenths
-from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
+from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+Found = tuple[tuple[Sample, ...], dict[Path, str]]
+"""The images of a split or folder, and its strays, each with the reason."""
 
 
 def is_split_folders(folder: Path) -> bool:
-    """Tell whether the folder holds `train/<class>/`."""
-    train = folder / "train"
-    return train.is_dir() and any(class_folders(train))
-
-
-def is_class_folders(folder: Path) -> bool:
-    """Tell whether the folder holds two or more folders of images, none named like a split."""
+    """Tell whether the folder holds `train/<class>/`, under whatever name of that split."""
     if not folder.is_dir():
         return False
-    classes = {f.name for f in class_folders(folder) if images_in(f)}
-    return len(classes) > 1 and classes.isdisjoint(SPLITS)
-
-
-def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
-    """Read `train/`, `test/` and `val/`; without `val/`, hold out a tenth of `train/`.
-
-    Raises:
-        DataError: there is no `test/`.
-    """
-    if not (folder / "test").is_dir():
-        raise DataError(
-            f"{folder}: found train/ but no test/, expected train/<class>/ and test/<class>/ "
-            "(val/ may be absent); add test/, or put all images in <class>/ for a seeded split"
-        )
-    present = [split for split in SPLITS if (folder / split).is_dir()]
-    names = sorted({c.name for split in present for c in class_folders(folder / split)})
-    splits = {split: _samples(folder / split, names) for split in present}
-    if "val" not in splits:
-        splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
-    return TaskData(name_task(name, names), splits["train"], splits["val"], splits["test"])
-
-
-def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:
-    """Read `<class>/` folders and divide them 80/10/10, stratified."""
-    names = [f.name for f in class_folders(folder)]
-    train, val, test = hold_out_tenths(_samples(folder, names), 2, seed)
-    return TaskData(name_task(name, names), train, val, test)
-
-
-def _samples(folder: Path, names: Sequence[str]) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(image, label)
-        for label, name in enumerate(names)
-        if (folder / name).is_dir()
-        for image in images_in(folder / name)
+    return any(
+        split_of(place.name) == "train" and class_folders(place)
+        for place in filter(is_split_of_classes, class_folders(folder))
     )
 
 
-def class_folders(folder: Path) -> list[Path]:
-    """Return the visible folders inside, sorted by name."""
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+def is_class_folders(folder: Path) -> bool:
+    """Tell whether the folder holds two or more folders of images, and they are no splits."""
+    if not folder.is_dir():
+        return False
+    classes = {f.name for f in class_folders(folder) if holds_images(f)}
+    return len(classes) > 1 and not names_splits(classes)
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Return the images directly inside, sorted by name."""
-    return sorted(p for p in folder.iterdir() if _is_image(p))
+def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
+    """Read the training, test and validation folders; without the last, hold out a tenth.
+
+    Raises:
+        DataError: there is no test folder, two folders are the same split, or classes cannot be
+            told apart.
+    """
+    places = splits_in(folder)
+    if "test" not in places:
+        raise DataError(
+            f"{folder}: found {places['train'].name}/ but no test/, expected train/<class>/ and "
+            "test/<class>/ (val/ may be absent); add test/, or put all images in <class>/ for a "
+            "seeded split"
+        )
+    classes = {split: _by_name(place) for split, place in places.items()}
+    names = sorted(set().union(*classes.values()))
+    check_distinct(str(folder), names)
+    found = {split: read_classes(by_name, names) for split, by_name in classes.items()}
+    splits = {split: samples for split, (samples, _) in found.items()}
+    strays = {path: why for _, strays in found.values() for path, why in strays.items()}
+    for place in places.values():
+        strays.update(unlabelled_in(place))
+    if "val" not in splits:
+        splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
+    lists = {split: f"{place.name}/" for split, place in places.items()}
+    task = name_task(name, names)
+    return TaskData(task, splits["train"], splits["val"], splits["test"], lists, strays)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:
+    """Read `<class>/` folders and divide them 80/10/10, stratified.
+
+    Raises:
+        DataError: classes cannot be told apart, or there are too few images.
+    """
+    classes = _by_name(folder)
+    names = sorted(classes)
+    check_distinct(str(folder), names)
+    samples, strays = read_classes(classes, names)
+    train, val, test = hold_out_tenths(samples, 2, seed)
+    return TaskData(name_task(name, names), train, val, test, strays=strays)
+
+
+def read_classes(folders: Mapping[str, Path], names: Iterable[str]) -> Found:
+    """Return the images and strays of classes, whose labels are their places in `names`."""
+    samples: list[Sample] = []
+    strays: dict[Path, str] = {}
+    for label, name in enumerate(names):
+        if name in folders:
+            images, others = images_in(folders[name])
+            samples += (Sample(image, label) for image in images)
+            strays |= others
+    return tuple(samples), strays
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Return the classes' folders by name; names of two Unicode forms would be one class."""
+    folders: dict[str, Path] = {}
+    for place in class_folders(folder):
+        name = one_form(place.name)
+        if name in folders:
+            raise DataError(
+                f"{folder}: two folders are called '{shown(name)}', in two Unicode forms (NFC and "
+                "NFD) that look the same; move the images of one into the other"
+            )
+        folders[name] = place
+    return folders

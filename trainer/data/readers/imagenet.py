@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trainer.data.readers.files import load_variable, read_lines, whole_numbers
-from trainer.data.readers.folders import class_folders, images_in
+from trainer.data.readers.folders import Found, read_classes
+from trainer.data.readers.image_files import class_folders
 from trainer.data.splits import hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
@@ -115,12 +116,13 @@ def read_imagenet(folder: Path, name: str, seed: int) -> TaskData:
     """
     wnids = _wnids(folder / "train")
     label = {wnid: i for i, wnid in enumerate(wnids)}
-    listed = _in_folders(folder / "train", label)
-    source, test = _read_val(folder, label)
+    listed, strays = _in_folders(folder / "train", label)
+    source, (test, others) = _read_val(folder, label)
     train, val = hold_out_tenths(listed, 1, seed)
     names = read_names(folder)
     task = name_task(name, [names.get(wnid, wnid) for wnid in wnids])
-    return TaskData(task, train, val, test, {"train": "train/", "val": "train/", "test": source})
+    lists = {"train": "train/", "val": "train/", "test": source}
+    return TaskData(task, train, val, test, lists, strays | others)
 
 
 def _wnids(folder: Path) -> list[str]:
@@ -129,7 +131,7 @@ def _wnids(folder: Path) -> list[str]:
     return [f.name for f in class_folders(folder) if _WNID.fullmatch(f.name)]
 
 
-def _read_val(folder: Path, label: Mapping[str, int]) -> tuple[str, tuple[Sample, ...]]:
+def _read_val(folder: Path, label: Mapping[str, int]) -> tuple[str, Found]:
     root = folder / "val"
     if not root.is_dir():
         raise DataError(
@@ -142,16 +144,12 @@ def _read_val(folder: Path, label: Mapping[str, int]) -> tuple[str, tuple[Sample
         return "val/", _in_folders(root, label)
     source, wnids = read_val_wnids(folder)
     _expect_known(source, list(wnids.values()), label)
-    return source.name, tuple(Sample(root / file, label[wnid]) for file, wnid in wnids.items())
+    test = tuple(Sample(root / file, label[wnid]) for file, wnid in wnids.items())
+    return source.name, (test, {})
 
 
-def _in_folders(root: Path, label: Mapping[str, int]) -> tuple[Sample, ...]:
-    return tuple(
-        Sample(image, i)
-        for wnid, i in label.items()
-        if (root / wnid).is_dir()
-        for image in images_in(root / wnid)
-    )
+def _in_folders(root: Path, label: Mapping[str, int]) -> Found:
+    return read_classes({wnid: root / wnid for wnid in label if (root / wnid).is_dir()}, label)
 
 
 def _expect_known(where: Path, wnids: list[str], label: Mapping[str, int]) -> None:

@@ -31,7 +31,7 @@ def read_vtab(folder: Path, name: str) -> TaskData:
     if not names:
         largest = max((s.label for samples in splits.values() for s in samples), default=0)
         names = [f"class {i}" for i in range(largest + 1)]
-    return TaskData(name_task(name, names), **splits, lists=LISTS)
+    return TaskData(name_task(name, names), splits["train"], splits["val"], splits["test"], LISTS)
 
 
 def _read_class_names(path: Path) -> list[str]:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from adapters.program import Parser
 from tests.unit.trainer.replicas import make_cars, make_cub, make_folders, make_vtab
@@ -13,6 +14,8 @@ from trainer.data.known import BUILTIN_NAMES
 from trainer.data.public.task import Archive
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.errors import DataError
+from trainer.experiment.materials import prepare
+from trainer.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def test_check_prints_classes_sizes_against_table_s1_and_digests(
     assert re.search(r"train +9 +5,394 +differs", shown)
     assert re.search(r"test +2 +5,794 +differs", shown)
     assert len(re.findall(r"sha256 of the (?:train|val|test) list [0-9a-f]{64}\n", shown)) == 3
-    assert "0 of 12 images with an unreadable header" in shown
+    assert "0 of 12 images cannot be read" in shown
 
 
 def test_check_prints_the_same_digests_at_another_place(
@@ -95,9 +98,11 @@ def test_check_counts_unreadable_images_and_ends_with_an_error(
     make_vtab(tmp_path)
     (tmp_path / "images/test/000001.jpg").write_bytes(b"")
     (tmp_path / "images/val200/000000.jpg").write_text("not an image")
-    with pytest.raises(DataError, match=r"val200/000000\.jpg: the header is not .* 2 of 9 images"):
+    with pytest.raises(
+        DataError, match=r"val200/000000\.jpg: the 12 bytes are not .* 2 of 9 images"
+    ):
         act("check", "svhn", "--data", tmp_path)
-    assert "2 of 9 images with an unreadable header" in capsys.readouterr().out
+    assert "2 of 9 images cannot be read" in capsys.readouterr().out
 
 
 def test_ls_lists_every_task_with_its_sizes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,3 +181,22 @@ def test_fetch_gets_every_archive_into_the_tasks_folder(
     shown = capsys.readouterr().out
     assert "oxford_flowers: 3 files, about 347 MB" in shown
     assert f"python -m trainer data check oxford_flowers --data {tmp_path}" in shown
+
+
+def test_check_finds_what_training_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_folders(tmp_path, {"cat": 10, "dog": 10})
+    (tmp_path / "cat" / "IMG.HEIC").write_bytes(b"another format")
+    damaged = tmp_path / "dog" / "000.jpg"
+    Image.effect_noise((64, 64), 50).save(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:-800])
+    with pytest.raises(DataError) as of_check:
+        act("check", "pets", "--data", tmp_path)
+    shown = capsys.readouterr().out
+    assert "pets: incomplete" in shown
+    assert f"{damaged}: the image is damaged" in shown
+    assert "IMG.HEIC: its name ends in .heic" in shown
+    with pytest.raises(DataError) as of_training:
+        prepare(Recipe(task="pets"), tmp_path)
+    assert str(of_training.value) == str(of_check.value)

@@ -71,6 +71,38 @@ def test_train_publishes_an_artifact_and_leaves_a_report(trainer: Run, tmp_path:
     assert list((tmp_path / "runs/store").rglob("*.safetensors"))
 
 
+def test_a_log_tells_what_was_found_every_epoch_and_whole_paths(trainer: Run, tmp_path: Path):
+    out = tmp_path / "a folder [red] with a name" / ("that is long " * 10).strip()
+    _, output, _ = train(trainer, make_toy_folder(tmp_path / "toy"), "--out", out)
+    lines = output.splitlines()
+    assert "2 classes, 10 training, 10 validation and 10 test images" in lines[1]
+    assert sum(" epoch 1/2 " in line for line in lines) == 1
+    assert sum(" epoch 2/2 " in line for line in lines) == 1
+    assert f"report {out / 'report.html'}" in lines
+
+
+def test_the_same_command_again_says_that_the_run_was_finished(trainer: Run, tmp_path: Path):
+    data = make_toy_folder(tmp_path / "toy")
+    train(trainer, data)
+    code, output, _ = train(trainer, data)
+    assert code == 0
+    assert "this run was finished already" in output
+
+
+def test_a_changed_setting_is_one_line_and_fresh_is_the_way_out(trainer: Run, tmp_path: Path):
+    data = make_toy_folder(tmp_path / "toy")
+    train(trainer, data)
+    assert_one_line(train(trainer, data, "--seed", 1), "seed 0, now 1", "FRESH=1")
+    assert train(trainer, data, "--seed", 1, "--fresh")[0] == 0
+
+
+def test_a_store_that_cannot_be_written_is_one_line_before_training(trainer: Run, tmp_path: Path):
+    (tmp_path / "file").touch()
+    data = make_toy_folder(tmp_path / "toy")
+    assert_one_line(train(trainer, data, "--store", tmp_path / "file" / "store"), "file is a file")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_method_that_cannot_be_served_says_why_and_publishes_nothing(
     trainer: Run, tmp_path: Path
 ):
@@ -151,7 +183,7 @@ def test_a_class_with_one_image(trainer: Run, tmp_path: Path):
 def test_a_zero_byte_image(trainer: Run, tmp_path: Path):
     data = make_toy_folder(tmp_path / "toy")
     (data / "train" / "red" / "2.png").write_bytes(b"")
-    assert_one_line(train(trainer, data), "2.png", "1 of 10 images cannot be read")
+    assert_one_line(train(trainer, data), "2.png", "1 of 30 images cannot be read")
     assert_nothing_left(tmp_path)
 
 

@@ -194,3 +194,14 @@ def test_a_builtin_task_with_data_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_no_task_id_is_refused() -> None:
     with pytest.raises(DataError, match=r"'\.\./up' is not a task id"):
         load_task("../up", None)
+
+
+def test_a_folder_that_may_not_be_read_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied", "secret/train800.txt")
+
+    monkeypatch.setattr("pathlib.Path.is_file", refuse)
+    with pytest.raises(DataError, match=r"^toy: secret/train800.txt: Permission denied; check"):
+        load_task("toy", tmp_path)

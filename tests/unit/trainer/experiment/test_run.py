@@ -15,7 +15,8 @@ from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
 from trainer.errors import DataError, RecipeError, TrainingError
 from trainer.experiment import materials as module
-from trainer.experiment.run import Result, forget, run
+from trainer.experiment.folder import forget
+from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
@@ -160,7 +161,7 @@ def test_an_unreadable_image_of_any_split_is_named_before_training(
     path = broken / split / "red" / "3.png"
     path.write_bytes(path.read_bytes()[:60])
     monkeypatch.setattr("trainer.experiment.run.train", lambda *_: pytest.fail("training began"))
-    with pytest.raises(DataError, match=rf"{path}: .*1 of 10 images cannot be read"):
+    with pytest.raises(DataError, match=rf"{path}: .*1 of 30 images cannot be read"):
         run(toy_recipe(), broken, tmp_path / "run", ignore)
     assert not (tmp_path / "run").exists()
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
+from tests.unit.trainer.toy import ignore, make_toy_folder, save_noisy, toy_recipe
 from trainer.errors import ResumeError
 from trainer.experiment import materials as materials_module
 from trainer.experiment import sweep as module
 from trainer.experiment.materials import Materials, prepare
-from trainer.experiment.sweep import Grid, Trial, best_of, sweep, with_settings
+from trainer.experiment.sweep import Grid, Trial, best_of, forget_sweep, sweep, with_settings
 from trainer.recipe import Recipe
 
 GRID = Grid(lr=(1e-3, 1e-2), head_weight_decay=(0.0, 0.5))
@@ -64,7 +64,7 @@ def test_a_sweep_goes_on_where_it_was(
 
 def test_another_recipes_sweep_is_refused(materials: Materials, tmp_path: Path):
     go(materials, tmp_path / "sweep")
-    with pytest.raises(ResumeError, match=r"sweep\.json is the sweep of another recipe"):
+    with pytest.raises(ResumeError, match=r"sweep\.json: this sweep was .* seed 0, now 5"):
         go(materials, tmp_path / "sweep", RECIPE.model_copy(update={"seed": 5}))
 
 
@@ -80,3 +80,39 @@ def test_settings_replace_those_of_the_optimiser_only():
     made = with_settings(RECIPE, {"lr": 0.5})
     assert made.optim == RECIPE.optim.model_copy(update={"lr": 0.5})
     assert made.model_copy(update={"optim": RECIPE.optim}) == RECIPE
+
+
+def test_a_sweep_on_other_images_is_refused(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    go(materials, tmp_path / "sweep")
+    save_noisy(tmp_path / "toy" / "train" / "red" / "9.png", (220, 60, 40), 99)
+    with pytest.raises(ResumeError, match=r"sweep\.json: .* 10 train images, now 11"):
+        go(prepare(RECIPE, tmp_path / "toy"), tmp_path / "sweep")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"identity": {}, "trials": [{"a": 1}]}'])
+def test_a_damaged_sweep_is_one_line(materials: Materials, tmp_path: Path, content: str):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "sweep.json").write_text(content)
+    with pytest.raises(ResumeError, match=r"sweep\.json is damaged.*--fresh"):
+        go(materials, tmp_path / "sweep")
+
+
+def test_a_sweep_is_forgotten_and_what_somebody_put_with_it_stays(
+    materials: Materials, tmp_path: Path
+):
+    folder = tmp_path / "sweep"
+    go(materials, folder)
+    note = next(folder.glob("lr=*")) / "note.txt"
+    note.write_text("mine")
+    forget_sweep(folder)
+    assert [path for path in folder.rglob("*") if path.is_file()] == [note]
+
+
+def test_a_folder_that_holds_no_sweep_is_not_touched(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ResumeError, match="--fresh deletes only what a sweep left"):
+        forget_sweep(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+    forget_sweep(tmp_path / "not there")

@@ -81,7 +81,7 @@ def test_a_recipe_of_before_a_field_existed_is_still_the_same(data: Path, tmp_pa
 def test_other_settings_are_not_mistaken_for_what_was_measured(data: Path, tmp_path: Path):
     list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
     other = replace(LINEAR, settings={"method": "linear", "optim": {"epochs": 1}})
-    with pytest.raises(ResumeError, match="is the sweep of another recipe"):
+    with pytest.raises(ResumeError, match=r"this sweep was trained with optim\.epochs 2, now 1"):
         list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [other]))
 
 

@@ -9,7 +9,7 @@ import torch
 from adapters.vit.backbone import Backbone
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, toy_recipe, toy_set
-from trainer.errors import ResumeError, TrainingError
+from trainer.errors import OutputError, ResumeError, TrainingError
 from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
@@ -47,7 +47,9 @@ def run(
 ) -> Outcome:
     recipe = recipe or toy_recipe()
     model = make_model(backbone, recipe)
-    progress = train(Job(recipe, model, model, *SPLITS, state, watch, observers))
+    progress = train(
+        Job(recipe, model, model, *SPLITS, state, recipe.provenance(), watch, observers)
+    )
     return model.state_dict(), progress
 
 
@@ -121,13 +123,61 @@ def test_a_finished_run_is_not_trained_again(backbone: Backbone, tmp_path: Path)
     assert_same(run(backbone, tmp_path / "state.pt", die_at(EPOCHS, 1)), first)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"select": "best-validation"}])
-def test_the_state_of_another_recipe_is_refused(
-    backbone: Backbone, tmp_path: Path, change: dict[str, object]
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed 0, now 1"),
+        ({"select": "best-validation"}, "select last, now best-validation"),
+        ({"pixels": {"augment": "crop-flip"}}, "pixels.augment none, now crop-flip"),
+    ],
+)
+def test_the_state_of_another_recipe_is_refused_and_what_differs_is_named(
+    backbone: Backbone, tmp_path: Path, change: dict[str, object], named: str
 ):
     run(backbone, tmp_path / "state.pt")
-    with pytest.raises(ResumeError, match=r"state\.pt is the state of another recipe.*--fresh"):
+    words = rf"state\.pt: this run was trained with {named}; start over with --fresh"
+    with pytest.raises(ResumeError, match=words) as caught:
         run(backbone, tmp_path / "state.pt", recipe=toy_recipe(**change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 1000, b"half"])
+def test_a_damaged_state_is_one_line_that_says_what_to_do(
+    backbone: Backbone, tmp_path: Path, content: bytes
+):
+    run(backbone, tmp_path / "state.pt")
+    whole = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(whole[: len(whole) // 2] if content == b"half" else content)
+    with pytest.raises(ResumeError, match=r"state\.pt is damaged.*--fresh \(make: FRESH=1\)") as e:
+        run(backbone, tmp_path / "state.pt")
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("lacks", ["identity", "model", "optimizer", "progress", None])
+def test_a_state_that_is_whole_but_not_ours_is_one_line(
+    backbone: Backbone, tmp_path: Path, lacks: str | None
+):
+    run(backbone, tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    if lacks is None:
+        state["model"].pop("head.bias")
+    else:
+        state.pop(lacks)
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(ResumeError, match=r"state\.pt is damaged, or of another version") as caught:
+        run(backbone, tmp_path / "state.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_that_cannot_be_written_is_one_line(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"state\.partial cannot be written .*make room"):
+        run(backbone, tmp_path / "state.pt")
 
 
 def test_the_loss_falls_and_every_epoch_is_scored(backbone: Backbone, tmp_path: Path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trainer.data.bad_files import bad_files
 from trainer.data.builtin import materialise as module
 from trainer.data.builtin.catalogue import BUILTIN
 from trainer.data.builtin.letters import FONTS
@@ -14,7 +15,7 @@ from trainer.data.builtin.outlines import FIGURES, draw_mask
 from trainer.data.builtin.rendering import Sizes
 from trainer.data.load import load_task
 from trainer.data.readers.vtab import read_vtab
-from trainer.data.task_data import check, check_readable
+from trainer.data.task_data import check
 from trainer.errors import DataError
 
 SMALL = Sizes(train=26, val=8, test=10)
@@ -32,7 +33,7 @@ def _files(folder: Path) -> dict[str, str]:
 def test_a_builtin_task_is_sound_and_of_the_sizes_asked_for(name: str, tmp_path: Path) -> None:
     data = read_vtab(materialise(name, tmp_path, SMALL), name)
     check(data)
-    check_readable(data.train + data.val + data.test)
+    assert not bad_files(data)
     assert (len(data.train), len(data.val), len(data.test)) == (26, 8, 10)
     assert data.task.class_names == BUILTIN[name].class_names
     assert max(s.path.stat().st_size for s in data.train) < 16_000
@@ -120,3 +121,9 @@ def test_a_figure_lies_wholly_in_its_mask_and_has_smooth_edges(kind: str) -> Non
     assert not any(edge.any() for edge in edges)
     assert mask.max() == 255
     assert len(np.unique(mask)) > 4
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(DataError, match=r"runs.*shapes's images are drawn into .*data/shapes once"):
+        materialise("shapes", tmp_path / "runs" / "data", SMALL)

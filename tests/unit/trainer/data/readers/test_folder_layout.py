@@ -3,13 +3,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.trainer.replicas import make_folders
+from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.readers.folders import (
     is_class_folders,
     is_split_folders,
     read_class_folders,
     read_split_folders,
 )
-from trainer.data.task_data import check, check_readable
+from trainer.data.task_data import check
 from trainer.errors import DataError
 
 
@@ -64,7 +65,6 @@ def test_images_of_other_formats_are_named_instead_of_lost(tmp_path: Path) -> No
     (tmp_path / "cat" / "scan.TIFF").write_bytes(b"II*\0 a scan")
     (tmp_path / "cat" / "notes.txt").write_text("not an image, and not listed")
     data = read_class_folders(tmp_path, "toy", 0)
-    samples = data.train + data.val + data.test
-    assert len(samples) == 10
+    assert len(data.labels()) + len(data.strays) == 10
     with pytest.raises(DataError, match=r"scan\.TIFF: .* expected JPEG, PNG or WebP"):
-        check_readable(samples)
+        refuse_bad(data, bad_files(data))

@@ -1,0 +1,34 @@
+"""What names may do to a terminal: nothing."""
+
+import pytest
+
+from adapters.artifact.changes import class_changes
+from adapters.cli.tables import in_words, show_rows
+from adapters.shown import is_hidden, shown
+
+WILD = "a\x1b[31mb"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (WILD, r"a\x1b[31mb"),
+        ("tab\tline\nend\r", r"tab\tline\nend\r"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\u202egpj.exe", r"\u202egpj.exe"),
+        ("\udce9", r"\udce9"),
+        ("\u2028", r"\u2028"),
+        ("caf\u00e9 \u732b\u3000\U0001f468\u200d\U0001f469", None),
+        ("[red] back\\slash", None),
+    ],
+)
+def test_hidden_characters_are_spelled_out_and_no_others(text: str, expected: str | None):
+    assert shown(text) == (text if expected is None else expected)
+    assert not any(map(is_hidden, shown(text)))
+
+
+def test_tables_and_warnings_show_names_spelled_out(capsys: pytest.CaptureFixture[str]):
+    show_rows([{"field": "class", "value": WILD, "list": [WILD], "tree": {"name": WILD}}])
+    told = capsys.readouterr().out + class_changes(["a"], [WILD]).described() + in_words(WILD)
+    assert "\x1b" not in told
+    assert told.count(r"a\x1b[31mb") == 5

@@ -1,0 +1,15 @@
+"""What a run found before it trains, in one line for people and logs."""
+
+from trainer.experiment.materials import Materials
+from trainer.recipe import Recipe
+
+
+def found(recipe: Recipe, materials: Materials) -> str:
+    """Return task, sizes of its splits, backbone and device."""
+    data, backbone = materials.task_data, materials.backbone
+    skipped = f" ({len(data.left_out):,} unreadable files left out)" if data.left_out else ""
+    return (
+        f"{recipe.task}: {len(data.task.class_names):,} classes, {len(data.train):,} training, "
+        f"{len(data.val):,} validation and {len(data.test):,} test images{skipped}; "
+        f"{backbone.spec.name}, weights {backbone.spec.weights_sha256[:12]}, on {backbone.device}"
+    )
