@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from adapters.vit.pixels import Preprocessing
+from adapters.artifact.preprocessing import Preprocessing
 from tests.fakes.tiny import HALF, image_bytes
 from trainer.data.task_data import Sample
 from trainer.errors import TrainingError
