@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import httpx
 
-from clients.connection import connection, transport_errors
+from clients.connection import async_http, blocking_http, transport_errors
 from clients.credentials import Credentials
 from clients.wire import (
     BatchInfo,
@@ -58,11 +58,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.Client(
-            transport=transport,
-            auth=Credentials(api_key, token, token_file),
-            **connection(base_url, timeout_s),
-        )
+        credentials = Credentials(api_key, token, token_file)
+        self._http = blocking_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
@@ -123,11 +120,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            auth=Credentials(api_key, token, token_file),
-            **connection(base_url, timeout_s),
-        )
+        credentials = Credentials(api_key, token, token_file)
+        self._http = async_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     async def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None

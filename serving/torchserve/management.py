@@ -10,6 +10,9 @@ from serving.protocol import TASK_HEADER
 
 _NO_TASK = "no-task-at-all"
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself: a proxy of the environment would be handed our tokens."""
+
 
 def is_ready(management_url: str, model: str = "spt", *, token_file: Path | None = None) -> bool:
     """Whether a worker is READY; TorchServe's own /ping says Healthy while its workers are dead.
@@ -68,5 +71,5 @@ def _get(
 
 def _open(url: str, headers: dict[str, str], timeout_s: float) -> bytes:
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+    with _DIRECT.open(request, timeout=timeout_s) as answer:
         return bytes(answer.read())

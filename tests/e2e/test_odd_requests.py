@@ -3,7 +3,6 @@
 import socket
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from adapters.artifact.image_limits import ImageLimits
@@ -18,7 +17,7 @@ ROUTE = "/spt/predict"
 
 def refused(service: Service, **call: object) -> int:
     """Return the status of a call that TorchServe itself may refuse."""
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         return http.post(ROUTE, **call).status_code
 
 
@@ -34,13 +33,13 @@ def test_a_body_beyond_the_limit_is_413(service: Service) -> None:
 
 
 def test_a_body_without_a_content_type_is_answered(service: Service) -> None:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         response = http.post(ROUTE, params={"task": TASKS[0]}, content=IMAGES[0])
     assert response.status_code == 200
 
 
 def test_the_plain_predictions_route_takes_the_task_in_its_header(service: Service) -> None:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         responses = [
             http.post("/predictions/spt", content=IMAGES[0], headers={"X-Task": TASKS[1]}),
             http.post("/predictions/spt", files={"data": IMAGES[0]}, data={"task": TASKS[1]}),
@@ -84,7 +83,7 @@ def assert_answers(service: Service, client: Client) -> None:
 
 def test_a_form_is_not_an_image_and_torchserve_says_so_itself(service: Service) -> None:
     """Known of TorchServe: it decodes forms before our handler sees them, and fails on its own."""
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         response = http.post(
             ROUTE,
             params={"task": TASKS[0]},

@@ -129,3 +129,20 @@ def test_a_flush_waits_for_the_queue_whatever_comes_out_of_it(
     fake.flush_s = 1.0
     with pytest.raises(TimeoutError):
         flush(running.management_url, token_file=running.management_token_file, timeout_s=0.2)
+
+
+def test_no_proxy_of_the_environment_is_asked_for_our_own_machine(
+    fake: FakeManagement, running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proxy").mkdir()
+    proxy = FakeManagement(tmp_path / "proxy")
+    proxy.statuses = []
+    with served(proxy) as address:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert is_ready(running.management_url, token_file=running.management_token_file)
+        flush(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+        rotate(tmp_path, running)
+    assert proxy.paths == []
