@@ -16,6 +16,10 @@ LEAST_AGREEMENT: Final = 0.99
 DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
 """One for each core, or an accelerator waits for pixels; no machine needs more than 16."""
 
+MAX_BODY_BYTES: Final = 10_000_000
+"""Of one request, unless told: a photo of 16 megapixels, and what TorchServe's front can hold
+hundreds of."""
+
 
 class ServingConfig(BaseModel):
     """Settings of one service: one backbone, one store, one device.
@@ -39,7 +43,13 @@ class ServingConfig(BaseModel):
     load_patience_s: float = Field(2.0, ge=0, description="how long rows wait for a cold adapter")
     max_batch: int = Field(32, ge=1, description="rows of one forward; larger batches are split")
     decode_threads: int = Field(DECODE_THREADS, ge=1, description="one for each core unless told")
-    image_limits: ImageLimits = ImageLimits()
+    image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
+    front_memory_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="most that TorchServe's Java takes, from which its queue follows; None for "
+        "4 GiB, or all there is of less",
+    )
     tenants: Path | None = Field(None, description="file of tenants; None lets everybody ask")
     trusted_keys: tuple[Path, ...] = Field(
         (), description="public keys, PEM; if any, only artifacts that one has signed are served"
@@ -74,7 +84,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         ConfigError: naming each wrong key.
     """
     try:
-        config = ServingConfig(**settings, redis_url=os.environ.get("REDIS_URL"))
+        config = ServingConfig(**settings, redis_url=os.environ.get("REDIS_URL") or None)
     except (ValidationError, TypeError) as error:
         raise ConfigError(
             f"model-config.yaml, section spt: {error}; see serving/config.py for the keys"

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from adapters.artifact.backbone_spec import EMBEDDED, Pooling
 from adapters.redis.server import find_server
 from serving.config import LEAST_AGREEMENT
-from serving.torchserve.configure import java_home
+from serving.java.home import java_home
 
 
 def add_export_commands(commands: Any) -> None:
@@ -56,7 +56,7 @@ def _export(args: argparse.Namespace) -> None:
 
 def _link(args: argparse.Namespace) -> None:
     """Make plain `torchserve --start` and `redis-server` work in the activated environment."""
-    programs = {"java": Path(java_home()) / "bin" / "java", "redis-server": find_server()}
+    programs = {"java": java_home() / "bin" / "java", "redis-server": find_server()}
     for name, program in programs.items():
         link = args.bin / name
         if program is not None and not link.exists():

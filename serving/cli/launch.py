@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.redis.server import RedisServer
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
-from serving.torchserve.launch import start, stop
+from serving.torchserve.launch import start, start_again, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import REDIS_FILE, Running, adopt
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
@@ -74,8 +75,8 @@ def _start(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    with sigterm_as_interrupt(), _started(args) as running:
-        supervise(args.folder, running)
+    with sigterm_as_interrupt(), _started(args) as (running, launch):
+        supervise(args.folder, running, partial(start_again, launch))
     print("stopped")
 
 
@@ -90,9 +91,9 @@ def _ready(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _started(args: argparse.Namespace) -> Iterator[Running]:
+def _started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """Start the service, with a Redis of its own unless REDIS_URL names one; say how to call it."""
-    url, redis = os.environ.get("REDIS_URL"), None
+    url, redis = os.environ.get("REDIS_URL") or None, None
     try:
         if url is None and not args.no_redis:
             password = None if args.no_token else secrets.token_urlsafe()
@@ -100,7 +101,8 @@ def _started(args: argparse.Namespace) -> Iterator[Running]:
             redis.start()
             url = redis.url
         print(f"loading {args.backbone} …", flush=True)
-        running = start(_launch(args, url))
+        launch = _launch(args, url)
+        running = start(launch)
         if redis is not None and redis.pid is not None:
             adopt(args.folder, redis.pid)
     except BaseException:
@@ -114,7 +116,7 @@ def _started(args: argparse.Namespace) -> Iterator[Running]:
         address = public_address(url)
         print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")
     print(f"logs: {args.folder / 'logs'}", flush=True)
-    yield running
+    yield running, launch
 
 
 def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
