@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from adapters.errors import SptError
+from adapters.streams import replace_what_cannot_be_shown
 from serving.cli.export import add_export_commands
 from serving.cli.keys import add_key_commands
 from serving.cli.launch import add_launch_commands
@@ -12,6 +13,7 @@ from serving.cli.launch import add_launch_commands
 
 def main() -> int:
     """Run one sub-command; 0 is success, 1 an error of ours in one line, 2 wrong usage."""
+    replace_what_cannot_be_shown()
     args = _parser().parse_args()
     try:
         return args.act(args) or 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -48,7 +49,7 @@ def _add_launch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default=EMBEDDED)
     parser.add_argument("--weights", type=Path)
     parser.add_argument(
-        "--port", type=int, default=8080, help="the next two are management, metrics"
+        "--port", type=int, default=8080, help="the next three are management, metrics, probes"
     )
     parser.add_argument("--no-redis", action="store_true")
     parser.add_argument(
@@ -71,7 +72,7 @@ def _add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 def _start(args: argparse.Namespace) -> None:
     with sigterm_as_interrupt(), _started(args):
-        print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
+        print(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -114,7 +115,9 @@ def _started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
         from adapters.redis.address import public_address  # noqa: PLC0415 (slow to import)
 
         address = public_address(url)
-        print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")
+        print(
+            f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(args.folder / REDIS_FILE))})"
+        )
     print(f"logs: {args.folder / 'logs'}", flush=True)
     yield running, launch
 
@@ -126,6 +129,7 @@ def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
         backbone=args.backbone,
         weights=args.weights,
         ports=(args.port, args.port + 1, args.port + 2),
+        health_port=args.port + 3,
         redis_url=redis_url,
         settings=_settings(args.set),
         token=not args.no_token,
@@ -147,5 +151,5 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
 def _call_of(running: Running) -> str:
     """Return a command that asks the service something."""
     token = running.token_file
-    header = "" if token is None else f' -H "Authorization: Bearer $(cat {token})"'
+    header = "" if token is None else f' -H "Authorization: Bearer $(cat {quote(str(token))})"'
     return f"curl{header} -T photo.jpg '{running.url}/spt/predict?task=<task>'"

@@ -23,6 +23,7 @@ from serving.inference.recheck import recompute_uncertain
 from serving.inference.resident import Resident
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
+from serving.trunk.lost_device import named
 
 Outcome = Answer | Exception
 
@@ -59,7 +60,7 @@ def launch(
     try:
         return Launched(rows, retry_in_room(lambda: _best(backend, rows), make_room))
     except Exception as error:  # one forward's failure stays with its rows
-        return Launched(rows, error)
+        return Launched(rows, named(error))
 
 
 def collect(launched: Launched) -> dict[int, Outcome]:
@@ -69,7 +70,7 @@ def collect(launched: Launched) -> dict[int, Outcome]:
     try:
         scores, classes = (tensor.tolist() for tensor in launched.best)
     except Exception as error:  # the same, found out only now that the device was waited for
-        return {row.position: error for row in launched.rows}
+        return dict.fromkeys((row.position for row in launched.rows), named(error))
     return {
         row.position: _outcome(row, *best)
         for row, *best in zip(launched.rows, scores, classes, strict=True)

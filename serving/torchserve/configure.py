@@ -18,6 +18,7 @@ from serving.config import ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.java.home import java_home
 from serving.java.memory import FRONT_MEMORY_BYTES, FrontMemory, front_memory, memory_of_machine
+from serving.torchserve.readiness import HEALTH_VARIABLE
 from serving.torchserve.stop_mark import FOLDER_VARIABLE
 
 SHIPPED = Path(__file__).parent
@@ -36,6 +37,7 @@ class Launch(BaseModel):
     backbone: str = EMBEDDED
     weights: Path | None = None
     ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
+    health_port: int | None = Field(None, description="answers /livez and /readyz; None does not")
     redis_url: str | None = None
     settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
     batch_size: int = Field(32, ge=1)
@@ -152,6 +154,8 @@ def environment(launch: Launch, scratch: Path) -> dict[str, str]:
         "JAVA_HOME": str(java_home()),
         FOLDER_VARIABLE: str(folder),
     }
+    if launch.health_port is not None:
+        own[HEALTH_VARIABLE] = str(launch.health_port)
     if launch.redis_url is not None:
         own["REDIS_URL"] = launch.redis_url
     return inherited | own

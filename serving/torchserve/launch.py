@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from serving.errors import LaunchError
+from serving.health import heartbeat
 from serving.java.paths import make_scratch
 from serving.torchserve.configure import Launch, environment, write_configuration
 from serving.torchserve.drain import drain
@@ -104,6 +105,7 @@ def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None
         changes: of that environment.
     """
     StopMark(launch.folder).begin()
+    heartbeat.forget(launch.folder)
     forget_tokens(launch.folder)
     with _interrupts_held_back():
         running = _spawn(launch, config, changes or {})
@@ -131,6 +133,7 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         _end(running)
         shutil.rmtree(running.scratch, ignore_errors=True)
         forget_tokens(folder)
+        heartbeat.forget(folder)
         forget(folder)
         mark.clear()
     return True
@@ -225,7 +228,9 @@ def _end(running: Running, spare: Collection[int] = ()) -> None:
 
 
 def _refuse_taken_ports(launch: Launch) -> None:
-    for port in launch.ports:
+    for port in (*launch.ports, launch.health_port):
+        if port is None:
+            continue
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 raise LaunchError(

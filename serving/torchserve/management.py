@@ -9,6 +9,8 @@ from typing import Any
 from serving.protocol import TASK_HEADER
 
 _NO_TASK = "no-task-at-all"
+PULSE = "a-pulse"
+"""In a description's header of tasks: nothing is described, but a row of nothing is computed."""
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks this machine itself: a proxy of the environment would be handed our tokens."""
@@ -39,9 +41,26 @@ def flush(
     Raises:
         OSError: nothing listens there, or it took longer than `timeout_s`.
     """
+    _describe(management_url, model, _NO_TASK, token_file, timeout_s)
+
+
+def ask_for_pulse(
+    management_url: str, model: str = "spt", *, token_file: Path | None = None, timeout_s: float
+) -> None:
+    """Have the worker compute a row of nothing when its turn comes, and wait for that.
+
+    Raises:
+        OSError: nothing listens there, or it took longer than `timeout_s`.
+    """
+    _describe(management_url, model, PULSE, token_file, timeout_s)
+
+
+def _describe(
+    management_url: str, model: str, tasks: str, token_file: Path | None, timeout_s: float
+) -> None:
     try:
         url = f"{management_url}/models/{model}?customized=true"
-        _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: _NO_TASK})
+        _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: tasks})
     except (urllib.error.HTTPError, ValueError):
         pass  # whatever the answer is, it came after the others
 

@@ -27,10 +27,10 @@ from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
 
 
-def three_free_ports_in_a_row() -> int:
+def four_free_ports_in_a_row() -> int:
     while True:
         (first,) = free_ports(1)
-        if all(map(is_free, range(first, first + 3))):
+        if all(map(is_free, range(first, first + 4))):
             return first
 
 
@@ -45,7 +45,7 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.service, self.store = folder / "serve", folder / "store"
         self.sessions: set[int] = set()
-        self.port = three_free_ports_in_a_row()
+        self.port = four_free_ports_in_a_row()
         self.url, self.management_url = (f"http://127.0.0.1:{self.port + i}" for i in range(2))
 
     def spawn(self, *words: str, output: int | None = None) -> subprocess.Popen[str]:

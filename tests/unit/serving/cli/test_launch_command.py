@@ -67,6 +67,32 @@ def test_start_says_how_to_call_with_the_token_and_without(
     assert "ready: curl -T photo.jpg" in capsys.readouterr().out
 
 
+def test_what_start_says_can_be_pasted_though_a_folder_has_a_space(
+    launches: list[Launch],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "My Projects"
+    monkeypatch.setattr(sys, "argv", ["python -m serving", "--folder", str(folder), "start"])
+    monkeypatch.setattr(
+        launch_command,
+        "start",
+        lambda launch: Running(
+            url="http://127.0.0.1:8080",
+            management_url="http://127.0.0.1:8081",
+            processes={},
+            scratch=tmp_path,
+            token_file=token_file(launch.folder),
+        ),
+    )
+    assert command.main() == 0
+    said = capsys.readouterr().out
+    assert f"$(cat '{folder}/inference.token')" in said
+    assert f"$(cat '{folder}/redis.url')" in said
+    assert f"--folder '{folder}' stop" in said
+
+
 def test_no_password_of_redis_is_printed(
     run: Run, launches: list[Launch], capsys: pytest.CaptureFixture[str]
 ) -> None:

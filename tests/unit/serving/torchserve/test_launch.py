@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from serving.errors import LaunchError
+from serving.health import heartbeat
 from serving.torchserve import launch as launch_module
 from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
@@ -182,7 +183,14 @@ def test_readiness_says_why_not(recorded: Running, tmp_path: Path) -> None:
             "management_token_file": token_file(tmp_path, "management"),
         }
         write(tmp_path, recorded.model_copy(update=answering))
+        assert why_not_ready(tmp_path) == "its worker has not worked yet"
+        beats = tmp_path / heartbeat.FILE
+        beats.touch()
         assert why_not_ready(tmp_path) is None
+        long_ago = time.time() - 100
+        os.utime(beats, (long_ago, long_ago))
+        assert "has done nothing for 100 s" in (why_not_ready(tmp_path) or "")
+        beats.touch()
         StopMark(tmp_path).stop(refuse=False)
         assert why_not_ready(tmp_path) == "it is stopping"
 
