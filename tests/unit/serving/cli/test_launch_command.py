@@ -9,6 +9,7 @@ import pytest
 from serving import __main__ as command
 from serving.cli import launch as launch_command
 from serving.door.tenants import digest_of
+from serving.health import heartbeat
 from serving.torchserve.configure import Launch
 from serving.torchserve.running import Running, write
 from serving.torchserve.tokens import await_tokens, token_file
@@ -127,6 +128,7 @@ def test_ready_is_an_exit_status_with_its_reason(
     with served(FakeManagement(tmp_path)) as url:
         await_tokens(tmp_path)
         write(tmp_path, guarded(tmp_path, url))
+        (tmp_path / heartbeat.FILE).touch()
         assert run("ready") == 0
     assert capsys.readouterr().out == "ready\n"
 
