@@ -114,6 +114,9 @@ _PUBLIC = {
 }
 """Public words where the error's own would tell a stranger about our machine."""
 
+_PASSING = (RateLimited, ServiceStopping, DeviceLost)
+"""Errors that say after how long asking again helps."""
+
 _LOGGED = "(its traceback is in the log)"
 """Noted on an error whose traceback is; a whole forward's rows share one error."""
 
@@ -131,8 +134,7 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
         if is_new:
             error.add_note(_LOGGED)
     message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)
-    has_wait = isinstance(error, RateLimited | ServiceStopping | DeviceLost)
-    wait_s = error.retry_after_s if has_wait else None
+    wait_s = error.retry_after_s if isinstance(error, _PASSING) else None
     return ErrorBody(code=code, message=message, task=task, retry_after_s=wait_s)
 
 

@@ -20,7 +20,7 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.redis.server import RedisServer
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
-from serving.torchserve.launch import start, start_again, stop
+from serving.torchserve.launch import check_folder, start, start_again, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import REDIS_FILE, Running, adopt
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
@@ -95,6 +95,7 @@ def _ready(args: argparse.Namespace) -> int:
 def _started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """Start the service, with a Redis of its own unless REDIS_URL names one; say how to call it."""
     url, redis = os.environ.get("REDIS_URL") or None, None
+    check_folder(args.folder)
     try:
         if url is None and not args.no_redis:
             password = None if args.no_token else secrets.token_urlsafe()

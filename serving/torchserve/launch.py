@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -137,6 +138,18 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         forget(folder)
         mark.clear()
     return True
+
+
+def check_folder(folder: Path) -> None:
+    """Make a launch's folder where it is missing, and write to it, before anything is started.
+
+    Raises:
+        LaunchError: that cannot be; with the reason.
+    """
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
 
 
 @contextmanager

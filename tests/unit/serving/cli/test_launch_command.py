@@ -94,6 +94,28 @@ def test_what_start_says_can_be_pasted_though_a_folder_has_a_space(
     assert f"--folder '{folder}' stop" in said
 
 
+@pytest.mark.parametrize("place", ["a file", "below a file"])
+def test_a_folder_that_cannot_be_written_is_told_before_redis_or_java_is_started(
+    place: str,
+    launches: list[Launch],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    folder = taken if place == "a file" else taken / "serve"
+    monkeypatch.setattr(sys, "argv", ["python -m serving", "--folder", str(folder), "start"])
+    assert command.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert str(taken) in said
+    assert "must be writable" in said
+    assert len(said.splitlines()) == 1
+    assert launches == []
+
+
 def test_no_password_of_redis_is_printed(
     run: Run, launches: list[Launch], capsys: pytest.CaptureFixture[str]
 ) -> None:
