@@ -48,7 +48,7 @@ class ServingConfig(BaseModel):
         None,
         ge=1,
         description="most that TorchServe's Java takes, from which its queue follows; None for "
-        "4 GiB, or all there is of less",
+        "8 GiB, or half of what there is if that is less",
     )
     tenants: Path | None = Field(None, description="file of tenants; None lets everybody ask")
     trusted_keys: tuple[Path, ...] = Field(

@@ -13,13 +13,17 @@ import psutil
 
 from serving.errors import ConfigError
 
-FRONT_MEMORY_BYTES: Final = 4 << 30
+FRONT_MEMORY_BYTES: Final = 8 << 30
 """A ceiling for the worst crowd, not a reservation: an idle front has a quarter of a gigabyte."""
 
 _HEAP_BASE: Final = 256 << 20
 _DIRECT_BASE: Final = 64 << 20
 _WRITTEN: Final = 2
 """Buffers of a batch that is written: the one that has grown too small, and its successor."""
+
+_BATCHES: Final = 3
+"""Of the largest bodies that there must be room for next to the one in the worker's hands: two that
+wait, and one that comes in. The share of those that wait is the same of all further room."""
 
 _MIB: Final = 1 << 20
 _CONTAINER: Final = Path("/sys/fs/cgroup/memory.max")
@@ -56,26 +60,31 @@ def front_memory(memory_bytes: int, body_bytes: int, batch_size: int) -> FrontMe
         batch_size: requests that are handed to the worker at once.
 
     Raises:
-        ConfigError: not even two batches fit.
+        ConfigError: not even a few batches fit.
     """
     held = (1 + _WRITTEN) * batch_size
     free = (memory_bytes - _HEAP_BASE - _DIRECT_BASE) // body_bytes - held
-    queue = free // 2
-    if queue < batch_size:
-        least = _HEAP_BASE + _DIRECT_BASE + (held + 2 * batch_size) * body_bytes
-        largest = (memory_bytes - _HEAP_BASE - _DIRECT_BASE) // (held + 2 * batch_size)
+    if free < _BATCHES * batch_size:
+        needed = held + _BATCHES * batch_size
+        largest = (memory_bytes - _HEAP_BASE - _DIRECT_BASE) // needed
         raise ConfigError(
             f"front_memory_bytes is {memory_bytes:,}, too little for bodies of {body_bytes:,} "
-            f"bytes in batches of {batch_size}: give it {least:,}, or lower "
-            f"image_limits.max_bytes to {max(largest, 0):,}"
+            f"bytes in batches of {batch_size}: give it {least_memory(body_bytes, batch_size):,}, "
+            f"or lower image_limits.max_bytes to {max(largest, 0):,}"
         )
-    arriving = free - queue
+    arriving = free // _BATCHES
+    queue = free - arriving
     return FrontMemory(
         heap_bytes=_HEAP_BASE + (queue + batch_size) * body_bytes,
         direct_bytes=_DIRECT_BASE + (_WRITTEN * batch_size + arriving) * body_bytes,
         queue=queue,
         arriving=arriving,
     )
+
+
+def least_memory(body_bytes: int, batch_size: int) -> int:
+    """Return the least memory that `front_memory` takes."""
+    return _HEAP_BASE + _DIRECT_BASE + (1 + _WRITTEN + _BATCHES) * batch_size * body_bytes
 
 
 def memory_of_machine() -> int:

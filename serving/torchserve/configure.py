@@ -17,7 +17,13 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.java.home import java_home
-from serving.java.memory import FRONT_MEMORY_BYTES, FrontMemory, front_memory, memory_of_machine
+from serving.java.memory import (
+    FRONT_MEMORY_BYTES,
+    FrontMemory,
+    front_memory,
+    least_memory,
+    memory_of_machine,
+)
 from serving.torchserve.readiness import HEALTH_VARIABLE
 from serving.torchserve.stop_mark import FOLDER_VARIABLE
 
@@ -97,14 +103,16 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
     Raises:
         ConfigError: the settings do not go together, or ask for more than the machine has.
     """
-    machine = memory_of_machine()
+    machine, body_bytes = memory_of_machine(), config.image_limits.max_bytes
     wanted = config.front_memory_bytes
     if wanted is not None and wanted > machine:
         raise ConfigError(
             f"front_memory_bytes is {wanted:,}, but this machine has {machine:,} bytes; lower it"
         )
-    given = wanted or min(FRONT_MEMORY_BYTES, machine)
-    return front_memory(given, config.image_limits.max_bytes, batch_size)
+    if wanted is None:
+        usual = max(min(FRONT_MEMORY_BYTES, machine // 2), least_memory(body_bytes, batch_size))
+        wanted = min(usual, machine)
+    return front_memory(wanted, body_bytes, batch_size)
 
 
 def _write_model_config(launch: Launch, path: Path) -> ServingConfig:

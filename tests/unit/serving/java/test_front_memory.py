@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.config import MAX_BODY_BYTES
 from serving.errors import ConfigError
-from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, memory_of_machine
+from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory, memory_of_machine
 
 MIB = 1 << 20
 
 
 @given(
-    memory=st.integers(64 * MIB, 64 << 30),
+    memory=st.integers(512 * MIB, 64 << 30),
     body=st.integers(1, 200 * MIB),
     batch=st.integers(1, 256),
 )
@@ -32,12 +33,17 @@ def test_what_a_refusal_says_would_do_does(body: int, batch: int) -> None:
         ConfigError, match=r"front_memory_bytes.*image_limits\.max_bytes"
     ) as refused:
         front_memory(64 * MIB, body, batch)
-    least = str(refused.value).partition("give it ")[2].partition(", or")[0]
-    assert front_memory(int(least.replace(",", "")), body, batch).queue >= batch
+    said = str(refused.value)
+    least = int(said.partition("give it ")[2].partition(", or")[0].replace(",", ""))
+    assert least == least_memory(body, batch)
+    assert front_memory(least, body, batch).queue >= batch
+    largest = int(said.rpartition(" to ")[2].replace(",", ""))
+    if largest > 0:
+        assert front_memory(64 * MIB, largest, batch).queue >= batch
 
 
 def test_hundreds_of_photos_wait_with_the_defaults() -> None:
-    assert front_memory(FRONT_MEMORY_BYTES, 10_000_000, 32).queue >= 140
+    assert front_memory(FRONT_MEMORY_BYTES, MAX_BODY_BYTES, 32).queue >= 450
 
 
 def test_java_is_told_whole_megabytes() -> None:

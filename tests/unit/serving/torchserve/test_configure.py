@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 import serving
 from adapters.artifact.backbone_spec import EMBEDDED
-from serving.config import ServingConfig, load_config
+from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.handler import Handler
-from serving.java.memory import FRONT_MEMORY_BYTES, FrontMemory, front_memory
+from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
 from serving.torchserve import configure
 from serving.torchserve.configure import (
     SHIPPED,
@@ -141,20 +141,23 @@ def test_a_launch_keeps_what_it_does_not_change(launch: Launch) -> None:
     assert all(written[key] == shipped[key] for key in kept)
 
 
-def plan_of(config: dict[str, str], memory_bytes: int) -> tuple[FrontMemory, dict[str, str]]:
-    """Return what the front should hold at once, and the same as Java and TorchServe are told."""
+PLAIN_MEMORY_BYTES = 4 << 30
+"""What the plain configuration, which knows no machine, gives the front."""
+
+
+def plan_of(config: dict[str, str], memory_bytes: int) -> None:
+    """Assert that Java and TorchServe are told what fits into the memory."""
     batch = yaml_of(MODEL / "model-config.yaml")["batchSize"]
     plan = front_memory(memory_bytes, int(config["max_request_size"]), batch)
     told = {flag: flag for flag in plan.flags} | {"job_queue_size": str(plan.queue)}
     found = {flag: flag for flag in config["vmargs"].split() if flag in told}
     assert found | {"job_queue_size": config["job_queue_size"]} == told
-    return plan, found
 
 
 def test_the_shipped_queue_body_limit_and_memory_agree() -> None:
     shipped = properties(SHIPPED / "config.properties")
     assert int(shipped["max_request_size"]) == ServingConfig().image_limits.max_bytes
-    plan_of(shipped, FRONT_MEMORY_BYTES)
+    plan_of(shipped, PLAIN_MEMORY_BYTES)
     assert "-XX:+ExitOnOutOfMemoryError" in shipped["vmargs"].split()
 
 
@@ -168,6 +171,22 @@ def test_a_launchs_queue_follows_from_its_memory_and_its_body_limit(
     written = properties(write_configuration(given))
     assert int(written["max_request_size"]) == body
     plan_of(written, 2 << 30)
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        (64 << 30, FRONT_MEMORY_BYTES),
+        (8 << 30, 4 << 30),
+        (3 << 30, least_memory(MAX_BODY_BYTES, 32)),
+    ],
+)
+def test_without_a_setting_the_front_takes_half_the_machine_at_most(
+    launch: Launch, machine: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configure, "memory_of_machine", lambda: machine)
+    given = launch.model_copy(update={"batch_size": 32})
+    plan_of(properties(write_configuration(given)), expected)
 
 
 @pytest.mark.parametrize(
