@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from adapters.errors import SptError
 from adapters.shown import shown
+from adapters.streams import replace_what_cannot_be_shown
 from adapters.suggestions import did_you_mean
 
 _STDOUT: Final = 1
@@ -84,6 +85,7 @@ class Program(NamedTuple):
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one command and return the exit code; wrong usage and help leave by SystemExit."""
+        replace_what_cannot_be_shown()
         parser = self._parser()
         args = parser.parse_args(argv)
         name, words = args.command, args.words

@@ -13,7 +13,7 @@ from typing import Self
 
 import httpx
 
-from clients.connection import connection, transport_errors
+from clients.connection import async_http, blocking_http, transport_errors
 from clients.credentials import Credentials
 from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
 from clients.wire import (
@@ -56,11 +56,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.Client(
-            transport=transport,
-            auth=Credentials(api_key, token, token_file),
-            **connection(base_url, timeout_s),
-        )
+        credentials = Credentials(api_key, token, token_file)
+        self._http = blocking_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
@@ -121,11 +118,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._model = model
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            auth=Credentials(api_key, token, token_file),
-            **connection(base_url, timeout_s),
-        )
+        credentials = Credentials(api_key, token, token_file)
+        self._http = async_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     async def predict(
         self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None

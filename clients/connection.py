@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Final, TypedDict
 
 import httpx
@@ -10,7 +11,6 @@ from clients.errors import ServiceUnreachable, UnexpectedAnswer
 
 # TorchServe decodes JSON and text bodies before the handler sees them; these stay bytes
 _BYTES_STAY_BYTES: Final = {"Content-Type": "application/octet-stream"}
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Connection(TypedDict):
@@ -34,8 +34,47 @@ def connection(base_url: str, timeout_s: float) -> Connection:
         timeout=timeout_s,
         headers=dict(_BYTES_STAY_BYTES),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        trust_env=httpx.URL(base_url).host not in _LOOPBACK,
+        trust_env=not is_loopback(httpx.URL(base_url).host),
     )
+
+
+def blocking_http(
+    base_url: str,
+    timeout_s: float,
+    *,
+    auth: httpx.Auth | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
+    """Return httpx's client for the service; see `connection`."""
+    return httpx.Client(auth=auth, transport=transport, **connection(base_url, timeout_s))
+
+
+def async_http(
+    base_url: str,
+    timeout_s: float,
+    *,
+    auth: httpx.Auth | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncClient:
+    """Return the same for asyncio."""
+    return httpx.AsyncClient(auth=auth, transport=transport, **connection(base_url, timeout_s))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, which no proxy must be asked for.
+
+    Args:
+        host: as an address has it: a name or a number, without brackets.
+    """
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return inner.is_loopback or inner.is_unspecified
 
 
 def http_url(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, RootModel
 
-from clients.connection import connection, transport_errors
+from clients.connection import blocking_http, transport_errors
 from clients.credentials import Credentials
 from clients.defaults import DEFAULT_MODEL
 from clients.errors import ServiceUnreachable
@@ -72,6 +72,8 @@ def _get(
     timeout_s: float,
     transport: httpx.BaseTransport | None,
 ) -> httpx.Response:
-    settings = connection(url, timeout_s)
-    with httpx.Client(transport=transport, **settings) as http, transport_errors(url):
-        return http.get(path, auth=credentials)
+    with (
+        blocking_http(url, timeout_s, auth=credentials, transport=transport) as http,
+        transport_errors(url),
+    ):
+        return http.get(path)

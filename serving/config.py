@@ -16,6 +16,10 @@ LEAST_AGREEMENT: Final = 0.99
 DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
 """One per core, or an accelerator waits for pixels; no machine needs more than 16."""
 
+MAX_BODY_BYTES: Final = 10_000_000
+"""Of one request, by default: a photo of 16 megapixels, and what TorchServe's front can hold
+hundreds of."""
+
 
 class ServingConfig(BaseModel):
     """Settings of one service: one backbone, one store, one device.
@@ -51,7 +55,13 @@ class ServingConfig(BaseModel):
         ge=1,
         description="images decoded at the same time; default one per core, at most 16",
     )
-    image_limits: ImageLimits = ImageLimits()
+    image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
+    front_memory_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="most bytes that TorchServe's Java takes, from which its queue follows; "
+        "default 8 GiB, or half of the machine's if that is less",
+    )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Path, ...] = Field(
         (), description="public keys, PEM; if any, only artifacts that one has signed are served"
@@ -84,7 +94,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         ConfigError: naming each wrong key.
     """
     try:
-        config = ServingConfig(**settings, redis_url=os.environ.get("REDIS_URL"))
+        config = ServingConfig(**settings, redis_url=os.environ.get("REDIS_URL") or None)
     except (ValidationError, TypeError) as error:
         raise ConfigError(
             f"model-config.yaml, section spt: {error}; see serving/config.py for the keys"

@@ -7,6 +7,7 @@ SptError
 ├── RateLimited         the key's rate is used up
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
+├── DeviceLost          the device is lost for this process, which ends; the next one answers
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
@@ -57,6 +58,12 @@ class AdapterLoading(SptError):
     """A cold adapter takes longer to load than its row may wait; asking again helps."""
 
 
+class DeviceLost(SptError):
+    """The device is lost for this process, which ends; the one that follows it answers."""
+
+    retry_after_s = 5.0
+
+
 class DeviceOutOfMemory(SptError):
     """The device has no room for this row, even after evicting."""
 
@@ -88,6 +95,7 @@ CODES: dict[type[Exception], ErrorCode] = {
     RateLimited: ErrorCode.RATE_LIMITED,
     ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
+    DeviceLost: ErrorCode.NOT_READY,
     DeviceOutOfMemory: ErrorCode.OUT_OF_MEMORY,
 }
 """Errors that a request can meet; any other is a fault of ours."""
@@ -106,19 +114,27 @@ _PUBLIC = {
 }
 """Public words where the error's own would tell a stranger about our machine."""
 
+_PASSING = (RateLimited, ServiceStopping, DeviceLost)
+"""Errors that say after how long asking again helps."""
+
+_LOGGED = "(its traceback is in the log)"
+"""Noted on an error whose traceback is; a whole forward's rows share one error."""
+
 
 def to_wire(error: Exception, task: str | None) -> ErrorBody:
     """Return the body with which a request that met `error` is answered; log faults of ours.
 
     A service that is not ready is no fault; where nobody foresaw the error, its traceback is
-    logged with it.
+    logged with it, once however many rows met it.
     """
     code = CODES.get(type(error), ErrorCode.INTERNAL)
     if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
-        trace = error if code == ErrorCode.INTERNAL else None
-        logger.error("task %s: %s", task, error, exc_info=trace)
+        is_new = code == ErrorCode.INTERNAL and _LOGGED not in getattr(error, "__notes__", ())
+        logger.error("task %s: %s", task, error, exc_info=error if is_new else None)
+        if is_new:
+            error.add_note(_LOGGED)
     message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)
-    wait_s = error.retry_after_s if isinstance(error, RateLimited | ServiceStopping) else None
+    wait_s = error.retry_after_s if isinstance(error, _PASSING) else None
     return ErrorBody(code=code, message=message, task=task, retry_after_s=wait_s)
 
 

@@ -33,7 +33,8 @@ from serving.protocol import (
     MultiAnswer,
 )
 from serving.torchserve.logs import log_warnings
-from serving.torchserve.management import is_description_call
+from serving.torchserve.management import PULSE, is_description_call
+from serving.torchserve.pulse import watched
 from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 
@@ -57,13 +58,14 @@ class Handler:
         self._admission = build_admission(config)
         self._engine = build_engine(config)
         self._mark = StopMark.of_this_worker()
+        self._vitals = watched(self._engine.probe, self._mark)
         self._batches = itertools.count()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch; every row has its own status and body."""
         if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
             return [self._describe(context)]
-        if self._mark.is_refusing():
+        if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
             requests: list[Request | Exception] = [stopping] * len(data)
         else:
@@ -71,7 +73,9 @@ class Handler:
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
         rows = self._admission.admit(requests, keys)
         queries = [query for row in rows for query in _queries(row)]
-        outcomes = iter(self._engine.predict(queries))
+        found = self._engine.predict(queries)
+        self._vitals.judge(found)
+        outcomes = iter(found)
         batch = {
             BATCH_ID_HEADER: f"{os.getpid()}-{next(self._batches)}",
             BATCH_ROWS_HEADER: str(len(queries)),
@@ -90,6 +94,9 @@ class Handler:
     def _describe(self, context: Any) -> bytes:
         """Answer TorchServe's describe call: all tasks, or those that its header names."""
         named = _header(context, 0, TASK_HEADER)
+        if named == PULSE:
+            self._vitals.probe()
+            return b"{}"
         tasks = None if named is None else named.split(TASK_SEPARATOR)
         context.set_response_content_type(0, "application/json")
         return self._engine.describe(tasks).model_dump_json().encode()

@@ -89,6 +89,33 @@ def test_no_source_file_imports_pickle():
     assert relative(guilty) == []
 
 
+CALLERS = {
+    "clients/connection.py": "leaves out the environment's proxy for this machine",
+    "serving/torchserve/management.py": "asks this machine alone, past every proxy",
+    "trainer/data/public/fetch.py": "downloads data sets, through whatever proxy there is",
+    "tests/e2e/service.py": "asks this machine alone, past every proxy",
+}
+"""The files that may open an HTTP connection by a library that knows of proxies."""
+
+OPENERS = {"urlopen", "build_opener", "urlretrieve"}
+HTTPX_OPENERS = {"Client", "AsyncClient", "get", "head", "post", "put", "request", "stream"}
+
+
+def test_http_is_spoken_where_it_is_decided_whether_a_proxy_is_asked_and_nowhere_else():
+    speaking = [path for path in FILES if opens_http(path)]
+    assert sorted(set(relative(speaking)) - CALLERS.keys()) == []
+
+
+def opens_http(path: Path) -> bool:
+    """Return whether a file names what opens a connection of httpx or urllib."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).split(".")
+            if called[-1] in OPENERS or (called[0] == "httpx" and called[-1] in HTTPX_OPENERS):
+                return True
+    return False
+
+
 def imported(path: Path) -> set[str]:
     """Return the top-level names of the packages that a file imports."""
     names: set[str] = set()

@@ -1,6 +1,7 @@
 """`spt predict`: one image in, a table or JSON out."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--version: expected one --task with it")
     answer = _ask(args)
     if args.json:
-        print(answer.model_dump_json(indent=2))
+        print(json.dumps(answer.model_dump(mode="json"), indent=2))
     entries = answer.answers if isinstance(answer, MultiAnswer) else (answer,)
     for entry in entries:
         if isinstance(entry, Failure):

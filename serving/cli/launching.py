@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ from adapters.redis.server import RedisServer
 from serving.cli.folder import add_folder_option
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
-from serving.torchserve.launch import start
+from serving.torchserve.launch import check_folder, start
 from serving.torchserve.running import REDIS_FILE, Running, adopt
 
 _DRAIN_S = Launch.model_fields["drain_s"].default
@@ -28,7 +29,7 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
     parser.add_argument(
-        "--port", type=int, default=8080, help="the next two are management and metrics"
+        "--port", type=int, default=8080, help="the next three: management, metrics, probes"
     )
     parser.add_argument("--no-redis", action="store_true", help="start no Redis")
     parser.add_argument(
@@ -50,9 +51,10 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def started(args: argparse.Namespace) -> Iterator[Running]:
+def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """Start the service, and a Redis for it if REDIS_URL names none; say how to call it."""
-    url, redis = os.environ.get("REDIS_URL"), None
+    url, redis = os.environ.get("REDIS_URL") or None, None
+    check_folder(args.folder)
     try:
         if url is None and not args.no_redis:
             password = None if args.no_token else secrets.token_urlsafe()
@@ -60,7 +62,8 @@ def started(args: argparse.Namespace) -> Iterator[Running]:
             redis.start()
             url = redis.url
         print(f"loading {args.backbone} …", flush=True)
-        running = start(_launch(args, url))
+        launch = _launch(args, url)
+        running = start(launch)
         if redis is not None and redis.pid is not None:
             adopt(args.folder, redis.pid)
     except BaseException:
@@ -72,9 +75,11 @@ def started(args: argparse.Namespace) -> Iterator[Running]:
         from adapters.redis.address import public_address  # slow to import
 
         address = public_address(url)
-        print(f"redis: {address}; publishers: REDIS_URL=$(cat {args.folder / REDIS_FILE})")
+        print(
+            f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(args.folder / REDIS_FILE))})"
+        )
     print(f"logs: {args.folder / 'logs'}", flush=True)
-    yield running
+    yield running, launch
 
 
 def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
@@ -84,6 +89,7 @@ def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
         backbone=args.backbone,
         weights=args.weights,
         ports=(args.port, args.port + 1, args.port + 2),
+        health_port=args.port + 3,
         redis_url=redis_url,
         settings=_settings(args.set),
         token=not args.no_token,
@@ -105,5 +111,5 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
 def _call_of(running: Running) -> str:
     """Return a command that asks the service something."""
     token = running.token_file
-    header = "" if token is None else f' -H "Authorization: Bearer $(cat {token})"'
+    header = "" if token is None else f' -H "Authorization: Bearer $(cat {quote(str(token))})"'
     return f"curl{header} -T photo.jpg '{running.url}/spt/predict?task=<task>'"

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from adapters.redis.server import find_server
-from serving.torchserve.configure import java_home
+from serving.java.home import java_home
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Link what is not there yet."""
-    programs = {"java": Path(java_home()) / "bin" / "java", "redis-server": find_server()}
+    programs = {"java": java_home() / "bin" / "java", "redis-server": find_server()}
     for name, program in programs.items():
         link = args.bin / name
         if program is not None and not link.exists():

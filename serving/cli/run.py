@@ -1,8 +1,10 @@
 """`spt run`: starts the service and stays with it, as systemd and Kubernetes expect."""
 
 import argparse
+from functools import partial
 
 from serving.cli.launching import add_launch_options, started
+from serving.torchserve.launch import start_again
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 
 
@@ -17,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         LaunchError: it did not start, or ended by itself.
     """
-    with sigterm_as_interrupt(), started(args) as running:
-        supervise(args.folder, running)
+    with sigterm_as_interrupt(), started(args) as (running, launch):
+        supervise(args.folder, running, partial(start_again, launch))
     print("stopped")
     return 0

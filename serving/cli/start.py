@@ -1,6 +1,7 @@
 """`spt serve`, or `python -m serving start`: leaves a service that needs nobody."""
 
 import argparse
+from shlex import quote
 
 from serving.cli.launching import add_launch_options, started
 from serving.torchserve.supervise import sigterm_as_interrupt
@@ -18,5 +19,5 @@ def run(args: argparse.Namespace) -> int:
         LaunchError: it did not start.
     """
     with sigterm_as_interrupt(), started(args):
-        print(f"stop with: python -m serving --folder {args.folder} stop, or make stop")
+        print(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
     return 0

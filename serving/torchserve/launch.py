@@ -12,13 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from serving.errors import LaunchError
+from serving.health import heartbeat
+from serving.java.paths import make_scratch
 from serving.torchserve.configure import Launch, environment, write_configuration
 from serving.torchserve.drain import drain
 from serving.torchserve.logs import ServiceLog
@@ -48,14 +51,49 @@ def start(launch: Launch) -> Running:
     _refuse_taken_ports(launch)
     log = ServiceLog(launch.folder)
     try:
-        with _explained(launch.folder):
-            running = spawn(launch, write_configuration(launch))
-        if launch.token:
-            await_tokens(launch.folder)
+        running = begin(launch, log)
         _wait_until_ready(running, log)
     except BaseException:
         stop(launch.folder, draining=False)
         raise
+    return running
+
+
+def start_again(launch: Launch) -> Running:
+    """Start TorchServe again where Java has ended by itself, with what else runs for it left alone.
+
+    Raises:
+        LaunchError: as `start`; what else runs still does.
+    """
+    before, log = read(launch.folder), ServiceLog(launch.folder)
+    shutil.rmtree(before.scratch, ignore_errors=True)
+    others = {process.pid: created(process.pid) for process in before.alive()}
+    try:
+        running = begin(launch, log)
+        _wait_until_ready(running, log)
+    except BaseException:
+        _end(read(launch.folder), spare=others)
+        raise
+    finally:
+        now = read(launch.folder)
+        write(launch.folder, now.model_copy(update={"processes": now.processes | others}))
+    return running
+
+
+def begin(launch: Launch, log: ServiceLog) -> Running:
+    """Configure and start a TorchServe, and wait until it has made its tokens.
+
+    Args:
+        launch: how.
+        log: of the launch, from before it began.
+
+    Raises:
+        LaunchError: the folder cannot be written, or Java ended at once; with its reason.
+    """
+    with _explained(launch.folder):
+        running = spawn(launch, write_configuration(launch))
+    if launch.token:
+        await_tokens(launch.folder, partial(_check_alive, running, log))
     return running
 
 
@@ -68,6 +106,7 @@ def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None
         changes: of that environment.
     """
     StopMark(launch.folder).begin()
+    heartbeat.forget(launch.folder)
     forget_tokens(launch.folder)
     with _interrupts_held_back():
         running = _spawn(launch, config, changes or {})
@@ -95,9 +134,22 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         _end(running)
         shutil.rmtree(running.scratch, ignore_errors=True)
         forget_tokens(folder)
+        heartbeat.forget(folder)
         forget(folder)  # after the processes: a stop that is cut off before can be repeated
         mark.clear()  # after the record, or `supervise` would take this end for a crash
     return True
+
+
+def check_folder(folder: Path) -> None:
+    """Make a launch's folder where it is missing, and write to it, before anything is started.
+
+    Raises:
+        LaunchError: that cannot be; with the reason.
+    """
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
 
 
 @contextmanager
@@ -121,11 +173,8 @@ def _reason(error: OSError) -> str:
 
 def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
     folder = launch.folder.resolve()
-    scratch = Path(tempfile.mkdtemp(prefix="spt-"))
-    command = [
-        str(Path(sys.executable).parent / "torchserve"),
-        *("--start", "--ncs", "--ts-config", str(config)),
-    ]
+    log, scratch = ServiceLog(launch.folder), make_scratch()
+    command = [_program(), "--start", "--ncs", "--ts-config", str(config)]
     with (folder / "console.log").open("ab") as console:
         subprocess.run(
             command,
@@ -134,19 +183,36 @@ def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            check=True,
+            check=False,
         )
-    pid = int((scratch / ".model_server.pid").read_text())
+    try:
+        pid = int((scratch / ".model_server.pid").read_text())
+        started_at = created(pid)
+    except (OSError, ValueError, psutil.NoSuchProcess) as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise LaunchError(f"TorchServe did not start: {log.console_fault()}") from error
     return Running(
         url=f"http://127.0.0.1:{launch.ports[0]}",
         management_url=f"http://127.0.0.1:{launch.ports[1]}",
-        processes={pid: created(pid)},
+        processes={pid: started_at},
         scratch=scratch,
         redis_url=launch.redis_url,
         token_file=token_file(folder) if launch.token else None,
         management_token_file=token_file(folder, "management") if launch.token else None,
         drain_s=launch.drain_s,
     )
+
+
+def _program() -> str:
+    """Return TorchServe's command, which lies next to this Python.
+
+    Raises:
+        LaunchError: it is not installed.
+    """
+    program = Path(sys.executable).parent / "torchserve"
+    if not program.exists():
+        raise LaunchError(f"{program} is not there: install the extra `serve` of this package")
+    return str(program)
 
 
 @contextmanager
@@ -164,8 +230,8 @@ def _interrupts_held_back() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _end(running: Running) -> None:
-    ours = running.alive()
+def _end(running: Running, spare: Collection[int] = ()) -> None:
+    ours = [process for process in running.alive() if process.pid not in spare]
     # looked for before their parents end: an orphan cannot be found by its parent
     workers = [child for process in ours for child in process.children(recursive=True)]
     for process in ours:
@@ -176,12 +242,22 @@ def _end(running: Running) -> None:
 
 
 def _refuse_taken_ports(launch: Launch) -> None:
-    for port in launch.ports:
+    for port in (*launch.ports, launch.health_port):
+        if port is None:
+            continue
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 raise LaunchError(
                     f"port {port} is taken by another process; stop it or choose other ports"
                 )
+
+
+def _check_alive(running: Running, log: ServiceLog) -> None:
+    """Raise LaunchError, with the reason as far as Java told one, if what was started has ended."""
+    if not running.alive():
+        raise LaunchError(
+            f"TorchServe ended before its worker was ready: {log.console_fault()}; see {log.places}"
+        )
 
 
 def _wait_until_ready(running: Running, log: ServiceLog) -> None:
@@ -190,8 +266,7 @@ def _wait_until_ready(running: Running, log: ServiceLog) -> None:
         deaths = log.deaths()
         if len(deaths) >= _DEATHS_ENOUGH:
             raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
-        if not running.alive():
-            raise LaunchError(f"TorchServe ended before its worker was ready; see {log.places}")
+        _check_alive(running, log)
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
         time.sleep(0.2)

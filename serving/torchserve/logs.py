@@ -1,6 +1,7 @@
 """The worker's way into TorchServe's log, and what that log says of a worker that died."""
 
 import logging
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,9 @@ _DEATH: Final = "Backend worker process died."
 """What TorchServe's worker logs, above the traceback, when loading failed."""
 
 _FROM_WORKER: Final = " MODEL_LOG - "
+
+_FAULT: Final = re.compile(r"(?i)^(error|exception in|caused by|\S*(error|exception):)|not found")
+"""How the console's line begins, or what it says, that names why Java did not begin."""
 
 
 class ServiceLog:
@@ -21,7 +25,8 @@ class ServiceLog:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "logs" / "torchserve.log"
         self._console = folder / "console.log"
-        self._begin = self.path.stat().st_size if self.path.exists() else 0
+        self._begin = _size(self.path)
+        self._console_begin = _size(self._console)
 
     @property
     def places(self) -> str:
@@ -30,15 +35,29 @@ class ServiceLog:
 
     def deaths(self) -> list[str]:
         """Return the error that each worker died of while it loaded, the oldest first."""
-        if not self.path.exists():
-            return []
-        with self.path.open("rb") as log:
-            log.seek(self._begin)
-            lines = log.read().decode(errors="replace").splitlines()
+        lines = _lines(self.path, self._begin)
         said = [line.partition(_FROM_WORKER)[2] for line in lines if _FROM_WORKER in line]
         starts = [i for i, line in enumerate(said) if line.endswith(_DEATH)]
         errors = [_error(said[start:end]) for start, end in pairwise([*starts, len(said)])]
         return [error for error in errors if error is not None]
+
+    def console_fault(self) -> str:
+        """Return what the console says of why Java did not begin; its last line if no more."""
+        lines = [line for line in _lines(self._console, self._console_begin) if line.strip()]
+        faults = [line.strip() for line in lines if _FAULT.search(line.strip())]
+        return next(iter(faults or lines[-1:]), "it said nothing")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _lines(path: Path, begin: int) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read().decode(errors="replace").splitlines()
 
 
 def _error(said: list[str]) -> str | None:

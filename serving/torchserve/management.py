@@ -10,6 +10,11 @@ from typing import Any
 from serving.protocol import TASK_HEADER
 
 _NO_TASK = "no-task-at-all"
+PULSE = "a-pulse"
+"""In a description's header of tasks: nothing is described, but a row of nothing is computed."""
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself: a proxy of the environment would be handed our tokens."""
 
 
 def is_ready(management_url: str, model: str = "spt", *, token_file: Path | None = None) -> bool:
@@ -37,9 +42,26 @@ def flush(
     Raises:
         OSError: nothing listens there, or it took longer than `timeout_s`.
     """
+    _describe(management_url, model, _NO_TASK, token_file, timeout_s)
+
+
+def ask_for_pulse(
+    management_url: str, model: str = "spt", *, token_file: Path | None = None, timeout_s: float
+) -> None:
+    """Have the worker compute a row of nothing when its turn comes, and wait for that.
+
+    Raises:
+        OSError: nothing listens there, or it took longer than `timeout_s`.
+    """
+    _describe(management_url, model, PULSE, token_file, timeout_s)
+
+
+def _describe(
+    management_url: str, model: str, tasks: str, token_file: Path | None, timeout_s: float
+) -> None:
     try:
         url = f"{management_url}/models/{model}?customized=true"
-        _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: _NO_TASK})
+        _get(url, token_file, timeout_s=timeout_s, headers={TASK_HEADER: tasks})
     except (urllib.error.HTTPError, ValueError):
         pass  # any answer will do: it came after the others
 
@@ -79,5 +101,5 @@ def _get(
 
 def _open(url: str, headers: dict[str, str], timeout_s: float) -> bytes:
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+    with _DIRECT.open(request, timeout=timeout_s) as answer:
         return bytes(answer.read())

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from serving.errors import LaunchError
 from serving.torchserve.private_file import write_private
 
 RECORD = "service.json"
@@ -42,8 +43,16 @@ def read(folder: Path) -> Running:
 
     Raises:
         FileNotFoundError: nothing was, or it was stopped.
+        LaunchError: the record is none of ours.
     """
-    return Running.model_validate_json((folder / RECORD).read_text())
+    path = folder / RECORD
+    try:
+        return Running.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise LaunchError(
+            f"{path} is not the record of a service that runs; choose another --folder, or remove "
+            "the file if the service is gone"
+        ) from error
 
 
 def write(folder: Path, running: Running) -> None:

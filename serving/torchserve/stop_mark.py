@@ -31,6 +31,11 @@ class StopMark:
         folder = os.environ.get(FOLDER_VARIABLE)
         return cls(Path(folder) if folder else None)
 
+    @property
+    def folder(self) -> Path | None:
+        """Of the launch; None where there was none."""
+        return self._folder
+
     def begin(self) -> None:
         """Say that the service takes callers."""
         self._name(_ACCEPTING)

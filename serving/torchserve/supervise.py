@@ -5,11 +5,12 @@ drain where only ancestors may look into a process, and no ended process stays a
 """
 
 import ctypes
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,14 @@ from serving.torchserve.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_S: Final = 0.5
+
+_PAUSES_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Before each attempt to start a service again that has ended by itself."""
+
+_SOUND_S: Final = 300.0
+"""A service that ran so long begins with the shortest pause again."""
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -36,21 +45,46 @@ def sigterm_as_interrupt() -> Iterator[None]:
         _adopt_orphans(False)
 
 
-def supervise(folder: Path, running: Running) -> None:
+def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> None:
     """Return once the service has ended as it was told to, here or by `stop` elsewhere.
 
+    Args:
+        folder: of the launch.
+        running: what was started there.
+        again: starts what has ended by itself once more.
+
     Raises:
-        LaunchError: it ended by itself; what is left of it is ended too.
+        LaunchError: it cannot be started again; what is left of it is ended too.
     """
+    pauses, started_at = iter(_PAUSES_S), time.monotonic()
     try:
         while is_recorded(folder):
             _bury_children()
-            if not running.alive() and not StopMark(folder).is_stopping():
-                stop(folder, draining=False)
-                raise LaunchError(f"the service ended by itself; see {ServiceLog(folder).places}")
-            time.sleep(_LOOK_S)
+            if running.alive() or StopMark(folder).is_stopping():
+                time.sleep(_LOOK_S)
+                continue
+            if time.monotonic() - started_at > _SOUND_S:
+                pauses = iter(_PAUSES_S)
+            running = _again(folder, again, pauses) or running
+            started_at = time.monotonic()
     except KeyboardInterrupt:
         stop(folder)
+
+
+def _again(folder: Path, again: Callable[[], Running], pauses: Iterator[float]) -> Running | None:
+    """Start what has ended once more, after a pause; return None if that failed this time."""
+    reason = f"the service ended by itself; see {ServiceLog(folder).places}"
+    pause_s = next(pauses, None)
+    if pause_s is None:
+        stop(folder, draining=False)
+        raise LaunchError(f"{reason}; it did so {len(_PAUSES_S) + 1} times, and is left alone")
+    _log.error("%s; it is started again in %g s", reason, pause_s)
+    time.sleep(pause_s)
+    try:
+        return again()
+    except LaunchError as error:
+        _log.error("it did not start: %s", error)
+        return None
 
 
 def _adopt_orphans(is_wanted: bool) -> None:

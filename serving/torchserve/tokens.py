@@ -7,6 +7,7 @@ refused. So tokens change under traffic.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -41,14 +42,19 @@ def token_file(folder: Path, kind: Kind = "inference") -> Path:
     return folder.resolve() / f"{kind}.token"
 
 
-def await_tokens(folder: Path) -> None:
+def await_tokens(folder: Path, check_alive: Callable[[], None] = lambda: None) -> None:
     """Wait until TorchServe has made its keys, and hand out the tokens among them.
+
+    Args:
+        folder: of the launch.
+        check_alive: raises once it is in vain to wait.
 
     Raises:
         LaunchError: it has none after a minute.
     """
     give_up_at = time.monotonic() + _KEYS_S
     while (keys := _read(folder)) is None:
+        check_alive()
         if time.monotonic() > give_up_at:
             raise LaunchError(
                 f"TorchServe wrote no {folder / _KEY_FILE} in {_KEYS_S:g} s; see "

@@ -22,7 +22,7 @@ from adapters.vit.adapter import Adapter, encode
 from adapters.vit.backbone import Backbone
 from clients import readiness
 from clients.client import Client
-from clients.connection import connection
+from clients.connection import async_http
 from clients.errors import ClientError
 from clients.load.closed import Ask
 from serving.inference.bank import AdapterBank
@@ -75,7 +75,11 @@ class Service:
 
     def http(self) -> httpx.AsyncClient:
         """Return a bare client, for what ours would not send."""
-        return httpx.AsyncClient(**connection(self.url, 60))
+        return async_http(self.url, 60)
+
+    def plain_http(self) -> httpx.Client:
+        """Return a blocking one that adds no header of ours."""
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def worker(self) -> psutil.Process | None:
         """Return the Python process that holds the model, None while there is none."""

@@ -1,6 +1,5 @@
 """What is served and where it is, told by TorchServe's describe call and by no other."""
 
-import httpx
 import pytest
 
 from tests.e2e.service import FOREIGN, IMAGES, TASKS, Service
@@ -8,7 +7,8 @@ from tests.e2e.service import FOREIGN, IMAGES, TASKS, Service
 
 def described(service: Service, **headers: str) -> dict[str, object]:
     url = f"{service.process.management_url}/models/spt"
-    response = httpx.get(url, params={"customized": "true"}, headers=headers, timeout=60)
+    with service.plain_http() as http:
+        response = http.get(url, params={"customized": "true"}, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()[0]["customizedMetadata"]
 
@@ -49,7 +49,7 @@ def test_the_inference_api_describes_nothing_to_whoever_asks_as_management_does(
     service: Service, route: str, call: dict[str, object]
 ) -> None:
     headers = {"describe": "True"} | call.pop("headers", {})
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         response = http.post(route, headers=headers, **call)
     assert 400 <= response.status_code < 600
     assert not [task for task in (*TASKS, FOREIGN) if task in response.text]

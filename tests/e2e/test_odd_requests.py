@@ -3,7 +3,6 @@
 import socket
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from adapters.artifact.preprocessing import ImageLimits
@@ -12,13 +11,14 @@ from clients.errors import ImageTooLarge, from_response
 from clients.load.closed import Ask
 from serving.protocol import Answer
 from tests.e2e.service import IMAGES, TASKS, Service
+from tests.fakes.waiting import wait_until
 
 ROUTE = "/spt/predict"
 
 
 def refused(service: Service, **call: object) -> int:
     """Return the status of a call that TorchServe itself may refuse."""
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         return http.post(ROUTE, **call).status_code
 
 
@@ -34,13 +34,13 @@ def test_a_body_beyond_the_limit_is_413(service: Service) -> None:
 
 
 def test_a_body_without_a_content_type_is_answered(service: Service) -> None:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         response = http.post(ROUTE, params={"task": TASKS[0]}, content=IMAGES[0])
     assert response.status_code == 200
 
 
 def test_the_plain_predictions_route_takes_the_task_in_its_header(service: Service) -> None:
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         responses = [
             http.post("/predictions/spt", content=IMAGES[0], headers={"X-Task": TASKS[1]}),
             http.post("/predictions/spt", files={"data": IMAGES[0]}, data={"task": TASKS[1]}),
@@ -82,9 +82,51 @@ def assert_answers(service: Service, client: Client) -> None:
         service.assert_right(Ask(IMAGES[0], task), client.predict(IMAGES[0], task=task))
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"a":'),
+        ("application/json", b"\xff\xfe"),
+        ("application/json", b'{"a": 1}'),
+        ("text/plain", b"\xff\xfe\x00"),
+        ("text/plain; charset=nonsense", b"a"),
+        ("multipart/form-data", b"no boundary"),
+        (";;;", b"x"),
+    ],
+)
+def test_a_malformed_body_is_400_and_no_traceback(service: Service, kind: str, body: bytes) -> None:
+    began = len(service.log.read_text())
+    call = {"params": {"task": TASKS[0]}, "content": body, "headers": {"Content-Type": kind}}
+    assert refused(service, **call) == 400
+    said = service.log.read_text()[began:]
+    assert "Traceback" not in said
+    assert "\tat " not in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"a=%zz"),
+        ("application/x-www-form-urlencoded", b"a=%zz\r\n2026 [ERROR] forged\n" * 1000),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nabc"),
+    ],
+)
+def test_a_form_that_torchserve_cannot_read_is_one_short_line_in_the_log(
+    service: Service, kind: str, body: bytes
+) -> None:
+    """Known of TorchServe: it takes forms apart before our handler sees them, and answers 500."""
+    began = len(service.log.read_bytes())
+    headers = {"Content-Type": kind}
+    assert refused(service, params={"task": TASKS[0]}, content=body, headers=headers) == 500
+    wait_until("it is logged", lambda: service.log.read_bytes()[began:].endswith(b"\n"))
+    (line,) = service.log.read_bytes()[began:].splitlines()
+    assert b"HttpRequestHandler - " in line
+    assert len(line) < 500
+
+
 def test_a_form_is_not_an_image_and_torchserve_says_so_itself(service: Service) -> None:
     """Known of TorchServe: it decodes forms before our handler sees them, and fails on its own."""
-    with httpx.Client(base_url=service.url, timeout=60) as http:
+    with service.plain_http() as http:
         response = http.post(
             ROUTE,
             params={"task": TASKS[0]},

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,20 +18,23 @@ from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
 from clients import readiness
 from clients.client import Client
+from clients.connection import blocking_http
 from clients.errors import BadKey
 from serving.errors import LaunchError
+from serving.health import heartbeat
 from serving.torchserve import launch
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.running import is_recorded
+from serving.torchserve.stop_mark import StopMark
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
 
 
-def three_free_ports_in_a_row() -> int:
+def four_free_ports_in_a_row() -> int:
     while True:
         (first,) = free_ports(1)
-        if all(map(is_free, range(first, first + 3))):
+        if all(map(is_free, range(first, first + 4))):
             return first
 
 
@@ -45,7 +49,7 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.service, self.store = folder / "serve", folder / "store"
         self.sessions: set[int] = set()
-        self.port = three_free_ports_in_a_row()
+        self.port = four_free_ports_in_a_row()
         self.url, self.management_url = (f"http://127.0.0.1:{self.port + i}" for i in range(2))
 
     def spawn(self, *words: str, output: int | None = None) -> subprocess.Popen[str]:
@@ -146,3 +150,47 @@ def test_a_start_that_is_told_to_end_while_it_waits_leaves_nothing(commands: Com
         assert process.wait(60) != 0
     wait_until("all have ended", lambda: all(map(ended, processes)))
     assert not is_recorded(commands.service)
+
+
+def test_run_starts_a_java_again_that_ended_by_itself_and_keeps_its_redis(
+    commands: Commands,
+) -> None:
+    with commands.spawn("run", *commands.start_words[1:]) as process:
+        wait_until("it is ready", lambda: commands.run("ready").returncode == 0, timeout_s=200)
+        before = {one.name(): one for one in commands.processes()}
+        (java,) = (one for name, one in before.items() if "java" in name)
+        java.kill()
+        wait_until("it is not ready", lambda: commands.run("ready").returncode == 1)
+        wait_until("it is again", lambda: commands.run("ready").returncode == 0, timeout_s=200)
+        after = {one.name(): one for one in commands.processes()}
+        assert after.keys() == before.keys()
+        assert [name for name, one in after.items() if before[name] == one] == [
+            name for name in before if "valkey" in name or "redis" in name
+        ]
+        process.terminate()
+        assert process.wait(120) == 0
+    wait_until("all have ended", lambda: all(map(ended, after.values())))
+
+
+def test_probes_are_answered_without_a_token_and_readiness_ends_before_the_service(
+    commands: Commands,
+) -> None:
+    assert commands.start().returncode == 0
+    url = f"http://127.0.0.1:{commands.port + 3}"
+    with blocking_http(url, 10) as http:
+        assert (http.get("/livez").status_code, http.get("/readyz").status_code) == (200, 200)
+        StopMark(commands.service).stop(refuse=False)
+        assert (http.get("/livez").status_code, http.get("/readyz").status_code) == (200, 503)
+        StopMark(commands.service).begin()
+    beats = commands.service / heartbeat.FILE
+    first = beats.stat().st_mtime
+    wait_until("an idle worker's heart beats", lambda: beats.stat().st_mtime > first)
+    (worker,) = (one for one in commands.processes() if "python" in one.name())
+    worker.suspend()
+    try:
+        tired = time.time() - 2 * heartbeat.READY_S
+        os.utime(beats, (tired, tired))
+        assert "has done nothing for" in commands.run("ready").stdout
+    finally:
+        worker.resume()
+    wait_until("it beats again", lambda: commands.run("ready").returncode == 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clients.connection import blocking_http
 from clients.errors import ClientError, NotReady, ServiceUnreachable
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
@@ -106,7 +107,7 @@ def test_readiness_says_no_from_the_beginning_of_the_end(service: Service, launc
 def test_an_idle_service_ends_without_a_wait(service: Service, launch: Launch) -> None:
     start(launch)
     began_at = time.monotonic()
-    with httpx.Client(base_url=read(launch.folder).url) as idle:
+    with blocking_http(read(launch.folder).url, 60) as idle:
         assert idle.get("/ping").status_code == 200
         assert stop(launch.folder)
     assert time.monotonic() - began_at < launch.drain_s / 2

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from clients.client import Client
@@ -48,7 +47,8 @@ def test_management_wants_its_own_token(guarded: Service) -> None:
     url = f"{guarded.process.management_url}/models/spt"
     for path in (None, guarded.process.token_file):
         headers = {} if path is None else {"Authorization": f"Bearer {token_of(path)}"}
-        assert httpx.get(url, headers=headers).status_code == 400
+        with guarded.plain_http() as http:
+            assert http.get(url, headers=headers).status_code == 400
 
 
 def test_a_new_token_cuts_nobody_off_who_reads_its_file(guarded: Service, launch: Launch) -> None:

@@ -23,11 +23,13 @@ from tests.faults import (
     damaged_artifacts,
     endurance,
     hostile_requests,
+    large_bodies,
     publisher_kills,
     publisher_races,
     publishes,
     redis_trouble,
     refused_callers,
+    slow_callers,
     worker_kills,
 )
 from tests.faults.page import write_page
@@ -53,6 +55,8 @@ SERVICES: Final[Mapping[str, ServedRow]] = {
     "hostile": hostile_requests.run,
     "damaged": damaged_artifacts.run,
     "refused": refused_callers.run,
+    "large-bodies": large_bodies.run,
+    "slow-callers": slow_callers.run,
     "endurance": endurance.run,
 }
 """Rows that share one service."""

@@ -27,6 +27,8 @@ class Sizes:
         saturation_s: seconds in which that is measured.
         doors: how often every caller comes who may not, and the token is replaced.
         floods: pairs of a phase without and one with a tenant that asks 10 times too much.
+        crowd: photos that come at once.
+        idle: connections without a word, with a quarter as many slow senders.
     """
 
     changes: int
@@ -45,6 +47,8 @@ class Sizes:
     saturation_s: float
     doors: int
     floods: int
+    crowd: int
+    idle: int
 
 
 LONG = Sizes(
@@ -64,6 +68,8 @@ LONG = Sizes(
     saturation_s=10,
     doors=10,
     floods=4,
+    crowd=140,
+    idle=600,
 )
 SHORT = Sizes(
     changes=200,
@@ -82,6 +88,8 @@ SHORT = Sizes(
     saturation_s=6,
     doors=5,
     floods=2,
+    crowd=140,
+    idle=300,
 )
 TINY = Sizes(
     changes=24,
@@ -100,4 +108,6 @@ TINY = Sizes(
     saturation_s=2,
     doors=2,
     floods=1,
+    crowd=16,
+    idle=40,
 )

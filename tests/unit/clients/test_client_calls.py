@@ -164,9 +164,24 @@ def test_an_address_must_be_http(kind, url):
         kind(url)
 
 
-def test_a_proxy_is_not_asked_for_loopback():
-    assert not connection("http://localhost:8080", 1.0)["trust_env"]
-    assert connection("https://vision.example", 1.0)["trust_env"]
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("spt.localhost", True),
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("[::1]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("0.0.0.0", True),
+        ("10.0.0.1", False),
+        ("vision.example", False),
+        ("localhost.example", False),
+    ],
+)
+def test_a_proxy_is_asked_for_other_machines_alone(host, is_ours):
+    assert connection(f"http://{host}:8080", 1.0)["trust_env"] is not is_ours
 
 
 def test_the_same_call_over_a_real_socket():

@@ -29,6 +29,7 @@ from serving.errors import (
     BadKey,
     BadParameter,
     ConfigError,
+    DeviceLost,
     DeviceOutOfMemory,
     ExportError,
     Forbidden,
@@ -38,7 +39,7 @@ from serving.errors import (
     headers_of,
     to_wire,
 )
-from serving.protocol import HTTP_STATUS, ErrorCode
+from serving.protocol import HTTP_STATUS, RETRY_HEADER, ErrorCode
 from tests.fakes.artifacts import make_adapter, make_spec
 
 NEVER_MET_BY_A_REQUEST = {
@@ -193,3 +194,17 @@ def test_a_wrong_backbone_is_told_with_both_names() -> None:
     assert body.code == ErrorCode.WRONG_BACKBONE
     assert "vit-trained-on" in body.message
     assert "vit-that-serves" in body.message
+
+
+def test_rows_that_share_an_error_share_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    fault = RuntimeError("the forward failed")
+    for task in ("pets", "cars", "dogs"):
+        to_wire(fault, task)
+    assert [record.exc_info is not None for record in caplog.records] == [True, False, False]
+
+
+def test_a_lost_device_asks_its_callers_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    body = to_wire(DeviceLost("the device is lost; ask again"), "pets")
+    assert HTTP_STATUS[body.code] == 503
+    assert float(headers_of(body)[RETRY_HEADER]) > 0
+    assert caplog.records == []

@@ -3,11 +3,13 @@
 import inspect
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import serving.build
 import serving.handler
@@ -17,6 +19,8 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import ConfigError
 from serving.handler import Handler
+from serving.health.heartbeat import Heartbeat
+from serving.health.vitals import Vitals
 from serving.inference.engine import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
@@ -30,6 +34,8 @@ from serving.protocol import (
     LabelScore,
     MultiAnswer,
 )
+from serving.torchserve.management import PULSE
+from serving.trunk import lost_device
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.context import FakeContext
@@ -282,3 +288,31 @@ def test_an_unknown_backbone_keeps_the_worker_from_becoming_ready() -> None:
     context = FakeContext(settings={"backbone": "resnet50"})
     with pytest.raises(SptError, match="resnet50"):
         Handler().initialize(context)
+
+
+def test_a_lost_device_is_503_for_every_row_one_traceback_and_the_workers_end(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = initialised({"store": str(store.root), "max_batch": 4})
+    ended = threading.Event()
+    monkeypatch.setattr(lost_device, "_told", threading.Event())
+    handler._vitals = Vitals(Heartbeat(None), handler._engine.probe, lambda _: ended.set())
+
+    def lose(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(handler._engine._backend, "features", lose)
+    rows = [row(task, image_bytes(i)) for i, task in enumerate(["pets", "cars", "plain"] * 3)]
+    for _ in range(2):  # those that come in meanwhile are refused alike
+        found, context = handled(handler, rows)
+        assert {status for status, _ in found} == {503}
+        assert all(float(one["Retry-After"]) > 0 for one in context.response_headers.values())
+    assert [record.name for record in caplog.records if record.exc_info] == [lost_device.__name__]
+    assert ended.wait(10)
+
+
+def test_a_pulse_computes_a_row_and_describes_nothing(handler: Handler) -> None:
+    before = handler._vitals.heartbeat.age_s
+    context = FakeContext([{"describe": "True", TASK_HEADER: PULSE}])
+    assert handler.handle([{}], context) == [b"{}"]
+    assert handler._vitals.heartbeat.age_s < before

@@ -10,6 +10,7 @@ import pytest
 from serving import __main__ as command
 from serving.cli import launching
 from serving.door.tenants import digest_of
+from serving.health import heartbeat
 from serving.torchserve.configure import Launch
 from serving.torchserve.running import Running, write
 from serving.torchserve.tokens import await_tokens, token_file
@@ -68,6 +69,54 @@ def test_start_says_how_to_call_with_the_token_and_without(
     assert "ready: curl -T photo.jpg" in capsys.readouterr().out
 
 
+def test_what_start_says_can_be_pasted_though_a_folder_has_a_space(
+    launches: list[Launch],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "My Projects"
+    monkeypatch.setattr(sys, "argv", ["python -m serving", "--folder", str(folder), "start"])
+    monkeypatch.setattr(
+        launching,
+        "start",
+        lambda launch: Running(
+            url="http://127.0.0.1:8080",
+            management_url="http://127.0.0.1:8081",
+            processes={},
+            scratch=tmp_path,
+            token_file=token_file(launch.folder),
+        ),
+    )
+    assert command.main() == 0
+    said = capsys.readouterr().out
+    assert f"$(cat '{folder}/inference.token')" in said
+    assert f"$(cat '{folder}/redis.url')" in said
+    assert f"--folder '{folder}' stop" in said
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file"])
+def test_a_folder_that_cannot_be_written_is_told_before_redis_or_java_is_started(
+    place: str,
+    launches: list[Launch],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    folder = taken if place == "a file" else taken / "serve"
+    monkeypatch.setattr(sys, "argv", ["python -m serving", "--folder", str(folder), "start"])
+    assert command.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert str(taken) in said
+    assert "must be writable" in said
+    assert len(said.splitlines()) == 1
+    assert launches == []
+
+
 def test_no_password_of_redis_is_printed(
     run: Run, launches: list[Launch], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +151,7 @@ def test_ready_is_an_exit_status_with_its_reason(
     with served(FakeManagement(tmp_path)) as url:
         await_tokens(tmp_path)
         write(tmp_path, guarded(tmp_path, url))
+        (tmp_path / heartbeat.FILE).touch()
         assert run("ready") == 0
     assert capsys.readouterr().out == "ready\n"
 

@@ -20,6 +20,7 @@ class FakeManagement:
         self.flush_s = 0.0
         self.flush_status = 200
         self.paths: list[str] = []
+        self.tasks: list[str | None] = []
         self.write_keys()
 
     def write_keys(self) -> None:
@@ -49,6 +50,7 @@ def served(fake: FakeManagement) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            fake.tasks.append(self.headers.get("X-Task"))
             status, body = fake.answer(self.path, self.headers.get("Authorization"))
             data = json.dumps(body).encode()
             self.send_response(status)

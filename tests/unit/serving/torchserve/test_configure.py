@@ -15,15 +15,16 @@ from pydantic import ValidationError
 
 import serving
 from adapters.artifact.backbone_spec import EMBEDDED
-from serving.config import ServingConfig, load_config
+from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.handler import Handler
+from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
+from serving.torchserve import configure
 from serving.torchserve.configure import (
     SHIPPED,
     Launch,
     environment,
     free_ports,
-    java_home,
     write_configuration,
 )
 from serving.torchserve.stop_mark import FOLDER_VARIABLE
@@ -121,8 +122,8 @@ def test_a_launch_has_its_own_ports_and_absolute_paths(launch: Launch) -> None:
     assert written["management_address"] == "http://127.0.0.1:18081"
     assert written["metrics_address"] == "http://127.0.0.1:18082"
     assert written["model_store"] == str(launch.folder / "model_store")
-    assert log_config(written["vmargs"]) == str(launch.folder / "log4j2.xml")
-    assert Path(log_config(written["vmargs"])).is_file()
+    # from the launch's folder, in which TorchServe runs: no path that could have a space
+    assert (launch.folder / log_config(written["vmargs"])).samefile(launch.folder / "log4j2.xml")
 
 
 def test_a_launch_shares_no_port_with_the_shipped_defaults_of_torchserve(launch: Launch) -> None:
@@ -136,8 +137,92 @@ def test_a_launch_shares_no_port_with_the_shipped_defaults_of_torchserve(launch:
 def test_a_launch_keeps_what_it_does_not_change(launch: Launch) -> None:
     shipped = properties(SHIPPED / "config.properties")
     written = properties(write_configuration(launch))
-    kept = {"load_models", "max_request_size", "job_queue_size"}
+    kept = {"load_models", "prefer_direct_buffer", "decode_input_request"}
     assert all(written[key] == shipped[key] for key in kept)
+
+
+PLAIN_MEMORY_BYTES = 4 << 30
+"""What the plain configuration, which knows no machine, gives the front."""
+
+
+def plan_of(config: dict[str, str], memory_bytes: int) -> None:
+    """Assert that Java and TorchServe are told what fits into the memory."""
+    batch = yaml_of(MODEL / "model-config.yaml")["batchSize"]
+    plan = front_memory(memory_bytes, int(config["max_request_size"]), batch)
+    told = {flag: flag for flag in plan.flags} | {"job_queue_size": str(plan.queue)}
+    found = {flag: flag for flag in config["vmargs"].split() if flag in told}
+    assert found | {"job_queue_size": config["job_queue_size"]} == told
+
+
+def test_the_shipped_queue_body_limit_and_memory_agree() -> None:
+    shipped = properties(SHIPPED / "config.properties")
+    assert int(shipped["max_request_size"]) == ServingConfig().image_limits.max_bytes
+    plan_of(shipped, PLAIN_MEMORY_BYTES)
+    assert "-XX:+ExitOnOutOfMemoryError" in shipped["vmargs"].split()
+
+
+@pytest.mark.parametrize("body", [1_000_000, 5_000_000])
+def test_a_launchs_queue_follows_from_its_memory_and_its_body_limit(
+    launch: Launch, body: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configure, "memory_of_machine", lambda: 8 << 30)
+    settings = {"image_limits": {"max_bytes": body}, "front_memory_bytes": 2 << 30}
+    given = launch.model_copy(update={"settings": settings, "batch_size": 32})
+    written = properties(write_configuration(given))
+    assert int(written["max_request_size"]) == body
+    plan_of(written, 2 << 30)
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        (64 << 30, FRONT_MEMORY_BYTES),
+        (8 << 30, 4 << 30),
+        (3 << 30, least_memory(MAX_BODY_BYTES, 32)),
+    ],
+)
+def test_without_a_setting_the_front_takes_half_the_machine_at_most(
+    launch: Launch, machine: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configure, "memory_of_machine", lambda: machine)
+    given = launch.model_copy(update={"batch_size": 32})
+    plan_of(properties(write_configuration(given)), expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "machine", "words"),
+    [
+        ({"front_memory_bytes": 1 << 30}, 8 << 30, "too little.*max_bytes"),
+        ({"front_memory_bytes": 16 << 30}, 8 << 30, "this machine has"),
+        ({"image_limits": {"max_bytes": 500_000_000}}, 8 << 30, "too little.*max_bytes"),
+        ({}, 1 << 30, "too little.*max_bytes"),
+    ],
+)
+def test_a_front_that_would_drown_is_not_started(
+    launch: Launch,
+    settings: dict[str, Any],
+    machine: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(configure, "memory_of_machine", lambda: machine)
+    given = launch.model_copy(update={"settings": settings, "batch_size": 32})
+    with pytest.raises(ConfigError, match=words):
+        write_configuration(given)
+
+
+def test_nothing_that_java_is_told_is_split_at_a_space_of_a_path(tmp_path: Path) -> None:
+    launch = Launch(folder=tmp_path / "My Projects" / "serve", store=tmp_path / "My store")
+    written = properties(write_configuration(launch))
+    flags = written["vmargs"].split()
+    assert [flag for flag in flags if not flag.startswith("-")] == []
+    assert (launch.folder / log_config(written["vmargs"])).is_file()
+    assert Path(written["model_store"]).is_dir()
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REDIS_URL", "")
+    assert load_config({}, tmp_path).redis_url is None
 
 
 def test_a_launch_settings_reach_the_model(launch: Launch, tmp_path: Path) -> None:
@@ -236,13 +321,6 @@ def test_the_environment_keeps_two_services_apart(launch: Launch, tmp_path: Path
     assert variables["LOG_LOCATION"] == str(launch.folder / "logs")
     assert variables["REDIS_URL"] == launch.redis_url
     assert (Path(variables["JAVA_HOME"]) / "bin" / "java").exists()
-
-
-def test_java_home_is_the_callers_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JAVA_HOME", "somewhere")
-    assert java_home() == "somewhere"
-    monkeypatch.delenv("JAVA_HOME")
-    assert (Path(java_home()) / "bin" / "java").exists()
 
 
 def test_free_ports_are_distinct_and_free() -> None:

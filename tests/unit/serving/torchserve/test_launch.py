@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from serving.errors import LaunchError
+from serving.health import heartbeat
 from serving.torchserve import launch as launch_module
+from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
 from serving.torchserve.readiness import why_not_ready
@@ -35,6 +37,11 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(SLEEP) as process:
         yield process
         process.kill()
+
+
+def never() -> Running:
+    """Stand in for what starts a service again, where that must not happen."""
+    raise AssertionError("nothing is to be started again")
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -176,19 +183,110 @@ def test_readiness_says_why_not(recorded: Running, tmp_path: Path) -> None:
             "management_token_file": token_file(tmp_path, "management"),
         }
         write(tmp_path, recorded.model_copy(update=answering))
+        assert why_not_ready(tmp_path) == "its worker has not worked yet"
+        beats = tmp_path / heartbeat.FILE
+        beats.touch()
         assert why_not_ready(tmp_path) is None
+        long_ago = time.time() - 100
+        os.utime(beats, (long_ago, long_ago))
+        assert "has done nothing for 100 s" in (why_not_ready(tmp_path) or "")
+        beats.touch()
         StopMark(tmp_path).stop(refuse=False)
         assert why_not_ready(tmp_path) == "it is stopping"
 
 
 def test_whoever_stays_with_a_service_tells_when_it_ends_by_itself(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
 ) -> None:
+    monkeypatch.setattr(supervise_module, "_PAUSES_S", ())
     process.kill()
     process.wait()
     with pytest.raises(LaunchError, match="ended by itself"):
-        supervise(tmp_path, recorded)
+        supervise(tmp_path, recorded, never)
     assert not is_recorded(tmp_path)
+
+
+def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grows(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(supervise_module, "_PAUSES_S", (0.01, 0.02, 0.03))
+    process.kill()
+    process.wait()
+    attempts = []
+
+    def again() -> Running:
+        attempts.append(time.monotonic())
+        if len(attempts) < 3:
+            raise LaunchError("no room on the disk")
+        StopMark(tmp_path).begin()
+        StopMark(tmp_path).stop(refuse=False)
+        stop(tmp_path, draining=False)
+        return recorded
+
+    supervise(tmp_path, recorded, again)
+    assert len(attempts) == 3
+    assert caplog.text.count("it did not start: no room on the disk") == 2
+    assert "started again in 0.03 s" in caplog.text
+
+
+def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
+) -> None:
+    def fail() -> Running:
+        raise LaunchError("no Java")
+
+    monkeypatch.setattr(supervise_module, "_PAUSES_S", (0.01, 0.01))
+    process.kill()
+    process.wait()
+    with pytest.raises(LaunchError, match=r"ended by itself.* 3 times"):
+        supervise(tmp_path, recorded, fail)
+    assert not is_recorded(tmp_path)
+
+
+def torchserve_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Launch:
+    """Put a script in TorchServe's place; return a launch that would start it."""
+    program = tmp_path / "torchserve"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(launch_module, "_program", lambda: str(program))
+    return Launch(folder=tmp_path / "serve", ports=free_ports(3), token=True)
+
+
+def test_a_torchserve_that_never_began_is_told_with_its_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = torchserve_that(monkeypatch, tmp_path, "echo java not found; exit 1")
+    with pytest.raises(LaunchError, match="did not start: java not found"):
+        start(launch)
+    assert not is_recorded(launch.folder)
+
+
+def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = (
+        'echo "Error: Could not find or load main class Projects.spt"; sleep 0.3 & '
+        'echo $! > "$TMPDIR/.model_server.pid"'
+    )
+    launch = torchserve_that(monkeypatch, tmp_path, dying)
+    began = time.monotonic()
+    with pytest.raises(LaunchError, match=r"ended.*Could not find or load main class Projects"):
+        start(launch)
+    assert time.monotonic() - began < 20
+    assert not is_recorded(launch.folder)
+
+
+def test_a_torchserve_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(LaunchError, match="/nowhere/torchserve is not there"):
+        launch_module._program()
+
+
+def test_a_record_that_is_none_of_ours_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text('{"name": "somebody else\'s"}')
+    with pytest.raises(LaunchError, match=f"{RECORD} is not the record.*--folder"):
+        start(Launch(folder=tmp_path, ports=free_ports(3)))
+    assert (tmp_path / RECORD).exists()
 
 
 def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
@@ -196,7 +294,7 @@ def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
 ) -> None:
     command = [sys.executable, "-m", "serving", "--folder", str(tmp_path), "stop"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        supervise(tmp_path, recorded)
+        supervise(tmp_path, recorded, never)
         assert other.communicate()[0] == "stopped\n"
 
 
@@ -207,15 +305,16 @@ def test_whoever_stays_ends_the_service_when_told_to_end(
     with sigterm_as_interrupt():
         killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
         with subprocess.Popen(killer):
-            supervise(tmp_path, recorded)
+            supervise(tmp_path, recorded, never)
     assert signal.getsignal(signal.SIGTERM) is before
     assert not is_recorded(tmp_path)
     wait_until("it has ended", lambda: not recorded.alive(), timeout_s=10)
 
 
 def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
 ) -> None:
+    monkeypatch.setattr(supervise_module, "_PAUSES_S", ())
     orphan = "import subprocess; print(subprocess.Popen(['sleep', '0.1']).pid)"
     with sigterm_as_interrupt():
         command = [sys.executable, "-c", orphan]
@@ -223,5 +322,5 @@ def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
         time.sleep(0.3)
         process.kill()
         with pytest.raises(LaunchError):
-            supervise(tmp_path, recorded)
+            supervise(tmp_path, recorded, never)
     assert not psutil.pid_exists(int(done.stdout))

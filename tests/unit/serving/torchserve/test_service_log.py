@@ -60,3 +60,22 @@ def test_a_death_counts_once_its_error_is_written(path: Path, tmp_path: Path) ->
     assert log.deaths() == []
     path.write_text(whole)
     assert log.deaths() == ["OSError: full"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("WARNING: x\nError: Could not find or load main class a.b\nCaused by: y\n", "main class"),
+        ("Unrecognized VM option 'x'\nError: Could not create the JVM.\n", "create the JVM"),
+        ("java not found, please make sure JAVA_HOME is set properly.\n", "java not found"),
+        ("java.net.BindException: Address already in use\n\tat a.b\n", "Address already in use"),
+        ("just this\n", "just this"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_console_tells_why_java_did_not_begin(said: str, told: str, tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_text("Error: what an earlier launch met\n")
+    log = ServiceLog(tmp_path)
+    console.write_text(console.read_text() + said)
+    assert told in log.console_fault()

@@ -10,7 +10,7 @@ import pytest
 
 from serving.errors import LaunchError
 from serving.torchserve import tokens
-from serving.torchserve.management import flush, is_ready
+from serving.torchserve.management import PULSE, ask_for_pulse, flush, is_ready
 from serving.torchserve.running import Running
 from serving.torchserve.tokens import await_tokens, forget_tokens, rotate, token_file
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
@@ -129,3 +129,33 @@ def test_a_flush_waits_for_the_queue_whatever_comes_out_of_it(
     fake.flush_s = 1.0
     with pytest.raises(TimeoutError):
         flush(running.management_url, token_file=running.management_token_file, timeout_s=0.2)
+
+
+def test_no_proxy_of_the_environment_is_asked_for_our_own_machine(
+    fake: FakeManagement, running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proxy").mkdir()
+    proxy = FakeManagement(tmp_path / "proxy")
+    proxy.statuses = []
+    with served(proxy) as address:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert is_ready(running.management_url, token_file=running.management_token_file)
+        flush(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+        rotate(tmp_path, running)
+    assert proxy.paths == []
+
+
+def test_a_pulse_waits_its_turn_in_the_queue_and_is_told_from_other_descriptions(
+    fake: FakeManagement, running: Running
+) -> None:
+    ask_for_pulse(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+    assert fake.paths[-1] == "/models/spt?customized=true"
+    assert fake.tasks[-1] == PULSE
+    fake.flush_s = 1.0
+    with pytest.raises(TimeoutError):
+        ask_for_pulse(
+            running.management_url, token_file=running.management_token_file, timeout_s=0.2
+        )
