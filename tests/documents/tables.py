@@ -80,13 +80,17 @@ def _fields(model: type[BaseModel]) -> str:
     return _table(("setting", "value", "default", "meaning"), _rows(model))
 
 
-def _rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    model: type[BaseModel], prefix: str = "", given: BaseModel | None = None
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a row per field; `given` has the values that take the place of the model's defaults."""
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _rows(kind, f"{prefix}{name}.")
+            yield from _rows(kind, f"{prefix}{name}.", field.default)
         else:
-            yield f"`{prefix}{name}`", _value(field), _default(field), field.description or ""
+            default = _default(field, field.default if given is None else getattr(given, name))
+            yield f"`{prefix}{name}`", _value(field), default, field.description or ""
 
 
 def _value(field: FieldInfo) -> str:
@@ -114,8 +118,7 @@ def _kind(annotation: Any) -> str:
     return "keys and values" if origin is dict else _KINDS[annotation]
 
 
-def _default(field: FieldInfo) -> str:
-    default = field.default
+def _default(field: FieldInfo, default: Any) -> str:
     if field.default_factory is not None:
         return "see meaning"
     if default is PydanticUndefined:
