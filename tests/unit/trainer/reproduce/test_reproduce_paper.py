@@ -81,7 +81,7 @@ def test_every_row_of_the_paper_is_a_row_of_the_study(name: str, tmp_path: Path)
     study = STUDIES[name](Asked())
     rows = {
         row
-        for section in study.layout(study, read_results(tmp_path), tmp_path)
+        for section in study.layout(study, read_results(tmp_path))
         if section.table is not None
         for row, _ in section.table.rows
     }
