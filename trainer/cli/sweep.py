@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 
 from trainer.cli.recipe_options import STOPPED, add_recipe_options, chosen
 
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from trainer.experiment.materials import prepare
     from trainer.experiment.run import run_folder
     from trainer.experiment.sweep import Grid, best_of, forget_sweep, sweep
-    from trainer.experiment.terminal import say, training_bar, trials_table
+    from trainer.experiment.terminal import Stream, say, training_bar, trials_table
     from trainer.recipe_file import load_recipe
 
     recipe = load_recipe(args.task, args.set, **chosen(args))
@@ -49,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     grid = Grid(args.lr, args.weight_decay, args.head_weight_decay)
     title = f"sweep {recipe.task} {recipe.method}"
-    out = sys.stderr if args.json else sys.stdout
-    with files_explained(folder), training_bar(title, recipe.optim.epochs, out) as watch:
+    stream: Stream = "stderr" if args.json else "stdout"
+    with files_explained(folder), training_bar(title, recipe.optim.epochs, stream) as watch:
         materials = prepare(recipe, args.data)
-        say(found(recipe, materials), out)
+        say(found(recipe, materials), stream)
         trials = sweep(recipe, materials, grid, folder, watch)
     best = best_of(trials)
     if args.json:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TextIO
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -20,35 +20,37 @@ from trainer.experiment.sweep import Trial
 from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
+Stream = Literal["stdout", "stderr"]
+
 _SILENCE_S = 30.0
 """Where there is no terminal, nothing is said for no longer than this."""
 
 
-def say(line: str, out: TextIO | None = None) -> None:
+def say(line: str, stream: Stream = "stdout") -> None:
     """Print one line at once, never wrapped; what the output's encoding lacks is spelled out.
 
     Args:
         line: what is said.
-        out: where; None is the standard output.
+        stream: where.
     """
-    file = sys.stdout if out is None else out
+    file = getattr(sys, stream)
     encoding = file.encoding or "utf-8"
     text = shown(line).encode(encoding, "backslashreplace").decode(encoding)
     print(text, file=file, flush=True)
 
 
 @contextmanager
-def training_bar(title: str, epochs: int, out: TextIO | None = None) -> Iterator[Watch]:
+def training_bar(title: str, epochs: int, stream: Stream = "stdout") -> Iterator[Watch]:
     """Show progress; yields the watch that the training loop calls.
 
     Args:
         title: what is trained.
         epochs: of the whole training.
-        out: where it is shown; None is the standard output.
+        stream: where it is shown.
     """
-    file = sys.stdout if out is None else out
+    file = getattr(sys, stream)
     if not file.isatty():
-        with _Lines(title, epochs, file) as lines:
+        with _Lines(title, epochs, stream) as lines:
             yield lines
         return
     columns = (
@@ -84,8 +86,8 @@ def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
 class _Lines:
     """A watch that tells of every epoch once its score is known, and is never silent for long."""
 
-    def __init__(self, title: str, epochs: int, out: TextIO) -> None:
-        self._title, self._epochs, self._out = title, epochs, out
+    def __init__(self, title: str, epochs: int, stream: Stream) -> None:
+        self._title, self._epochs, self._stream = title, epochs, stream
         self._reached = Reached()
         self._told = 0
         self._doing = "preparing images, backbone and first weights"
@@ -130,4 +132,4 @@ class _Lines:
 
     def _say(self, what: str) -> None:
         self._said_at = time.monotonic()
-        say(f"{self._title}: {what}", self._out)
+        say(f"{self._title}: {what}", self._stream)
