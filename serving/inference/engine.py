@@ -4,7 +4,6 @@ Knows nothing of HTTP or TorchServe.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
@@ -14,6 +13,8 @@ from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
 from serving.config import DECODE_THREADS
 from serving.inference.bank import AdapterBank, Lease
+from serving.inference.chunks import chunks
+from serving.inference.deadline import Deadline
 from serving.inference.decoder import Decoder, decoded
 from serving.inference.describe import describe
 from serving.inference.description import Description
@@ -32,6 +33,9 @@ USUAL_PROMPTS: Final = 20
 
 PRELOAD_PATIENCE_S: Final = 60.0
 
+MAX_STAND_INS: Final = 2
+"""Other versions tried for one row, at most; it then gets its error, and the next may get more."""
+
 
 class Engine:
     """One frozen backbone answering for every task of a store.
@@ -43,8 +47,8 @@ class Engine:
         limits: of one image.
         max_batch: rows of one forward.
         decode_threads: images decoded side by side.
-        patience_s: how long the rows of a cold task wait for its adapter before they are
-            answered with `AdapterLoading`; the other rows of a batch wait with them.
+        patience_s: how long a batch waits in all for adapters that are cold or stand in; rows
+            whose adapter takes longer are answered with `AdapterLoading`.
         pinned: tasks whose current version is never evicted.
     """
 
@@ -75,15 +79,20 @@ class Engine:
         Adapters that are missing load while the rows of those that are there are answered. Where
         one cannot be loaded and the query named no version, an earlier version answers.
         """
+        deadline = Deadline.after(self._patience_s)
         rows = [Row(query) for query in queries]
         self._lookup.choose(rows)
         launched: list[Launched] = []
+        failed: dict[AdapterKey, Exception] = {}
         with ExitStack() as leases:  # all of them last until the device has answered
             waiting = pending(rows)
-            while waiting:
+            for stand_ins_left in range(MAX_STAND_INS, -1, -1):
                 lease = leases.enter_context(self._bank.lease(row.key for row in waiting))
-                launched += self._launch_all(waiting, lease)
-                waiting = self._lookup.choose_again(waiting, lease.failed)
+                launched += self._launch_all(waiting, lease, deadline)
+                failed |= lease.failed
+                if not (failed and stand_ins_left):
+                    break
+                waiting = self._lookup.choose_again(waiting, failed, deadline)
             for forward in launched:
                 collect(forward)
         return [row.hand_over() for row in rows]
@@ -109,6 +118,7 @@ class Engine:
     def close(self) -> None:
         """Let the threads go."""
         self._decoder.close()
+        self._lookup.close()
         self._bank.close()
 
     def _preload(self, task: str) -> Resident | None:
@@ -123,13 +133,13 @@ class Engine:
         _log.warning("task %s is not preloaded: %s", task, row.outcome)
         return None
 
-    def _launch_all(self, rows: Sequence[Row], lease: Lease) -> list[Launched]:
+    def _launch_all(self, rows: Sequence[Row], lease: Lease, deadline: Deadline) -> list[Launched]:
         """Start the forwards of the rows that are ready, then of those that had to wait."""
         ready = [row for row in rows if row.key in lease.residents]
         late = [row for row in rows if row.key in lease.loads]
         launched = self._launch(_equip(ready, lease.residents))
         if late:
-            lease.wait(self._patience_s)
+            lease.wait(deadline.left_s)
             launched += self._launch(_equip(late, lease.residents))
         return launched
 
@@ -137,19 +147,9 @@ class Engine:
         """Start the forwards of rows that have residents; each waits only for its own images."""
         self._decoder.start(rows)
         make_room = self._bank.make_room
-        chunks = (decoded(chunk) for chunk in self._chunks(rows))
-        return [launch(self._backend, chunk, make_room) for chunk in chunks if chunk]
-
-    def _chunks(self, rows: Iterable[Row]) -> list[list[Row]]:
-        """Split rows into forwards: of one form, and not too many."""
-        alike: dict[Form, list[Row]] = defaultdict(list)
-        for row in rows:
-            alike[row.resident.form].append(row)
-        return [
-            same[start : start + self._max_batch]
-            for same in alike.values()
-            for start in range(0, len(same), self._max_batch)
-        ]
+        on_cpu = self._backend.backbone.device.type == "cpu"
+        ready = (decoded(chunk) for chunk in chunks(rows, self._max_batch, apart=on_cpu))
+        return [launch(self._backend, chunk, make_room) for chunk in ready if chunk]
 
 
 def _equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
