@@ -7,6 +7,7 @@ SptError
 ├── RateLimited         the key's rate is used up
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
+├── DecodingTooSlow     an image takes longer to decode than its batch may wait
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
@@ -57,6 +58,10 @@ class AdapterLoading(SptError):
     """A cold adapter takes longer to load than its row may wait; asking again helps."""
 
 
+class DecodingTooSlow(SptError):
+    """An image takes longer to decode than its batch may wait; a smaller one may not."""
+
+
 class DeviceOutOfMemory(SptError):
     """The device has no room for this row, even after evicting."""
 
@@ -88,6 +93,7 @@ CODES: dict[type[Exception], ErrorCode] = {
     RateLimited: ErrorCode.RATE_LIMITED,
     ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
+    DecodingTooSlow: ErrorCode.NOT_READY,
     DeviceOutOfMemory: ErrorCode.OUT_OF_MEMORY,
 }
 """Errors that a request can meet; any other is a fault of ours."""

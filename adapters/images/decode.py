@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image, UnidentifiedImageError
 
 from adapters.artifact.preprocessing import ImageLimits
-from adapters.errors import BadImage, ImageTooLarge
+from adapters.errors import BadImage, ImageTooLarge, SptError
 from adapters.images import jpeg, png
 from adapters.images.rgb import strips, to_rgb, upright
 
@@ -62,7 +62,7 @@ def decode_image(
         if data.startswith(jpeg.START):
             jpeg.check_scans(data)
         return to_rgb(upright(_load_whole(data, limits, reserve)))
-    except BadImage:
+    except SptError:
         raise
     except UnidentifiedImageError as error:
         raise BadImage(
@@ -77,7 +77,7 @@ def _load_whole(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Ima
     """Load an image, also one that lacks what none of its pixels depends on."""
     try:
         return _load(data, limits, reserve)
-    except BadImage:
+    except SptError:
         raise
     except Exception:
         if data.startswith(jpeg.START):

@@ -25,8 +25,8 @@ from typing import Final
 from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactMismatch, SptError
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.deadline import Deadline
 from serving.inference.resident import AdapterKey
 from serving.inference.stand_ins import NOT_ITS_FAULT, OUT_OF_REACH, StandIns
 

@@ -11,8 +11,8 @@ from typing import Final
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError
 from adapters.store.directory import Pointer
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.deadline import Deadline
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
 from serving.inference.row import PENDING, Row, pending

@@ -9,8 +9,11 @@ import pytest
 from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactMismatch, SptError
+from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
+from serving.decoding.decoder import DecoderSettings
+from serving.errors import DecodingTooSlow
 from serving.inference.bank import AdapterBank
 from serving.inference.engine import MAX_STAND_INS, Engine, Query
 from serving.inference.fallback import Fallback
@@ -184,3 +187,27 @@ def test_two_versions_never_stand_in_for_each_other(backbone, tmp_path):
     assert took < 2.0
     scene.engine.close()
     fallback.close()
+
+
+def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, monkeypatch):
+    scene = Scene(tmp_path / "store", backbone)
+    scene.publish("good")
+    settings = DecoderSettings(threads=2, patience_s=0.5)
+    engine = Engine(TorchBackend(backbone), scene.source, scene.bank, decoding=settings)
+    slow, go_on = image_bytes(99), threading.Event()
+
+    def decode(data, *args):
+        if data is slow:
+            go_on.wait(SLOW_S)
+        return decode_image(data, *args)
+
+    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    images = [slow, image_bytes(0), slow, image_bytes(1)]
+    refused, answer, refused_too, another = engine.predict([Query(one, "good") for one in images])
+    go_on.set()
+    assert isinstance(answer, Answer)
+    assert isinstance(another, Answer)
+    assert isinstance(refused, DecodingTooSlow)
+    assert isinstance(refused_too, DecodingTooSlow)
+    engine.close()
+    scene.engine.close()
