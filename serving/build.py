@@ -11,6 +11,7 @@ from adapters.redis.shared_limit import SharedLimit
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from serving.config import ServingConfig
+from serving.decoding.decoder import DecoderSettings
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants_file import TenantsFile
@@ -34,9 +35,13 @@ def build_engine(config: ServingConfig) -> Engine:
         _backend(config, backbone),
         source,
         AdapterBank(backbone, _trusted(config, source), config.bank_bytes),
-        limits=config.image_limits,
+        decoding=DecoderSettings(
+            config.image_limits,
+            config.decode_threads,
+            config.decode_bytes,
+            config.decode_patience_s,
+        ),
         max_batch=config.max_batch,
-        decode_threads=config.decode_threads,
         patience_s=config.load_patience_s,
         pinned=config.pinned,
     )

@@ -55,6 +55,12 @@ class ServingConfig(BaseModel):
         ge=1,
         description="images decoded at the same time; default one per core, at most 16",
     )
+    decode_bytes: int = Field(
+        1 << 29, ge=1, description="bytes of images being decoded, at the same time; 512 MiB"
+    )
+    decode_patience_s: float = Field(
+        20.0, gt=0, description="seconds that a batch waits for its images"
+    )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
         None,

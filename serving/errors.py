@@ -8,6 +8,7 @@ SptError
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
 ├── DeviceLost          the device is lost for this process, which ends; the next one answers
+├── DecodingTooSlow     an image takes longer to decode than its batch may wait
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
@@ -64,6 +65,10 @@ class DeviceLost(SptError):
     retry_after_s = 5.0
 
 
+class DecodingTooSlow(SptError):
+    """An image takes longer to decode than its batch may wait; a smaller one may not."""
+
+
 class DeviceOutOfMemory(SptError):
     """The device has no room for this row, even after evicting."""
 
@@ -96,6 +101,7 @@ CODES: dict[type[Exception], ErrorCode] = {
     ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
     DeviceLost: ErrorCode.NOT_READY,
+    DecodingTooSlow: ErrorCode.NOT_READY,
     DeviceOutOfMemory: ErrorCode.OUT_OF_MEMORY,
 }
 """Errors that a request can meet; any other is a fault of ours."""

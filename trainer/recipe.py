@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
+from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
 from adapters.artifact.task import TaskId
 from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
@@ -47,7 +48,9 @@ class _Part(BaseModel):
 class PromptRecipe(_Part):
     """The prompts and how they start (paper 3.3, 3.4)."""
 
-    num_tokens: int = Field(20, ge=1, description="P; the paper's 20 deep, 100 shallow")
+    num_tokens: int = Field(
+        20, ge=1, le=MAX_PROMPTS_PUBLISHED, description="P; the paper's 20 deep, 100 shallow"
+    )
     init: PromptInit = "random"
     init_images: int | None = Field(
         None, ge=1, description="training images to start from; None is 64, or all for kmeans"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from adapters.artifact.bounds import check_bounds, check_prompts
 from adapters.artifact.meta import AdapterMeta
 from adapters.errors import ArtifactCorrupt
 
@@ -68,10 +69,14 @@ def read_contents(data: bytes) -> Contents:
     Raises:
         ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
             values contradict its meta.
+        ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """
     header, meta = _read_header(data)
     metadata = header["__metadata__"]
+    check_bounds(meta, len(data))
     tensors = _read_tensors(data, meta)
+    if "prompts" in tensors:
+        check_prompts(meta.task.id, tensors["prompts"].shape[1])
     return Contents(metadata[_METADATA_KEY], meta, tensors, metadata.get(_SIGNATURE_KEY))
 
 

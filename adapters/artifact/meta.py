@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.artifact.backbone_spec import BackboneSpec, Sha256
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.task import Task
+from adapters.errors import ArtifactMismatch
 
 
 class AdapterMeta(BaseModel):
@@ -26,3 +27,23 @@ class AdapterMeta(BaseModel):
     seed: int
     created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
     code_version: str
+
+    def check_fits(self, backbone: BackboneSpec) -> None:
+        """Refuse what was not trained on exactly this trunk.
+
+        Raises:
+            ArtifactMismatch: naming every field that differs, with both values.
+        """
+        name, trained_on = self.task.id, self.backbone.name
+        differences = self.backbone.mismatches(backbone)
+        if differences:
+            raise ArtifactMismatch(
+                f"{name}: trained on backbone {trained_on}, this service runs {backbone.name} "
+                f"({'; '.join(differences)}); ask the service of {trained_on} or train {name} on "
+                f"{backbone.name}"
+            )
+        if self.preprocessing.crop != backbone.image_size:
+            raise ArtifactMismatch(
+                f"{name}: its pixels are {self.preprocessing.crop} wide, backbone "
+                f"{backbone.name} takes {backbone.image_size}; train it again"
+            )

@@ -31,4 +31,4 @@ class ImageLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_bytes: int = Field(20_000_000, ge=1, description="encoded size")
-    max_pixels: int = Field(50_000_000, ge=1, description="width times height")
+    max_pixels: int = Field(16_000_000, ge=1, description="width times height")

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
 from adapters.artifact.codec import decode_meta
 from adapters.cache.publishing import open_store, publish
 from adapters.cli.options import add_expect_option, add_store_options, expected, redis_url
@@ -26,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="private key, PEM; services with trusted_keys serve only what one of them has signed",
     )
+    parser.add_argument(
+        "--max-prompts",
+        type=int,
+        default=MAX_PROMPTS_PUBLISHED,
+        metavar="N",
+        help=f"most prompts per block that are published; services load {MAX_PROMPTS:,} at most",
+    )
     add_expect_option(parser)
     add_store_options(parser)
 
@@ -33,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Publish, and say what is current now."""
     store = open_store(args.store, redis_url(args))
+    store.store.max_prompts = args.max_prompts
     data = args.file.read_bytes()
     if args.sign is not None:
         data = _signed(data, args.sign)

@@ -7,8 +7,11 @@ a writer that dies at any moment leaves the old state or the new one. Knows noth
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED, check_prompts
 from adapters.artifact.codec import decode_meta, read_contents, short, version_of
+from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.versions import pick_version
 from adapters.errors import ArtifactCorrupt, VersionNotFound
 from adapters.store import durable
@@ -26,6 +29,8 @@ from adapters.store.record_changes import (
 
 __all__ = ["DirectoryStore", "Expecting", "Pointer"]
 
+_HEADER_BYTES: Final = 1 << 20
+
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
@@ -40,12 +45,16 @@ class DirectoryStore:
     Args:
         root: the folder; on a network directory, one that is mounted with locks.
         now: the time of the day, in UTC.
+
+    Attributes:
+        max_prompts: of one block of what is published here.
     """
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
         self.root = root
         self.files = StoreFiles(root)
         self.now = now
+        self.max_prompts = MAX_PROMPTS_PUBLISHED
 
     def publish(
         self,
@@ -68,10 +77,11 @@ class DirectoryStore:
         Raises:
             ValueError: `canary` is not such a share.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
+            ArtifactMismatch: it asks for more than any adapter needs; nothing is written.
             PublishConflict: another version is current than `expected`, or the canary is.
             TaskNotFound: a canary of a task that has no current version.
         """
-        task, version = read_contents(data).meta.task.id, version_of(data)
+        task, version = self._checked(data), version_of(data)
         added = None if canary is None else Canary(version=version, share=canary)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
@@ -217,6 +227,20 @@ class DirectoryStore:
         _check_content(path, task, version, data)
         return data
 
+    def read_meta(self, task: str, version: str) -> AdapterMeta:
+        """Return what a version says of itself, from its header alone; nothing is checked by it.
+
+        Raises:
+            VersionNotFound: there is no such version.
+            ArtifactCorrupt: its header is damaged, or has more than a mebibyte.
+        """
+        path = self.files.artifact(task, version)
+        with durable.reaching(path):
+            header = durable.start_or_none(path, _HEADER_BYTES)
+        if header is None:
+            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
+        return decode_meta(header)
+
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has this version, without reading it."""
         path = self.files.artifact(task, version)
@@ -248,6 +272,14 @@ class DirectoryStore:
         """Return all versions of a task that the store holds, sorted."""
         self.files.require(task)
         return self.files.versions(task)
+
+    def _checked(self, data: bytes) -> str:
+        """Return the task of an artifact that may be published."""
+        contents = read_contents(data)
+        task, prompts = contents.meta.task.id, contents.tensors.get("prompts")
+        if prompts is not None:
+            check_prompts(task, prompts.shape[1], self.max_prompts)
+        return task
 
     def _write_artifact(self, task: str, version: str, data: bytes) -> None:
         durable.write_unless_same(self.files.artifact(task, version), data)

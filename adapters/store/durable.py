@@ -125,6 +125,15 @@ def bytes_or_none(path: Path) -> bytes | None:
                 raise
 
 
+def start_or_none(path: Path, most: int) -> bytes | None:
+    """Return the first bytes of a file, `most` of them at most; None where there is no file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except FileNotFoundError:
+        return None
+
+
 def names(folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none where there is no folder."""
     try:

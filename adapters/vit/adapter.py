@@ -13,7 +13,6 @@ from torch import Tensor
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.codec import read_contents, write_contents
 from adapters.artifact.meta import AdapterMeta
-from adapters.errors import ArtifactMismatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +48,7 @@ class Adapter:
         Raises:
             ArtifactMismatch: naming every field that differs, with both values.
         """
-        name = self.meta.task.id
-        differences = self.meta.backbone.mismatches(backbone)
-        if differences:
-            raise ArtifactMismatch(
-                f"{name}: trained on backbone {self.meta.backbone.name}, this service runs "
-                f"{backbone.name} ({'; '.join(differences)}); ask the service of "
-                f"{self.meta.backbone.name} or train {name} on {backbone.name}"
-            )
-        if self.meta.preprocessing.crop != backbone.image_size:
-            raise ArtifactMismatch(
-                f"{name}: its pixels are {self.meta.preprocessing.crop} wide, backbone "
-                f"{backbone.name} takes {backbone.image_size}; train it again"
-            )
+        self.meta.check_fits(backbone)
 
 
 def encode(adapter: Adapter) -> bytes:
@@ -79,6 +66,7 @@ def decode(data: bytes) -> Adapter:
     Raises:
         ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
             values contradict its meta.
+        ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """
     contents = read_contents(data)
     tensors = {name: torch.from_numpy(array) for name, array in contents.tensors.items()}

@@ -1,68 +1,33 @@
-"""Image bytes to pixels, the same code for training and serving.
+"""Upright RGB images to pixels, the same code for training and serving.
 
-`decode_image` makes one upright 8-bit RGB image of anything we take; `to_pixels` resizes, crops
-and normalises it. Knows nothing of tasks or tensors' later life.
+`to_pixels` resizes, crops and normalises what `decode_image` has made of the bytes. Knows nothing
+of tasks or tensors' later life.
 Axis letters: B batch, H W pixels.
 """
-
-import io
-import warnings
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from adapters.artifact.preprocessing import ImageLimits, Preprocessing
-from adapters.errors import BadImage, ImageTooLarge
+from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.decode import FORMATS, MAX_ASPECT, decode_image
 
-FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_ASPECT = 50
-"""Longest side over shortest side; beyond it a resize of the shorter side explodes."""
+__all__ = [
+    "FORMATS",
+    "MAX_ASPECT",
+    "crop_centre",
+    "decode_image",
+    "normalise",
+    "normalise_batch",
+    "to_pixels",
+]
 
 _INTERPOLATION = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-
-
-def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Image:  # noqa: B008 (frozen)
-    """Decode bytes into an upright 8-bit RGB image.
-
-    EXIF rotation is applied; of an animation the first frame counts; transparency is laid on
-    white; 16-bit greys are scaled to 8 bits; CMYK, palette and grey images become RGB.
-
-    Raises:
-        ImageTooLarge: more bytes or pixels than the limits, or a side 50 times the other.
-        BadImage: empty, truncated, not an image, or not one of JPEG, PNG and WebP.
-    """
-    if not data:
-        raise BadImage("the image is empty: expected the bytes of a JPEG, PNG or WebP, found none")
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(
-            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
-            "send a smaller one"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bombs and broken EXIF: both are decided here
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image.size, limits)
-                return _to_rgb(ImageOps.exif_transpose(image))
-    except BadImage:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge(
-            f"the image has more pixels than the limit of {limits.max_pixels:,}; send a smaller one"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise BadImage(
-            f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, "
-            f"found bytes that start with {data[:8]!r}"
-        ) from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        raise BadImage(f"the image is damaged or truncated ({error}); send it again") from error
 
 
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> Float32[Tensor, "3 H W"]:
@@ -118,27 +83,3 @@ def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
 def _start(side: int, crop: int) -> int:
     """Where the crop starts; half pixels go where torchvision lets them go."""
     return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
-
-
-def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
-    width, height = size
-    if width * height > limits.max_pixels:
-        raise ImageTooLarge(
-            f"the image is {width}x{height} pixels, the limit is {limits.max_pixels:,} in all; "
-            "send a smaller one"
-        )
-    if max(size) > MAX_ASPECT * min(size):
-        raise ImageTooLarge(
-            f"the image is {width}x{height} pixels: one side is more than {MAX_ASPECT} times "
-            "the other; crop it"
-        )
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        canvas = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")

@@ -19,8 +19,8 @@ from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from serving.errors import AdapterLoading
-from serving.inference.out_of_memory import retry_in_room
 from serving.inference.resident import AdapterKey, Resident, make_resident
+from serving.trunk.out_of_memory import retry_in_room
 
 __all__ = ["AdapterBank", "AdapterKey", "Lease"]
 
@@ -56,16 +56,12 @@ class Lease:
         """
         wait(self.loads.values(), patience_s)
         for key, load in self.loads.items():
-            self.residents[key] = self._outcome(key, load, patience_s)
+            self.residents[key] = self._outcome(key, load)
         self.loads.clear()
 
-    def _outcome(
-        self, key: AdapterKey, load: Future[Resident], patience_s: float
-    ) -> Resident | Exception:
+    def _outcome(self, key: AdapterKey, load: Future[Resident]) -> Resident | Exception:
         if not load.done():
-            return AdapterLoading(
-                f"{key.task}: its adapter is still being loaded after {patience_s:g} s; ask again"
-            )
+            return AdapterLoading(f"{key.task}: its adapter is still being loaded; ask again")
         try:
             return self.hold(key, load.result())
         except Exception as error:  # belongs to this adapter alone, whatever it is
@@ -81,12 +77,16 @@ class AdapterBank:
         budget_bytes: beyond it the least recently used adapters that are neither leased nor
             pinned go. What one batch leases stays even if it is more than the budget.
         loaders: adapters loaded side by side.
+
+    Attributes:
+        backbone: see above.
+        budget_bytes: see above.
     """
 
     def __init__(
         self, backbone: Backbone, source: ArtifactSource, budget_bytes: int, *, loaders: int = 2
     ) -> None:
-        self._backbone = backbone
+        self.backbone = backbone
         self._source = source
         self.budget_bytes = budget_bytes
         self._lock = Lock()
@@ -153,7 +153,7 @@ class AdapterBank:
         """Evict everything that is neither leased nor pinned, and give its memory back."""
         with self._lock:
             self._evict(self._num_bytes)
-        if self._backbone.device.type == "cuda":
+        if self.backbone.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class AdapterBank:
         """Make an adapter resident; runs in a loading thread."""
         try:
             adapter = decode(self._source.read(key.task, key.version))
-            loaded = retry_in_room(lambda: make_resident(adapter, self._backbone), self.make_room)
+            loaded = retry_in_room(lambda: make_resident(adapter, self.backbone), self.make_room)
             with self._lock:
                 self._keep(key, loaded)
             return loaded

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from typing import Final
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
-from serving.config import DECODE_THREADS
+from serving.deadline import Deadline
+from serving.decoding.decoder import Decoder, DecoderSettings
 from serving.inference.bank import AdapterBank, Lease
-from serving.inference.decoder import Decoder, decoded
+from serving.inference.chunks import chunks
 from serving.inference.describe import describe
 from serving.inference.description import Description
 from serving.inference.forward import Launched, collect, launch
@@ -33,6 +33,9 @@ USUAL_PROMPTS: Final = 20
 
 PRELOAD_PATIENCE_S: Final = 60.0
 
+MAX_STAND_INS: Final = 2
+"""Other versions tried for one row, at most; it then gets its error, and the next may get more."""
+
 
 class Engine:
     """One frozen backbone answering for every task of a store.
@@ -41,11 +44,10 @@ class Engine:
         backend: runs the trunk.
         source: where tasks' versions and artifacts are looked up.
         bank: resident adapters.
-        limits: of one image.
+        decoding: what decoding images may cost.
         max_batch: rows of one forward.
-        decode_threads: images decoded side by side.
-        patience_s: how long the rows of a cold task wait for its adapter before they are
-            answered with `AdapterLoading`; the other rows of a batch wait with them.
+        patience_s: how long a batch waits in all for adapters that are cold or stand in; rows
+            whose adapter takes longer are answered with `AdapterLoading`.
         pinned: tasks whose current version is never evicted.
     """
 
@@ -55,9 +57,8 @@ class Engine:
         source: CachedStore,
         bank: AdapterBank,
         *,
-        limits: ImageLimits = ImageLimits(),  # noqa: B008 (frozen)
+        decoding: DecoderSettings = DecoderSettings(),  # noqa: B008 (frozen)
         max_batch: int = 32,
-        decode_threads: int = DECODE_THREADS,
         patience_s: float = 2.0,
         pinned: Collection[str] = (),
     ) -> None:
@@ -66,7 +67,8 @@ class Engine:
         self._bank = bank
         self._pinned = sorted(pinned)
         self._lookup = Lookup(source, bank, pinned)
-        self._decoder = Decoder(limits, decode_threads)
+        self._decoder = Decoder(decoding)
+        self._decode_patience_s = decoding.patience_s
         self._max_batch = max_batch
         self._patience_s = patience_s
 
@@ -76,15 +78,21 @@ class Engine:
         Adapters that are missing load while the rows of those that are there are answered. Where
         one cannot be loaded and the query named no version, an earlier version answers.
         """
+        deadline = Deadline.after(self._patience_s)
+        decoded_by = Deadline.after(self._decode_patience_s)
         rows = [Row(query) for query in queries]
         self._lookup.choose(rows)
         launched: list[Launched] = []
+        failed: dict[AdapterKey, Exception] = {}
         with ExitStack() as leases:  # all of them last until the device has answered
             waiting = pending(rows)
-            while waiting:
+            for stand_ins_left in range(MAX_STAND_INS, -1, -1):
                 lease = leases.enter_context(self._bank.lease(row.key for row in waiting))
-                launched += self._launch_all(waiting, lease)
-                waiting = self._lookup.choose_again(waiting, lease.failed)
+                launched += self._launch_all(waiting, lease, deadline, decoded_by)
+                failed |= lease.failed
+                if not (failed and stand_ins_left):
+                    break
+                waiting = self._lookup.choose_again(waiting, failed, deadline)
             for forward in launched:
                 collect(forward)
         return [row.hand_over() for row in rows]
@@ -114,6 +122,7 @@ class Engine:
     def close(self) -> None:
         """Let the threads go."""
         self._decoder.close()
+        self._lookup.close()
         self._bank.close()
 
     def _preload(self, task: str) -> Resident | None:
@@ -128,33 +137,28 @@ class Engine:
         _log.warning("task %s is not preloaded: %s", task, row.outcome)
         return None
 
-    def _launch_all(self, rows: Sequence[Row], lease: Lease) -> list[Launched]:
+    def _launch_all(
+        self, rows: Sequence[Row], lease: Lease, deadline: Deadline, decoded_by: Deadline
+    ) -> list[Launched]:
         """Start the forwards of the rows that are ready, then of those that had to wait."""
         ready = [row for row in rows if row.key in lease.residents]
         late = [row for row in rows if row.key in lease.loads]
-        launched = self._launch(_equip(ready, lease.residents))
+        launched = self._launch(_equip(ready, lease.residents), decoded_by)
         if late:
-            lease.wait(self._patience_s)
-            launched += self._launch(_equip(late, lease.residents))
+            lease.wait(deadline.left_s)
+            launched += self._launch(_equip(late, lease.residents), decoded_by)
         return launched
 
-    def _launch(self, rows: Sequence[Row]) -> list[Launched]:
+    def _launch(self, rows: Sequence[Row], decoded_by: Deadline) -> list[Launched]:
         """Start the forwards of rows that have residents; each waits only for its own images."""
-        self._decoder.start(rows)
+        start_decoding(self._decoder, rows)
         make_room = self._bank.make_room
-        chunks = (decoded(chunk) for chunk in self._chunks(rows))
-        return [launch(self._backend, chunk, make_room) for chunk in chunks if chunk]
-
-    def _chunks(self, rows: Iterable[Row]) -> list[list[Row]]:
-        """Split rows into forwards: of one form, and not too many."""
-        alike: dict[Form, list[Row]] = defaultdict(list)
-        for row in rows:
-            alike[row.resident.form].append(row)
-        return [
-            same[start : start + self._max_batch]
-            for same in alike.values()
-            for start in range(0, len(same), self._max_batch)
-        ]
+        on_cpu = self._backend.backbone.device.type == "cpu"
+        ready = (
+            decoded(self._decoder, chunk, decoded_by)
+            for chunk in chunks(rows, self._max_batch, apart=on_cpu)
+        )
+        return [launch(self._backend, chunk, make_room) for chunk in ready if chunk]
 
 
 def _equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
@@ -165,6 +169,30 @@ def _equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Except
             row.outcome = found
         else:
             row.resident = found
+    return pending(rows)
+
+
+def start_decoding(decoder: Decoder, rows: Sequence[Row]) -> None:
+    """Begin to decode the images of rows that have residents, each distinct one once."""
+    alike: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        alike[id(row.query.image)].append(row)
+    for same in alike.values():
+        rules = {row.resident.meta.preprocessing for row in same}
+        decoding = decoder.start(same[0].query.image, rules)
+        for row in same:
+            row.decoding = decoding
+
+
+def decoded(decoder: Decoder, rows: Sequence[Row], deadline: Deadline) -> list[Row]:
+    """Wait for the images of rows; return those that have pixels, the others have ended."""
+    found = decoder.finish({row.decoding for row in rows}, deadline)
+    for row in rows:
+        pixels = found[row.decoding]
+        if isinstance(pixels, dict):
+            row.pixels = pixels[row.resident.meta.preprocessing]
+        else:
+            row.outcome = pixels
     return pending(rows)
 
 

@@ -20,13 +20,13 @@ from torch import Tensor
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from serving.inference.heads import Best, best_classes, in_doubt
-from serving.inference.out_of_memory import retry_in_room
 from serving.inference.prompts import gather_prompts
 from serving.inference.resident import Resident
 from serving.inference.row import Outcome, Row
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
 from serving.trunk.lost_device import named
+from serving.trunk.out_of_memory import retry_in_room
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
-"""All heads of a batch at once: features of rows of any tasks → their best classes.
+"""All heads of a batch: features of rows of any tasks → their best classes.
 
-Axis letters: B batch, D width, C classes, K classes kept, A classes of all tasks.
+Axis letters: B batch, D width, C classes, K classes kept.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -17,8 +18,7 @@ Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]
 def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], top_k: int) -> Best:
     """Return each row's best softmax probabilities, best first, and their classes.
 
-    The distinct heads are joined into one matrix, so one product answers for all tasks, and every
-    row then reads its task's columns. Probabilities are float32 at least.
+    Probabilities are float32 at least.
 
     Args:
         features: one per row.
@@ -26,7 +26,7 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
         top_k: K is this or the largest number of classes; where a row has fewer classes, the
             places after them have probability 0.
     """
-    own, _, _ = _own_logits(features, residents)
+    own = _own_logits(features, residents)
     best = own.topk(min(top_k, own.shape[1]), dim=1).indices
     return own.softmax(dim=1).gather(1, best), best
 
@@ -38,12 +38,18 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     shortest change of the feature that swaps the two, relative to the feature's own. Infinite for
     a task of one class.
     """
-    own, weight, columns = _own_logits(features, residents)
+    own = _own_logits(features, residents)
     if own.shape[1] < 2:
         return own.new_full((len(own),), torch.inf)
     best = own.topk(2, dim=1)
-    first, second = columns.to(own.device).gather(1, best.indices).unbind(dim=1)
-    apart = (weight[first] - weight[second]).norm(dim=1)
+    weights = torch.stack(
+        [
+            # the second of a task of one class is no class, and infinitely far away
+            resident.head_weight[pair.clamp(max=len(resident.head_weight) - 1)]
+            for resident, pair in zip(residents, best.indices, strict=True)
+        ]
+    ).to(own.dtype)
+    apart = (weights[:, 0] - weights[:, 1]).norm(dim=1)
     lead = best.values[:, 0] - best.values[:, 1]
     return lead / (apart * features.to(own.dtype).norm(dim=1))
 
@@ -57,19 +63,38 @@ def in_doubt(
 
 def _own_logits(
     features: Float[Tensor, "B D"], residents: Sequence[Resident]
-) -> tuple[Float[Tensor, "B C"], Float[Tensor, "A D"], Int[Tensor, "B C"]]:
-    """Return each row's logits, minus infinity where its task has fewer classes.
+) -> Float[Tensor, "B C"]:
+    """Return each row's logits, minus infinity where its task has fewer classes."""
+    exact = features.to(torch.promote_types(features.dtype, torch.float32))
+    # on CUDA every product costs a launch, on the CPU every copy of a head costs more than its use
+    by_heads = _one_by_one if features.device.type == "cpu" else _joined
+    return by_heads(exact, residents)
 
-    Also the joined heads, of A classes in all, and which rows of them each row's classes are.
-    """
-    exact = torch.promote_types(features.dtype, torch.float32)
+
+def _one_by_one(
+    features: Float[Tensor, "B D"], residents: Sequence[Resident]
+) -> Float[Tensor, "B C"]:
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row, resident in enumerate(residents):
+        rows_of[id(resident)].append(row)
+    widest = max(len(resident.head_bias) for resident in residents)
+    own = features.new_full((len(residents), widest), -torch.inf)
+    for rows in rows_of.values():
+        head = residents[rows[0]]
+        weight, bias = head.head_weight.to(own.dtype), head.head_bias.to(own.dtype)
+        own[rows, : len(bias)] = torch.addmm(bias, features[rows], weight.T)
+    return own
+
+
+def _joined(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Float[Tensor, "B C"]:
+    """One product with all distinct heads; every row then reads its task's columns."""
     heads = list({id(resident): resident for resident in residents}.values())
-    weight = torch.cat([head.head_weight for head in heads]).to(exact)
-    bias = torch.cat([head.head_bias for head in heads]).to(exact)
-    logits = torch.addmm(bias, features.to(exact), weight.T)
+    weight = torch.cat([head.head_weight for head in heads]).to(features.dtype)
+    bias = torch.cat([head.head_bias for head in heads]).to(features.dtype)
+    logits = torch.addmm(bias, features, weight.T)
     columns, is_own = _columns(heads, residents)
     own = logits.gather(1, columns.to(logits.device))
-    return own.masked_fill(~is_own.to(logits.device), -torch.inf), weight, columns
+    return own.masked_fill(~is_own.to(logits.device), -torch.inf)
 
 
 def _columns(heads: Sequence[Resident], residents: Sequence[Resident]) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from typing import Final
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError
 from adapters.store.directory import Pointer
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
@@ -52,28 +53,30 @@ class Lookup:
                 row.outcome = found
 
     def choose_again(
-        self, rows: Iterable[Row], failed: Mapping[AdapterKey, Exception]
+        self, rows: Iterable[Row], failed: Mapping[AdapterKey, Exception], deadline: Deadline
     ) -> list[Row]:
         """Give another key to rows whose own failed and which named no version; return those.
 
         Args:
             rows: that have keys.
-            failed: what could not be loaded, and why.
+            failed: all that could not be loaded for this batch, and why; tried by none of it again.
+            deadline: of the batch.
         """
         free = [row for row in rows if row.key in failed and row.query.version is None]
-        others: dict[AdapterKey, AdapterKey | None] = {}
+        others = self._fallback.instead_of({row.key: failed[row.key] for row in free}, deadline)
         for row in free:
-            failing = row.key
-            if failing not in others:
-                others[failing] = self._fallback.instead_of(failing, failed[failing])
-            other = others[failing]
-            if other is not None:
+            other = others.get(row.key)
+            if other is not None and other not in failed:
                 row.key, row.outcome = other, PENDING
         return pending(free)
 
     def trouble_with(self, key: AdapterKey) -> str | None:
         """Return why a version does not answer, None if nothing is known against it."""
         return self._fallback.reason(key)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._fallback.close()
 
     def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | Exception:
         """Return what answers every row that asks so, or a pointer where its image decides."""

@@ -34,8 +34,8 @@ class Resident:
         prefix: keys and values of deep prompts.
         tokens: prompts that travel as tokens: of the first block if shallow, of the last one if
             deep and averaged.
-        head_weight: one row per class.
-        head_bias: one number per class.
+        head_weight: one row per class, in float32 at least.
+        head_bias: one number per class, in float32 at least.
         meta: names, preprocessing, provenance.
     """
 
@@ -84,7 +84,10 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
         pooling=_pooling(read_out, has_prompts=prompts is not None),
         final_norm=read_out.final_norm,
     )
-    head_weight, head_bias = placed(adapter.head_weight), placed(adapter.head_bias)
+    # rounded to bfloat16, a head would flip labels and save nothing: it is used in float32
+    exact = torch.promote_types(backbone.dtype, torch.float32)
+    head_weight = adapter.head_weight.to(backbone.device, exact)
+    head_bias = adapter.head_bias.to(backbone.device, exact)
     return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)
 
 

@@ -5,13 +5,13 @@ Axis letters: H W pixels.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
 from jaxtyping import Float
 from torch import Tensor
 
+from serving.decoding.decoder import Decoding
 from serving.inference.resident import AdapterKey, Resident
 from serving.protocol import DEFAULT_TOP_K, Answer
 
@@ -42,15 +42,14 @@ class Query:
 class Row:
     """One query on its way; each step adds what the next one needs, or ends the row.
 
-    A row belongs to one thread at a time: to the engine's, and while its image is decoded to the
-    decoder's.
+    A row belongs to the engine's thread; the threads that decode its image know nothing of it.
 
     Attributes:
         query: what is asked.
         outcome: the answer or what went wrong; `PENDING` until then.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
-        decoding: done when the image is decoded; the decoder has then set `pixels` or `outcome`.
+        decoding: of its image, under the rules of all the rows that share it.
         pixels: the image as this adapter's preprocessing makes it.
     """
 
@@ -58,7 +57,7 @@ class Row:
     outcome: Outcome = PENDING
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)
-    decoding: "Future[None]" = field(init=False)
+    decoding: Decoding = field(init=False)
     pixels: Float[Tensor, "3 H W"] = field(init=False)
 
     @property

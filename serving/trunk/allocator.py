@@ -6,7 +6,7 @@ in again, page by page, at the next layer: a quarter of a forward's time on a CP
 
 import ctypes
 import sys
-from typing import Final
+from typing import Any, Final
 
 _TRIM_THRESHOLD: Final = -1
 _TOP_PAD: Final = -2
@@ -18,10 +18,20 @@ def disable_malloc_trim() -> bool:
 
     The process then keeps the memory of its largest forward, and reuses it.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     if mallopt is None:
         return False
     settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 << 20}
     return all(mallopt(option, value) == 1 for option, value in settings.items())
+
+
+def trim_malloc() -> bool:
+    """Return to the system what is free now, after a peak; return whether anything was."""
+    trim = _of_glibc("malloc_trim")
+    return trim is not None and trim(0) == 1
+
+
+def _of_glibc(name: str) -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

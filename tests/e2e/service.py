@@ -25,6 +25,7 @@ from clients.client import Client
 from clients.connection import async_http
 from clients.errors import ClientError
 from clients.load.closed import Ask
+from serving.decoding.decoder import DecoderSettings
 from serving.inference.bank import AdapterBank
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
@@ -149,7 +150,9 @@ def expecting_engine(backbone: Backbone, root: Path) -> Engine:
     """Return an engine of this process on the same store, without Redis."""
     source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
     bank = AdapterBank(backbone, source, 1 << 30)
-    return Engine(TorchBackend(backbone), source, bank, decode_threads=1, patience_s=60.0)
+    return Engine(
+        TorchBackend(backbone), source, bank, decoding=DecoderSettings(threads=1), patience_s=60.0
+    )
 
 
 def asks(count: int) -> list[Ask]:

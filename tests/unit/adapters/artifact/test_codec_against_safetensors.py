@@ -106,7 +106,7 @@ def test_an_artifact_with_another_layout_is_refused_or_is_what_safetensors_says(
 @given(length=st.integers(0, len(ARTIFACT)), added=st.binary(max_size=9))
 def test_an_artifact_of_another_length_is_refused(length: int, added: bytes) -> None:
     data = ARTIFACT[:length] + added
-    assume(data != ARTIFACT)
+    assume(len(data) != len(ARTIFACT))
     assert not check_agrees(data)
 
 

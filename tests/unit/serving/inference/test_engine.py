@@ -16,6 +16,7 @@ from adapters.errors import ArtifactCorrupt, ArtifactMismatch, BadImage, TaskNot
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from adapters.vit.pixels import decode_image, to_pixels
+from serving.decoding.decoder import DecoderSettings
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Engine, Query
@@ -78,7 +79,7 @@ def engine(backbone, source):
         TorchBackend(backbone),
         source,
         AdapterBank(backbone, source, 1 << 20),
-        limits=ImageLimits(max_pixels=4096),
+        decoding=DecoderSettings(ImageLimits(max_pixels=4096)),
     )
     yield engine
     engine.close()
@@ -156,7 +157,7 @@ def test_one_bad_row_of_each_kind_leaves_the_others_untouched(engine):
 def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "serving.inference.decoder.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
+        "serving.decoding.decoder.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
     )
     image = image_bytes(0)
     answers = engine.predict([Query(image, f"task{i}") for i in range(8)])

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from serving.inference.heads import best_classes
+from serving.inference import heads
+from serving.inference.heads import best_classes, margins
 from serving.inference.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
@@ -54,3 +55,33 @@ def test_bfloat16_features_give_float32_probabilities(residents):
     scores, _ = best_classes(torch.randn(3, 16).bfloat16(), [resident] * 3, 5)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores.sum(dim=1), torch.ones(3))
+
+
+def test_a_head_is_never_rounded_whatever_the_trunk_computes_in():
+    adapter = make_adapter(classes=1000, backbone=tiny_backbone().spec)
+    resident = make_resident(adapter, tiny_backbone(dtype=torch.bfloat16))
+    assert torch.equal(resident.head_weight, adapter.head_weight)
+    assert torch.equal(resident.head_bias, adapter.head_bias)
+    features = torch.randn(256, 16)
+    _, classes = best_classes(features, [resident] * 256, 1)
+    expected = (features @ adapter.head_weight.T + adapter.head_bias).argmax(dim=1)
+    assert torch.equal(classes[:, 0], expected)
+
+
+def test_on_the_cpu_no_head_is_copied(residents, monkeypatch):
+    def explode(*_):
+        raise AssertionError("heads were copied")
+
+    monkeypatch.setattr(torch, "cat", explode)
+    best_classes(torch.randn(5, 16), residents, 5)
+
+
+def test_the_heads_joined_and_one_by_one_give_the_same(residents):
+    features, rows = torch.randn(6, 16), [residents[i] for i in (0, 3, 0, 2, 4, 1)]
+    one_by_one, joined = heads._one_by_one(features, rows), heads._joined(features, rows)
+    torch.testing.assert_close(one_by_one, joined)
+
+
+def test_the_margin_to_the_next_class_is_infinite_where_there_is_none(residents):
+    found = margins(torch.randn(3, 16), [residents[2], residents[3], residents[2]])
+    assert found.isinf().tolist() == [True, False, True]

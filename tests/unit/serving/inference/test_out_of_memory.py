@@ -10,9 +10,9 @@ from serving.errors import DeviceOutOfMemory
 from serving.inference import bank as bank_module
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Engine, Query
-from serving.inference.out_of_memory import is_out_of_memory
 from serving.inference.resident import make_resident
 from serving.protocol import Answer
+from serving.trunk.out_of_memory import is_out_of_memory
 from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone

@@ -1,0 +1,128 @@
+"""Bytes of a JPEG, PNG or WebP to one upright 8-bit RGB image, or a reason why not.
+
+Every pixel must be there; metadata never decide. Knows nothing of tasks, rules or tensors.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import Final
+
+from PIL import Image, UnidentifiedImageError
+
+from adapters.artifact.preprocessing import ImageLimits
+from adapters.errors import BadImage, ImageTooLarge, SptError
+from adapters.images import jpeg, png
+from adapters.images.rgb import strips, to_rgb, upright
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+MAX_ASPECT: Final = 50
+"""Longest side over shortest side; beyond it a resize of the shorter side explodes."""
+
+BYTES_PER_PIXEL: Final = 16
+"""What decoding takes at its peak: the image, its turned or converted copy, and coefficients."""
+
+OWN_LIMITS: Final = ImageLimits(max_pixels=50_000_000)
+"""Of images that are the caller's own, as in training; a service has its settings."""
+
+Reserve = Callable[[int], object]
+
+# once, for the whole process: a filter that is set and taken back in threads stays in the end.
+# Pillow warns of bombs and of broken EXIF, and both are decided here
+warnings.filterwarnings("ignore", module=r"PIL\.")
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode_image(
+    data: bytes, limits: ImageLimits = OWN_LIMITS, reserve: Reserve = lambda _: None
+) -> Image.Image:
+    """Decode bytes into an upright 8-bit RGB image.
+
+    EXIF rotation is applied; of an animation the first frame counts; transparency is laid on
+    white; 16-bit greys are scaled to 8 bits; CMYK, palette and grey images become RGB. A JPEG
+    without its end and a PNG whose text is broken are taken, if every pixel is there.
+
+    Args:
+        data: the file.
+        limits: what it may cost.
+        reserve: told how many bytes of memory decoding takes, before it takes them.
+
+    Raises:
+        ImageTooLarge: more bytes, pixels or scans than the limits, or a side 50 times the other.
+        BadImage: empty, truncated, not an image, or not one of JPEG, PNG and WebP.
+    """
+    if not data:
+        raise BadImage("the image is empty: expected the bytes of a JPEG, PNG or WebP, found none")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(
+            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
+            "send a smaller one"
+        )
+    try:
+        if data.startswith(jpeg.START):
+            jpeg.check_scans(data)
+        return to_rgb(upright(_load_whole(data, limits, reserve)))
+    except SptError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage(
+            f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, "
+            f"found bytes that start with {data[:8]!r}"
+        ) from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
+        raise BadImage(f"the image is damaged or truncated ({error}); send it again") from error
+
+
+def _load_whole(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
+    """Load an image, also one that lacks what none of its pixels depends on."""
+    try:
+        return _load(data, limits, reserve)
+    except SptError:
+        raise
+    except Exception:
+        if data.startswith(jpeg.START):
+            found = _load_without_end(data, limits)
+        elif data.startswith(png.START) and (mended := png.without_broken_metadata(data)):
+            found = _load(mended, limits, reserve)
+        else:
+            found = None
+        if found is None:
+            raise
+    return found
+
+
+def _load_without_end(data: bytes, limits: ImageLimits) -> Image.Image | None:
+    found = None
+    for ended in jpeg.endings(data):
+        other = _load(ended, limits, lambda _: None)
+        if found is not None and not _are_same(found, other):
+            return None
+        found = other
+    return found
+
+
+def _are_same(one: Image.Image, other: Image.Image) -> bool:
+    parts = zip(strips(one), strips(other), strict=True)
+    return all(a.tobytes() == b.tobytes() for (_, a), (_, b) in parts)
+
+
+def _load(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    _check_size(image.size, limits)
+    reserve(image.width * image.height * BYTES_PER_PIXEL)
+    image.load()
+    return image
+
+
+def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise ImageTooLarge(
+            f"the image is {width}x{height} pixels, the limit is {limits.max_pixels:,} in all; "
+            "send a smaller one"
+        )
+    if max(size) > MAX_ASPECT * min(size):
+        raise ImageTooLarge(
+            f"the image is {width}x{height} pixels: one side is more than {MAX_ASPECT} times "
+            "the other; crop it"
+        )

@@ -1,0 +1,1 @@
+"""Encoded images to pixels, within bounds of time and memory; knows no rows and no tasks."""

@@ -1,0 +1,36 @@
+"""Which rows of a batch share a forward: those of one form and of lengths that go together."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Final
+
+from serving.inference.row import Row
+from serving.trunk.backend import Form
+
+SHORT: Final = 64.0
+"""Prompts per block that lengthen no forward by much, whatever its other rows have."""
+
+
+def chunks(rows: Iterable[Row], most: int, *, apart: bool) -> list[list[Row]]:
+    """Split rows that have residents into forwards.
+
+    Args:
+        rows: of one batch.
+        most: rows of one forward.
+        apart: whether rows with far more prompts than the others get forwards without them; all
+            rows of a forward are filled up to its longest one.
+    """
+    alike: dict[tuple[Form, bool], list[Row]] = defaultdict(list)
+    all_rows = list(rows)
+    longest_usual = _longest_usual(all_rows) if apart and all_rows else None
+    for row in all_rows:
+        is_long = longest_usual is not None and row.resident.num_prompts > longest_usual
+        alike[row.resident.form, is_long].append(row)
+    return [
+        same[start : start + most] for same in alike.values() for start in range(0, len(same), most)
+    ]
+
+
+def _longest_usual(rows: Sequence[Row]) -> float:
+    return max(SHORT, 2.0 * median(row.resident.num_prompts for row in rows))

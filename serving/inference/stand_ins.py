@@ -1,0 +1,106 @@
+"""Looks for the version that stands in for one that cannot be loaded: in a thread, step by step.
+
+Each step tries one version and goes to the end of the queue, so that a task of many bad versions
+keeps no other task waiting. A version of another backbone is told by its header; its tensors are
+never read. Knows nothing of rows, nor of what is done with what is found.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import ArtifactMismatch, SptError, StoreUnavailable, TaskNotFound
+from serving.errors import AdapterLoading, DeviceOutOfMemory
+from serving.inference.bank import AdapterBank
+from serving.inference.resident import AdapterKey
+
+OUT_OF_REACH: Final = (StoreUnavailable, AdapterLoading)
+"""A version that meets these is not to blame; what is on the device stands in for it."""
+
+NOT_ITS_FAULT: Final = (TaskNotFound, DeviceOutOfMemory)
+"""Where a version meets these, another version would meet them, too."""
+
+LOAD_PATIENCE_S: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+End = Callable[[AdapterKey | None], None]
+NoteBad = Callable[[AdapterKey, Exception], None]
+
+
+class StandIns:
+    """One thread that looks for stand-ins.
+
+    Args:
+        source: where tasks' pointers, histories and headers are read.
+        bank: where a version is loaded to see whether it can be.
+        note_bad: told of each version that cannot.
+    """
+
+    def __init__(self, source: CachedStore, bank: AdapterBank, note_bad: NoteBad) -> None:
+        self._source = source
+        self._bank = bank
+        self._note_bad = note_bad
+        self._thread = ThreadPoolExecutor(1, "stand-in")
+
+    def search(self, candidates: Iterator[AdapterKey], end: End) -> None:
+        """Begin to look for the first of some versions that can be loaded.
+
+        Args:
+            candidates: best first; gone through in the thread.
+            end: called once, there, with what was found; None if nothing was.
+        """
+        try:
+            self._thread.submit(self._step, candidates, end)
+        except RuntimeError:  # closed
+            end(None)
+
+    def history(self, task: str) -> list[str]:
+        """Return the versions that were current, newest first; none while the store is away."""
+        try:
+            return [entry.version for entry in reversed(self._source.store.history(task))]
+        except SptError:
+            return []
+
+    def close(self) -> None:
+        """Let the thread go; searches that run end without a find."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _step(self, candidates: Iterator[AdapterKey], end: End) -> None:
+        try:
+            candidate = next(candidates, None)
+            error = None if candidate is None else self._trouble_of(candidate)
+        except Exception:  # those who wait for the end must not wait for ever
+            _log.exception("the search for a version that stands in has failed")
+            end(None)
+            return
+        if candidate is None or error is None:
+            end(candidate)
+        elif isinstance(error, OUT_OF_REACH + NOT_ITS_FAULT):
+            end(None)
+        else:
+            self._note_bad(candidate, error)
+            self.search(candidates, end)
+
+    def _trouble_of(self, key: AdapterKey) -> Exception | None:
+        """Load a version; return why it cannot be."""
+        if key in self._bank:
+            return None
+        foreign = self._foreign(key)
+        if foreign is not None:
+            return foreign
+        with self._bank.lease([key]) as lease:
+            lease.wait(LOAD_PATIENCE_S)
+            return lease.failed.get(key)
+
+    def _foreign(self, key: AdapterKey) -> ArtifactMismatch | None:
+        """Return why a version's header does not fit this service; None if it does, or is away."""
+        try:
+            self._source.store.read_meta(*key).check_fits(self._bank.backbone.spec)
+        except ArtifactMismatch as error:
+            return error
+        except SptError:
+            return None
+        return None

@@ -1,0 +1,181 @@
+"""Every image that holds all its pixels is taken, none that does not, and each within bounds."""
+
+import io
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adapters.artifact.preprocessing import ImageLimits
+from adapters.errors import BadImage, ImageTooLarge
+from adapters.images import jpeg, rgb
+from adapters.images.decode import BYTES_PER_PIXEL, decode_image
+from tests.fakes import hostile
+
+END = b"\xff\xd9"
+KINDS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "with restarts": {"restart_marker_blocks": 4},
+    "progressive with restarts": {"progressive": True, "restart_marker_rows": 1},
+    "without subsampling": {"subsampling": 0},
+}
+MODES = ("RGB", "L", "CMYK")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_jpeg_without_its_end_is_taken_with_every_pixel(kind: str, mode: str) -> None:
+    whole = hostile.jpeg(hostile.photo().convert(mode), **KINDS[kind])
+    for cut in (1, 2):
+        assert decode_image(whole[:-cut]).tobytes() == decode_image(whole).tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_jpeg_that_misses_pixels_is_refused_wherever_it_is_cut(kind: str, mode: str) -> None:
+    whole = hostile.jpeg(hostile.photo(48, 40).convert(mode), **KINDS[kind])
+    expected = decode_image(whole).tobytes()
+    for cut in range(3, len(whole) // 2):
+        try:
+            found = decode_image(whole[:-cut]).tobytes()
+        except BadImage:
+            continue
+        assert found == expected
+
+
+@pytest.mark.parametrize("chunk", [b"tEXt", b"iTXt", b"eXIf", b"tIME", b"xYZw"])
+def test_a_png_whose_metadata_have_a_wrong_checksum_is_taken_with_every_pixel(chunk: bytes) -> None:
+    whole = hostile.png(hostile.photo())
+    after_header = 8 + 25
+    broken = len(b"a\0b").to_bytes(4, "big") + chunk + b"a\0b" + b"\0\0\0\0"
+    data = whole[:after_header] + broken + whole[after_header:]
+    assert decode_image(data).tobytes() == hostile.photo().tobytes()
+
+
+def scans_of(count: int, size: tuple[int, int] = (64, 64)) -> bytes:
+    """Return a progressive JPEG with that many empty scans in addition."""
+    data = hostile.jpeg(hostile.photo(*size), progressive=True)
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x3f\x3f\x10"
+    return data[:-2] + scan * count + END
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_its_pixels_are_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def explode(*_: object) -> None:
+        raise AssertionError("the pixels were decoded")
+
+    monkeypatch.setattr("adapters.images.decode._load_whole", explode)
+    with pytest.raises(ImageTooLarge, match="more than 100 scans"):
+        decode_image(scans_of(101))
+
+
+def test_a_bomb_of_scans_costs_milliseconds() -> None:
+    bomb = scans_of(200_000)
+    began = time.process_time()
+    with pytest.raises(ImageTooLarge):
+        decode_image(bomb)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_jpeg_of_endless_segments_is_refused() -> None:
+    comments = b"\xff\xfe\x00\x02" * (jpeg.MAX_SEGMENTS + 1)
+    with pytest.raises(ImageTooLarge, match="segments"):
+        decode_image(jpeg.START + comments + END)
+
+
+def test_what_follows_an_ordinary_jpeg_is_no_scan_of_it() -> None:
+    """A motion photo: a film after the picture."""
+    whole = hostile.jpeg(hostile.photo())
+    assert (
+        decode_image(whole + b"\xff\xda\x00\x08" * 500).tobytes() == decode_image(whole).tobytes()
+    )
+
+
+def old_rule(data: bytes) -> Image.Image:
+    """Return what images became before there were strips: whole copies at each step."""
+    image = Image.open(io.BytesIO(data))
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def noise(*shape: int) -> Any:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def odd_images() -> dict[str, bytes]:
+    size = (37, 53)
+    palette = Image.fromarray(noise(*size) % 16).convert("P")
+    palette.putpalette(noise(48).tobytes())
+    sixteen = np.random.default_rng(0).integers(0, 65536, size, np.uint16)
+    rgb_image = Image.fromarray(noise(*size, 3))
+    return {
+        "RGBA": hostile.png(Image.fromarray(noise(*size, 4))),
+        "LA": hostile.png(Image.fromarray(noise(*size, 4)).convert("LA")),
+        "P, one clear": hostile.encoded(palette, "PNG", transparency=3),
+        "P, many clear": hostile.encoded(palette, "PNG", transparency=noise(16).tobytes()),
+        "P": hostile.png(palette),
+        "RGB with a clear colour": hostile.encoded(
+            rgb_image, "PNG", transparency=rgb_image.getpixel((3, 3))
+        ),
+        "L with a clear grey": hostile.encoded(rgb_image.convert("L"), "PNG", transparency=7),
+        "16 bits": hostile.png(Image.fromarray(sixteen)),
+        "1": hostile.png(rgb_image.convert("1")),
+        "CMYK": hostile.jpeg(rgb_image.convert("CMYK")),
+        "clear WebP": hostile.encoded(Image.fromarray(noise(*size, 4)), "WEBP", lossless=True),
+    }
+
+
+@pytest.mark.parametrize("name", odd_images())
+@pytest.mark.parametrize("strip", [1, 200, 1 << 20])
+def test_strips_change_no_pixel(name: str, strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = odd_images()[name]
+    monkeypatch.setattr(rgb, "STRIP_PIXELS", strip)
+    assert decode_image(data).tobytes() == old_rule(data).tobytes()
+
+
+def test_an_rgb_image_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise AssertionError("a whole copy was made")
+
+    monkeypatch.setattr(Image.Image, "convert", explode)
+    monkeypatch.setattr(Image.Image, "copy", explode)
+    assert decode_image(hostile.jpeg(hostile.photo())).mode == "RGB"
+
+
+def test_what_decoding_takes_is_told_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def refuse(num_bytes: int) -> None:
+        told.append(num_bytes)
+        raise ImageTooLarge("no room")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(ImageTooLarge, match="no room"):
+        decode_image(hostile.jpeg(hostile.photo(96, 64)), reserve=refuse)
+    assert told == [96 * 64 * BYTES_PER_PIXEL]
+
+
+def test_a_service_takes_16_megapixels_by_default_and_not_one_more() -> None:
+    decode_image(hostile.png(Image.new("L", (4000, 4000))), ImageLimits())
+    with pytest.raises(ImageTooLarge, match="the limit is 16,000,000"):
+        decode_image(hostile.png_by_hand(4001, 4000), ImageLimits())
+
+
+def test_threads_that_decode_leave_the_process_its_warnings() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(decode_image, [hostile.jpeg(hostile.photo(seed=i)) for i in range(200)]))
+        assert warnings.filters == before

@@ -1,0 +1,213 @@
+"""A batch always ends, whatever its tasks' histories hold and however slow the store is."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from adapters.artifact.codec import version_of
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import ArtifactMismatch, SptError
+from adapters.images.decode import decode_image
+from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
+from serving.decoding.decoder import DecoderSettings
+from serving.errors import DecodingTooSlow
+from serving.inference.bank import AdapterBank
+from serving.inference.engine import MAX_STAND_INS, Engine, Query
+from serving.inference.fallback import Fallback
+from serving.inference.resident import AdapterKey
+from serving.protocol import Answer
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.artifacts import make_adapter, make_spec
+from tests.fakes.tiny import image_bytes, tiny_backbone
+from tests.fakes.waiting import wait_until
+
+PATIENCE_S = 0.5
+SLOW_S = 20.0
+
+
+class Reads:
+    """A source of artifacts that counts what is read whole, and takes its time over some."""
+
+    def __init__(self, source: CachedStore) -> None:
+        self.source = source
+        self.read_whole: list[AdapterKey] = []
+        self.slow: set[str] = set()
+        self.go_on = threading.Event()
+
+    def read(self, task: str, version: str) -> bytes:
+        self.read_whole.append(AdapterKey(task, version))
+        if task in self.slow:
+            self.go_on.wait(SLOW_S)
+        return self.source.read(task, version)
+
+
+class Scene:
+    def __init__(self, root, backbone) -> None:
+        self.backbone = backbone
+        self.source = CachedStore(DirectoryStore(root))
+        self.reads = Reads(self.source)
+        self.bank = AdapterBank(backbone, self.reads, 1 << 20)
+        self.engine = Engine(TorchBackend(backbone), self.source, self.bank, patience_s=PATIENCE_S)
+
+    def publish(self, task: str, seed: int = 0, *, foreign: bool = False) -> AdapterKey:
+        spec = make_spec(name="another") if foreign else self.backbone.spec
+        data = encode(make_adapter(task, seed=seed, backbone=spec))
+        self.source.publish(data)
+        return AdapterKey(task, version_of(data))
+
+    def file(self, key: AdapterKey):
+        return self.source.store.files.artifact(*key)
+
+    def ask(self, *tasks: str):
+        return self.engine.predict([Query(image_bytes(i), task) for i, task in enumerate(tasks)])
+
+    def history(self, task: str, count: int, *, foreign: bool = False) -> list[AdapterKey]:
+        return [self.publish(task, seed, foreign=foreign) for seed in range(count)]
+
+    def searching(self, task: str) -> bool:
+        return self.engine._lookup._fallback._troubles[task].search is not None
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def scene(tmp_path, backbone):
+    scene = Scene(tmp_path / "store", backbone)
+    yield scene
+    scene.reads.go_on.set()
+    scene.engine.close()
+
+
+def seconds(act) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def test_tasks_of_another_backbone_with_long_histories_hold_nobody_up(scene):
+    tasks = [f"foreign{i}" for i in range(4)]
+    for task in tasks:
+        scene.history(task, 60, foreign=True)
+    scene.publish("good")
+    good, *others = scene.ask("good", *tasks)
+    assert isinstance(good, Answer)
+    assert all(isinstance(other, ArtifactMismatch) for other in others)
+
+
+def test_of_a_task_of_another_backbone_one_version_is_read_whole_and_it_is_not_tried_again(scene):
+    keys = scene.history("foreign", 30, foreign=True)
+    scene.ask("foreign")
+    wait_until("the whole history was looked at", lambda: not scene.searching("foreign"))
+    for _ in range(5):
+        (outcome,) = scene.ask("foreign")
+        assert isinstance(outcome, ArtifactMismatch)
+    assert scene.reads.read_whole == [keys[-1]]
+
+
+def test_behind_foreign_versions_the_one_that_fits_answers(scene):
+    own = scene.publish("mixed")
+    for seed in range(3):
+        scene.publish("mixed", seed, foreign=True)
+    (answer,) = scene.ask("mixed")
+    assert answer.version == own.version
+
+
+def test_a_batch_waits_once_for_all_that_is_slow(scene):
+    """Its own version, then what stands in: together no longer than one patience."""
+    scene.publish("good")
+    scene.ask("good")
+    slow = [f"slow{i}" for i in range(3)]
+    for task in slow:
+        keys = [scene.publish(task, seed) for seed in range(4)]
+        scene.file(keys[-1]).write_bytes(b"cut")
+        scene.reads.slow.add(task)
+    took = seconds(lambda: scene.ask("good", *slow))
+    assert took < SLOW_S / 2
+
+
+def test_no_version_is_tried_twice_for_one_batch(scene):
+    keys = scene.history("broken", 12)
+    for key in keys:
+        scene.file(key).write_bytes(b"cut")
+    scene.ask(*["broken"] * 3)
+    wait_until("the whole history was looked at", lambda: not scene.searching("broken"))
+    assert sorted(scene.reads.read_whole) == sorted(keys)
+
+
+def test_a_row_tries_few_stand_ins_and_the_search_goes_on_without_it(scene, monkeypatch):
+    keys = [scene.publish("task", seed) for seed in range(6)]
+    fallback = scene.engine._lookup._fallback
+    tried = []
+
+    def always_another(failed, _deadline):
+        (key,) = failed
+        tried.append(key)
+        scene.file(keys[-1 - len(tried)]).write_bytes(b"cut")
+        return {key: keys[-1 - len(tried)]}
+
+    monkeypatch.setattr(fallback, "instead_of", always_another)
+    scene.file(keys[-1]).write_bytes(b"cut")
+    (outcome,) = scene.ask("task")
+    assert isinstance(outcome, SptError)
+    assert len(tried) == MAX_STAND_INS
+
+
+def test_two_versions_never_stand_in_for_each_other(backbone, tmp_path):
+    """A fails and B answers; A is back; B is evicted and fails and A answers; A is evicted."""
+    scene = Scene(tmp_path / "store", backbone)
+    a, b = scene.publish("task", 1), scene.publish("task", 2)
+    now = [0.0]
+    fallback = Fallback(scene.source, scene.bank, lambda: now[0])
+    scene.engine._lookup._fallback = fallback
+    whole = {key: scene.file(key).read_bytes() for key in (a, b)}
+    scene.file(b).write_bytes(b"cut")
+    (answer,) = scene.ask("task")
+    assert answer.version == a.version
+    scene.file(b).write_bytes(whole[b])
+    now[0] += 10
+    (answer,) = scene.ask("task")
+    assert answer.version == b.version
+    scene.bank.make_room()
+    scene.file(a).write_bytes(b"cut")
+    scene.file(b).write_bytes(b"cut")
+    outcomes = []
+    took = seconds(lambda: outcomes.extend(scene.ask("task") + scene.ask("task")))
+    assert all(isinstance(outcome, SptError) for outcome in outcomes)
+    assert took < 2.0
+    scene.engine.close()
+    fallback.close()
+
+
+def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, monkeypatch):
+    scene = Scene(tmp_path / "store", backbone)
+    scene.publish("good")
+    settings = DecoderSettings(threads=2, patience_s=0.5)
+    engine = Engine(TorchBackend(backbone), scene.source, scene.bank, decoding=settings)
+    slow, go_on = image_bytes(99), threading.Event()
+
+    def decode(data, *args):
+        if data is slow:
+            go_on.wait(SLOW_S)
+        return decode_image(data, *args)
+
+    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    images = [slow, image_bytes(0), slow, image_bytes(1)]
+    refused, answer, refused_too, another = engine.predict([Query(one, "good") for one in images])
+    go_on.set()
+    assert isinstance(answer, Answer)
+    assert isinstance(another, Answer)
+    assert isinstance(refused, DecodingTooSlow)
+    assert isinstance(refused_too, DecodingTooSlow)
+    engine.close()
+    scene.engine.close()
