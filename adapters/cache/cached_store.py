@@ -10,9 +10,10 @@ What trainer and server use. How old may an answer be, give or take a fifth?
 - Neither Redis nor the store answers: as old as need be, if it is known at all.
 
 The store is the truth. Redis' pointer is taken if it is newer than the last one known here, if any
-is. An older one, or another one with the same number (a store that was restored from a backup
-counts again from there), is never taken: the store decides, and Redis is told. Knows nothing of
-tensors.
+is, and names only versions that the store holds. An older one, or another one with the same number
+(a store that was restored from a backup counts again from there), is never taken: the store
+decides, and Redis is told. Until the store has said which one it is, Redis is not asked, for it may
+be another store's. Knows nothing of tensors.
 """
 
 import logging
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from adapters.artifact.codec import decode_meta, version_of
 from adapters.artifact.task import check_task_id
@@ -42,6 +44,8 @@ class CachedStore:
     Args:
         store: the truth.
         cache: Redis, None for none.
+        artifacts_in_redis: keep artifacts there, too. A local store is faster; one on a network may
+            not be.
         pointer_ttl_s: how long this process trusts a pointer of which it hears nothing, or the
             absence of one, give or take a fifth.
         clock: seconds that only grow.
@@ -52,12 +56,18 @@ class CachedStore:
         store: DirectoryStore,
         cache: AdapterCache | None = None,
         *,
+        artifacts_in_redis: bool = False,
         pointer_ttl_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.cache = cache
+        self._artifacts = cache if artifacts_in_redis else None
         self._pointer_ttl_s = pointer_ttl_s
+        self._clock = clock
+        self._store_id: str | None = None
+        self._learn_again_at = 0.0
+        self._had_tasks = False
         self._memory = PointerMemory(clock)
         self._watcher: Watcher | None = None
         self._renewals: ThreadPoolExecutor | None = None
@@ -76,6 +86,7 @@ class CachedStore:
         For processes that run long: from now on no call waits for a Redis that is down, and
         pointers that are asked for are renewed in a thread before they are old.
         """
+        self._learn_store()
         if self.cache is not None and self._watcher is None:
             self._watcher = Watcher(self.cache, self._memory.expire, self._memory.expire_all)
             self._watcher.start()
@@ -107,7 +118,7 @@ class CachedStore:
         return pointer
 
     def read(self, task: str, version: str) -> bytes:
-        """Return the bytes of one version, from Redis or else from the store.
+        """Return the bytes of one version from the store, or from Redis if it keeps artifacts.
 
         Args:
             task: its id.
@@ -116,13 +127,14 @@ class CachedStore:
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
             ArtifactCorrupt: the store's file is damaged.
-            StoreUnavailable: it is not in Redis and the store cannot be read.
+            StoreUnavailable: the store cannot be read, and Redis does not have it.
         """
-        data = self._artifact_from_redis(task, version)
+        if self._artifacts is None:
+            return self.store.read(task, version)
+        data = self._artifact_from_redis(task, version) if self._may_hold(task, version) else None
         if data is None:
             data = self.store.read(task, version)
-            if self.cache is not None:
-                self.cache.put_artifact(version, data)
+            self._artifacts.put_artifact(version, data)
         return data
 
     def publish(
@@ -134,9 +146,10 @@ class CachedStore:
     ) -> Pointer:
         """Publish to the store, then tell Redis; arguments and errors are the store's."""
         pointer = self.store.publish(data, expected=expected, canary=canary)
-        if self.cache is not None:
-            self.cache.put_artifact(version_of(data), data)
-        return self._announce(decode_meta(data).task.id, pointer)
+        self._announce(decode_meta(data).task.id, pointer)
+        if self._artifacts is not None:
+            self._artifacts.put_artifact(version_of(data), data)
+        return pointer
 
     def rollback(
         self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
@@ -188,6 +201,8 @@ class CachedStore:
 
     def _from_redis(self, task: str, last: Pointer | None) -> Pointer | None:
         """Return Redis' pointer if it is newer than ours, or ours, and names what can be had."""
+        if self._store_id is None:
+            self._learn_store()
         pointer = None if self.cache is None else self.cache.get_pointer(task)
         if pointer is None or self.cache is None or pointer == last:
             return pointer
@@ -203,7 +218,7 @@ class CachedStore:
 
     def _from_store(self, task: str, last: Pointer | None) -> Pointer:
         try:
-            pointer = self._current_in_store(task, is_known=last is not None)
+            pointer = self._current_in_store(task)
         except TaskNotFound:
             self._note_store(None)
             raise
@@ -213,32 +228,58 @@ class CachedStore:
             self._note_store(error)
             return last
         self._note_store(None)
+        self._had_tasks = True
+        self._learn_store()
         if self.cache is not None:
             self.cache.set_pointer(task, pointer)
         return pointer
 
-    def _current_in_store(self, task: str, *, is_known: bool) -> Pointer:
+    def _current_in_store(self, task: str) -> Pointer:
         try:
             return self.store.current(task)
         except TaskNotFound as error:
-            if is_known and not self.store.tasks():
+            if self._is_gone():
                 raise StoreUnavailable(
                     f"store {self.store.root}: it had tasks and has none any more; mount or "
                     "restore the folder, or publish again"
                 ) from error
             raise
 
+    def _is_gone(self) -> bool:
+        """Return whether the folder was the store once and is an empty place now."""
+        if self._store_id is not None:
+            return self.store.identity() is None
+        return self._had_tasks and not self.store.tasks()
+
+    def _learn_store(self) -> None:
+        """Learn which store this is, now and then anew: another one may lie there by now."""
+        now = self._clock()
+        if self._store_id is not None and now < self._learn_again_at:
+            return
+        with suppress(StoreUnavailable):
+            self._store_id = self.store.identity() or self._store_id
+        self._learn_again_at = now + WATCHED_TTL_S
+        if self.cache is not None:
+            self.cache.store_id = self._store_id
+
+    def _may_hold(self, task: str, version: str) -> bool:
+        """Return whether the store has this version, or cannot say so."""
+        try:
+            return self.store.holds(task, version)
+        except StoreUnavailable as error:
+            _log.debug("looking in Redis for %s: %s", task, error)
+            return True
+
     def _is_held(self, task: str, version: str) -> bool:
         try:
-            if self.store.holds(task, version):
-                return True
+            return self.store.holds(task, version)
         except StoreUnavailable as error:
             _log.debug("looking in Redis for %s: %s", task, error)
         return self._artifact_from_redis(task, version) is not None
 
     def _artifact_from_redis(self, task: str, version: str) -> bytes | None:
         """Return the artifact if Redis has it and it is this task's, not another's."""
-        data = None if self.cache is None else self.cache.get_artifact(version)
+        data = None if self._artifacts is None else self._artifacts.get_artifact(version)
         try:
             is_ours = data is not None and decode_meta(data).task.id == task
         except ArtifactCorrupt:
@@ -246,6 +287,7 @@ class CachedStore:
         return data if is_ours else None
 
     def _announce(self, task: str, pointer: Pointer) -> Pointer:
+        self._learn_store()
         if self.cache is not None:
             self.cache.publish_pointer(task, pointer)
         self._memory.expire(task, newest=pointer)

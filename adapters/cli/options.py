@@ -3,11 +3,11 @@
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from adapters.artifact.codec import VERSION
-from adapters.errors import TaskNotFound
+from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.program import UsageError
 from adapters.store.directory import DirectoryStore, Expecting
 from adapters.suggestions import did_you_mean
@@ -80,4 +80,6 @@ def task_suggested(store: DirectoryStore, task: str) -> Iterator[None]:
     try:
         yield
     except TaskNotFound as error:
-        raise TaskNotFound(f"{error}{did_you_mean(task, store.tasks())}") from error
+        with suppress(StoreUnavailable):
+            raise TaskNotFound(f"{error}{did_you_mean(task, store.tasks())}") from error
+        raise

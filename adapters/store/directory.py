@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adapters.artifact.codec import decode_meta, read_contents, short, version_of
 from adapters.artifact.versions import pick_version
-from adapters.errors import ArtifactCorrupt, VersionNotFound
+from adapters.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
 from adapters.store import durable
 from adapters.store.files import StoreFiles
 from adapters.store.record import Canary, HistoryEntry, Pointer, TaskRecord
@@ -34,8 +34,8 @@ def _now() -> datetime:
 class DirectoryStore:
     """Artifacts and pointers under one folder; safe for many threads and processes at once.
 
-    A root that does not exist reads as an empty store and is made by the first publish. Every
-    method raises StoreUnavailable when the file system refuses.
+    A root that does not exist is made by the first publish. Every method raises StoreUnavailable
+    when the file system refuses, and every other one where the root is not there.
 
     Args:
         root: the folder; on a network directory, one that is mounted with locks.
@@ -180,6 +180,25 @@ class DirectoryStore:
             self.files.delete(task, record, {version})
         return version
 
+    def identity(self) -> str | None:
+        """Return the store's id, 32 hex digits; None where nothing was written yet."""
+        return self.files.identity()
+
+    def require_folder(self) -> None:
+        """Raise StoreUnavailable where there is no folder yet that could be read or published to.
+
+        An empty one will do: a service may be started before the first publish.
+        """
+        if not self.root.is_dir():
+            raise StoreUnavailable(
+                f"store {self.root.absolute()}: expected a folder, found none; check the path, or "
+                "make the folder if nothing is published yet"
+            )
+
+    def require_store(self) -> None:
+        """Raise StoreUnavailable for a folder that the store has never written to."""
+        self.files.require_store()
+
     def current(self, task: str) -> Pointer:
         """Return which versions of a task answer.
 
@@ -219,9 +238,7 @@ class DirectoryStore:
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has this version, without reading it."""
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            return path.is_file()
+        return self.files.holds(task, version)
 
     def resolve_version(self, task: str, text: str) -> str:
         """Return the one version that `text` stands for.
