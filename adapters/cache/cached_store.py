@@ -31,6 +31,7 @@ from adapters.cache.store_calls import LIMIT_S, StoreCalls
 from adapters.cache.watcher import Watcher
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Expecting, Pointer
+from adapters.store.log import ANY_CHANGE, Change
 
 WATCHED_TTL_S = 5.0
 """How long this process trusts a pointer whose next move it will hear of."""
@@ -137,18 +138,33 @@ class CachedStore:
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Publish to the store, then tell Redis; arguments and errors are the store's."""
-        pointer = self.store.publish(data, expected=expected, canary=canary)
+        pointer = self.store.publish(data, expected=expected, canary=canary, change=change)
         self._announce(decode_meta(data).task.id, pointer)
         self._places.keep_artifact(version_of(data), data)
         return pointer
 
     def rollback(
-        self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Roll back in the store, then tell Redis; arguments and errors are the store's."""
-        return self._announce(task, self.store.rollback(task, expected=expected))
+        return self._announce(task, self.store.rollback(task, expected=expected, change=change))
+
+    def end_canary(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """End the canary in the store, then tell Redis; arguments and errors are the store's."""
+        return self._announce(task, self.store.end_canary(task, expected=expected, change=change))
 
     def promote(
         self,
@@ -156,9 +172,11 @@ class CachedStore:
         version: str | None = None,
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Promote in the store, then tell Redis; arguments and errors are the store's."""
-        return self._announce(task, self.store.promote(task, version, expected=expected))
+        pointer = self.store.promote(task, version, expected=expected, change=change)
+        return self._announce(task, pointer)
 
     def tasks(self) -> list[str]:
         """Return the ids of all published tasks, sorted; asks the store."""

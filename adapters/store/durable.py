@@ -83,6 +83,21 @@ def write_unless_same(path: Path, data: bytes) -> None:
         write(path, data)
 
 
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file; after one whose writer died in the middle, on a line of its own."""
+    is_new = not path.exists()
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync(path.parent)
+
+
 def delete(paths: Collection[Path]) -> None:
     """Delete files, those that are there; a reader that has opened one reads on."""
     for path in paths:

@@ -3,6 +3,7 @@
     <root>/store.json                 which store it is
     <root>/<task>/versions/<sha256>.safetensors
     <root>/<task>/current.json        a TaskRecord
+    <root>/<task>/log.jsonl           what changed, when, by whom
     <root>/<task>/.lock               held by the task's one writer
 
 Knows nothing of what is allowed. Every method raises StoreUnavailable when the file system refuses.
@@ -21,6 +22,7 @@ from adapters.store.record import Pointer, TaskRecord, parse_record
 from adapters.store.record_changes import after_deletion
 
 _RECORD = "current.json"
+_LOG = "log.jsonl"
 _LOCK = ".lock"
 _VERSIONS = "versions"
 _SUFFIX = ".safetensors"
@@ -116,6 +118,16 @@ class StoreFiles:
         durable.write(self._folder(task) / _RECORD, data)
         return record.pointer
 
+    def add_to_log(self, task: str, line: str) -> None:
+        """Add a line to the task's log; the caller is `writing` the task."""
+        durable.append(self._folder(task) / _LOG, line.encode() + b"\n")
+
+    def log_lines(self, task: str) -> list[bytes]:
+        """Return the lines of the task's log, none where there is no log yet."""
+        path = self._folder(task) / _LOG
+        with durable.reaching(path):
+            return (durable.bytes_or_none(path) or b"").splitlines()
+
     def delete(self, task: str, record: TaskRecord, versions: Collection[str]) -> None:
         """Delete versions and what the record says of them; the caller is `writing` the task."""
         # the record first: what a history names can be read, even if we die in between
@@ -171,7 +183,12 @@ class StoreFiles:
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
         folder = self._folder(task)
-        ours = {_RECORD, _VERSIONS, *(f"{version}{_SUFFIX}" for version in self.versions(task))}
+        ours = {
+            _RECORD,
+            _LOG,
+            _VERSIONS,
+            *(f"{version}{_SUFFIX}" for version in self.versions(task)),
+        }
         with durable.reaching(folder):
             return [
                 place / name

@@ -131,7 +131,7 @@ class Scene:
         with self.client() as client:
             for task in TASKS:
                 if self.source.store.record(task).canary is not None:
-                    self.source.rollback(task)
+                    self.source.end_canary(task)
                 wait_until(f"{task} answers", partial(_answers, client, task))
 
 

@@ -253,7 +253,7 @@ def test_a_canary_is_announced_promoted_and_resolved(world: World) -> None:
     assert world.redis.pointers["pets"] == process.current("pets") == with_canary
     for version in (first.version, version_of(SECOND)):
         assert process.resolve_version("pets", version) == version
-    promoted = process.promote("pets", expected=first.version)
+    promoted = process.promote("pets", expected=version_of(SECOND))
     assert world.redis.pointers["pets"] == process.current("pets") == promoted
     assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
 

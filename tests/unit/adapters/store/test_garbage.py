@@ -85,7 +85,7 @@ def test_what_answers_is_pinned_or_among_the_last_stays(
     store.pin("pets", VERSIONS[1])
     clock.pass_by(30 * DAY_S)
     assert collect(store, keep=2) == {2}
-    assert store.rollback("pets").canary is None
+    assert store.end_canary("pets").canary is None
     assert store.rollback("pets").version == VERSIONS[3]
 
 

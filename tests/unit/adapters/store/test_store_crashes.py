@@ -51,7 +51,7 @@ CHANGES: dict[str, tuple[Callable[[Store], None], Change]] = {
     "later publish": (one_version, methodcaller("publish", SECOND)),
     "canary": (one_version, methodcaller("publish", SECOND, canary=0.1)),
     "rollback": (two_versions, methodcaller("rollback", "pets")),
-    "end of the canary": (canary, methodcaller("rollback", "pets")),
+    "end of the canary": (canary, methodcaller("end_canary", "pets")),
     "promote": (canary, methodcaller("promote", "pets")),
     "pin": (two_versions, methodcaller("pin", "pets", version_of(FIRST))),
     "rm": (two_versions, methodcaller("remove", "pets", version_of(FIRST))),
