@@ -30,7 +30,9 @@ def build_engine(config: ServingConfig) -> Engine:
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
-    source = CachedStore(DirectoryStore(config.store), cache)
+    source = CachedStore(
+        DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
+    )
     engine = Engine(
         _backend(config, backbone),
         source,

@@ -35,6 +35,9 @@ class ServingConfig(BaseModel):
     redis_url: str | None = Field(
         None, description="only by the variable REDIS_URL; without it there is no Redis"
     )
+    artifacts_in_redis: bool = Field(
+        False, description="keep artifacts in Redis, too; for a store on a slow network"
+    )
     backend: Literal["torch", "onnx"] = Field("torch", description="what runs the trunk")
     precision: Literal["float32", "bfloat16", "int8"] = Field(
         "float32", description="of the trunk; int8 needs onnx, bfloat16 needs torch"

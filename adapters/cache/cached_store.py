@@ -7,32 +7,36 @@ What trainer and server use. How old may an answer be, give or take a fifth?
 - Redis is up and the publisher did not reach it: Redis' pointer lives `POINTER_TTL_S`, and then
   this process's `pointer_ttl_s`, or `WATCHED_TTL_S` while it watches.
 - Either way, a process that watches looks half of its time earlier, in a thread.
-- Neither Redis nor the store answers: as old as need be, if it is known at all.
+- Neither Redis nor the store answers, or the store hangs: as old as need be, if it is known.
 
 The store is the truth. Redis' pointer is taken if it is newer than the last one known here, if any
-is. An older one, or another one with the same number (a store that was restored from a backup
-counts again from there), is never taken: the store decides, and Redis is told. Knows nothing of
-tensors.
+is, and names only versions that the store holds. An older one, or another one with the same number
+(a store that was restored from a backup counts again from there), is never taken: the store
+decides, and Redis is told. Until the store has said which one it is, Redis is not asked, for it may
+be another store's. Knows nothing of tensors.
 """
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from adapters.artifact.codec import decode_meta, version_of
+from adapters.artifact.codec import VERSION, decode_meta, version_of
 from adapters.artifact.task import check_task_id
-from adapters.cache.pointer_memory import PointerMemory
+from adapters.cache.places import Places
+from adapters.cache.pointer_memory import LookUp, PointerMemory
 from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.store_calls import LIMIT_S, StoreCalls
 from adapters.cache.watcher import Watcher
-from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
+from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Expecting, Pointer
+from adapters.store.log import ANY_CHANGE, Change
 
 WATCHED_TTL_S = 5.0
 """How long this process trusts a pointer whose next move it will hear of."""
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +46,8 @@ class CachedStore:
     Args:
         store: the truth.
         cache: Redis, None for none.
+        artifacts_in_redis: keep artifacts there, too. A local store is faster; one on a network may
+            not be.
         pointer_ttl_s: how long this process trusts a pointer of which it hears nothing, or the
             absence of one, give or take a fifth.
         clock: seconds that only grow.
@@ -52,17 +58,18 @@ class CachedStore:
         store: DirectoryStore,
         cache: AdapterCache | None = None,
         *,
+        artifacts_in_redis: bool = False,
         pointer_ttl_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.cache = cache
         self._pointer_ttl_s = pointer_ttl_s
-        self._memory = PointerMemory(clock)
+        self._clock = clock
+        self._places = Places(store, cache, artifacts_in_redis=artifacts_in_redis, clock=clock)
+        self._memory = PointerMemory(clock, LIMIT_S)
         self._watcher: Watcher | None = None
-        self._renewals: ThreadPoolExecutor | None = None
-        self._store_failed = False
-        self._lock = threading.Lock()
+        self._calls: StoreCalls | None = None
 
     @property
     def hears_publishes(self) -> bool:
@@ -71,24 +78,28 @@ class CachedStore:
         return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
 
     def watch(self) -> None:
-        """Hear of publishes in a thread, until `close`; does nothing without Redis.
+        """Hear of publishes in a thread, until `close`, and keep callers from waiting.
 
-        For processes that run long: from now on no call waits for a Redis that is down, and
-        pointers that are asked for are renewed in a thread before they are old.
+        For processes that run long: from now on no call waits for a Redis that is down. Pointers
+        that are asked for are renewed by threads before they are old, and one that is known waits
+        for its renewal for a moment at most, however long the store takes.
         """
+        if self._calls is None:
+            self._calls = self._places.calls = StoreCalls(self._clock)
+        self._places.learn_store()
         if self.cache is not None and self._watcher is None:
             self._watcher = Watcher(self.cache, self._memory.expire, self._memory.expire_all)
             self._watcher.start()
-            self._renewals = ThreadPoolExecutor(1, "renew")
 
     def close(self) -> None:
         """Stop watching and close the connections to Redis; a later call opens new ones."""
         watcher, self._watcher = self._watcher, None
-        renewals, self._renewals = self._renewals, None
+        calls, self._calls = self._calls, None
+        self._places.calls = None
         if watcher is not None:
             watcher.close()
-        if renewals is not None:
-            renewals.shutdown()
+        if calls is not None:
+            calls.close()
         if self.cache is not None:
             self.cache.close()
 
@@ -99,15 +110,16 @@ class CachedStore:
             TaskNotFound: nothing is published under this id.
             StoreUnavailable, ArtifactCorrupt: the pointer cannot be read, and was never known.
         """
-        pointer = self._memory.fresh(task)
+        pointer, calls = self._memory.fresh(task), self._calls
         if pointer is None:
             _check_id(task)
-            return self._look_up(task)
-        self._renew_in_time(task)
+            return self._look_up(task) if calls is None else self._soon(task, calls)
+        if calls is not None and self._memory.should_be_renewed(task):
+            self._begin(task, calls, renew=True)
         return pointer
 
     def read(self, task: str, version: str) -> bytes:
-        """Return the bytes of one version, from Redis or else from the store.
+        """Return the bytes of one version from the store, or from Redis if it keeps artifacts.
 
         Args:
             task: its id.
@@ -116,14 +128,9 @@ class CachedStore:
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
             ArtifactCorrupt: the store's file is damaged.
-            StoreUnavailable: it is not in Redis and the store cannot be read.
+            StoreUnavailable: the store cannot be read, and Redis does not have it.
         """
-        data = self._artifact_from_redis(task, version)
-        if data is None:
-            data = self.store.read(task, version)
-            if self.cache is not None:
-                self.cache.put_artifact(version, data)
-        return data
+        return self._places.read(task, version)
 
     def publish(
         self,
@@ -131,18 +138,33 @@ class CachedStore:
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Publish to the store, then tell Redis; arguments and errors are the store's."""
-        pointer = self.store.publish(data, expected=expected, canary=canary)
-        if self.cache is not None:
-            self.cache.put_artifact(version_of(data), data)
-        return self._announce(decode_meta(data).task.id, pointer)
+        pointer = self.store.publish(data, expected=expected, canary=canary, change=change)
+        self._announce(decode_meta(data).task.id, pointer)
+        self._places.keep_artifact(version_of(data), data)
+        return pointer
 
     def rollback(
-        self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Roll back in the store, then tell Redis; arguments and errors are the store's."""
-        return self._announce(task, self.store.rollback(task, expected=expected))
+        return self._announce(task, self.store.rollback(task, expected=expected, change=change))
+
+    def end_canary(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """End the canary in the store, then tell Redis; arguments and errors are the store's."""
+        return self._announce(task, self.store.end_canary(task, expected=expected, change=change))
 
     def promote(
         self,
@@ -150,9 +172,11 @@ class CachedStore:
         version: str | None = None,
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Promote in the store, then tell Redis; arguments and errors are the store's."""
-        return self._announce(task, self.store.promote(task, version, expected=expected))
+        pointer = self.store.promote(task, version, expected=expected, change=change)
+        return self._announce(task, pointer)
 
     def tasks(self) -> list[str]:
         """Return the ids of all published tasks, sorted; asks the store."""
@@ -163,89 +187,51 @@ class CachedStore:
         last = self._memory.last(task)
         if last is not None and text in last.answering:
             return text
-        return self.store.resolve_version(task, text)
-
-    def _renew_in_time(self, task: str) -> None:
-        renewals = self._renewals
-        if renewals is not None and self._memory.should_be_renewed(task):
-            renewals.submit(self._look_up, task, renew=True)
-
-    def _look_up(self, task: str, *, renew: bool = False) -> Pointer:
-        """Find a task's pointer and remember it, or wait for the thread that is finding it."""
-        look_up = self._memory.begin(task, renew=renew)
-        if look_up.is_mine:
+        ask = _at_once if self._calls is None else self._calls.ask
+        if VERSION.fullmatch(text):
             try:
-                pointer = self._find(task)
-            except BaseException as error:  # of any kind: the others must not wait for ever
-                self._memory.give_up(look_up, error, self._absence_s())
-            else:
-                self._memory.learn(look_up, pointer, self._lifetime_s())
-        return look_up.pointer.result()
+                if ask(lambda: self.store.holds(task, text)):
+                    return text
+            except StoreUnavailable:
+                return text  # it may be on the device; if not, reading it says what is wrong
+        return ask(lambda: self.store.resolve_version(task, text))
 
-    def _find(self, task: str) -> Pointer:
+    def _soon(self, task: str, calls: StoreCalls) -> Pointer:
+        """Return the task's pointer, or what was last known of it if that takes a moment."""
         last = self._memory.last(task)
-        return self._from_redis(task, last) or self._from_store(task, last)
-
-    def _from_redis(self, task: str, last: Pointer | None) -> Pointer | None:
-        """Return Redis' pointer if it is newer than ours, or ours, and names what can be had."""
-        pointer = None if self.cache is None else self.cache.get_pointer(task)
-        if pointer is None or self.cache is None or pointer == last:
-            return pointer
-        if last is not None and pointer.sequence <= last.sequence:
-            return None
-        known = frozenset() if last is None else last.answering
-        for version in pointer.answering - known:
-            if not self._is_held(task, version):
-                _log.warning("Redis names version %s of %s, which nobody has", version, task)
-                self.cache.forget_pointer(task)
-                return None
-        return pointer
-
-    def _from_store(self, task: str, last: Pointer | None) -> Pointer:
+        look_up = self._begin(task, calls)
         try:
-            pointer = self._current_in_store(task, is_known=last is not None)
-        except TaskNotFound:
-            self._note_store(None)
-            raise
-        except (StoreUnavailable, ArtifactCorrupt) as error:
+            return calls.wait(look_up.pointer, is_known=last is not None)
+        except StoreUnavailable as error:
             if last is None:
                 raise
-            self._note_store(error)
+            _log.debug("%s: going on with what is known: %s", task, error)
             return last
-        self._note_store(None)
-        if self.cache is not None:
-            self.cache.set_pointer(task, pointer)
-        return pointer
 
-    def _current_in_store(self, task: str, *, is_known: bool) -> Pointer:
-        try:
-            return self.store.current(task)
-        except TaskNotFound as error:
-            if is_known and not self.store.tasks():
-                raise StoreUnavailable(
-                    f"store {self.store.root}: it had tasks and has none any more; mount or "
-                    "restore the folder, or publish again"
-                ) from error
-            raise
+    def _begin(self, task: str, calls: StoreCalls, *, renew: bool = False) -> LookUp:
+        """Have a thread look a task up, unless one does."""
+        look_up = self._memory.begin(task, renew=renew)
+        if look_up.is_mine:
+            calls.submit(lambda: self._end(look_up))
+        return look_up
 
-    def _is_held(self, task: str, version: str) -> bool:
-        try:
-            if self.store.holds(task, version):
-                return True
-        except StoreUnavailable as error:
-            _log.debug("looking in Redis for %s: %s", task, error)
-        return self._artifact_from_redis(task, version) is not None
+    def _look_up(self, task: str) -> Pointer:
+        """Find a task's pointer and remember it, or wait for the thread that is finding it."""
+        look_up = self._memory.begin(task)
+        if look_up.is_mine:
+            self._end(look_up)
+        return look_up.pointer.result()
 
-    def _artifact_from_redis(self, task: str, version: str) -> bytes | None:
-        """Return the artifact if Redis has it and it is this task's, not another's."""
-        data = None if self.cache is None else self.cache.get_artifact(version)
+    def _end(self, look_up: LookUp) -> None:
         try:
-            is_ours = data is not None and decode_meta(data).task.id == task
-        except ArtifactCorrupt:
-            is_ours = False
-        return data if is_ours else None
+            pointer = self._places.pointer(look_up.task, self._memory.last(look_up.task))
+        except BaseException as error:  # of any kind: the others must not wait for ever
+            self._memory.give_up(look_up, error, self._absence_s())
+        else:
+            self._memory.learn(look_up, pointer, self._lifetime_s())
 
     def _announce(self, task: str, pointer: Pointer) -> Pointer:
+        self._places.learn_store()
         if self.cache is not None:
             self.cache.publish_pointer(task, pointer)
         self._memory.expire(task, newest=pointer)
@@ -259,14 +245,9 @@ class CachedStore:
     def _absence_s(self) -> float:
         return self._pointer_ttl_s * random.uniform(0.8, 1.2)
 
-    def _note_store(self, error: Exception | None) -> None:
-        """Log that the store went or came back, once each time."""
-        with self._lock:
-            had_failed, self._store_failed = self._store_failed, error is not None
-        if error is not None and not had_failed:
-            _log.error("going on with the versions known so far: %s", error)
-        elif error is None and had_failed:
-            _log.warning("the store answers again")
+
+def _at_once(call: Callable[[], _T]) -> _T:
+    return call()
 
 
 def _check_id(task: str) -> None:

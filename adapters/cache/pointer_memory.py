@@ -43,18 +43,27 @@ class _Known(NamedTuple):
     renewed_from: float = NEVER
 
 
+class _Running(NamedTuple):
+    pointer: "Future[Pointer]"
+    began_at: float
+
+
 class PointerMemory:
     """Pointers by task, each looked up by one thread at a time; safe for many threads.
 
     Args:
         clock: seconds that only grow.
+        limit_s: how long a look-up may take before the next who asks begins another one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, limit_s: float = float("inf")
+    ) -> None:
         self._clock = clock
+        self._limit_s = limit_s
         self._known: dict[str, _Known] = {}
         self._unknown: OrderedDict[str, float] = OrderedDict()
-        self._look_ups: dict[str, Future[Pointer]] = {}
+        self._look_ups: dict[str, _Running] = {}
         self._lock = Lock()
 
     def fresh(self, task: str) -> Pointer | None:
@@ -105,10 +114,10 @@ class PointerMemory:
                 ended.set_result(fresh)
                 return LookUp(task, ended, is_mine=False)
             running = self._look_ups.get(task)
-            if running is not None:
-                return LookUp(task, running, is_mine=False)
-            mine = self._look_ups[task] = Future()
-            return LookUp(task, mine, is_mine=True)
+            if running is not None and self._clock() < running.began_at + self._limit_s:
+                return LookUp(task, running.pointer, is_mine=False)
+            mine = self._look_ups[task] = _Running(Future(), self._clock())
+            return LookUp(task, mine.pointer, is_mine=True)
 
     def learn(self, look_up: LookUp, pointer: Pointer, lifetime_s: float) -> None:
         """End a look-up with the pointer that was found, fresh for a while from now on."""
@@ -169,7 +178,8 @@ class PointerMemory:
 
     def _end(self, look_up: LookUp) -> bool:
         """Forget a look-up; return whether no news came while it was on its way."""
-        if self._look_ups.get(look_up.task) is not look_up.pointer:
+        running = self._look_ups.get(look_up.task)
+        if running is None or running.pointer is not look_up.pointer:
             return False
         del self._look_ups[look_up.task]
         return True

@@ -7,6 +7,7 @@ from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.store.directory import DirectoryStore, Expecting
 from adapters.store.former_version import Comparison, compare_with_former
+from adapters.store.log import ANY_CHANGE, Change
 from adapters.store.record import Pointer
 
 
@@ -38,10 +39,11 @@ def publish(
     *,
     expected: str | Expecting | None = Expecting.ANYTHING,
     canary: float | None = None,
+    change: Change = ANY_CHANGE,
 ) -> Published:
     """Publish an artifact and say what became of its task's classes.
 
     Arguments and errors are those of `DirectoryStore.publish`.
     """
-    pointer = store.publish(data, expected=expected, canary=canary)
+    pointer = store.publish(data, expected=expected, canary=canary, change=change)
     return Published(pointer, compare_with_former(store.store, data, pointer))

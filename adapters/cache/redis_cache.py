@@ -9,23 +9,24 @@ import threading
 import time
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from redis import Redis
 
 from adapters.artifact.codec import VERSION, version_of
 from adapters.cache import redis_pointer
+from adapters.cache.redis_keys import RedisKeys
 from adapters.redis.address import client_for
-from adapters.redis.announcements import CHANNEL, Announcement
+from adapters.redis.announcements import Announcement
 from adapters.redis.link import RedisLink
 from adapters.store.directory import Pointer
+
+_T = TypeVar("_T")
 
 MAX_ARTIFACT_BYTES = 2_000_000
 ARTIFACT_TTL_S = 24 * 3600
 POINTER_TTL_S = 5.0
 """How long a pointer lives in Redis, give or take a fifth, if its publisher never reached Redis."""
-
-EPOCH = "spt:epoch"
-"""Counts the announcements; only an emptied or another Redis makes it smaller."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ class CacheStats:
 
 
 class AdapterCache:
-    """Pointers and artifacts in one Redis; safe for many threads."""
+    """Pointers and artifacts of one store in one Redis; safe for many threads.
+
+    Attributes:
+        store_id: whose they are. While it is None nothing is asked or told, for the Redis may be
+            another store's.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class AdapterCache:
     ) -> None:
         self._link = RedisLink(client, retry_after_s=retry_after_s, clock=clock)
         self._pointer_ttl_s = pointer_ttl_s
+        self.store_id: str | None = None
         self._hits = self._misses = 0
         self._lock = threading.Lock()
 
@@ -94,12 +101,12 @@ class AdapterCache:
 
     def get_pointer(self, task: str) -> Pointer | None:
         """Return the task's pointer, None where Redis has none that can be read."""
-        key = _pointer_key(task)
+        key = self._keys.pointer(task)
         arguments = (redis_pointer.READ, 1, key, self._lifetime_ms(1.2))
-        reply = self._link.ask("read a pointer", key, lambda client: client.eval(*arguments))
+        reply = self._ask("read a pointer", key, lambda client: client.eval(*arguments))
         pointer = redis_pointer.from_reply(reply)
         if pointer is None and reply:
-            self._link.forget(key)
+            self._forget(key)
         self._count(is_hit=pointer is not None)
         return pointer
 
@@ -116,26 +123,26 @@ class AdapterCache:
 
     def forget_pointer(self, task: str) -> None:
         """Drop the task's pointer, because it names what nobody has."""
-        self._link.forget(_pointer_key(task))
+        self._forget(self._keys.pointer(task))
 
     def get_artifact(self, version: str) -> bytes | None:
         """Return the artifact's bytes, None where Redis does not have exactly those."""
         if not VERSION.fullmatch(version):
             return None
-        key, last = _artifact_key(version), MAX_ARTIFACT_BYTES
+        key, last = self._keys.artifact(version), MAX_ARTIFACT_BYTES
         # one byte more than the limit: a huge value is never fetched whole
-        data = self._link.ask("read an artifact", key, lambda c: c.getrange(key, 0, last))
+        data = self._ask("read an artifact", key, lambda c: c.getrange(key, 0, last))
         is_whole = isinstance(data, bytes) and version_of(data) == version
         if data and not is_whole:
-            self._link.forget(key)
+            self._forget(key)
         self._count(is_hit=is_whole)
         return data if isinstance(data, bytes) and is_whole else None
 
     def put_artifact(self, version: str, data: bytes) -> None:
         """Store an artifact for a day, if it is small enough to be worth it."""
-        key = _artifact_key(version)
+        key = self._keys.artifact(version)
         if len(data) <= MAX_ARTIFACT_BYTES:
-            self._link.ask("keep an artifact", key, lambda c: c.set(key, data, ex=ARTIFACT_TTL_S))
+            self._ask("keep an artifact", key, lambda c: c.set(key, data, ex=ARTIFACT_TTL_S))
 
     def holding(self, versions: Collection[str]) -> frozenset[str]:
         """Return those of the versions whose artifacts Redis says it has; asks once for all."""
@@ -144,10 +151,10 @@ class AdapterCache:
         def look(client: Redis) -> list[object]:
             with client.pipeline(transaction=False) as pipeline:
                 for version in known:
-                    pipeline.exists(_artifact_key(version))
+                    pipeline.exists(self._keys.artifact(version))
                 return pipeline.execute()
 
-        found = self._link.ask("look for artifacts", _artifact_key(""), look) if known else None
+        found = self._ask("look for artifacts", self._keys.artifact(""), look) if known else None
         pairs = zip(known, found or (), strict=False)
         return frozenset(version for version, is_held in pairs if is_held == 1)
 
@@ -157,7 +164,10 @@ class AdapterCache:
         Asks even a Redis that is thought to be down, and so ends the outage. 0 if nothing was
         announced since Redis was emptied.
         """
-        found = self._link.probe("tell the epoch", EPOCH, lambda c: c.getrange(EPOCH, 0, 18))
+        if self.store_id is None:
+            return None
+        key = self._keys.epoch
+        found = self._link.probe("tell the epoch", key, lambda c: c.getrange(key, 0, 18))
         if not isinstance(found, bytes):
             return None
         return int(found) if found.isdigit() else 0
@@ -167,18 +177,30 @@ class AdapterCache:
 
         Ends when Redis refuses to announce, or the connection is lost.
         """
-        return self._link.announcements(moment_s)
+        return self._link.announcements(self._keys.channel, moment_s)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         self._link.close()
 
     def _move(self, task: str, pointer: Pointer, *, is_publish: bool) -> None:
-        key = _pointer_key(task)
+        key = self._keys.pointer(task)
         lifetimes = (self._lifetime_ms(1.2), self._lifetime_ms(random.uniform(0.8, 1.2)))
         rest = (*redis_pointer.to_fields(pointer), *lifetimes, str(int(is_publish)))
-        arguments = (redis_pointer.MOVE, 2, key, EPOCH, *rest, CHANNEL, task)
-        self._link.ask("move a pointer", key, lambda client: client.eval(*arguments))
+        keys = (key, self._keys.epoch)
+        arguments = (redis_pointer.MOVE, 2, *keys, *rest, self._keys.channel, task)
+        self._ask("move a pointer", key, lambda client: client.eval(*arguments))
+
+    @property
+    def _keys(self) -> RedisKeys:
+        return RedisKeys(self.store_id or "", self._link.database)
+
+    def _ask(self, what: str, key: str, command: Callable[[Redis], _T]) -> _T | None:
+        return None if self.store_id is None else self._link.ask(what, key, command)
+
+    def _forget(self, key: str) -> None:
+        if self.store_id is not None:
+            self._link.forget(key)
 
     def _lifetime_ms(self, share: float) -> str:
         return str(int(self._pointer_ttl_s * 1000 * share))
@@ -187,11 +209,3 @@ class AdapterCache:
         with self._lock:
             self._hits += is_hit
             self._misses += not is_hit
-
-
-def _pointer_key(task: str) -> str:
-    return f"spt:pointer:{task}"
-
-
-def _artifact_key(version: str) -> str:
-    return f"spt:artifact:{version}"

@@ -49,7 +49,7 @@ if held_sequence > tonumber(sequence) then
 else
     local is_same = held[1] == version and held[2] == sequence
         and (held[3] or '') == canary and (held[4] or '') == share
-    is_news = not is_same and (is_publish or held_sequence > 0)
+    is_news = is_publish or (not is_same and held_sequence > 0)
     local fields = {'version', version, 'sequence', sequence}
     if canary ~= '' then fields = {'canary', canary, 'share', share, unpack(fields)} end
     -- a write that is never refused comes first: a full Redis loses the old pointer all the same
@@ -73,7 +73,8 @@ redis.call('PUBLISH', channel, redis.call('GET', KEYS[2]) .. ' ' .. task)
 A pointer that is older than the one Redis has never gets in. Only the store knows which of the
 two is out of date, a slow publisher's or that of a Redis that outlived a restored store: Redis
 keeps the number alone, for the rest of its life, and the store answers until a pointer with that
-number or a higher one comes. A reader's filling an empty place is no news, a publish always is.
+number or a higher one comes. A reader's filling an empty place is no news; a publish always is, for
+a reader may have filled the place with the same pointer while the publish was on its way.
 """
 
 _SEQUENCE = re.compile(rb"[1-9][0-9]{0,14}")

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Delete, and list what was deleted; 1 if a record is damaged."""
     store = DirectoryStore(args.store)
+    store.require_store()
     rows = [row for task in store.folders() for row in _garbage_rows(store, task, args)]
     return show(rows, args.json, partial(show_rows, empty="nothing to delete"))
 

@@ -30,6 +30,7 @@ def _task_row(store: DirectoryStore, task: str) -> Row:
     except SptError as error:
         return {"task": task, "damage": str(error)}
     return finding_row(examine(store, task, record.version)) | {
+        "sequence": record.sequence,
         "published": utc(record.history[-1].published_at),
         "canary": None if record.canary is None else record.canary.model_dump(),
         "pinned": list(record.pinned),

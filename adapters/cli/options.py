@@ -3,13 +3,13 @@
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from adapters.artifact.codec import VERSION
-from adapters.errors import TaskNotFound
+from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.program import UsageError
-from adapters.store.directory import DirectoryStore, Expecting
+from adapters.store.directory import Change, DirectoryStore, Expecting
 from adapters.suggestions import did_you_mean
 
 
@@ -37,6 +37,34 @@ def add_expect_option(parser: argparse.ArgumentParser) -> None:
         metavar="VERSION|none",
         help="do nothing unless this version is current, or none is published",
     )
+
+
+def add_change_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `change` reads: who changes a pointer, why, and what they have seen."""
+    parser.add_argument(
+        "--expect-sequence",
+        type=_sequence,
+        metavar="N",
+        help="do nothing unless the task's sequence, as ls and show print it, is this; 0: no task",
+    )
+    parser.add_argument(
+        "--change-id",
+        metavar="TEXT",
+        help="name of this change; done once, however often it is tried (default: a random one)",
+    )
+    parser.add_argument("--by", metavar="WHO", help="for the log (default: user@host)")
+    parser.add_argument("--why", metavar="TEXT", help="for the log")
+
+
+def change(args: argparse.Namespace) -> Change:
+    """Return what the options of `add_change_options` say."""
+    return Change(args.change_id, args.by, args.why, args.expect_sequence)
+
+
+def _sequence(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise argparse.ArgumentTypeError(f"expected a number from 0, found {text!r}")
+    return int(text)
 
 
 def redis_url(args: argparse.Namespace) -> str | None:
@@ -80,4 +108,6 @@ def task_suggested(store: DirectoryStore, task: str) -> Iterator[None]:
     try:
         yield
     except TaskNotFound as error:
-        raise TaskNotFound(f"{error}{did_you_mean(task, store.tasks())}") from error
+        with suppress(StoreUnavailable):
+            raise TaskNotFound(f"{error}{did_you_mean(task, store.tasks())}") from error
+        raise

@@ -12,8 +12,6 @@ from redis.exceptions import InvalidResponse
 
 from adapters.artifact.task import is_task_id
 
-CHANNEL = "spt:published"
-
 _MESSAGE = re.compile(rb"([0-9]{1,18}) ([a-z0-9_-]{1,64})")
 
 
@@ -24,7 +22,9 @@ class Announcement(NamedTuple):
     task: str
 
 
-def listen(pool: ConnectionPool, moment_s: float) -> Generator[Announcement | None, None, None]:
+def listen(
+    pool: ConnectionPool, channel: str, moment_s: float
+) -> Generator[Announcement | None, None, None]:
     """Yield None once subscribed, then what is announced, and None for each moment of silence.
 
     What is not an announcement counts as silence.
@@ -34,7 +34,7 @@ def listen(pool: ConnectionPool, moment_s: float) -> Generator[Announcement | No
     """
     connection: Any = pool.get_connection()  # its annotations are partial
     try:
-        connection.send_command("SUBSCRIBE", CHANNEL)
+        connection.send_command("SUBSCRIBE", channel)
         answer = connection.read_response()
         if not isinstance(answer, list) or answer[:1] != [b"subscribe"]:
             raise InvalidResponse("it does not understand SUBSCRIBE")

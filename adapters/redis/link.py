@@ -19,6 +19,8 @@ from adapters.redis.breaker import Breaker
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_UNAUTHENTICATED = "unauthenticated"
+"""What Redis says of a long command without a login, where a short one gets NOAUTH."""
 
 
 class RedisLink:
@@ -64,6 +66,9 @@ class RedisLink:
         try:
             answer = command(self._client)
         except ResponseError as error:
+            if _UNAUTHENTICATED in str(error):
+                self._failed(error)
+                return None
             self.breaker.answered()
             if str(error).startswith("WRONGTYPE"):
                 self._count_error()
@@ -82,11 +87,18 @@ class RedisLink:
         """Delete a key."""
         self.ask("forget a key", key, lambda client: client.unlink(key))
 
-    def announcements(self, moment_s: float) -> Generator[Announcement | None, None, None]:
+    @property
+    def database(self) -> int:
+        """The number of the database that it asks; channels know of none."""
+        return int(self._client.connection_pool.connection_kwargs.get("db") or 0)
+
+    def announcements(
+        self, channel: str, moment_s: float
+    ) -> Generator[Announcement | None, None, None]:
         """Yield what `listen` does; ends when Redis refuses to announce or the connection ends."""
         what = "announce publishes"
         try:
-            with closing(listen(self._client.connection_pool, moment_s)) as announcements:
+            with closing(listen(self._client.connection_pool, channel, moment_s)) as announcements:
                 for news in announcements:
                     self._agreed(what)
                     yield news
@@ -101,7 +113,7 @@ class RedisLink:
         """Open the breaker, and let go of connections that may be as dead as this one."""
         self._count_error()
         self._client.connection_pool.disconnect(inuse_connections=False)
-        is_locked_out = isinstance(error, AuthenticationError)
+        is_locked_out = isinstance(error, AuthenticationError) or _UNAUTHENTICATED in str(error)
         trouble = "Redis refuses the user or password of REDIS_URL"
         self.breaker.failed(
             trouble if is_locked_out else "Redis is down", reason(error, self._client)

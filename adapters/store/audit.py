@@ -36,9 +36,11 @@ def audit(store: DirectoryStore) -> Iterator[Finding]:
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
 
     Raises:
-        StoreUnavailable: the store cannot be listed.
+        StoreUnavailable: the folder cannot be listed, or is no store.
     """
     published = set(store.tasks())
+    if not published:
+        store.require_store()
     for task in store.files.folders():
         yield from _audit_task(store, task) if task in published else _unpublished(store, task)
 

@@ -4,43 +4,51 @@ Files change by rename only and writers of a task exclude each other, so readers
 a writer that dies at any moment leaves the old state or the new one. Knows nothing of caches.
 """
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED, check_prompts
-from adapters.artifact.codec import decode_meta, read_contents, short, version_of
-from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.versions import pick_version
-from adapters.errors import ArtifactCorrupt, VersionNotFound
 from adapters.store import durable
-from adapters.store.files import StoreFiles
-from adapters.store.record import Canary, HistoryEntry, Pointer, TaskRecord
+from adapters.store.log import (
+    ANY_CHANGE,
+    Change,
+    LogEntry,
+    What,
+    already_made,
+    this_user,
+)
+from adapters.store.reader import StoreReader
+from adapters.store.record import Canary, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
     after_canary,
     after_publish,
     after_rollback,
     canary_of,
+    check_canary,
     check_expected,
+    check_sequence,
     check_unprotected,
+    without_canary,
 )
 
-__all__ = ["DirectoryStore", "Expecting", "Pointer"]
-
-_HEADER_BYTES: Final = 1 << 20
+__all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
 
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class DirectoryStore:
+class DirectoryStore(StoreReader):
     """Artifacts and pointers under one folder; safe for many threads and processes at once.
 
-    A root that does not exist reads as an empty store and is made by the first publish. Every
-    method raises StoreUnavailable when the file system refuses.
+    A root that does not exist is made by the first publish. Every method raises StoreUnavailable
+    when the file system refuses, and every other one where the root is not there.
 
     Args:
         root: the folder; on a network directory, one that is mounted with locks.
@@ -51,8 +59,7 @@ class DirectoryStore:
     """
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
-        self.root = root
-        self.files = StoreFiles(root)
+        super().__init__(root)
         self.now = now
         self.max_prompts = MAX_PROMPTS_PUBLISHED
 
@@ -62,6 +69,7 @@ class DirectoryStore:
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Store an artifact and make it its task's current version, or its canary.
 
@@ -73,28 +81,34 @@ class DirectoryStore:
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
             canary: the share of requests that it answers next to the current version, in (0, 1).
+            change: who asks for it, and what the log says of it.
 
         Raises:
             ValueError: `canary` is not such a share.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
             ArtifactMismatch: it asks for more than any adapter needs; nothing is written.
-            PublishConflict: another version is current than `expected`, or the canary is.
+            PublishConflict: another version or sequence is current than expected, or the canary is.
             TaskNotFound: a canary of a task that has no current version.
         """
         task, version = self._checked(data), version_of(data)
         added = None if canary is None else Canary(version=version, share=canary)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
+            what: What = "publish" if added is None else "canary"
+            made = self._made(task, record, change, what, version)
+            if made is not None:
+                return made
             if record is not None and _is_already(record, version, added):
                 self._write_artifact(task, version, data)
                 return record.pointer
             check_expected(task, record, expected)
+            check_sequence(task, record, change.expected_sequence)
             if added is None:
                 following = after_publish(record, version, self.now())
             else:
                 following = after_canary(task, record, added, self.now())
             self._write_artifact(task, version, data)
-            return self.files.write_record(task, following)
+            return self._move(task, following, change, what, version)
 
     def promote(
         self,
@@ -102,49 +116,92 @@ class DirectoryStore:
         version: str | None = None,
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
         """Make the canary current, or any other version that the store holds whole.
 
         Args:
             task: its id.
             version: all 64 hex digits or the first 6 and more; None for the canary.
-            expected: the version that should be current now.
+            expected: the version that should be current now; without `version`, the one that should
+                be the canary, for it is what would be promoted.
+            change: who asks for it, and what the log says of it.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version, or no canary.
-            PublishConflict: another version is current than `expected`.
+            PublishConflict: another version or sequence is current than expected.
             ArtifactCorrupt: the version is damaged.
         """
-        self.files.require(task)
-        with self.files.writing(task):
-            record = self.files.record(task)
+        with self._changing(task) as record:
             named = None if version is None else self.resolve_version(task, version)
+            made = self._made(task, record, change, "promote", named)
+            if made is not None:
+                return made
             promoted = named or canary_of(task, record)
             if _is_already(record, promoted, None):
                 return record.pointer
-            check_expected(task, record, expected)
-            self.read(task, promoted)
-            return self.files.write_record(task, after_publish(record, promoted, self.now()))
+            if named is None:
+                check_canary(task, record, expected)
+            else:
+                check_expected(task, record, expected)
+            check_sequence(task, record, change.expected_sequence)
+            read_contents(self.read(task, promoted))
+            following = after_publish(record, promoted, self.now())
+            return self._move(task, following, change, "promote", promoted)
 
     def rollback(
-        self, task: str, *, expected: str | Expecting | None = Expecting.ANYTHING
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
     ) -> Pointer:
-        """End the canary; without one make the version before the current one current, if whole.
+        """Make the version before the current one current, if it is whole; a canary goes on.
 
         Raises:
             TaskNotFound: nothing is published under this id.
-            PublishConflict: another version is current than `expected`.
+            PublishConflict: another version or sequence is current than expected.
             VersionNotFound: there is no version before.
             ArtifactCorrupt: there is, and it is damaged.
         """
-        self.files.require(task)
-        with self.files.writing(task):
-            record = self.files.record(task)
+        with self._changing(task) as record:
+            made = self._made(task, record, change, "rollback", None)
+            if made is not None:
+                return made
             check_expected(task, record, expected)
+            check_sequence(task, record, change.expected_sequence)
             before = after_rollback(task, record, self.now())
-            if before.version != record.version:
-                self.read(task, before.version)
-            return self.files.write_record(task, before)
+            read_contents(self.read(task, before.version))
+            return self._move(task, before, change, "rollback", record.version)
+
+    def end_canary(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """Let the current version answer all requests again.
+
+        Args:
+            task: its id.
+            expected: the version that should be the canary now.
+            change: who asks for it, and what the log says of it.
+
+        Raises:
+            TaskNotFound: nothing is published under this id.
+            VersionNotFound: there is no canary.
+            PublishConflict: another version is the canary, or the sequence is not as expected.
+        """
+        with self._changing(task) as record:
+            made = self._made(task, record, change, "end canary", None)
+            if made is not None:
+                return made
+            canary = canary_of(task, record)
+            check_canary(task, record, expected)
+            check_sequence(task, record, change.expected_sequence)
+            following = without_canary(record, self.now())
+            return self._move(task, following, change, "end canary", canary)
 
     def pin(self, task: str, version: str) -> str:
         """Keep a version from being deleted, whatever becomes of it, and return all its digits.
@@ -152,9 +209,7 @@ class DirectoryStore:
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
         """
-        self.files.require(task)
-        with self.files.writing(task):
-            record = self.files.record(task)
+        with self._changing(task) as record:
             version = self.resolve_version(task, version)
             self._write_pins(task, record, {*record.pinned, version})
         return version
@@ -165,9 +220,7 @@ class DirectoryStore:
         Raises:
             TaskNotFound, VersionNotFound: there is no such version, neither held nor pinned.
         """
-        self.files.require(task)
-        with self.files.writing(task):
-            record = self.files.record(task)
+        with self._changing(task) as record:
             version = pick_version(task, version, record.named.union(self.versions(task)))
             self._write_pins(task, record, {*record.pinned} - {version})
         return version
@@ -182,96 +235,41 @@ class DirectoryStore:
             TaskNotFound, VersionNotFound: there is no such version.
             PublishConflict: it is current, the canary or pinned.
         """
-        self.files.require(task)
-        with self.files.writing(task):
-            record = self.files.record(task)
+        with self._changing(task) as record:
             version = pick_version(task, version, record.named.union(self.versions(task)))
             check_unprotected(task, record, version)
             self.files.delete(task, record, {version})
         return version
 
-    def current(self, task: str) -> Pointer:
-        """Return which versions of a task answer.
-
-        Raises:
-            TaskNotFound: nothing is published under this id.
-            ArtifactCorrupt: its current.json is damaged.
-        """
-        return self.files.record(task).pointer
-
-    def record(self, task: str) -> TaskRecord:
-        """Return all that is recorded of a task: pointer, history, pins; errors as `current`."""
-        return self.files.record(task)
-
-    def history(self, task: str) -> tuple[HistoryEntry, ...]:
-        """Return the publishes that rollback walks back through, oldest first, current last."""
-        return self.files.record(task).history
-
-    def read(self, task: str, version: str) -> bytes:
-        """Return the bytes of one version, the whole version and nothing else.
-
-        Args:
-            task: its id.
-            version: all 64 hex digits.
-
-        Raises:
-            TaskNotFound, VersionNotFound: there is no such version.
-            ArtifactCorrupt: the file does not hold what its name says, or another task's.
-        """
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path)
-        if data is None:
-            self.files.require(task)
-            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
-        _check_content(path, task, version, data)
-        return data
-
-    def read_meta(self, task: str, version: str) -> AdapterMeta:
-        """Return what a version says of itself, from its header alone; nothing is checked by it.
-
-        Raises:
-            VersionNotFound: there is no such version.
-            ArtifactCorrupt: its header is damaged, or has more than a mebibyte.
-        """
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            header = durable.start_or_none(path, _HEADER_BYTES)
-        if header is None:
-            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
-        return decode_meta(header)
-
-    def holds(self, task: str, version: str) -> bool:
-        """Return whether the store has this version, without reading it."""
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            return path.is_file()
-
-    def resolve_version(self, task: str, text: str) -> str:
-        """Return the one version that `text` stands for.
-
-        Args:
-            task: its id.
-            text: all 64 hex digits or the first 6 and more.
-
-        Raises:
-            TaskNotFound: nothing is published under this id.
-            VersionNotFound: no version begins so, or several do.
-        """
-        return pick_version(task, text, self.versions(task))
-
-    def tasks(self) -> list[str]:
-        """Return the ids of all tasks with a published version, sorted."""
-        return self.files.tasks()
-
-    def folders(self) -> list[str]:
-        """Return the names of all folders that are a task's or would be one's, sorted."""
-        return self.files.folders()
-
-    def versions(self, task: str) -> list[str]:
-        """Return all versions of a task that the store holds, sorted."""
+    @contextmanager
+    def _changing(self, task: str) -> Iterator[TaskRecord]:
+        """Keep other writers of a published task out, and yield its record."""
         self.files.require(task)
-        return self.files.versions(task)
+        with self.files.writing(task):
+            yield self.files.record(task)
+
+    def _made(
+        self, task: str, record: TaskRecord | None, change: Change, what: What, subject: str | None
+    ) -> Pointer | None:
+        """Return what a change with this id did before, None if there was none."""
+        if record is None or change.id is None:
+            return None
+        return already_made(task, self.log(task), change, what, subject)
+
+    def _move(
+        self, task: str, following: TaskRecord, change: Change, what: What, subject: str
+    ) -> Pointer:
+        entry = LogEntry(
+            **dict(following.pointer),
+            at=self.now(),
+            what=what,
+            subject=subject,
+            by=change.by or this_user(),
+            why=change.why,
+            change=change.id or secrets.token_hex(8),
+        )
+        self.files.add_to_log(task, entry.model_dump_json(exclude_none=True))
+        return self.files.write_record(task, following)
 
     def _checked(self, data: bytes) -> str:
         """Return the task of an artifact that may be published."""
@@ -292,20 +290,3 @@ class DirectoryStore:
 
 def _is_already(record: TaskRecord, version: str, canary: Canary | None) -> bool:
     return record.version == version if canary is None else record.canary == canary
-
-
-def _check_content(path: Path, task: str, version: str, data: bytes) -> None:
-    found = version_of(data)
-    if found != version:
-        raise ArtifactCorrupt(
-            f"{path}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
-            "name says otherwise; publish the artifact again, or remove this version"
-        )
-    try:
-        owner = decode_meta(data).task.id
-    except ArtifactCorrupt as error:
-        raise ArtifactCorrupt(f"{path}: {error}") from error
-    if owner != task:
-        raise ArtifactCorrupt(
-            f"{path}: expected an artifact of {task}, found one of {owner}; remove this version"
-        )

@@ -7,6 +7,7 @@ vanish under its reader, who then asks for it again by name.
 import errno
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,8 @@ from pathlib import Path
 
 from adapters.errors import StoreUnavailable
 
-UNFINISHED = ".writing"
-"""How the names of files end that are being written, or were when their writer died."""
+UNFINISHED = re.compile(r"\.(?P<name>[^/]+)\.[0-9a-f]{8}\.writing")
+"""Names of files that are being written, or were when their writer died."""
 
 _READS = 5
 """How often a file is opened that is replaced each time while it is read."""
@@ -60,7 +61,7 @@ def exclusive(lock: Path) -> Iterator[None]:
 
 def write(path: Path, data: bytes) -> None:
     """Replace a file in one step; of two writers at once, the last one's bytes stay."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.writing")
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -80,6 +81,21 @@ def write_unless_same(path: Path, data: bytes) -> None:
         sync(path.parent)
     else:
         write(path, data)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file; after one whose writer died in the middle, on a line of its own."""
+    is_new = not path.exists()
+    with path.open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync(path.parent)
 
 
 def delete(paths: Collection[Path]) -> None:

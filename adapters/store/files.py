@@ -1,7 +1,9 @@
 """Where the store keeps what: paths, records and locks of one folder.
 
+    <root>/store.json                 which store it is
     <root>/<task>/versions/<sha256>.safetensors
     <root>/<task>/current.json        a TaskRecord
+    <root>/<task>/log.jsonl           what changed, when, by whom
     <root>/<task>/.lock               held by the task's one writer
 
 Knows nothing of what is allowed. Every method raises StoreUnavailable when the file system refuses.
@@ -13,22 +15,41 @@ from pathlib import Path
 
 from adapters.artifact.codec import VERSION
 from adapters.artifact.task import check_task_id, is_task_id
-from adapters.errors import TaskNotFound, VersionNotFound
+from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
 from adapters.store import durable
+from adapters.store.identity import IDENTITY, give_identity, read_identity
 from adapters.store.record import Pointer, TaskRecord, parse_record
 from adapters.store.record_changes import after_deletion
 
 _RECORD = "current.json"
+_LOG = "log.jsonl"
 _LOCK = ".lock"
 _VERSIONS = "versions"
 _SUFFIX = ".safetensors"
 
 
 class StoreFiles:
-    """The files under one root, which need not exist yet."""
+    """The files under one root; the first that is written makes it, readers need it to be there."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def identity(self) -> str | None:
+        """Return the store's id, None where nothing was written yet; as `read_identity`."""
+        return read_identity(self.root)
+
+    def require_store(self) -> None:
+        """Do nothing for a folder that the store has written to.
+
+        Raises:
+            StoreUnavailable: it is another folder, or none.
+        """
+        if self.identity() is None:
+            self._require_root()
+            raise StoreUnavailable(
+                f"store {self.root}: expected a store with a {IDENTITY}, found another folder; "
+                "check the path; a store of an earlier version gets the file with the next change"
+            )
 
     def tasks(self) -> list[str]:
         """Return the ids of all tasks that have a record, sorted."""
@@ -38,7 +59,7 @@ class StoreFiles:
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
         with durable.reaching(self.root):
-            names = [name for name in durable.names(self.root) if is_task_id(name)]
+            names = sorted(path.name for path in self.root.iterdir() if is_task_id(path.name))
             return [name for name in names if (self.root / name).is_dir()]
 
     def versions(self, task: str) -> list[str]:
@@ -59,6 +80,15 @@ class StoreFiles:
             raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
         return self._folder(task) / _VERSIONS / f"{version}{_SUFFIX}"
 
+    def holds(self, task: str, version: str) -> bool:
+        """Return whether the file of one version is there."""
+        path = self.artifact(task, version)
+        with durable.reaching(path):
+            if path.is_file():
+                return True
+        self._require_root()
+        return False
+
     def record(self, task: str) -> TaskRecord:
         """Return what is published under a task.
 
@@ -76,7 +106,10 @@ class StoreFiles:
         path = self._folder(task) / _RECORD
         with durable.reaching(path):
             data = durable.bytes_or_none(path)
-        return None if data is None else parse_record(data, path)
+        if data is not None:
+            return parse_record(data, path)
+        self._require_root()
+        return None
 
     def write_record(self, task: str, record: TaskRecord) -> Pointer:
         """Replace the record and return its pointer; the caller is `writing` the task."""
@@ -84,6 +117,16 @@ class StoreFiles:
         data = record.model_dump_json(indent=1, exclude_defaults=True).encode()
         durable.write(self._folder(task) / _RECORD, data)
         return record.pointer
+
+    def add_to_log(self, task: str, line: str) -> None:
+        """Add a line to the task's log; the caller is `writing` the task."""
+        durable.append(self._folder(task) / _LOG, line.encode() + b"\n")
+
+    def log_lines(self, task: str) -> list[bytes]:
+        """Return the lines of the task's log, none where there is no log yet."""
+        path = self._folder(task) / _LOG
+        with durable.reaching(path):
+            return (durable.bytes_or_none(path) or b"").splitlines()
 
     def delete(self, task: str, record: TaskRecord, versions: Collection[str]) -> None:
         """Delete versions and what the record says of them; the caller is `writing` the task."""
@@ -102,6 +145,7 @@ class StoreFiles:
         path = self._folder(task) / _RECORD
         with durable.reaching(path):
             if not path.is_file():
+                self._require_root()
                 raise self._not_published(task)
 
     @contextmanager
@@ -110,25 +154,41 @@ class StoreFiles:
         folder = self._folder(task)
         with durable.reaching(folder):
             durable.make_folder(folder / _VERSIONS)
-            durable.sync(self.root)
+            give_identity(self.root)
             with durable.exclusive(folder / _LOCK):
                 yield
 
+    @contextmanager
+    def keeping_writers_out(self, task: str) -> Iterator[bool]:
+        """Keep writers of the task out and make nothing; yields False where none ever wrote."""
+        lock = self._folder(task) / _LOCK
+        with durable.reaching(lock):
+            if not lock.exists():
+                yield False
+                return
+            with durable.exclusive(lock):
+                yield True
+
     def unfinished(self, task: str) -> list[Path]:
-        """Return what is being written; while one is `writing` the task, what dead ones left."""
+        """Return our own files that are being written, or were when their writer died."""
         folder = self._folder(task)
         with durable.reaching(folder):
             return [
                 place / name
                 for place in (folder, folder / _VERSIONS)
                 for name in durable.names(place)
-                if name.endswith(durable.UNFINISHED)
+                if _is_unfinished(name) and (place / name).is_file()
             ]
 
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
         folder = self._folder(task)
-        ours = {_RECORD, _VERSIONS, *(f"{version}{_SUFFIX}" for version in self.versions(task))}
+        ours = {
+            _RECORD,
+            _LOG,
+            _VERSIONS,
+            *(f"{version}{_SUFFIX}" for version in self.versions(task)),
+        }
         with durable.reaching(folder):
             return [
                 place / name
@@ -143,8 +203,18 @@ class StoreFiles:
         except ValueError as error:
             raise TaskNotFound(str(error)) from error
 
+    def _require_root(self) -> None:
+        """Raise StoreUnavailable where the store's folder is not there, or cannot be seen."""
+        with durable.reaching(self.root):
+            self.root.stat()
+
     def _not_published(self, task: str) -> TaskNotFound:
         return TaskNotFound(
             f"task {task!r} is not published in the store {self.root}; 'python -m adapters ls' "
             "lists what is, 'make train' publishes"
         )
+
+
+def _is_unfinished(name: str) -> bool:
+    found = durable.UNFINISHED.fullmatch(name)
+    return found is not None and (found["name"] == _RECORD or found["name"].endswith(_SUFFIX))

@@ -16,6 +16,7 @@ Why a running service never misses what is deleted here:
 Times are those of the publishers' clocks, which should agree far better than the age asked for.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,9 @@ from adapters.store import durable
 from adapters.store.directory import DirectoryStore
 from adapters.store.files import StoreFiles
 from adapters.store.record import TaskRecord
+
+UNFINISHED_AGE_S = 3600.0
+"""How long ago a file was written last whose writer is taken for dead."""
 
 MIN_AGE_S = 60.0
 """No version that stopped answering more recently is deleted, even if asked to."""
@@ -73,17 +77,23 @@ def collect_garbage(
             f"ago or later, found {keep} and {older_than_s:g} s"
         )
     files = store.files
-    with files.writing(task):
+    with files.keeping_writers_out(task) as has_files:
+        if not has_files:
+            return []
         record = files.record_or_none(task)
         idle = [] if record is None else _idle_versions(files, task, record, keep)
-        latest = store.now() - timedelta(seconds=older_than_s)
-        old = [one for one in idle if one.idle_since <= latest]
-        unfinished = [_garbage(path) for path in files.unfinished(task)]
+        old = _older(store, idle, older_than_s)
+        unfinished = _older(store, map(_garbage, files.unfinished(task)), UNFINISHED_AGE_S)
         if not dry_run and record is not None and old:
             files.delete(task, record, {one.version for one in old if one.version})
         if not dry_run:
             durable.delete([one.path for one in unfinished])
     return old + unfinished
+
+
+def _older(store: DirectoryStore, found: Iterable[Garbage], seconds: float) -> list[Garbage]:
+    latest = store.now() - timedelta(seconds=seconds)
+    return [one for one in found if one.idle_since <= latest]
 
 
 def _idle_versions(files: StoreFiles, task: str, record: TaskRecord, keep: int) -> list[Garbage]:

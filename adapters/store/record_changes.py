@@ -42,6 +42,34 @@ def check_expected(task: str, record: TaskRecord | None, expected: str | Expecti
         )
 
 
+def check_sequence(task: str, record: TaskRecord | None, expected: int | None) -> None:
+    """Refuse a change by somebody who has not seen the last one; None expects nothing.
+
+    Raises:
+        PublishConflict: the pointer has another number.
+    """
+    found = 0 if record is None else record.sequence
+    if expected not in (None, found):
+        raise PublishConflict(
+            f"{task}: expected sequence {expected}, found {found}; 'python -m adapters log {task}' "
+            "says what changed in between, then try again"
+        )
+
+
+def check_canary(task: str, record: TaskRecord, expected: str | Expecting | None) -> None:
+    """Refuse to promote or to end a canary that somebody has not seen.
+
+    Raises:
+        PublishConflict: another version is the canary than `expected`.
+    """
+    found = canary_of(task, record)
+    if expected not in (Expecting.ANYTHING, found):
+        raise PublishConflict(
+            f"{task}: expected {expected or 'no version'} to be the canary, found {found}; look at "
+            "what was published in between, then name the version that you mean"
+        )
+
+
 def after_publish(record: TaskRecord | None, version: str, now: datetime) -> TaskRecord:
     """Make a version current; a canary goes on, unless it is that version."""
     if record is None:
@@ -74,19 +102,24 @@ def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: date
 
 
 def after_rollback(task: str, record: TaskRecord, now: datetime) -> TaskRecord:
-    """End the canary, or without one make the version before the current one current again.
+    """Make the version before the current one current again; a canary goes on, unless it is that.
 
     Raises:
-        VersionNotFound: there is neither a canary nor a version before.
+        VersionNotFound: there is no version before.
     """
-    if record.canary is not None:
-        return _following(record, record.history, None, now)
     if len(record.history) == 1:
         raise VersionNotFound(
             f"{task}: {short(record.version)} is the only version in its history, there "
             "is none to roll back to; publish another one"
         )
-    return _following(record, record.history[:-1], None, now)
+    canary = record.canary
+    is_it = canary is not None and canary.version == record.history[-2].version
+    return _following(record, record.history[:-1], None if is_it else canary, now)
+
+
+def without_canary(record: TaskRecord, now: datetime) -> TaskRecord:
+    """End the canary."""
+    return _following(record, record.history, None, now)
 
 
 def after_deletion(record: TaskRecord, versions: Collection[str]) -> TaskRecord:
@@ -108,7 +141,7 @@ def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
     if version == record.version:
         reason, way_out = "the current version", "publish another one or roll back first"
     elif version in record.answering:
-        reason, way_out = "the canary", "roll back first, which ends it"
+        reason, way_out = "the canary", f"'python -m adapters canary {task} --end' first"
     elif version in record.pinned:
         reason, way_out = "pinned", f"'python -m adapters pin {task} {name} --off' first"
     else:

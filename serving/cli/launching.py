@@ -13,11 +13,15 @@ import yaml
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore
 from serving.cli.folder import add_folder_option
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
 from serving.torchserve.launch import check_folder, start
 from serving.torchserve.running import REDIS_FILE, Running, adopt
+
+_BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
+"""What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
 
 _DRAIN_S = Launch.model_fields["drain_s"].default
 
@@ -53,12 +57,13 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """Start the service, and a Redis for it if REDIS_URL names none; say how to call it."""
+    DirectoryStore(args.store).require_folder()
     url, redis = os.environ.get("REDIS_URL") or None, None
     check_folder(args.folder)
     try:
         if url is None and not args.no_redis:
             password = None if args.no_token else secrets.token_urlsafe()
-            redis = RedisServer(args.folder, password=password)
+            redis = RedisServer(args.folder, password=password, options=_BOUNDED)
             redis.start()
             url = redis.url
         print(f"loading {args.backbone} …", flush=True)

@@ -4,6 +4,7 @@ import time
 
 from redis import Redis
 
+from adapters.cache.redis_keys import RedisKeys
 from adapters.vit.adapter import encode
 from tests.e2e.service import TASKS, Load, Service, asks, softer
 from tests.fakes.artifacts import make_adapter
@@ -31,18 +32,19 @@ def takes_over(load: Load, version: str) -> None:
     assert {one.answer.version for one in later} == {version}
 
 
-def known_to_redis(redis: Redis) -> bool:
-    return all(redis.exists(f"spt:pointer:{task}") for task in TASKS)
+def known_to_redis(redis: Redis, keys: RedisKeys) -> bool:
+    return all(redis.exists(keys.pointer(task)) for task in TASKS)
 
 
 def test_a_publish_takes_over_while_redis_is_down_and_nobody_notices(service: Service) -> None:
     with Redis.from_url(service.redis.url) as redis, Load(service, asks(24)) as load:
         load.wait_for_more(24)
+        keys = RedisKeys(service.source.store.identity() or "")
         service.redis.stop()
         load.wait_for_more(24)
         takes_over(load, publish_new_version(service))
         service.redis.start()
-        wait_until("the service's pointers are in Redis again", lambda: known_to_redis(redis))
+        wait_until("the service's pointers are in Redis again", lambda: known_to_redis(redis, keys))
         load.wait_for_more(24)
     assert load.errors == []
     for one in load.answered:

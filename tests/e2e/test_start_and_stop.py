@@ -130,7 +130,7 @@ def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
     assert commands.is_ready()
 
     with redis.from_url((commands.service / "redis.url").read_text()) as publisher:
-        assert publisher.exists("spt:pointer:pets")
+        assert publisher.keys("spt:*:pointer:pets")
     port = publisher.connection_pool.connection_kwargs["port"]
     with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()

@@ -143,7 +143,7 @@ def _mend(scene: Scene) -> float:
     mended = time.perf_counter()
 
     def is_used() -> bool:
-        return scene.hears_publishes() and bool(redis.keys("spt:pointer:*"))
+        return scene.hears_publishes() and bool(redis.keys("spt:*:pointer:*"))
 
     try:
         wait_until("the service uses Redis", is_used, timeout_s=_PATIENCE_S)

@@ -13,7 +13,7 @@ from redis import Redis
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
-from adapters.redis.announcements import CHANNEL
+from adapters.cache.redis_keys import RedisKeys
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import load_backbone
@@ -95,6 +95,11 @@ class Scene:
         return AsyncClient(running.url, timeout_s=TIMEOUT_S, api_key=key, token_file=token)
 
     @cached_property
+    def redis_keys(self) -> RedisKeys:
+        """What the store's keys in Redis are called."""
+        return RedisKeys(self.source.store.identity() or "")
+
+    @cached_property
     def raw_redis(self) -> Redis:
         """A client of Redis that does not go through the proxy."""
         return Redis.from_url(self.service.redis.url)
@@ -107,7 +112,7 @@ class Scene:
 
     def hears_publishes(self) -> bool:
         """Return whether the service listens to what publishers announce through Redis."""
-        ((_, listeners),) = self.raw_redis.pubsub_numsub(CHANNEL)
+        ((_, listeners),) = self.raw_redis.pubsub_numsub(self.redis_keys.channel)
         return int(listeners) > 0
 
     def processes(self) -> dict[str, psutil.Process]:
@@ -126,7 +131,7 @@ class Scene:
         with self.client() as client:
             for task in TASKS:
                 if self.source.store.record(task).canary is not None:
-                    self.source.rollback(task)
+                    self.source.end_canary(task)
                 wait_until(f"{task} answers", partial(_answers, client, task))
 
 

@@ -8,6 +8,9 @@ from adapters.cache.redis_cache import AdapterCache
 from adapters.redis.server import RedisServer, find_servers
 from tests.fakes.proxy import Proxy
 
+STORE_ID = "5" * 32
+"""Of the store whose pointers a bare cache keeps in tests."""
+
 PATIENT_S = 5.0
 """A timeout that a busy test machine keeps; production's is 100 times shorter."""
 
@@ -36,6 +39,7 @@ def raw(server: RedisServer) -> Iterator[Any]:
 @pytest.fixture
 def cache(server: RedisServer) -> Iterator[AdapterCache]:
     cache = AdapterCache.from_url(server.url, timeout_s=PATIENT_S, retry_after_s=0.05)
+    cache.store_id = STORE_ID
     yield cache
     cache.close()
 

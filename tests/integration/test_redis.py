@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import CachedStore
-from adapters.cache.redis_cache import EPOCH, POINTER_TTL_S, AdapterCache
-from adapters.redis.announcements import CHANNEL
+from adapters.cache.redis_cache import POINTER_TTL_S, AdapterCache
+from adapters.cache.redis_keys import RedisKeys
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.record import Canary
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.waiting import wait_until
+from tests.integration.conftest import STORE_ID
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
-KEY = "spt:pointer:pets"
+KEYS = RedisKeys(STORE_ID)
+KEY, EPOCH, CHANNEL = KEYS.pointer("pets"), KEYS.epoch, KEYS.channel
 
 
 def pointer(sequence: int, *, share: float | None = None) -> Pointer:
@@ -78,6 +80,7 @@ def test_the_number_that_keeps_older_pointers_out_does_not_live_longer_than_a_po
     server: RedisServer, raw: Any
 ) -> None:
     cache = AdapterCache.from_url(server.url, timeout_s=5.0, pointer_ttl_s=0.4)
+    cache.store_id = STORE_ID
     cache.publish_pointer("pets", pointer(15))
     end = time.monotonic() + 0.4 * 1.2
     while time.monotonic() < end:
@@ -88,7 +91,7 @@ def test_the_number_that_keeps_older_pointers_out_does_not_live_longer_than_a_po
     cache.close()
 
 
-def test_every_move_is_announced_with_the_next_epoch_and_a_repeated_one_is_not(
+def test_every_publish_is_announced_with_the_next_epoch_a_repeated_one_too(
     cache: AdapterCache, raw: Any
 ) -> None:
     with Listener(raw) as listener:
@@ -96,8 +99,8 @@ def test_every_move_is_announced_with_the_next_epoch_and_a_repeated_one_is_not(
             cache.publish_pointer("pets", move)
         heard = listener.heard()
     epochs = [int(message.split()[0]) for message in heard]
-    assert [message.split()[1] for message in heard] == [b"pets"] * 4
-    assert epochs == list(range(epochs[0], epochs[0] + 4))
+    assert [message.split()[1] for message in heard] == [b"pets"] * 5
+    assert epochs == list(range(epochs[0], epochs[0] + 5))
     assert cache.epoch() == epochs[-1]
 
 
@@ -209,7 +212,7 @@ POISONS: list[Callable[[Any, str], None]] = [
 @pytest.mark.parametrize("poison", POISONS)
 def test_poisoned_keys_are_misses_and_heal(cache: AdapterCache, raw: Any, poison: Any) -> None:
     version = version_of(FIRST)
-    for key in (KEY, f"spt:artifact:{version}"):
+    for key in (KEY, KEYS.artifact(version)):
         poison(raw, key)
     assert cache.get_pointer("pets") is None
     assert cache.get_artifact(version) is None
@@ -257,13 +260,13 @@ def test_an_artifact_comes_back_whole_and_expires(cache: AdapterCache, raw: Any)
     assert cache.get_artifact(version) is None
     cache.put_artifact(version, FIRST)
     assert cache.get_artifact(version) == FIRST
-    assert 0 < raw.ttl(f"spt:artifact:{version}") <= 24 * 3600
+    assert 0 < raw.ttl(KEYS.artifact(version)) <= 24 * 3600
 
 
 def test_it_tells_which_artifacts_it_has(cache: AdapterCache, raw: Any) -> None:
     held, other = version_of(FIRST), version_of(SECOND)
     cache.put_artifact(held, FIRST)
-    raw.set("spt:artifact:*", "x")
+    raw.set(KEYS.artifact("*"), "x")
     assert cache.holding([held, other, "*", "../x"]) == {held}
     assert cache.holding([]) == frozenset()
 
@@ -271,9 +274,9 @@ def test_it_tells_which_artifacts_it_has(cache: AdapterCache, raw: Any) -> None:
 def test_a_corrupt_artifact_is_deleted_and_never_returned(cache: AdapterCache, raw: Any) -> None:
     version = version_of(FIRST)
     for wrong in (SECOND, FIRST[:-1], FIRST + b"x", b"\0" * 5_000_000):
-        raw.set(f"spt:artifact:{version}", wrong)
+        raw.set(KEYS.artifact(version), wrong)
         assert cache.get_artifact(version) is None
-        assert raw.exists(f"spt:artifact:{version}") == 0
+        assert raw.exists(KEYS.artifact(version)) == 0
 
 
 def test_two_processes_agree_through_redis(cache: AdapterCache, tmp_path: Path) -> None:
@@ -304,9 +307,10 @@ def test_an_old_replica_that_comes_back_never_wins_over_what_is_known(
 ) -> None:
     process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
     process.publish(FIRST)
-    old = raw.dump(KEY)
+    key = RedisKeys(process.store.identity() or "").pointer("pets")
+    old = raw.dump(key)
     second = process.publish(SECOND)
-    raw.restore(KEY, 5000, old, replace=True)
+    raw.restore(key, 5000, old, replace=True)
     assert process.current("pets") == second
     assert cache.get_pointer("pets") == second
 
@@ -370,7 +374,8 @@ def test_a_full_redis_keeps_no_artifact_and_never_an_old_pointer(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    process = CachedStore(DirectoryStore(tmp_path / "store"), cache, pointer_ttl_s=0.0)
+    store = DirectoryStore(tmp_path / "store")
+    process = CachedStore(store, cache, pointer_ttl_s=0.0, artifacts_in_redis=True)
     process.publish(FIRST)
     before = cache.epoch()
     limit_memory(1)

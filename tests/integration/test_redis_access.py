@@ -12,6 +12,7 @@ from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
+from adapters.store.identity import give_identity
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.foreign_server import ForeignServer
 from tests.fakes.proxy import Proxy
@@ -31,7 +32,7 @@ LEAST = (
 def locked(running: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A server with a password, and a user that may do the least."""
     folder = tmp_path_factory.mktemp("locked")
-    user = f"user spt on >{SECRET} ~spt:* &spt:published -@all {LEAST}"
+    user = f"user spt on >{SECRET} ~spt:* &spt:* -@all {LEAST}"
     deaf = f"user deaf on >{SECRET} ~spt:* resetchannels -@all {LEAST}"
     with RedisServer(
         folder, binary=running.binary, password=SECRET, options=[user, deaf]
@@ -49,7 +50,8 @@ def test_with_the_password_of_the_url_everything_works(
     locked: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, login: str
 ) -> None:
     cache = cache_of(locked, login)
-    process = CachedStore(DirectoryStore(tmp_path), cache)
+    give_identity(tmp_path)
+    process = CachedStore(DirectoryStore(tmp_path), cache, artifacts_in_redis=True)
     process.watch()
     wait_until("it hears", lambda: process.hears_publishes)
     for data in (FIRST, SECOND):
@@ -83,6 +85,7 @@ def test_a_password_that_is_put_right_in_redis_is_noticed(
     server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with RedisServer(tmp_path / "redis", binary=server.binary, password="old") as locked:
+        give_identity(tmp_path)
         process = CachedStore(DirectoryStore(tmp_path), cache_of(locked, ":new@"))
         process.watch()
         wait_until("it is refused", lambda: not process.cache or not process.cache.is_up)
@@ -166,7 +169,8 @@ def test_through_tls_everything_works(
 ) -> None:
     options = f"socket_timeout=5&socket_connect_timeout=5&ssl_ca_certs={certificate[1]}"
     cache = AdapterCache.from_url(f"rediss://127.0.0.1:{tls_proxy.port}/0?{options}")
-    process = CachedStore(DirectoryStore(tmp_path), cache)
+    give_identity(tmp_path)
+    process = CachedStore(DirectoryStore(tmp_path), cache, artifacts_in_redis=True)
     process.watch()
     wait_until("it hears", lambda: process.hears_publishes)
     pointer = process.publish(FIRST)

@@ -13,6 +13,7 @@ from redis import Redis
 
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.redis_keys import RedisKeys
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore, Pointer
 from tests.fakes.artifacts import make_artifact
@@ -41,6 +42,7 @@ class Scene:
         self.service = self.process()
         self.publisher = self.process()
         self.newest = {task: self.publish(task, 0) for task in TASKS}
+        self.keys = RedisKeys(self.store.identity() or "")
 
     def process(self) -> CachedStore:
         url = f"redis://127.0.0.1:{self.proxy.port}/0"
@@ -127,22 +129,24 @@ def is_full(scene: Scene) -> None:
 
 
 def holds_other_types(scene: Scene) -> None:
-    for key in ("spt:epoch", *(f"spt:pointer:{task}" for task in TASKS)):
+    for key in (scene.keys.epoch, *map(scene.keys.pointer, TASKS)):
         scene.raw.delete(key)
         scene.raw.rpush(key, "a", "list")
 
 
 def holds_hostile_values(scene: Scene) -> None:
-    scene.raw.set("spt:epoch", "x" * 1_000_000)
+    scene.raw.set(scene.keys.epoch, "x" * 1_000_000)
     for task in TASKS:
-        scene.raw.delete(f"spt:pointer:{task}")
-        scene.raw.hset(f"spt:pointer:{task}", mapping={"version": "x" * 9_000_000, "sequence": -1})
+        scene.raw.delete(scene.keys.pointer(task))
+        scene.raw.hset(
+            scene.keys.pointer(task), mapping={"version": "x" * 9_000_000, "sequence": -1}
+        )
 
 
 def announces_nonsense(scene: Scene) -> None:
     messages = [b"", b"\xff" * 100, b"1 ..", b"x" * 9_000_000, b"1 pets 2", b"-1 pets", b"9" * 40]
     for message in [*messages, b"999999999999999999 task-0", b"0 task-1"]:
-        scene.raw.publish("spt:published", message)
+        scene.raw.publish(scene.keys.channel, message)
 
 
 def is_an_http_server(scene: Scene) -> None:

@@ -12,12 +12,13 @@ import pytest
 from adapters.artifact.codec import version_of
 from adapters.cache import cached_store
 from adapters.cache.cached_store import CachedStore
-from adapters.cache.redis_cache import EPOCH, AdapterCache
+from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.redis_keys import RedisKeys
 from adapters.cache.watcher import CHECK_EVERY_S
 from adapters.errors import TaskNotFound
-from adapters.redis.announcements import CHANNEL
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.identity import give_identity
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.waiting import wait_until
 
@@ -28,7 +29,14 @@ AT_ONCE_S = 0.5
 
 @pytest.fixture
 def store(tmp_path: Path) -> DirectoryStore:
+    (tmp_path / "store").mkdir()
+    give_identity(tmp_path / "store")
     return DirectoryStore(tmp_path / "store")
+
+
+@pytest.fixture
+def keys(store: DirectoryStore) -> RedisKeys:
+    return RedisKeys(store.identity() or "")
 
 
 @pytest.fixture
@@ -103,7 +111,7 @@ def test_a_pointer_that_is_asked_for_is_renewed_beside_its_requests(
         service.current("pets")
         time.sleep(0.005)
     assert len(look_ups) >= 3
-    assert {name.partition("_")[0] for name in look_ups} == {"renew"}
+    assert set(look_ups) == {"store"}
 
 
 def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
@@ -117,13 +125,17 @@ def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
 
 
 def test_a_lost_announcement_is_found_out_by_the_epoch(
-    service: CachedStore, publisher: CachedStore, raw: Any, store: DirectoryStore
+    service: CachedStore,
+    publisher: CachedStore,
+    raw: Any,
+    store: DirectoryStore,
+    keys: RedisKeys,
 ) -> None:
     assert is_seen(service, publisher.publish(FIRST))
     pointer = store.publish(SECOND)
     fields = {"version": pointer.version, "sequence": pointer.sequence}
-    raw.hset("spt:pointer:pets", mapping=fields)
-    raw.incr(EPOCH)
+    raw.hset(keys.pointer("pets"), mapping=fields)
+    raw.incr(keys.epoch)
     assert is_seen(service, pointer, within_s=2 * 1.2 * CHECK_EVERY_S + AT_ONCE_S)
     wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
 
@@ -156,7 +168,7 @@ def test_a_publisher_that_does_not_reach_redis_is_seen_when_both_lifetimes_are_o
 
 
 def test_close_ends_the_thread_and_the_connections(
-    server: RedisServer, store: DirectoryStore, raw: Any
+    server: RedisServer, store: DirectoryStore, raw: Any, keys: RedisKeys
 ) -> None:
     service = CachedStore(store, AdapterCache.from_url(server.url, timeout_s=5.0))
     for _ in range(3):
@@ -168,7 +180,7 @@ def test_close_ends_the_thread_and_the_connections(
         assert time.monotonic() - start < 1.0
         assert not service.hears_publishes
     assert not any(thread.name == "watch-redis" for thread in threading.enumerate())
-    wait_until("Redis let go", lambda: raw.pubsub_numsub(CHANNEL)[0][1] == 0)
+    wait_until("Redis let go", lambda: raw.pubsub_numsub(keys.channel)[0][1] == 0)
     service.publish(FIRST)
     assert service.current("pets").version == version_of(FIRST)
 

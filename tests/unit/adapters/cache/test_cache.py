@@ -74,7 +74,9 @@ class FakeRedis(Redis):
 
 def make_cache(answer: Any) -> tuple[AdapterCache, FakeRedis, Clock]:
     redis, clock = FakeRedis(answer), Clock()
-    return AdapterCache(redis, retry_after_s=1.0, clock=clock), redis, clock
+    cache = AdapterCache(redis, retry_after_s=1.0, clock=clock)
+    cache.store_id = "5" * 32
+    return cache, redis, clock
 
 
 DOWN = RedisConnectionError("refused")

@@ -253,7 +253,7 @@ def test_a_canary_is_announced_promoted_and_resolved(world: World) -> None:
     assert world.redis.pointers["pets"] == process.current("pets") == with_canary
     for version in (first.version, version_of(SECOND)):
         assert process.resolve_version("pets", version) == version
-    promoted = process.promote("pets", expected=first.version)
+    promoted = process.promote("pets", expected=version_of(SECOND))
     assert world.redis.pointers["pets"] == process.current("pets") == promoted
     assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
 
@@ -281,8 +281,40 @@ def test_a_store_that_had_tasks_and_has_none_is_not_believed(
         world.later()
         assert process.current("pets") == pointer
     assert "had tasks and has none any more" in caplog.text
-    with pytest.raises(TaskNotFound):
+    with pytest.raises(StoreUnavailable, match="had tasks and has none any more"):
         process.current("dogs")
+
+
+def test_a_store_whose_folder_is_gone_is_unavailable_for_tasks_that_nobody_asked_before(
+    world: World, tmp_path: Path
+) -> None:
+    process = world.process(with_redis=False)
+    pointer = process.publish(FIRST)
+    world.store.publish(make_artifact("dogs"))
+    world.store.root.rename(tmp_path / "away")
+    world.later()
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        process.current("dogs")
+    assert process.current("pets") == pointer
+
+
+def test_a_local_store_is_read_and_redis_keeps_no_artifact(world: World) -> None:
+    process = CachedStore(world.store, world.redis)
+    version = process.publish(FIRST).version
+    assert process.read("pets", version) == FIRST
+    assert world.redis.artifacts == {}
+
+
+def test_a_publish_is_announced_before_its_artifact_is_stored_in_redis(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = world.process()
+    held: list[Pointer | None] = []
+    monkeypatch.setattr(
+        world.redis, "put_artifact", lambda *_: held.append(world.redis.pointers.get("pets"))
+    )
+    pointer = process.publish(FIRST)
+    assert held == [pointer]
 
 
 def test_a_task_that_was_deleted_by_hand_is_unknown_while_others_go_on(world: World) -> None:

@@ -80,13 +80,16 @@ class World:
     """One store, one Redis, and any number of processes in front of them."""
 
     def __init__(self, root: Path) -> None:
+        root.mkdir()
         self.store = DyingStore(root)
         self.redis = MemoryCache()
         self.clock = Clock()
 
     def process(self, *, with_redis: bool = True) -> CachedStore:
         redis = self.redis if with_redis else None
-        return CachedStore(self.store, redis, pointer_ttl_s=TTL, clock=self.clock)
+        return CachedStore(
+            self.store, redis, pointer_ttl_s=TTL, clock=self.clock, artifacts_in_redis=True
+        )
 
     def later(self) -> None:
         self.clock.now += LONGEST

@@ -72,7 +72,29 @@ def test_ls_shows_each_task_on_a_line_of_its_own(shell: Shell) -> None:
     assert [row["task"] for row in shell.json("ls")] == ["dogs", "pets"]
 
 
+def test_a_store_that_is_not_there_is_an_error_that_names_it_and_nothing_is_made(
+    shell: Shell,
+) -> None:
+    for words in (("ls",), ("verify",), ("gc",), ("gc", "--dry-run"), ("show", "pets")):
+        code, out, err = shell(*words)
+        assert (code, out) == (1, "")
+        assert str(shell.folder / "store") in err
+    assert not (shell.folder / "store").exists()
+
+
+def test_verify_and_gc_refuse_a_folder_that_is_no_store(shell: Shell) -> None:
+    code_of_somebody = shell.folder / "store" / "code"
+    code_of_somebody.mkdir(parents=True)
+    (code_of_somebody / "draft.writing").write_text("mine")
+    for words in (("verify",), ("gc",), ("gc", "--dry-run")):
+        code, out, err = shell(*words)
+        assert (code, out) == (1, "")
+        assert "expected a store with a store.json, found another folder" in err
+    assert [path.name for path in code_of_somebody.iterdir()] == ["draft.writing"]
+
+
 def test_ls_of_an_empty_store_says_so(shell: Shell) -> None:
+    shell.store.root.mkdir()
     assert shell("ls")[:2] == (0, "nothing is published in this store\n")
     assert shell.json("ls") == []
 

@@ -72,7 +72,7 @@ def test_a_canary_is_published_shown_and_promoted(shell: Shell) -> None:
     assert shell.json("show", "pets")["canary"] == canary
     for table in (shell("ls")[1], shell("show", "pets")[1]):
         assert f"version {B[:12]}, share 0.1" in table
-    assert shell.json("promote", "pets", "--expect", A[:6]) == {
+    assert shell.json("promote", "pets", "--expect", B[:6]) == {
         "task": "pets",
         "version": B,
         "sequence": 3,
@@ -93,9 +93,9 @@ def test_a_change_that_expects_another_version_fails_and_changes_nothing(
     shell.store.publish(SECOND)
     shell.store.publish(THIRD, canary=0.5)
     before = shell.store.current("pets")
-    subject = shell.file(THIRD) if command == "publish" else "pets"
+    subject = {"publish": [shell.file(THIRD)], "promote": ["pets", A]}.get(command, ["pets"])
     for expected, said in ((A[:6], A), (C, C), ("none", "no version")):
-        code, out, err = shell(command, subject, "--expect", expected)
+        code, out, err = shell(command, *subject, "--expect", expected)
         assert (code, out) == (1, "")
         assert f"pets: expected {said} to be current, found {B}" in err
     assert shell.store.current("pets") == before
@@ -198,7 +198,9 @@ def age(shell: Shell, version: str, seconds: float) -> None:
 def test_gc_deletes_what_is_old_and_says_so(shell: Shell) -> None:
     shell.store.publish(SECOND)
     age(shell, A, 2 * DAY_S)
-    (shell.store.root / "pets" / ".x.writing").touch()
+    left = shell.store.root / "pets" / ".current.json.0a0a0a0a.writing"
+    left.touch()
+    os.utime(left, (0, 0))
     planned = shell.json("gc", "--dry-run")
     assert [(row["version"], row["deleted"]) for row in planned] == [(A, False), (None, False)]
     assert planned[0]["file"] == f"pets/versions/{A}.safetensors"
@@ -281,15 +283,18 @@ def test_every_move_of_a_pointer_is_announced(
         ("publish", shell.file(SECOND), "--canary", "0.1"),
         ("promote", "pets"),
         ("rollback", "pets"),
+        ("publish", shell.file(THIRD), "--canary", "0.1"),
+        ("canary", "pets", "--end"),
     ):
         assert shell(*words)[0] == 0
         assert announced[-1] == shell.store.current("pets")
-    assert [pointer.sequence for pointer in announced] == [2, 3, 4]
+    assert [pointer.sequence for pointer in announced] == [2, 3, 4, 5, 6]
 
 
 def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = re.findall(r"^    (\w+)  +\w", capsys.readouterr().out, re.MULTILINE)
-    reading, changing = ["ls", "show", "verify", "diff"], ["publish", "promote", "rollback"]
+    reading = ["ls", "show", "verify", "diff", "log"]
+    changing = ["publish", "promote", "rollback", "canary"]
     assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen"]

@@ -76,6 +76,12 @@ def test_what_the_death_of_a_first_publish_leaves_is_odd_and_no_damage(
     assert "2 versions and no current.json" in str(finding.note)
 
 
+def test_a_folder_that_is_no_store_is_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"expected a store with a store\.json"):
+        list(audit(DirectoryStore(tmp_path)))
+
+
 def test_a_store_that_cannot_be_listed_is_no_finding(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable):

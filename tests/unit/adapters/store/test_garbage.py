@@ -85,7 +85,7 @@ def test_what_answers_is_pinned_or_among_the_last_stays(
     store.pin("pets", VERSIONS[1])
     clock.pass_by(30 * DAY_S)
     assert collect(store, keep=2) == {2}
-    assert store.rollback("pets").canary is None
+    assert store.end_canary("pets").canary is None
     assert store.rollback("pets").version == VERSIONS[3]
 
 
@@ -123,7 +123,7 @@ def test_versions_that_are_not_remembered_one_by_one_stopped_with_the_last_of_th
 
 def test_a_dry_run_deletes_nothing(store: DirectoryStore, clock: Clock) -> None:
     publish(store, 0, 1)
-    (store.root / "pets" / ".x.writing").write_bytes(b"half")
+    half_written(store, ".current.json.0a0a0a0a.writing", 2 * DAY_S)
     clock.pass_by(2 * DAY_S)
     found = collect_garbage(store, "pets", keep=1, older_than_s=DAY_S, dry_run=True)
     assert [one.version for one in found] == [VERSIONS[0], None]
@@ -133,12 +133,45 @@ def test_a_dry_run_deletes_nothing(store: DirectoryStore, clock: Clock) -> None:
     assert collect_garbage(store, "pets", keep=1, older_than_s=DAY_S) == []
 
 
-def test_what_dead_writers_left_goes_at_once(store: DirectoryStore) -> None:
+def half_written(store: DirectoryStore, name: str, age_s: float = 0.0) -> Path:
+    path = store.root / "pets" / name
+    path.write_bytes(b"half")
+    then = store.now().timestamp() - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+def test_what_dead_writers_left_goes_when_it_is_old(store: DirectoryStore) -> None:
     publish(store, 0)
-    for folder in (store.root / "pets", store.root / "pets" / "versions"):
-        (folder / ".current.json.0.writing").write_bytes(b"half")
-    assert len(collect_garbage(store, "pets", keep=1, older_than_s=DAY_S)) == 2
-    assert store.files.unfinished("pets") == []
+    names = [f".{name}.0a0a0a0a.writing" for name in ("current.json", f"{VERSIONS[1]}.safetensors")]
+    old = [half_written(store, name, 3600) for name in (names[0], f"versions/{names[1]}")]
+    young = half_written(store, ".current.json.0b0b0b0b.writing", 3590)
+    found = collect_garbage(store, "pets", keep=1, older_than_s=DAY_S)
+    assert {one.path for one in found} == set(old)
+    assert store.files.unfinished("pets") == [young]
+
+
+def test_what_others_left_is_not_ours_to_delete(store: DirectoryStore) -> None:
+    publish(store, 0)
+    names = [
+        "draft.writing",
+        ".notes.writing",
+        ".notes.0a0a0a0a.writing",
+        ".current.json.0.writing",
+    ]
+    theirs = [half_written(store, name, 9 * DAY_S) for name in names]
+    (store.root / "pets" / ".current.json.0c0c0c0c.writing").mkdir()
+    assert collect_garbage(store, "pets", keep=1, older_than_s=DAY_S) == []
+    assert all(path.exists() for path in theirs)
+
+
+def test_nothing_is_made_in_a_folder_that_no_writer_has_seen(store: DirectoryStore) -> None:
+    publish(store, 0)
+    strange = store.root / "code"
+    strange.mkdir()
+    (strange / ".current.json.0a0a0a0a.writing").write_bytes(b"half")
+    assert collect_garbage(store, "code", keep=1, older_than_s=DAY_S) == []
+    assert len(list(strange.iterdir())) == 1
 
 
 def test_versions_of_a_task_without_a_record_stay(store: DirectoryStore, clock: Clock) -> None:

@@ -176,17 +176,41 @@ def test_a_hostile_version_is_not_found(store: DirectoryStore, version: str) -> 
 def test_an_unknown_task_is_not_found_and_the_message_says_what_to_do(
     store: DirectoryStore,
 ) -> None:
+    store.root.mkdir()
     for call in (store.current, store.rollback, store.versions, store.history):
         with pytest.raises(TaskNotFound, match=r"'dogs' is not published.*adapters ls"):
             call("dogs")
-    assert not store.root.exists()
+    assert list(store.root.iterdir()) == []
 
 
-def test_a_missing_root_reads_as_an_empty_store(store: DirectoryStore) -> None:
+def test_an_empty_root_reads_as_an_empty_store(store: DirectoryStore) -> None:
+    store.root.mkdir()
     assert store.tasks() == []
     assert not store.holds("pets", version_of(FIRST))
     with pytest.raises(TaskNotFound):
         store.read("pets", version_of(FIRST))
+
+
+def test_a_root_that_is_not_there_is_unavailable_and_named_until_a_publish_makes_it(
+    store: DirectoryStore,
+) -> None:
+    calls = (
+        store.tasks,
+        store.folders,
+        lambda: store.current("pets"),
+        lambda: store.history("pets"),
+        lambda: store.versions("pets"),
+        lambda: store.read("pets", version_of(FIRST)),
+        lambda: store.holds("pets", version_of(FIRST)),
+        lambda: store.rollback("pets"),
+        lambda: store.resolve_version("pets", version_of(FIRST)),
+    )
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match=f"{store.root}.*No such file"):
+            call()
+    assert not store.root.exists()
+    store.publish(FIRST)
+    assert store.tasks() == ["pets"]
 
 
 def test_files_and_folders_that_are_no_tasks_are_not_listed(store: DirectoryStore) -> None:

@@ -74,7 +74,7 @@ def test_publishing_another_version_leaves_the_canary_running(store: DirectorySt
 
 def test_promote_makes_the_canary_current(store: DirectoryStore) -> None:
     store.publish(SECOND, canary=0.1)
-    assert store.promote("pets", expected=A) == Pointer(version=B, sequence=3)
+    assert store.promote("pets", expected=B) == Pointer(version=B, sequence=3)
     assert [entry.version for entry in store.history("pets")] == [A, B]
 
 
@@ -101,26 +101,55 @@ def test_a_damaged_version_is_not_promoted(store: DirectoryStore) -> None:
     assert store.current("pets") == before
 
 
-def test_rollback_ends_the_canary_before_it_touches_the_current_version(
+def test_rollback_is_about_the_current_version_and_a_canary_goes_on(store: DirectoryStore) -> None:
+    store.publish(SECOND)
+    canary = store.publish(THIRD, canary=0.1).canary
+    assert store.rollback("pets") == Pointer(version=A, sequence=4, canary=canary)
+    with pytest.raises(VersionNotFound, match="only version in its history"):
+        store.rollback("pets")
+
+
+def test_a_canary_that_a_rollback_makes_current_is_no_canary_any_more(
+    store: DirectoryStore,
+) -> None:
+    store.publish(SECOND)
+    store.publish(FIRST, canary=0.1)
+    assert store.rollback("pets") == Pointer(version=A, sequence=4)
+
+
+def test_the_end_of_a_canary_leaves_the_current_version_and_is_no_rollback(
     store: DirectoryStore,
 ) -> None:
     store.publish(SECOND)
     store.publish(THIRD, canary=0.1)
-    assert store.rollback("pets") == Pointer(version=B, sequence=4)
-    assert store.rollback("pets") == Pointer(version=A, sequence=5)
+    assert store.end_canary("pets") == Pointer(version=B, sequence=4)
+    with pytest.raises(VersionNotFound, match="expected a canary"):
+        store.end_canary("pets")
+    assert store.current("pets").version == B
 
 
-def test_rollback_ends_a_damaged_canary(store: DirectoryStore) -> None:
+def test_a_damaged_canary_is_ended(store: DirectoryStore) -> None:
     store.publish(SECOND, canary=0.1)
     store.files.artifact("pets", B).unlink()
-    assert store.rollback("pets") == Pointer(version=A, sequence=3)
+    assert store.end_canary("pets") == Pointer(version=A, sequence=3)
+
+
+def test_a_canary_that_was_swapped_is_neither_promoted_nor_ended(store: DirectoryStore) -> None:
+    store.publish(SECOND, canary=0.1)
+    before = store.publish(THIRD, canary=0.1)
+    for change in (store.promote, store.end_canary):
+        for expected in (A, B, None):
+            with pytest.raises(PublishConflict, match=f"to be the canary, found {C}"):
+                change("pets", expected=expected)
+    assert store.current("pets") == before
+    assert store.promote("pets", expected=C).version == C
 
 
 def test_every_change_checks_what_its_caller_expects(store: DirectoryStore) -> None:
     before = store.publish(SECOND, canary=0.1)
     for change in (
         lambda: store.publish(THIRD, canary=0.1, expected=B),
-        lambda: store.promote("pets", expected=B),
+        lambda: store.promote("pets", B, expected=B),
         lambda: store.rollback("pets", expected=B),
         lambda: store.rollback("pets", expected=None),
     ):

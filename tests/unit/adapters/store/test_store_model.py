@@ -75,7 +75,7 @@ class Model:
         canary = None if share is None else Canary(version=version, share=share)
         already = self.current == version if canary is None else self.canary == canary
         if not (self.history and already):
-            self.check_expected(expected)
+            self.check_expected(expected, self.current)
             if canary is None:
                 self.make_current(version)
             elif self.current is None:
@@ -97,21 +97,28 @@ class Model:
         if promoted is None:
             raise VersionNotFound
         if promoted != self.current:
-            self.check_expected(expected)
+            self.check_expected(expected, promoted if version is None else self.current)
             self.check_whole(promoted)
             self.make_current(promoted)
         return self.pointer
 
     def rollback(self, expected: object) -> Pointer:
         self.check_published()
-        self.check_expected(expected)
-        if self.canary is None:
-            if len(self.history) == 1:
-                raise VersionNotFound
-            self.check_whole(self.history[-2])
+        self.check_expected(expected, self.current)
+        if len(self.history) == 1:
+            raise VersionNotFound
+        self.check_whole(self.history[-2])
         with self.moving():
-            if self.canary is None:
-                self.history.pop()
+            self.history.pop()
+            self.end_canary_if_current()
+        return self.pointer
+
+    def end_canary(self, expected: object) -> Pointer:
+        self.check_published()
+        if self.canary is None:
+            raise VersionNotFound
+        self.check_expected(expected, self.canary.version)
+        with self.moving():
             self.canary = None
         return self.pointer
 
@@ -157,8 +164,11 @@ class Model:
     def make_current(self, version: str) -> None:
         with self.moving():
             self.history.append(version)
-            if self.canary is not None and self.canary.version == version:
-                self.canary = None
+            self.end_canary_if_current()
+
+    def end_canary_if_current(self) -> None:
+        if self.canary is not None and self.canary.version == self.current:
+            self.canary = None
 
     @contextmanager
     def moving(self) -> Iterator[None]:
@@ -174,8 +184,8 @@ class Model:
         if not self.history:
             raise TaskNotFound
 
-    def check_expected(self, expected: object) -> None:
-        if expected not in (Expecting.ANYTHING, self.current):
+    def check_expected(self, expected: object, found: str | None) -> None:
+        if expected not in (Expecting.ANYTHING, found):
             raise PublishConflict
 
     def check_held(self, version: str) -> None:
@@ -244,6 +254,14 @@ class StoreMachine(RuleBasedStateMachine):
             lambda: self.model.rollback(expected),
         )
 
+    @rule(expected=expectations)
+    def end_canary(self, expected: object) -> None:
+        expected = self.meant(expected)
+        self.same(
+            lambda: self.store.end_canary("pets", expected=expected),
+            lambda: self.model.end_canary(expected),
+        )
+
     @rule(version=versions, is_on=st.booleans())
     def pin(self, version: str, is_on: bool) -> None:
         change = self.store.pin if is_on else self.store.unpin
@@ -280,6 +298,9 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.record("pets")
             return
         record = self.store.record("pets")
+        assert [entry.sequence for entry in self.store.log("pets")] == [
+            *range(1, record.sequence + 1)
+        ]
         assert record.pointer == self.model.pointer
         assert [entry.version for entry in record.history] == self.model.history
         assert set(record.pinned) == self.model.pinned

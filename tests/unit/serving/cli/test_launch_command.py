@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from adapters.redis.server import RedisServer
 from serving import __main__ as command
 from serving.cli import launching
 from serving.door.tenants import digest_of
@@ -47,6 +49,8 @@ def launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Launch]:
         )
 
     monkeypatch.setattr(launching, "start", start)
+    (tmp_path / "runs/store").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", "rediss://user:hunter2@redis.internal:6380/2")
     return asked
 
@@ -216,3 +220,30 @@ def guarded(folder: Path, url: str) -> Running:
         token_file=token_file(folder),
         management_token_file=token_file(folder, "management"),
     )
+
+
+def test_a_store_that_is_not_there_is_said_at_the_start(
+    run: Run, launches: list[Launch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("start", "--store", str(tmp_path / "typo")) == 1
+    assert f"store {tmp_path / 'typo'}: expected a folder, found none" in capsys.readouterr().err
+    assert launches == []
+
+
+def test_our_own_redis_is_bounded_and_lets_go_of_what_was_used_least_recently(
+    run: Run, launches: list[Launch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, str] = {}
+
+    class Watched(RedisServer):
+        def start(self) -> None:
+            super().start()
+            with Redis.from_url(self.url, decode_responses=True) as client:
+                found.update(client.config_get("maxmemory*"))
+            self.stop()
+
+    monkeypatch.delenv("REDIS_URL")
+    monkeypatch.setattr(launching, "RedisServer", Watched)
+    assert run("start") == 0
+    assert found["maxmemory"] == str(256 << 20)
+    assert found["maxmemory-policy"] == "allkeys-lru"

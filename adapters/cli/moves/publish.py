@@ -7,7 +7,14 @@ from pathlib import Path
 from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
 from adapters.artifact.codec import decode_meta
 from adapters.cache.publishing import open_store, publish
-from adapters.cli.options import add_expect_option, add_store_options, expected, redis_url
+from adapters.cli.options import (
+    add_change_options,
+    add_expect_option,
+    add_store_options,
+    change,
+    expected,
+    redis_url,
+)
 from adapters.cli.tables import show, show_row
 
 
@@ -35,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"most prompts per block that are published; services load {MAX_PROMPTS:,} at most",
     )
     add_expect_option(parser)
+    add_change_options(parser)
     add_store_options(parser)
 
 
@@ -47,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         data = _signed(data, args.sign)
     task = decode_meta(data).task.id
     current = expected(store.store, task, args.expect)
-    pointer, compared = publish(store, data, expected=current, canary=args.canary)
+    pointer, compared = publish(
+        store, data, expected=current, canary=args.canary, change=change(args)
+    )
     row = {"task": task, **pointer.model_dump()}
     if args.json:
         changes = None if compared.changes is None else compared.changes.model_dump(mode="json")

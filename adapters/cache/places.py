@@ -1,0 +1,193 @@
+"""Where a pointer or an artifact is found: in Redis, or else in the store, which is the truth.
+
+Remembers no pointer, and waits for as long as the store takes.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from adapters.artifact.codec import decode_meta
+from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.store_calls import StoreCalls
+from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
+from adapters.store.directory import DirectoryStore, Pointer
+
+LEARN_AGAIN_S: Final = 5.0
+"""How often it is looked which store the folder is."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Places:
+    """A store, and the Redis that may know sooner; safe for many threads.
+
+    Args:
+        store: the truth.
+        cache: Redis, None for none.
+        artifacts_in_redis: whether artifacts are kept there.
+        clock: seconds that only grow.
+
+    Attributes:
+        calls: knows whether the store hangs, if anyone does.
+    """
+
+    def __init__(
+        self,
+        store: DirectoryStore,
+        cache: AdapterCache | None,
+        *,
+        artifacts_in_redis: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.calls: StoreCalls | None = None
+        self._store = store
+        self._cache = cache
+        self._artifacts = cache if artifacts_in_redis else None
+        self._clock = clock
+        self._store_id: str | None = None
+        self._learn_again_at = 0.0
+        self._had_tasks = self._store_failed = False
+        self._lock = threading.Lock()
+
+    def pointer(self, task: str, last: Pointer | None) -> Pointer:
+        """Return a task's pointer.
+
+        Args:
+            task: its id.
+            last: what is known of it already; returned if neither Redis nor the store answers.
+
+        Raises:
+            TaskNotFound: nothing is published under this id.
+            StoreUnavailable, ArtifactCorrupt: the pointer cannot be read, and was never known.
+        """
+        return self._from_redis(task, last) or self._from_store(task, last)
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the bytes of one version; errors are the store's."""
+        if self._artifacts is None:
+            return self._store.read(task, version)
+        data = self._artifact_from_redis(task, version) if self._may_hold(task, version) else None
+        if data is None:
+            data = self._store.read(task, version)
+            self.keep_artifact(version, data)
+        return data
+
+    def keep_artifact(self, version: str, data: bytes) -> None:
+        """Keep an artifact in Redis, if artifacts are kept there."""
+        if self._artifacts is not None:
+            self._artifacts.put_artifact(version, data)
+
+    def _from_redis(self, task: str, last: Pointer | None) -> Pointer | None:
+        """Return Redis' pointer if it is newer than ours, or ours, and names what can be had."""
+        if self._store_id is None:
+            self.learn_store()
+        pointer = None if self._cache is None else self._cache.get_pointer(task)
+        if pointer is None or self._cache is None or pointer == last:
+            return pointer
+        if last is not None and pointer.sequence <= last.sequence:
+            return None
+        known = frozenset() if last is None else last.answering
+        for version in pointer.answering - known:
+            if not self._is_held(task, version):
+                _log.warning(
+                    "Redis names version %s of %s, which the store does not hold", version, task
+                )
+                self._cache.forget_pointer(task)
+                return None
+        return pointer
+
+    def _from_store(self, task: str, last: Pointer | None) -> Pointer:
+        try:
+            pointer = self._current_in_store(task)
+        except TaskNotFound:
+            self._note_store(None)
+            raise
+        except (StoreUnavailable, ArtifactCorrupt) as error:
+            if last is None:
+                raise
+            self._note_store(error)
+            return last
+        self._note_store(None)
+        self._had_tasks = True
+        self.learn_store()
+        if self._cache is not None:
+            self._cache.set_pointer(task, pointer)
+        return pointer
+
+    def _current_in_store(self, task: str) -> Pointer:
+        try:
+            return self._asked(lambda: self._store.current(task))
+        except TaskNotFound as error:
+            if self._is_gone():
+                raise StoreUnavailable(
+                    f"store {self._store.root}: it had tasks and has none any more; mount or "
+                    "restore the folder, or publish again"
+                ) from error
+            raise
+
+    def _is_gone(self) -> bool:
+        """Return whether the folder was the store once and is an empty place now."""
+        if self._store_id is not None:
+            return self._store.identity() is None
+        return self._had_tasks and not self._store.tasks()
+
+    def _asked(self, call: Callable[[], _T]) -> _T:
+        """Ask the store, if it does not hang; this thread waits for as long as it takes."""
+        calls = self.calls
+        if calls is None:
+            return call()
+        if not calls.lets_through():
+            raise calls.unavailable()
+        try:
+            return call()
+        finally:
+            calls.answered()
+
+    def learn_store(self) -> None:
+        """Learn which store this is, now and then anew: another one may lie there by now."""
+        now = self._clock()
+        if self._store_id is not None and now < self._learn_again_at:
+            return
+        with suppress(StoreUnavailable):
+            self._store_id = self._store.identity() or self._store_id
+        self._learn_again_at = now + LEARN_AGAIN_S
+        if self._cache is not None:
+            self._cache.store_id = self._store_id
+
+    def _may_hold(self, task: str, version: str) -> bool:
+        """Return whether the store has this version, or cannot say so."""
+        try:
+            return self._asked(lambda: self._store.holds(task, version))
+        except StoreUnavailable as error:
+            _log.debug("looking in Redis for %s: %s", task, error)
+            return True
+
+    def _is_held(self, task: str, version: str) -> bool:
+        try:
+            return self._asked(lambda: self._store.holds(task, version))
+        except StoreUnavailable as error:
+            _log.debug("looking in Redis for %s: %s", task, error)
+        return self._artifact_from_redis(task, version) is not None
+
+    def _artifact_from_redis(self, task: str, version: str) -> bytes | None:
+        """Return the artifact if Redis has it and it is this task's, not another's."""
+        data = None if self._artifacts is None else self._artifacts.get_artifact(version)
+        try:
+            is_ours = data is not None and decode_meta(data).task.id == task
+        except ArtifactCorrupt:
+            is_ours = False
+        return data if is_ours else None
+
+    def _note_store(self, error: Exception | None) -> None:
+        """Log that the store went or came back, once each time."""
+        with self._lock:
+            had_failed, self._store_failed = self._store_failed, error is not None
+        if error is not None and not had_failed:
+            _log.error("going on with the versions known so far: %s", error)
+        elif error is None and had_failed:
+            _log.warning("the store answers again")

@@ -1,0 +1,1 @@
+"""The commands that change which versions of a task answer."""

@@ -1,0 +1,58 @@
+"""Which store a folder is: store.json in it, written once with the first publish.
+
+Knows nothing of tasks. A store of an earlier version has no such file until the next change.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.errors import StoreUnavailable
+from adapters.store import durable
+
+IDENTITY: Final = "store.json"
+_LOCK: Final = ".lock"
+_FORMAT: Final = 1
+
+
+class Identity(BaseModel):
+    """What store.json holds; readers ignore what they do not know and refuse a higher format."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = Field(_FORMAT, ge=1, le=_FORMAT)
+    id: str = Field(pattern=r"^[0-9a-f]{32}$", description="drawn once, the same for ever")
+
+
+def read_identity(root: Path) -> str | None:
+    """Return the id of the store in this folder, None where nothing was written there yet.
+
+    Raises:
+        StoreUnavailable: the file cannot be read, is damaged, or of a later format.
+    """
+    path = root / IDENTITY
+    with durable.reaching(path):
+        data = durable.bytes_or_none(path)
+    if data is None:
+        return None
+    try:
+        return Identity.model_validate_json(data).id
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise StoreUnavailable(
+            f"store {path}: expected a format up to {_FORMAT} and an id of 32 hex digits, found "
+            f"{data[:80]!r} ({first['msg']}); restore the file, or use the version that wrote it"
+        ) from error
+
+
+def give_identity(root: Path) -> None:
+    """Write store.json in a folder that has none; of several writers at once, one does."""
+    if (root / IDENTITY).exists():
+        return
+    with durable.exclusive(root / _LOCK):
+        # again under the lock: the id that another writer has just drawn is the store's for ever
+        if not (root / IDENTITY).exists():
+            text = Identity(format=_FORMAT, id=secrets.token_hex(16)).model_dump_json()
+            durable.write(root / IDENTITY, text.encode())

@@ -1,0 +1,111 @@
+"""What happened to a task, when, by whom and why: log.jsonl next to its record, only ever added to.
+
+A line is written before the record that it leads to, so that no change is without one. A line whose
+writer died before the record, or in the middle of the line, tells of nothing: lines with a number
+above the record's, and all but the last one of a number, are left out.
+"""
+
+import getpass
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.artifact.backbone_spec import Sha256
+from adapters.errors import PublishConflict
+from adapters.store.record import Canary, Pointer, TaskRecord
+
+What = Literal["publish", "canary", "promote", "rollback", "end canary"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What somebody says about a change that they ask for.
+
+    Attributes:
+        id: any text that they choose; what was done under this id is not done again.
+        by: who they are; None takes the user and the machine.
+        why: for people.
+        expected_sequence: the number that the task's pointer should have now, 0 for none.
+    """
+
+    id: str | None = None
+    by: str | None = None
+    why: str | None = None
+    expected_sequence: int | None = None
+
+
+ANY_CHANGE = Change()
+"""A change without a word."""
+
+
+class LogEntry(BaseModel):
+    """One change that happened, and the pointer that it made; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int = Field(ge=1)
+    at: AwareDatetime
+    what: What
+    version: Sha256 = Field(description="the current one, since then")
+    canary: Canary | None = None
+    subject: Sha256 | None = Field(None, description="the version that the change was about")
+    by: str | None = None
+    why: str | None = None
+    change: str | None = Field(None, description="the change's id")
+
+    @property
+    def pointer(self) -> Pointer:
+        """The pointer that the change made."""
+        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+
+
+def happened(lines: Iterable[bytes], record: TaskRecord) -> list[LogEntry]:
+    """Return what has led to a record, oldest first.
+
+    What is older than the log is known from the record's history alone, as far as that goes.
+    """
+    found: dict[int, LogEntry] = {}
+    for line in lines:
+        try:
+            entry = LogEntry.model_validate_json(line)
+        except ValidationError:  # its writer died
+            continue
+        found[entry.sequence] = entry
+    for one in record.history:
+        known = found.get(one.sequence)
+        if known is None or known.version != one.version:
+            found[one.sequence] = LogEntry(
+                sequence=one.sequence, at=one.published_at, what="publish", version=one.version
+            )
+    return [found[number] for number in sorted(found) if number <= record.sequence]
+
+
+def already_made(
+    task: str, entries: Iterable[LogEntry], change: Change, what: What, subject: str | None
+) -> Pointer | None:
+    """Return the pointer that this very change made before, None if it was not made yet.
+
+    Raises:
+        PublishConflict: its id was given to another change.
+    """
+    for entry in entries:
+        if entry.change == change.id:
+            if entry.what == what and subject in (None, entry.subject):
+                return entry.pointer
+            raise PublishConflict(
+                f"{task}: the change {change.id} is known as '{entry.what}' with sequence "
+                f"{entry.sequence}; give another change another id"
+            )
+    return None
+
+
+def this_user() -> str:
+    """Return the user and the machine, as user@host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        user = "?"
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,150 @@
+"""The store as a reader has it: no lock, no change, and whatever is returned is whole."""
+
+from pathlib import Path
+from typing import Final
+
+from adapters.artifact.codec import decode_meta, short, version_of
+from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.versions import pick_version
+from adapters.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
+from adapters.store import durable
+from adapters.store.files import StoreFiles
+from adapters.store.log import LogEntry, happened
+from adapters.store.record import HistoryEntry, Pointer, TaskRecord
+
+_HEADER_BYTES: Final = 1 << 20
+
+
+class StoreReader:
+    """Artifacts and pointers under one folder, which has to be there.
+
+    Every method raises StoreUnavailable when the file system refuses, or the folder is not there.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = StoreFiles(root)
+
+    def identity(self) -> str | None:
+        """Return the store's id, 32 hex digits; None where nothing was written yet."""
+        return self.files.identity()
+
+    def require_folder(self) -> None:
+        """Raise StoreUnavailable where there is no folder yet that could be read or published to.
+
+        An empty one will do: a service may be started before the first publish.
+        """
+        if not self.root.is_dir():
+            raise StoreUnavailable(
+                f"store {self.root.absolute()}: expected a folder, found none; check the path, or "
+                "make the folder if nothing is published yet"
+            )
+
+    def require_store(self) -> None:
+        """Raise StoreUnavailable for a folder that the store has never written to."""
+        self.files.require_store()
+
+    def current(self, task: str) -> Pointer:
+        """Return which versions of a task answer.
+
+        Raises:
+            TaskNotFound: nothing is published under this id.
+            ArtifactCorrupt: its current.json is damaged.
+        """
+        return self.files.record(task).pointer
+
+    def record(self, task: str) -> TaskRecord:
+        """Return all that is recorded of a task: pointer, history, pins; errors as `current`."""
+        return self.files.record(task)
+
+    def history(self, task: str) -> tuple[HistoryEntry, ...]:
+        """Return the publishes that rollback walks back through, oldest first, current last."""
+        return self.files.record(task).history
+
+    def log(self, task: str) -> list[LogEntry]:
+        """Return every change of the task's pointer, oldest first; errors as `current`."""
+        return happened(self.files.log_lines(task), self.files.record(task))
+
+    def read(self, task: str, version: str) -> bytes:
+        """Return the bytes of one version, the whole version and nothing else.
+
+        Args:
+            task: its id.
+            version: all 64 hex digits.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+            ArtifactCorrupt: the file does not hold what its name says, or another task's.
+        """
+        path = self.files.artifact(task, version)
+        with durable.reaching(path):
+            data = durable.bytes_or_none(path)
+        if data is None:
+            self.files.require(task)
+            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
+        _check_content(path, task, version, data)
+        return data
+
+    def read_meta(self, task: str, version: str) -> AdapterMeta:
+        """Return what a version says of itself, from its header alone; nothing is checked by it.
+
+        Raises:
+            VersionNotFound: there is no such version.
+            ArtifactCorrupt: its header is damaged, or has more than a mebibyte.
+        """
+        path = self.files.artifact(task, version)
+        with durable.reaching(path):
+            header = durable.start_or_none(path, _HEADER_BYTES)
+        if header is None:
+            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
+        return decode_meta(header)
+
+    def holds(self, task: str, version: str) -> bool:
+        """Return whether the store has this version, without reading it."""
+        return self.files.holds(task, version)
+
+    def resolve_version(self, task: str, text: str) -> str:
+        """Return the one version that `text` stands for.
+
+        Args:
+            task: its id.
+            text: all 64 hex digits or the first 6 and more.
+
+        Raises:
+            TaskNotFound: nothing is published under this id.
+            VersionNotFound: no version begins so, or several do.
+        """
+        return pick_version(task, text, self.versions(task))
+
+    def tasks(self) -> list[str]:
+        """Return the ids of all tasks with a published version, sorted."""
+        return self.files.tasks()
+
+    def folders(self) -> list[str]:
+        """Return the names of all folders that are a task's or would be one's, sorted."""
+        return self.files.folders()
+
+    def versions(self, task: str) -> list[str]:
+        """Return all versions of a task that the store holds, sorted."""
+        self.files.require(task)
+        return self.files.versions(task)
+
+
+def _check_content(path: Path, task: str, version: str, data: bytes) -> None:
+    found = version_of(data)
+    if found != version:
+        raise ArtifactCorrupt(
+            f"{path}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
+            "name says otherwise; publish the artifact again, or remove this version"
+        )
+    try:
+        owner = decode_meta(data).task.id
+    except ArtifactCorrupt as error:
+        raise ArtifactCorrupt(f"{path}: {error}") from error
+    if owner != task:
+        raise ArtifactCorrupt(
+            f"{path}: expected an artifact of {task}, found one of {owner}; remove this version"
+        )

@@ -1,0 +1,82 @@
+"""The log of a task, whatever happened to those who wrote it."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.artifact.codec import version_of
+from adapters.errors import PublishConflict
+from adapters.store.directory import Change, DirectoryStore
+from tests.fakes.artifacts import make_artifact
+
+FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
+A, B, C = (version_of(data) for data in (FIRST, SECOND, THIRD))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    store = DirectoryStore(tmp_path / "store")
+    store.publish(FIRST, change=Change(id="one"))
+    return store
+
+
+def log_of(store: DirectoryStore) -> Path:
+    return store.root / "pets" / "log.jsonl"
+
+
+def test_a_change_whose_writer_died_before_the_record_did_not_happen_and_can_be_retried(
+    store: DirectoryStore,
+) -> None:
+    record = (store.root / "pets" / "current.json").read_bytes()
+    store.publish(SECOND, change=Change(id="two"))
+    (store.root / "pets" / "current.json").write_bytes(record)
+    assert [entry.change for entry in store.log("pets")] == ["one"]
+    assert store.publish(SECOND, change=Change(id="two")).sequence == 2
+    assert [entry.change for entry in store.log("pets")] == ["one", "two"]
+
+
+def test_of_two_lines_with_one_number_the_last_one_happened(store: DirectoryStore) -> None:
+    record = (store.root / "pets" / "current.json").read_bytes()
+    store.publish(SECOND, change=Change(id="died"))
+    (store.root / "pets" / "current.json").write_bytes(record)
+    store.publish(THIRD, change=Change(id="came through"))
+    assert [entry.change for entry in store.log("pets")] == ["one", "came through"]
+    assert store.publish(SECOND, change=Change(id="died")).sequence == 3
+
+
+def test_a_line_that_was_torn_hides_no_other(store: DirectoryStore) -> None:
+    with log_of(store).open("ab") as file:
+        file.write(b'{"sequence": 2, "at": "20')
+    store.publish(SECOND, change=Change(id="two"))
+    assert [entry.change for entry in store.log("pets")] == ["one", "two"]
+
+
+def test_what_a_publisher_without_a_log_did_is_known_from_the_history(
+    store: DirectoryStore,
+) -> None:
+    store.publish(SECOND)
+    log_of(store).unlink()
+    store.rollback("pets", change=Change(why="worse"))
+    found = [(one.sequence, one.what, one.version, one.why) for one in store.log("pets")]
+    assert found == [(1, "publish", A, None), (3, "rollback", A, "worse")]
+
+
+def test_fields_of_a_later_version_are_ignored(store: DirectoryStore) -> None:
+    text = log_of(store).read_text()
+    log_of(store).write_text(text.replace('{"sequence"', '{"ticket": 7, "sequence"'))
+    assert [entry.change for entry in store.log("pets")] == ["one"]
+
+
+def test_every_change_is_recognised_by_its_id_and_by_no_other(store: DirectoryStore) -> None:
+    changes = {
+        "b": lambda change: store.publish(SECOND, canary=0.5, change=change),
+        "c": lambda change: store.promote("pets", change=change),
+        "d": lambda change: store.publish(THIRD, canary=0.5, change=change),
+        "e": lambda change: store.end_canary("pets", change=change),
+        "f": lambda change: store.rollback("pets", change=change),
+    }
+    made = {name: change(Change(id=name)) for name, change in changes.items()}
+    assert {name: change(Change(id=name)) for name, change in changes.items()} == made
+    assert store.current("pets").sequence == 6
+    with pytest.raises(PublishConflict, match="give another change another id"):
+        store.publish(THIRD, change=Change(id="one"))
