@@ -54,13 +54,13 @@ class Want(NamedTuple):
         name: whose bucket.
         rate: how many flow in each second, above 0.
         burst: how many the bucket holds, at least 1; a new one is full.
-        count: how many are wanted, at least 1.
+        asked: how many are wanted, at least 1.
     """
 
     name: str
     rate: float
     burst: int
-    count: int
+    asked: int
 
 
 class Grant(NamedTuple):
@@ -169,6 +169,6 @@ class SharedLimit:
 
 def _grant(want: Want, answer: object) -> Grant | None:
     match answer:
-        case [int(granted), int(wait_us)] if 0 <= granted <= want.count and wait_us >= 0:
+        case [int(granted), int(wait_us)] if 0 <= granted <= want.asked and wait_us >= 0:
             return Grant(granted, wait_us / 1e6)
     return None

@@ -44,7 +44,7 @@ def limit(running: RedisServer, raw: Any) -> Iterator[SharedLimit]:
 
 
 def take(limit: SharedLimit, count: int, **bucket: Any) -> Grant:
-    return limit.take([Want("team-a", count=count, **(SLOW | bucket))])["team-a"]
+    return limit.take([Want("team-a", asked=count, **(SLOW | bucket))])["team-a"]
 
 
 def test_a_full_bucket_is_emptied_and_then_says_how_long_until_the_next(limit: SharedLimit) -> None:
@@ -157,7 +157,7 @@ def test_the_limit_outlives_its_redis_and_is_shared_again_when_it_is_back(
 ) -> None:
     assert take(limit, 5).granted == 5
     running.stop()
-    assert limit.take([Want("team-a", count=1, **SLOW)]) == {}
+    assert limit.take([Want("team-a", asked=1, **SLOW)]) == {}
     assert not limit.is_up
     running.start()
     wait_until("Redis is asked again", lambda: limit.is_up)
