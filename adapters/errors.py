@@ -4,7 +4,7 @@ SptError
 ├── TaskNotFound          no adapter is published under this task id
 ├── VersionNotFound       the task exists, this version of it does not
 ├── ArtifactCorrupt       the bytes are not a whole artifact
-├── ArtifactMismatch      a whole artifact, made for something else (backbone, shapes, pixels)
+├── ArtifactMismatch      a whole artifact, made for something else, or out of all bounds
 ├── SignatureInvalid      a whole artifact that no trusted key has signed as it is
 ├── KeyFileInvalid        the file of a signing key or a trusted key cannot be used
 ├── BackboneUnsupported   not a plain ViT, or unknown
@@ -12,7 +12,7 @@ SptError
 ├── PublishConflict       somebody else published in between
 ├── StoreUnavailable      the store cannot be read or written
 ├── BadImage              the bytes are not an image that we take
-│   └── ImageTooLarge     they are, but it has too many bytes or pixels
+│   └── ImageTooLarge     they are, but it has too many bytes, pixels or scans
 ├── the trainer's         trainer/errors.py
 └── the service's         serving/errors.py
 """
@@ -35,7 +35,7 @@ class ArtifactCorrupt(SptError):
 
 
 class ArtifactMismatch(SptError):
-    """A whole artifact that was made for another backbone, other shapes or other pixels."""
+    """A whole artifact, made for another backbone, shapes or pixels, or beyond our bounds."""
 
 
 class SignatureInvalid(SptError):
@@ -67,4 +67,4 @@ class BadImage(SptError):
 
 
 class ImageTooLarge(BadImage):
-    """The image has more bytes or pixels than the limit."""
+    """The image has more bytes, pixels or scans than the limit."""

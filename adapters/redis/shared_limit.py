@@ -8,34 +8,59 @@ a Redis that is gone costs its caller one timeout: a thread asks whether it is b
 
 import logging
 import threading
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from adapters.redis.address import client_for, reason
 
 _TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local interval, burst, asked = 1000000 / ARGV[1], ARGV[2] + 0, ARGV[3] + 0
--- a key of another type, or a number that is past or none, is a full bucket
-local held = redis.pcall('GET', KEYS[1])
-local full_at = type(held) == 'string' and tonumber(held) or now
-if not (full_at >= now) then full_at = now end
--- no emptier than empty: the burst may have been lowered since
-full_at = math.min(full_at, now + burst * interval)
-local granted = math.max(0, math.min(asked, math.floor(burst - (full_at - now) / interval)))
-if granted > 0 then
-    full_at = full_at + granted * interval
-    local lifetime_ms = math.ceil((full_at - now) / 1000) + 1
-    -- as an integer: Lua itself would write so large a number with an exponent
-    redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', lifetime_ms)
+local grants = {}
+for i, key in ipairs(KEYS) do
+    local interval = 1000000 / ARGV[3 * i - 2]
+    local burst, asked = ARGV[3 * i - 1] + 0, ARGV[3 * i] + 0
+    -- a key of another type, or a number that is past or none, is a full bucket
+    local held = redis.pcall('GET', key)
+    local full_at = type(held) == 'string' and tonumber(held) or now
+    if not (full_at >= now) then full_at = now end
+    -- no emptier than empty: the burst may have been lowered since
+    full_at = math.min(full_at, now + burst * interval)
+    local granted = math.max(0, math.min(asked, math.floor(burst - (full_at - now) / interval)))
+    if granted > 0 then
+        full_at = full_at + granted * interval
+        local lifetime_ms = math.ceil((full_at - now) / 1000) + 1
+        -- as an integer: Lua itself would write so large a number with an exponent
+        redis.call('SET', key, string.format('%.0f', full_at), 'PX', lifetime_ms)
+    end
+    local wait = granted < asked and math.max(0, full_at - now - (burst - 1) * interval) or 0
+    grants[i] = {granted, math.ceil(wait)}
 end
-if granted == asked then return {granted, 0} end
-return {granted, math.ceil(math.max(0, full_at - now - (burst - 1) * interval))}
+return grants
 """
+_PREFIX: Final = "spt:{rate}:"
+"""The same hash tag in all keys: in a Cluster, too, one command reaches them all."""
+
 _log = logging.getLogger(__name__)
+
+
+class Want(NamedTuple):
+    """What is asked of one bucket.
+
+    Attributes:
+        name: whose bucket.
+        rate: how many flow in each second, above 0.
+        burst: how many the bucket holds, at least 1; a new one is full.
+        asked: how many are wanted, at least 1.
+    """
+
+    name: str
+    rate: float
+    burst: int
+    asked: int
 
 
 class Grant(NamedTuple):
@@ -82,30 +107,33 @@ class SharedLimit:
         """Whether Redis is asked at all."""
         return self._is_up
 
-    def take(self, name: str, *, rate: float, burst: int, count: int) -> Grant | None:
-        """Take up to `count` from the bucket of `name`; None if Redis cannot say.
+    def take(self, wants: Sequence[Want]) -> dict[str, Grant]:
+        """Take up to what is wanted from each bucket, all by one command.
 
         Args:
-            name: whose bucket.
-            rate: how many flow in each second, above 0.
-            burst: how many the bucket holds, at least 1; a new one is full.
-            count: how many are wanted, at least 1.
+            wants: at most one for each name.
+
+        Returns:
+            What was granted, by name; of no name where Redis cannot say.
         """
-        if not self._is_up:
-            return None
+        if not self._is_up or not wants:
+            return {}
+        keys = [f"{_PREFIX}{want.name}" for want in wants]
+        numbers = [number for want in wants for number in want[1:]]
         try:
-            answer = self._client.eval(_TAKE, 1, f"spt:rate:{name}", rate, burst, count)
+            answer: Any = self._client.eval(_TAKE, len(keys), *keys, *numbers)
         except ResponseError as error:
             self._note_refusal(error)
-            return None
-        except (RedisError, OSError, ValueError) as error:
+            return {}
+        except Exception as error:  # redis-py lets a hostile answer raise anything
             self._failed(error)
-            return None
-        match answer:
-            case [int(granted), int(wait_us)] if 0 <= granted <= count and wait_us >= 0:
-                self._note_refusal(None)
-                return Grant(granted, wait_us / 1e6)
-        return None
+            return {}
+        if not isinstance(answer, list) or len(answer) != len(wants):
+            return {}
+        grants = {want.name: _grant(want, one) for want, one in zip(wants, answer, strict=True)}
+        if None not in grants.values():
+            self._note_refusal(None)
+        return {name: grant for name, grant in grants.items() if grant is not None}
 
     def close(self) -> None:
         """Let the connections and the asking thread go."""
@@ -132,8 +160,15 @@ class SharedLimit:
         while not self._closed.wait(self._retry_after_s):
             try:
                 self._client.ping()
-            except (RedisError, OSError, ValueError):
+            except Exception:
                 continue
             self._is_up = True
             _log.warning("Redis is up again; limits are shared again")
             return
+
+
+def _grant(want: Want, answer: object) -> Grant | None:
+    match answer:
+        case [int(granted), int(wait_us)] if 0 <= granted <= want.asked and wait_us >= 0:
+            return Grant(granted, wait_us / 1e6)
+    return None

@@ -5,7 +5,7 @@ to nothing and its answer does not depend on whether the task exists.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.door.rate_limit import RateLimit
@@ -22,6 +22,10 @@ class Admitted:
 
     request: Request
     refusals: list[Exception | None]
+
+
+_Place = tuple[Admitted, int]
+"""A task of a request."""
 
 
 class Admission:
@@ -52,17 +56,15 @@ class Admission:
         if self._tenants is None:
             return [_let_in(None, request) for request in requests]
         tenants = self._tenants.tenants
-        holders = {key: None if key is None else tenants.holder_of(key) for key in {*keys}}
         rows: list[Admitted | Exception] = []
         admitted: dict[Tenant, list[Admitted]] = defaultdict(list)
         for request, key in zip(requests, keys, strict=True):
-            holder = holders[key]
+            holder = None if key is None else tenants.holder_of(key)
             row = _no_tenant(key) if holder is None else _let_in(holder, request)
             rows.append(row)
             if holder is not None and isinstance(row, Admitted):
                 admitted[holder].append(row)
-        for tenant, own in admitted.items():
-            self._ration(tenant, own)
+        self._ration(admitted)
         return rows
 
     def close(self) -> None:
@@ -71,20 +73,32 @@ class Admission:
         if self._tenants is not None:
             self._tenants.close()
 
-    def _ration(self, tenant: Tenant, rows: Sequence[Admitted]) -> None:
-        """Refuse, in place, what is beyond a tenant's rate."""
-        asked = [
-            (row, i) for row in rows for i, refusal in enumerate(row.refusals) if refusal is None
-        ]
-        if not asked:
+    def _ration(self, admitted: Mapping[Tenant, Sequence[Admitted]]) -> None:
+        """Refuse, in place, what is beyond each tenant's rate."""
+        asked = {tenant: _open_places(rows) for tenant, rows in admitted.items()}
+        wanted = {tenant: len(places) for tenant, places in asked.items() if places}
+        try:
+            grants = self._limit.take(wanted)
+        except Exception as error:  # a fault of ours costs the rows it is about, not the batch
+            for tenant in wanted:
+                _refuse(asked[tenant], error)
             return
-        granted, wait_s = self._limit.take(tenant, len(asked))
-        for row, i in asked[granted:]:
-            row.refusals[i] = RateLimited(
+        for tenant, (granted, wait_s) in grants.items():
+            refusal = RateLimited(
                 f"tenant {tenant.name} may ask {tenant.requests_per_s:g} rows a second, "
                 f"{tenant.burst} at once; ask again in {wait_s:.3f} s",
                 retry_after_s=wait_s,
             )
+            _refuse(asked[tenant][granted:], refusal)
+
+
+def _open_places(rows: Sequence[Admitted]) -> list[_Place]:
+    return [(row, i) for row in rows for i, refusal in enumerate(row.refusals) if refusal is None]
+
+
+def _refuse(places: Sequence[_Place], refusal: Exception) -> None:
+    for row, i in places:
+        row.refusals[i] = refusal
 
 
 def _no_tenant(key: str | None) -> BadKey:

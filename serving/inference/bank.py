@@ -110,6 +110,11 @@ class AdapterBank:
         with self._lock:
             return frozenset(self._residents)
 
+    def versions_of(self, task: str) -> set[str]:
+        """Return the versions of a task that are resident."""
+        with self._lock:
+            return {key.version for key in self._residents if key.task == task}
+
     @property
     def pins(self) -> frozenset[AdapterKey]:
         """What is never evicted."""
@@ -149,12 +154,22 @@ class AdapterBank:
         """Never evict this version, until another one of the same task is pinned."""
         self._pins[key.task] = key
 
-    def make_room(self) -> None:
-        """Evict everything that is neither leased nor pinned, and give its memory back."""
+    def make_room(self, num_bytes: int | None = None) -> int:
+        """Evict what is neither leased nor pinned, and give its memory back.
+
+        Args:
+            num_bytes: at least so many, the least recently used first; None for all there are.
+
+        Returns:
+            Bytes that were evicted.
+        """
         with self._lock:
-            self._evict(self._num_bytes)
+            before = self._num_bytes
+            self._evict(before if num_bytes is None else num_bytes)
+            evicted = before - self._num_bytes
         if self.backbone.device.type == "cuda":
             torch.cuda.empty_cache()
+        return evicted
 
     def close(self) -> None:
         """Let the loading threads go; loads that have not begun are dropped."""

@@ -32,6 +32,8 @@ USUAL_PROMPTS: Final = 20
 """The paper's number of deep prompts per block."""
 
 PRELOAD_PATIENCE_S: Final = 60.0
+PRELOADED_AT_ONCE: Final = 32
+"""Tasks that are loaded side by side; what is leased at once may exceed the bank's budget."""
 
 MAX_STAND_INS: Final = 2
 """Other versions tried for one row, at most; it then gets its error, and the next may get more."""
@@ -105,9 +107,9 @@ class Engine:
                 loaded is logged and left to its first request.
         """
         examples = {_usual(self._backend.backbone.spec)}
-        for task in dict.fromkeys([*self._pinned, *preload]):
-            resident = self._preload(task)
-            if resident is not None:
+        tasks = list(dict.fromkeys([*self._pinned, *preload]))
+        for start in range(0, len(tasks), PRELOADED_AT_ONCE):
+            for resident in self._preload(tasks[start : start + PRELOADED_AT_ONCE]):
                 examples.add(Example(resident.form, resident.num_prompts))
         self._backend.warm_up(sorted(examples))
 
@@ -125,17 +127,17 @@ class Engine:
         self._lookup.close()
         self._bank.close()
 
-    def _preload(self, task: str) -> Resident | None:
-        row = Row(Query(b"", task))
-        self._lookup.choose([row])
-        if row.is_pending:
-            with self._bank.lease([row.key]) as lease:
-                lease.wait(PRELOAD_PATIENCE_S)
-                _equip([row], lease.residents)
-        if row.is_pending:
-            return row.resident
-        _log.warning("task %s is not preloaded: %s", task, row.outcome)
-        return None
+    def _preload(self, tasks: Iterable[str]) -> list[Resident]:
+        rows = [Row(Query(b"", task)) for task in tasks]
+        self._lookup.choose(rows)
+        found = pending(rows)
+        with self._bank.lease(row.key for row in found) as lease:
+            lease.wait(PRELOAD_PATIENCE_S)
+            found = _equip(found, lease.residents)
+        for row in rows:
+            if not row.is_pending:
+                _log.warning("task %s is not preloaded: %s", row.query.task, row.outcome)
+        return [row.resident for row in found]
 
     def _launch_all(
         self, rows: Sequence[Row], lease: Lease, deadline: Deadline, decoded_by: Deadline

@@ -10,7 +10,7 @@ Axis letters: B batch, D width, H W pixels, K classes kept.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +26,7 @@ from serving.inference.row import Outcome, Row
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
 from serving.trunk.lost_device import named
-from serving.trunk.out_of_memory import retry_in_room
+from serving.trunk.out_of_memory import MakeRoom, retry_in_room
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +37,13 @@ class Launched:
     best: Best | None
 
 
-def launch(
-    backend: Backend, rows: Sequence[Row], make_room: Callable[[], None] = lambda: None
-) -> Launched:
+def launch(backend: Backend, rows: Sequence[Row], make_room: MakeRoom = lambda _: 0) -> Launched:
     """Start one forward.
 
     Args:
         backend: runs the trunk.
         rows: one at least, of one form, whose residents stay leased until they are collected.
-        make_room: called if the device's memory runs out, before the second and last attempt.
+        make_room: called if the device's memory runs out, before another attempt.
     """
     try:
         return Launched(rows, retry_in_room(lambda: _best(backend, rows), make_room))

@@ -4,13 +4,15 @@ A version that cannot be loaded is replaced here, too. Knows nothing of forwards
 only that they have bytes.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import SptError
+from adapters.errors import SptError, StoreUnavailable, TaskNotFound
 from adapters.store.directory import Pointer
+from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
@@ -18,6 +20,7 @@ from serving.inference.resident import AdapterKey
 from serving.inference.row import PENDING, Row, pending
 
 _DRAW_BYTES: Final = 6
+_SURE_DIGITS: Final = 12
 
 
 class Lookup:
@@ -34,17 +37,23 @@ class Lookup:
         self._bank = bank
         self._pinned = frozenset(pinned)
         self._fallback = Fallback(source, bank)
+        self._hashing = ThreadPoolExecutor(DECODE_THREADS, "hash")
 
-    def choose(self, rows: Iterable[Row]) -> None:
+    def choose(self, rows: Sequence[Row]) -> None:
         """Give each row its key, or the error it ends with; each task is looked up once."""
         draws = _Draws()
         known: dict[tuple[str, str | None], Pointer | AdapterKey | Exception] = {}
         for row in rows:
-            query = row.query
-            asked = query.task, query.version
+            asked = row.query.task, row.query.version
             if asked not in known:
                 known[asked] = self._find(*asked)
-            found = known[asked]
+        drawing = (
+            row for row in rows if isinstance(known[row.query.task, row.query.version], Pointer)
+        )
+        draws.learn((row.query.image for row in drawing), self._hashing)
+        for row in rows:
+            query = row.query
+            found = known[query.task, query.version]
             if isinstance(found, Pointer):
                 found = self._answering(query.task, found, found.chosen(draws.of(query.image)))
             if isinstance(found, AdapterKey):
@@ -77,18 +86,45 @@ class Lookup:
     def close(self) -> None:
         """Let the threads go."""
         self._fallback.close()
+        self._hashing.shutdown()
 
     def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | Exception:
         """Return what answers every row that asks so, or a pointer where its image decides."""
         try:
             if version is not None:
-                return AdapterKey(task, self._source.resolve_version(task, version))
+                return AdapterKey(task, self._resolve(task, version))
             pointer = self._source.current(task)
         except SptError as error:
             return error
         if pointer.canary is not None:
             return pointer
         return self._answering(task, pointer, pointer.version)
+
+    def _resolve(self, task: str, text: str) -> str:
+        """Return the version that `text` stands for; needs no store for one that is here.
+
+        Fewer digits than `_SURE_DIGITS` may begin another version, too, so the store is asked.
+        """
+        near = self._bank.versions_of(task)
+        if len(text) >= _SURE_DIGITS and (found := _only(near, text)):
+            return found
+        try:
+            return self._source.resolve_version(task, text)
+        except (TaskNotFound, StoreUnavailable):
+            near |= self._answering_now(task)
+            if found := _only(near, text):
+                return found
+            if near:
+                raise StoreUnavailable(
+                    f"{task}: the store does not answer, and version {text} is not on the device"
+                ) from None
+            raise
+
+    def _answering_now(self, task: str) -> frozenset[str]:
+        try:
+            return self._source.current(task).answering
+        except SptError:
+            return frozenset()
 
     def _answering(self, task: str, pointer: Pointer, chosen: str) -> AdapterKey | Exception:
         """Return what answers where `chosen` should; note and pin it if it is the current one."""
@@ -102,15 +138,30 @@ class Lookup:
         return answering
 
 
+def _only(versions: Iterable[str], text: str) -> str | None:
+    """Return the version that begins so, if one does and no other."""
+    found = [version for version in versions if version.startswith(text.lower())]
+    return found[0] if len(found) == 1 else None
+
+
 class _Draws:
     """A number for each image of a batch, computed once, and only where a canary needs it."""
 
     def __init__(self) -> None:
         self._known: dict[int, float] = {}
 
+    def learn(self, images: Iterable[bytes], threads: Executor) -> None:
+        """Compute those of some images, side by side."""
+        distinct = {id(image): image for image in images}
+        self._known |= zip(distinct, threads.map(_draw, distinct.values()), strict=True)
+
     def of(self, image: bytes) -> float:
         """Return a number in [0, 1) that depends on the image's bytes alone."""
         if id(image) not in self._known:
-            digest = blake2b(image, digest_size=_DRAW_BYTES).digest()
-            self._known[id(image)] = int.from_bytes(digest) / 256**_DRAW_BYTES
+            self._known[id(image)] = _draw(image)
         return self._known[id(image)]
+
+
+def _draw(image: bytes) -> float:
+    digest = blake2b(image, digest_size=_DRAW_BYTES).digest()
+    return int.from_bytes(digest) / 256**_DRAW_BYTES

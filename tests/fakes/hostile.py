@@ -64,6 +64,9 @@ def good_images() -> tuple[ImageCase, ...]:
         ImageCase("png_with_alpha", png(half_transparent())),
         # the pixels are whole, and have a checksum of their own that is right
         ImageCase("png_with_wrong_checksum", png_with_wrong_checksum(b"IDAT")),
+        ImageCase("png_with_wrong_text_checksum", png_with_a_wrong_text_checksum()),
+        ImageCase("jpeg_without_its_end", jpeg(photo())[:-2]),
+        ImageCase("progressive_jpeg_without_its_end", jpeg(photo(), progressive=True)[:-2]),
         ImageCase("animated_png", animated("PNG")),
         ImageCase("animated_webp", animated("WEBP", lossless=True)),
         ImageCase("one_pixel", png(Image.new("RGB", (1, 1), "red"))),
@@ -102,6 +105,7 @@ def bad_images() -> tuple[ImageCase, ...]:
         ("png_of_2.5_gigapixels", png_by_hand(50_000, 50_000)),
         ("png_of_100_megapixels", png_by_hand(10_000, 10_000)),
         ("png_of_51_megapixels", png_by_hand(8_500, 6_000)),
+        ("jpeg_of_1000_scans", jpeg_of_many_scans(1000)),
         ("sliver", png(Image.new("L", (1, 4000)))),
     )
     return (
@@ -234,6 +238,19 @@ def png_with_wrong_checksum(kind: bytes) -> bytes:
     end = start + 4 + int.from_bytes(data[start - 4 : start], "big")
     data[end] ^= 0xFF
     return bytes(data)
+
+
+def png_with_a_wrong_text_checksum() -> bytes:
+    """Return a PNG that is whole but for the checksum of its comment."""
+    whole, after_header = png(photo()), 8 + 25
+    broken = struct.pack(">I", 3) + b"tEXta\0b" + bytes(4)
+    return whole[:after_header] + broken + whole[after_header:]
+
+
+def jpeg_of_many_scans(count: int) -> bytes:
+    """Return a progressive JPEG with so many scans of no bytes, each a pass over its pixels."""
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x3f\x3f\x10"
+    return jpeg(photo(), progressive=True)[:-2] + scan * count + b"\xff\xd9"
 
 
 def png_with_garbage_for_pixels() -> bytes:

@@ -11,13 +11,13 @@ import pytest
 from redis import Redis
 
 from adapters.redis.server import RedisServer, find_servers
-from adapters.redis.shared_limit import Grant, SharedLimit
+from adapters.redis.shared_limit import Grant, SharedLimit, Want
 from tests.fakes.waiting import wait_until
 
 PATIENT_S = 5.0
 """A timeout that a busy test machine keeps; production's is 100 times shorter."""
 
-KEY = "spt:rate:team-a"
+KEY = "spt:{rate}:team-a"
 SLOW = {"rate": 0.001, "burst": 5}
 """A bucket that does not fill while a test runs."""
 
@@ -44,9 +44,7 @@ def limit(running: RedisServer, raw: Any) -> Iterator[SharedLimit]:
 
 
 def take(limit: SharedLimit, count: int, **bucket: Any) -> Grant:
-    found = limit.take("team-a", count=count, **(SLOW | bucket))
-    assert found is not None
-    return found
+    return limit.take([Want("team-a", asked=count, **(SLOW | bucket))])["team-a"]
 
 
 def test_a_full_bucket_is_emptied_and_then_says_how_long_until_the_next(limit: SharedLimit) -> None:
@@ -79,7 +77,7 @@ def test_waiting_as_long_as_told_is_enough_and_little_less_is_not(limit: SharedL
 
 def test_names_have_buckets_of_their_own(limit: SharedLimit) -> None:
     assert take(limit, 5).granted == 5
-    other = limit.take("team-b", count=5, rate=0.001, burst=5)
+    other = limit.take([Want("team-b", 0.001, 5, 5)]).get("team-b")
     assert other is not None
     assert other.granted == 5
 
@@ -148,7 +146,7 @@ def test_a_smaller_limit_takes_hold_at_once_and_a_larger_one_too(limit: SharedLi
 def test_a_full_redis_is_none_and_heals(limit: SharedLimit, raw: Any) -> None:
     raw.config_set("maxmemory", 1)
     try:
-        assert limit.take("team-a", count=1, rate=1.0, burst=1) is None
+        assert limit.take([Want("team-a", 1.0, 1, 1)]) == {}
     finally:
         raw.config_set("maxmemory", 0)
     assert take(limit, 1).granted == 1
@@ -159,7 +157,7 @@ def test_the_limit_outlives_its_redis_and_is_shared_again_when_it_is_back(
 ) -> None:
     assert take(limit, 5).granted == 5
     running.stop()
-    assert limit.take("team-a", count=1, **SLOW) is None
+    assert limit.take([Want("team-a", asked=1, **SLOW)]) == {}
     assert not limit.is_up
     running.start()
     wait_until("Redis is asked again", lambda: limit.is_up)
@@ -171,12 +169,12 @@ def test_a_redis_that_accepts_and_never_answers_costs_one_timeout() -> None:
         limit = SharedLimit.from_url(f"redis://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
         for _ in range(50):
-            assert limit.take("team-a", count=1, rate=1.0, burst=1) is None
+            assert limit.take([Want("team-a", 1.0, 1, 1)]) == {}
         assert time.monotonic() - start < 1.0
         limit.close()
 
 
 def test_a_password_that_is_wrong_is_none(tmp_path: Path, running: RedisServer) -> None:
     limit = SharedLimit.from_url(running.url.replace("redis://", "redis://:wrong@"))
-    assert limit.take("team-a", count=1, rate=1.0, burst=1) is None
+    assert limit.take([Want("team-a", 1.0, 1, 1)]) == {}
     limit.close()

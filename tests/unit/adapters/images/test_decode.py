@@ -57,13 +57,6 @@ def test_a_png_whose_metadata_have_a_wrong_checksum_is_taken_with_every_pixel(ch
     assert decode_image(data).tobytes() == hostile.photo().tobytes()
 
 
-def scans_of(count: int, size: tuple[int, int] = (64, 64)) -> bytes:
-    """Return a progressive JPEG with that many empty scans in addition."""
-    data = hostile.jpeg(hostile.photo(*size), progressive=True)
-    scan = b"\xff\xda\x00\x08\x01\x01\x00\x3f\x3f\x10"
-    return data[:-2] + scan * count + END
-
-
 def test_a_jpeg_of_many_scans_is_refused_before_its_pixels_are_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -72,11 +65,11 @@ def test_a_jpeg_of_many_scans_is_refused_before_its_pixels_are_decoded(
 
     monkeypatch.setattr("adapters.images.decode._load_whole", explode)
     with pytest.raises(ImageTooLarge, match="more than 100 scans"):
-        decode_image(scans_of(101))
+        decode_image(hostile.jpeg_of_many_scans(101))
 
 
 def test_a_bomb_of_scans_costs_milliseconds() -> None:
-    bomb = scans_of(200_000)
+    bomb = hostile.jpeg_of_many_scans(200_000)
     began = time.process_time()
     with pytest.raises(ImageTooLarge):
         decode_image(bomb)

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from adapters.redis.shared_limit import Grant, SharedLimit
+from adapters.redis.shared_limit import Grant, SharedLimit, Want
 from tests.fakes.waiting import wait_until
 
 
@@ -49,7 +49,7 @@ DOWN = RedisConnectionError("refused")
 
 
 def take(limit: SharedLimit, count: int = 2) -> Grant | None:
-    return limit.take("team-a", rate=10.0, burst=5, count=count)
+    return limit.take([Want("team-a", 10.0, 5, count)]).get("team-a")
 
 
 @pytest.fixture
@@ -70,12 +70,25 @@ Make = Callable[..., tuple[SharedLimit, FakeRedis]]
 
 
 def test_an_answer_is_a_grant(make: Make) -> None:
-    assert take(make([1, 250_000])[0]) == Grant(1, 0.25)
-    assert take(make([2, 0])[0]) == Grant(2, 0.0)
+    assert take(make([[1, 250_000]])[0]) == Grant(1, 0.25)
+    assert take(make([[2, 0]])[0]) == Grant(2, 0.0)
+
+
+def test_one_command_asks_for_all_and_each_gets_its_own_answer(make: Make) -> None:
+    limit, redis = make([[1, 250_000], [7, 0], b"OK", [2, 0]])
+    wants = [Want(name, 10.0, 5, 2) for name in "abcd"]
+    assert limit.take(wants) == {"a": Grant(1, 0.25), "d": Grant(2, 0.0)}
+    assert redis.commands() == ["eval"]
+    assert limit.take([]) == {}
+    assert redis.commands() == ["eval"]
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"OK", [], [1], [3, 0], [-1, 0], [1, -5], [b"1", b"0"], [1, 0, 0], {}, 7]
+    "answer",
+    [
+        *(None, b"OK", [], [1], {}, 7, [1, 0], [[1, 0], [1, 0]]),
+        *([one] for one in ([1], [3, 0], [-1, 0], [1, -5], [b"1", b"0"], [1, 0, 0], [[[1]]])),
+    ],
 )
 def test_an_answer_that_cannot_be_is_none(make: Make, answer: Any) -> None:
     limit, _ = make(answer)
@@ -83,7 +96,13 @@ def test_an_answer_that_cannot_be_is_none(make: Make, answer: Any) -> None:
     assert limit.is_up
 
 
-@pytest.mark.parametrize("error", [DOWN, TimeoutError("slow"), OSError("gone"), ValueError("odd")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(DOWN, TimeoutError("slow"), OSError("gone"), ValueError("odd")),
+        *(RecursionError("nested"), KeyError("odder")),
+    ],
+)
 def test_after_one_failure_nobody_waits_again(make: Make, error: Exception) -> None:
     limit, redis = make(error)
     for _ in range(5):
@@ -98,7 +117,7 @@ def test_a_thread_asks_whether_it_is_back_and_callers_do_not(make: Make) -> None
     wait_until("three questions were asked", lambda: len(redis.sent) >= 4)
     assert redis.commands()[1:4] == ["ping"] * 3
     assert {thread for name, thread in redis.sent if name == "ping"} == {"rate"}
-    redis.answer = [2, 0]
+    redis.answer = [[2, 0]]
     wait_until("Redis is asked again", lambda: limit.is_up)
     assert take(limit) == Grant(2, 0.0)
 
@@ -110,7 +129,7 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
     with caplog.at_level(logging.WARNING):
         take(limit)
         wait_until("three questions were asked", lambda: len(redis.sent) >= 4)
-        redis.answer = [2, 0]
+        redis.answer = [[2, 0]]
         wait_until("Redis is asked again", lambda: limit.is_up)
         wait_until("both are logged", lambda: len(caplog.messages) == 2)
     assert "Redis is down (ConnectionError: refused)" in caplog.messages[0]
@@ -123,7 +142,7 @@ def test_a_redis_that_refuses_is_asked_again_and_complained_of_once(
     limit, redis = make(ResponseError("OOM command not allowed"))
     assert [take(limit), take(limit)] == [None, None]
     assert limit.is_up
-    redis.answer = [2, 0]
+    redis.answer = [[2, 0]]
     assert take(limit) == Grant(2, 0.0)
     assert [message.split(" (")[0] for message in caplog.messages] == ["Redis refuses to count"]
 

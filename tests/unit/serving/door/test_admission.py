@@ -1,7 +1,7 @@
 """Who is let in, and in which order he is asked what."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ class CountingLimit(RateLimit):
         super().__init__(clock=lambda: 100.0)
         self.asked: list[tuple[str, int]] = []
 
-    def take(self, tenant: Tenant, rows: int) -> Any:
-        self.asked.append((tenant.name, rows))
-        return super().take(tenant, rows)
+    def take(self, wanted: Mapping[Tenant, int]) -> Any:
+        self.asked += [(tenant.name, rows) for tenant, rows in wanted.items()]
+        return super().take(wanted)
 
 
 @pytest.fixture
@@ -156,3 +156,18 @@ def test_forbidden_tasks_cost_nothing(admission: Admission, limit: CountingLimit
 
 def test_no_rows_are_no_rows(admission: Admission) -> None:
     assert admission.admit([], []) == []
+
+
+def test_a_limit_that_fails_costs_the_rows_it_is_about_and_no_others(
+    admission: Admission, limit: CountingLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = RuntimeError("a fault of ours")
+
+    def fail(_: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(limit, "take", fail)
+    rows = admission.admit(
+        [asking("pets", "other"), asking("pets"), BadParameter("top_k")], [KEY_A, "wrong", KEY_A]
+    )
+    assert kinds(rows) == [[RuntimeError, Forbidden], BadKey, BadParameter]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from adapters.redis.shared_limit import Grant, SharedLimit
+from adapters.redis.shared_limit import Grant, SharedLimit, Want
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants import Tenant
 from tests.fakes.waiting import wait_until
@@ -32,11 +32,16 @@ class MemoryLimit(SharedLimit):
         self.clock = clock
         self.tokens: dict[str, tuple[float, float]] = {}
         self.asked: list[int] = []
+        self.commands = 0
         self.is_dead = False
 
-    def take(self, name: str, *, rate: float, burst: int, count: int) -> Grant | None:
+    def take(self, wants: Sequence[Want]) -> dict[str, Grant]:
         if self.is_dead:
-            return None
+            return {}
+        self.commands += 1
+        return {want.name: self.take_one(*want) for want in wants}
+
+    def take_one(self, name: str, rate: float, burst: int, count: int) -> Grant:
         self.asked.append(count)
         tokens, since = self.tokens.get(name, (float(burst), self.clock()))
         tokens = min(burst, tokens + (self.clock() - since) * rate)
@@ -44,6 +49,11 @@ class MemoryLimit(SharedLimit):
         self.tokens[name] = (tokens - granted, self.clock())
         wait = 0.0 if granted == count else max(0.0, (1 - (tokens - granted)) / rate)
         return Grant(granted, wait)
+
+
+def take(limit: RateLimit, who: Tenant, rows: int) -> Grant:
+    """Take the rows of a batch of one tenant."""
+    return limit.take({who: rows})[who]
 
 
 def tenant(name: str = "team-a", rate: float = 10.0, burst: int = 5) -> Tenant:
@@ -67,36 +77,36 @@ def shared(clock: Clock) -> MemoryLimit:
 
 def test_a_burst_goes_and_the_next_waits_for_the_rate(clock: Clock) -> None:
     limit = RateLimit(clock=clock)
-    assert limit.take(tenant(), 3) == Grant(3, 0.0)
-    granted, wait_s = limit.take(tenant(), 3)
+    assert take(limit, tenant(), 3) == Grant(3, 0.0)
+    granted, wait_s = take(limit, tenant(), 3)
     assert (granted, wait_s) == (2, pytest.approx(0.1))
     clock.now += 0.09
-    assert limit.take(tenant(), 1) == Grant(0, pytest.approx(0.01))
+    assert take(limit, tenant(), 1) == Grant(0, pytest.approx(0.01))
     clock.now += 0.02
-    assert limit.take(tenant(), 1) == Grant(1, 0.0)
+    assert take(limit, tenant(), 1) == Grant(1, 0.0)
 
 
 def test_a_pause_fills_the_bucket_to_its_brim_and_no_further(clock: Clock) -> None:
     limit = RateLimit(clock=clock)
-    limit.take(tenant(), 5)
+    take(limit, tenant(), 5)
     clock.now += 1000
-    assert limit.take(tenant(), 50).granted == 5
+    assert take(limit, tenant(), 50).granted == 5
 
 
 def test_tenants_do_not_share_a_bucket(clock: Clock) -> None:
     limit = RateLimit(clock=clock)
-    limit.take(tenant("team-a"), 100)
-    assert limit.take(tenant("team-b"), 5).granted == 5
+    take(limit, tenant("team-a"), 100)
+    assert take(limit, tenant("team-b"), 5).granted == 5
 
 
 def test_a_changed_rate_takes_hold_at_once(clock: Clock) -> None:
     limit = RateLimit(clock=clock)
-    limit.take(tenant(rate=0.001), 5)
+    take(limit, tenant(rate=0.001), 5)
     clock.now += 1
-    assert limit.take(tenant(rate=0.001), 1).granted == 0
-    assert limit.take(tenant(rate=100.0), 1).wait_s == pytest.approx(0.01)
+    assert take(limit, tenant(rate=0.001), 1).granted == 0
+    assert take(limit, tenant(rate=100.0), 1).wait_s == pytest.approx(0.01)
     clock.now += 1
-    assert limit.take(tenant(rate=100.0), 9).granted == 5
+    assert take(limit, tenant(rate=100.0), 9).granted == 5
 
 
 Steps = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 40)), min_size=1, max_size=40)
@@ -112,7 +122,7 @@ def test_over_any_time_no_more_than_the_burst_and_the_rate(
     who, taken = tenant(rate=rate, burst=burst), [(clock.now, 0)]
     for pause, rows in steps:
         clock.now += pause
-        granted, wait_s = limit.take(who, rows)
+        granted, wait_s = take(limit, who, rows)
         assert 0 <= granted <= rows
         assert (granted == rows) or 0 <= wait_s <= 1 / rate + 1e-9
         taken.append((clock.now, granted))
@@ -128,7 +138,7 @@ def test_who_stays_below_his_rate_is_never_refused(rate: float, burst: int, shar
     limit = patient(MemoryLimit(clock), clock)
     for _ in range(300):
         clock.now += 1 / (rate * share)
-        assert limit.take(tenant(rate=rate, burst=burst), 1).granted == 1
+        assert take(limit, tenant(rate=rate, burst=burst), 1).granted == 1
 
 
 def test_several_processes_together_keep_to_one_rate(clock: Clock, shared: MemoryLimit) -> None:
@@ -136,7 +146,7 @@ def test_several_processes_together_keep_to_one_rate(clock: Clock, shared: Memor
     who, passed = tenant(rate=100.0, burst=20), 0
     for _ in range(1000):
         clock.now += 0.01
-        passed += sum(limit.take(who, 3).granted for limit in limits)
+        passed += sum(take(limit, who, 3).granted for limit in limits)
     assert 950 <= passed <= 20 + 100 * 10
 
 
@@ -146,15 +156,15 @@ def test_without_redis_each_process_limits_on_its_own(clock: Clock, shared: Memo
     passed = 0
     for _ in range(1000):
         clock.now += 0.01
-        passed += limit.take(who, 10).granted
+        passed += take(limit, who, 10).granted
     assert 950 <= passed <= 20 + 100 * 10
 
 
 def test_a_redis_that_dies_gives_nobody_a_second_burst(clock: Clock, shared: MemoryLimit) -> None:
     limit = patient(shared, clock)
-    assert limit.take(tenant(), 5).granted == 5
+    assert take(limit, tenant(), 5).granted == 5
     shared.is_dead = True
-    assert limit.take(tenant(), 5).granted == 0
+    assert take(limit, tenant(), 5).granted == 0
 
 
 class SlowLimit(MemoryLimit):
@@ -164,9 +174,9 @@ class SlowLimit(MemoryLimit):
         super().__init__(clock)
         self.may_answer = threading.Event()
 
-    def take(self, name: str, *, rate: float, burst: int, count: int) -> Grant | None:
+    def take(self, wants: Sequence[Want]) -> dict[str, Grant]:
         self.may_answer.wait(60)
-        return super().take(name, rate=rate, burst=burst, count=count)
+        return super().take(wants)
 
 
 def test_rows_wait_for_a_slow_redis_once_and_briefly_and_its_late_answer_is_used(
@@ -175,12 +185,12 @@ def test_rows_wait_for_a_slow_redis_once_and_briefly_and_its_late_answer_is_used
     shared, who = SlowLimit(clock), tenant(rate=100.0, burst=50)
     limit = RateLimit(shared, clock=clock, patience_s=0.2)
     began = time.monotonic()
-    assert [limit.take(who, 1).granted for _ in range(20)] == [1] * 20
+    assert [take(limit, who, 1).granted for _ in range(20)] == [1] * 20
     assert 0.2 <= time.monotonic() - began < 2
     shared.may_answer.set()
     wait_until("Redis has answered", lambda: bool(shared.asked))
     clock.now += 1
-    assert [limit.take(who, 1).granted for _ in range(10)] == [1] * 10
+    assert [take(limit, who, 1).granted for _ in range(10)] == [1] * 10
     limit.close()
     assert shared.asked == [10]
 
@@ -188,7 +198,7 @@ def test_rows_wait_for_a_slow_redis_once_and_briefly_and_its_late_answer_is_used
 def test_a_slow_redis_gives_nobody_more_than_his_rate(clock: Clock) -> None:
     shared, who = SlowLimit(clock), tenant(rate=10.0, burst=5)
     limit = RateLimit(shared, clock=clock, patience_s=0.0)
-    assert [limit.take(who, 3).granted for _ in range(3)] == [3, 2, 0]
+    assert [take(limit, who, 3).granted for _ in range(3)] == [3, 2, 0]
     shared.may_answer.set()
     limit.close()
 
@@ -197,11 +207,11 @@ def test_redis_is_asked_once_for_many_rows_and_seldom_below_the_limit(
     clock: Clock, shared: MemoryLimit
 ) -> None:
     limit, who = patient(shared, clock), tenant(rate=1000.0, burst=1000)
-    limit.take(who, 32)
+    take(limit, who, 32)
     assert shared.asked == [100]
     for _ in range(900):
         clock.now += 1 / 900
-        assert limit.take(who, 1).granted == 1
+        assert take(limit, who, 1).granted == 1
     assert len(shared.asked) <= 11
 
 
@@ -209,7 +219,7 @@ def test_a_flood_does_not_reach_redis(clock: Clock, shared: MemoryLimit) -> None
     limit, who = patient(shared, clock), tenant(rate=10.0, burst=10)
     for _ in range(1000):
         clock.now += 0.001
-        limit.take(who, 32)
+        take(limit, who, 32)
     assert len(shared.asked) <= 21
 
 
@@ -218,16 +228,16 @@ def test_while_the_shared_bucket_is_known_to_be_empty_nobody_asks(
 ) -> None:
     others, here = patient(shared, clock), patient(shared, clock)
     who = tenant(rate=10.0, burst=5)
-    others.take(who, 5)
-    assert here.take(who, 1) == Grant(0, pytest.approx(0.1))
+    take(others, who, 5)
+    assert take(here, who, 1) == Grant(0, pytest.approx(0.1))
     asked = len(shared.asked)
     for _ in range(4):
         clock.now += 0.02
-        granted, wait_s = here.take(who, 1)
+        granted, wait_s = take(here, who, 1)
         assert (granted, wait_s <= 0.1) == (0, True)
     assert len(shared.asked) == asked
     clock.now += 0.021
-    assert here.take(who, 1).granted == 1
+    assert take(here, who, 1).granted == 1
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
@@ -237,6 +247,32 @@ def test_a_batch_of_any_size_costs_one_command_at_most(
     limit = patient(shared, clock)
     for _ in range(50):
         before = len(shared.asked)
-        limit.take(tenant(rate=200.0, burst=100), rows)
+        take(limit, tenant(rate=200.0, burst=100), rows)
         clock.now += 0.02
         assert len(shared.asked) - before <= 1
+
+
+def test_all_tenants_of_a_batch_cost_one_command_and_one_wait(
+    clock: Clock, shared: MemoryLimit
+) -> None:
+    limit, wanted = patient(shared, clock), {tenant(f"team-{i}"): 2 for i in range(32)}
+    assert {grant.granted for grant in limit.take(wanted).values()} == {2}
+    assert (shared.commands, len(shared.asked)) == (1, 32)
+    slow = SlowLimit(clock)
+    limit = RateLimit(slow, clock=clock, patience_s=0.2)
+    began = time.monotonic()
+    assert {grant.granted for grant in limit.take(wanted).values()} == {2}
+    assert time.monotonic() - began < 3
+    slow.may_answer.set()
+    limit.close()
+
+
+def test_a_redis_that_answers_anything_poisons_no_tenants_account(
+    clock: Clock, shared: MemoryLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, who = patient(shared, clock), tenant()
+    with monkeypatch.context() as patch:
+        patch.setattr(shared, "take", lambda _: [].nothing)  # type: ignore[attr-defined]
+        assert take(limit, who, 1) == Grant(1, 0.0)
+    assert take(limit, who, 2) == Grant(2, 0.0)
+    assert shared.commands == 1

@@ -290,3 +290,22 @@ def test_what_is_preloaded_or_pinned_is_there_before_the_first_request(backbone,
     wait_until("only the pinned one outlives a budget of nothing", lambda: len(bank) == 1)
     assert AdapterKey("task2", source.current("task2").version) in bank
     engine.close()
+
+
+class CountingSource(CachedStore):
+    """A store whose reads wait for one another: until two are under way at once."""
+
+    def __init__(self, store: DirectoryStore) -> None:
+        super().__init__(store)
+        self.together = threading.Barrier(2)
+
+    def read(self, task: str, version: str) -> bytes:
+        self.together.wait(30)
+        return super().read(task, version)
+
+
+def test_what_is_preloaded_is_loaded_side_by_side(backbone, source, caplog):
+    engine = build(backbone, CountingSource(source.store))
+    engine.warm_up([f"task{i}" for i in range(4)])
+    assert "not preloaded" not in caplog.text
+    engine.close()

@@ -1,6 +1,7 @@
 """A request meets the current version or, by its image, the canary; a named version is fixed."""
 
 import random
+import threading
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,16 @@ def test_each_distinct_task_is_looked_up_once_a_batch(lookup, source, monkeypatc
     monkeypatch.setattr(source, "current", lambda task: seen.append(task) or real(task))
     looked_up(lookup, *(Query(b"x", ("plain", "canaried")[i % 2]) for i in range(8)))
     assert sorted(seen) == ["canaried", "plain"]
+
+
+def test_images_are_hashed_side_by_side_and_not_in_the_thread_that_asks(lookup, monkeypatch):
+    threads, real = set(), serving.inference.lookup.blake2b
+
+    def note(data, **options):
+        threads.add(threading.current_thread())
+        return real(data, **options)
+
+    monkeypatch.setattr(serving.inference.lookup, "blake2b", note)
+    versions(lookup, images(50))
+    assert threads
+    assert threading.current_thread() not in threads

@@ -12,7 +12,7 @@ from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Engine, Query
 from serving.inference.resident import make_resident
 from serving.protocol import Answer
-from serving.trunk.out_of_memory import is_out_of_memory
+from serving.trunk.out_of_memory import is_out_of_memory, retry_in_room
 from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -98,6 +98,31 @@ def test_another_error_is_not_tried_again(engine, device):
     device.failures = [fault]
     assert ask(engine, "task0") == [fault]
     assert device.failures == []
+
+
+def test_no_more_is_evicted_than_was_asked_for_then_twice_as_much_then_all(source, backbone):
+    bank = AdapterBank(backbone, source, 1 << 20)
+    keys = [AdapterKey(f"task{i}", source.current(f"task{i}").version) for i in range(4)]
+    with bank.lease(keys) as lease:
+        lease.wait(30.0)
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 KiB. GPU 0 has")
+    left = []
+
+    def fail(times):
+        def act():
+            left.append(len(bank))
+            if len(left) <= times:
+                raise error
+            return "made"
+
+        return act
+
+    assert retry_in_room(fail(1), bank.make_room) == "made"
+    assert left == [4, 3]
+    left.clear()
+    assert retry_in_room(fail(2), bank.make_room) == "made"
+    assert left == [3, 2, 0]
+    bank.close()
 
 
 def failing_loads(monkeypatch, errors):

@@ -136,3 +136,40 @@ def test_a_full_disk_under_the_store_is_nothing_to_a_service_that_only_reads(
         source.publish(adapter)
     assert isinstance(ask(engine, "known"), Answer)
     assert isinstance(ask(engine, "cold"), Answer)
+
+
+@contextmanager
+def empty_folder(root: Path) -> Iterator[None]:
+    """Have the folder that another one is not mounted on."""
+    away = root.with_name("away")
+    root.rename(away)
+    root.mkdir()
+    yield
+    root.rmdir()
+    away.rename(root)
+
+
+@pytest.mark.parametrize("trouble", [no_folder, empty_folder])
+@pytest.mark.parametrize("digits", [64, 12, 6])
+def test_a_version_on_the_device_that_is_named_answers_while_the_store_is_away(
+    engine, source, backbone, trouble, digits
+):
+    first = ask(engine, "known").version
+    second = source.publish(encode(make_adapter("known", seed=2, backbone=backbone.spec))).version
+    assert ask(engine, "known").version == second
+    with trouble(source.store.root):
+        for version in (first, second):
+            assert ask(engine, "known", version[:digits]).version == version
+
+
+def test_a_named_version_that_is_not_on_the_device_is_out_of_reach_and_not_unknown(engine, source):
+    ask(engine, "known")
+    with empty_folder(source.store.root):
+        assert isinstance(ask(engine, "known", "0" * 64), StoreUnavailable)
+
+
+def test_a_named_version_on_the_device_needs_no_look_at_the_store(engine, source, monkeypatch):
+    version = ask(engine, "known").version
+    monkeypatch.setattr(source.store.files, "versions", None)
+    monkeypatch.setattr(DirectoryStore, "resolve_version", None)
+    assert ask(engine, "known", version[:12]).version == version
