@@ -7,6 +7,7 @@ from adapters.artifact.codec import read_contents, short
 from adapters.artifact.meta import AdapterMeta
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
+from adapters.store.record import TaskRecord
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,46 @@ def examine(store: DirectoryStore, task: str, version: str) -> Finding:
 
 
 def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+    # the record first: what is published from now on is more than it names, never less
+    record, damage = _record(store, task)
     held = store.files.versions(task)
-    yield from (examine(store, task, version) for version in held)
+    for version in held:
+        yield from _examine_twice(store, task, version)
     for path in store.files.foreign(task):
         yield Finding(task, damage=f"{path}: the store made no such file; move it elsewhere")
-    try:
-        record = store.record(task)
-    except SptError as error:
-        yield Finding(task, damage=str(error))
+    if record is None:
+        yield Finding(task, damage=damage)
         return
     for version in sorted(record.named.difference(held)):
-        path = store.files.artifact(task, version)
-        way_out = f"publish the artifact again, or 'python -m adapters rm {task} {short(version)}'"
-        yield Finding(
-            task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
-        )
+        if _is_missing(store, task, version):
+            path = store.files.artifact(task, version)
+            way_out = f"publish the artifact again, or 'spt rm {task} {short(version)}'"
+            yield Finding(
+                task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
+            )
+
+
+def _record(store: DirectoryStore, task: str) -> tuple[TaskRecord | None, str | None]:
+    try:
+        return store.record(task), None
+    except SptError as error:
+        return None, str(error)
+
+
+def _examine_twice(store: DirectoryStore, task: str, version: str) -> Iterator[Finding]:
+    """Examine a version, and again if it is not whole: it may be written or collected just now."""
+    finding = examine(store, task, version)
+    if finding.damage:
+        if version not in store.files.versions(task):
+            return
+        finding = examine(store, task, version)
+    yield finding
+
+
+def _is_missing(store: DirectoryStore, task: str, version: str) -> bool:
+    """Look once more, at a fresh record."""
+    record, _ = _record(store, task)
+    return record is not None and version in record.named and not store.holds(task, version)
 
 
 def _unpublished(store: DirectoryStore, task: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ only that they have bytes.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
@@ -45,7 +45,9 @@ class Lookup:
                 known[asked] = self._find(*asked)
             found = known[asked]
             if isinstance(found, Pointer):
-                found = self._answering(query.task, found, found.chosen(draws.of(query.image)))
+                found = self._answering(
+                    query.task, found, found.chosen(draws.of(query.image, _salt(query.task, found)))
+                )
             if isinstance(found, AdapterKey):
                 row.key = found
             else:
@@ -100,14 +102,19 @@ class Lookup:
 
 
 class _Draws:
-    """A number for each image of a batch, computed once, and only where a canary needs it."""
+    """A number for each image of a batch and each canary; an image is read once, where needed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, float] = {}
+        self._known: dict[int, bytes] = {}
 
-    def of(self, image: bytes) -> float:
-        """Return a number in [0, 1) that depends on the image's bytes alone."""
+    def of(self, image: bytes, salt: str) -> float:
+        """Return a number in [0, 1) that depends on the image's bytes and the salt alone."""
         if id(image) not in self._known:
-            digest = blake2b(image, digest_size=_DRAW_BYTES).digest()
-            self._known[id(image)] = int.from_bytes(digest) / 256**_DRAW_BYTES
-        return self._known[id(image)]
+            self._known[id(image)] = blake2b(image).digest()
+        digest = sha256(self._known[id(image)] + salt.encode()).digest()[:_DRAW_BYTES]
+        return int.from_bytes(digest) / 256**_DRAW_BYTES
+
+
+def _salt(task: str, pointer: Pointer) -> str:
+    """Return what makes draws differ from canary to canary, so that no image is every canary's."""
+    return f"{task} {pointer.canary.version if pointer.canary else ''}"
