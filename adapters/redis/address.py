@@ -38,6 +38,7 @@ _SCHEMES = ("redis", "rediss", "unix")
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _LONGEST_REASON = 200
 _parse: Callable[[str], dict[str, Any]] = parse_url  # has no annotations
+_sentinel: Callable[..., Any] = Sentinel  # nor has this
 
 
 def client_for(url: str, timeout_s: float) -> Redis:
@@ -79,7 +80,7 @@ def _behind_sentinels(url: str, timeout_s: float) -> Redis:
         del options["host"]
         sentinels = [_host_and_port(host) for host in hosts.split(",")]
         asking = {**_patience(timeout_s), "retry": _ONCE["retry"], "driver_info": None}
-        known = Sentinel(sentinels, sentinel_kwargs=asking)
+        known = _sentinel(sentinels, sentinel_kwargs=asking)
         client: Redis = known.master_for(master, protocol=2, **options)
     except (KeyError, TypeError, ValueError, RedisError):
         raise ValueError(f"not the address of a Redis: expected {_FORM}") from None

@@ -1,6 +1,6 @@
 """Reads everything that a store holds and says what is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from adapters.artifact.codec import read_contents, short
@@ -31,10 +31,18 @@ class Finding:
     note: str | None = None
 
 
-def audit(store: DirectoryStore) -> Iterator[Finding]:
+def _quietly(done: int, of: int) -> None:
+    pass
+
+
+def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -> Iterator[Finding]:
     """Yield every version of every task, and what is wrong or odd in the tasks' folders.
 
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
+
+    Args:
+        store: what is read.
+        begun: called before each task with how many are done, and how many there are.
 
     Raises:
         StoreUnavailable: the folder cannot be listed, or is no store.
@@ -42,24 +50,17 @@ def audit(store: DirectoryStore) -> Iterator[Finding]:
     published = set(store.tasks())
     if not published:
         store.require_store()
-    for task in store.files.folders():
-        yield from _audit_task(store, task) if task in published else _unpublished(store, task)
+    folders = store.folders()
+    for number, task in enumerate(folders):
+        begun(number, len(folders))
+        yield from audit_task(store, task) if task in published else _unpublished(store, task)
 
 
-def examine(store: DirectoryStore, task: str, version: str) -> Finding:
-    """Read and check one version."""
-    try:
-        data = store.read(task, version)
-        meta = read_contents(data).meta
-    except SptError as error:
-        return Finding(task, version, damage=str(error))
-    return Finding(task, version, meta, len(data))
-
-
-def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+    """Yield every version of a published task, and what is wrong in its folder."""
     # the record first: what is published from now on is more than it names, never less
     record, damage = _record(store, task)
-    held = store.files.versions(task)
+    held = store.versions(task)
     for version in held:
         yield from _examine_twice(store, task, version)
     for path in store.files.foreign(task):
@@ -74,6 +75,25 @@ def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
             yield Finding(
                 task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
             )
+
+
+def glance(store: DirectoryStore, task: str, version: str) -> Finding:
+    """Read what one version says of itself, and not its tensors; `examine` checks them, too."""
+    try:
+        meta, num_bytes = store.describe(task, version)
+    except SptError as error:
+        return Finding(task, version, damage=str(error))
+    return Finding(task, version, meta, num_bytes)
+
+
+def examine(store: DirectoryStore, task: str, version: str) -> Finding:
+    """Read and check one version."""
+    try:
+        data = store.read(task, version)
+        meta = read_contents(data).meta
+    except SptError as error:
+        return Finding(task, version, damage=str(error))
+    return Finding(task, version, meta, len(data))
 
 
 def _record(store: DirectoryStore, task: str) -> tuple[TaskRecord | None, str | None]:

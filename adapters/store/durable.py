@@ -181,13 +181,13 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def bytes_or_none(path: Path) -> bytes | None:
-    """Return what a file holds, None where there is none."""
+def bytes_or_none(path: Path, most: int | None = None) -> bytes | None:
+    """Return what a file holds, or the first `most` bytes of it; None where there is none."""
     attempts_left = _READS
     while True:
         attempts_left -= 1
         try:
-            return _read(path)
+            return _read(path, most)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -195,7 +195,7 @@ def bytes_or_none(path: Path) -> bytes | None:
                 raise
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int | None) -> bytes:
     with open(_regular(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BYTES:
@@ -203,7 +203,7 @@ def _read(path: Path) -> bytes:
                 f"store {path}: expected {MAX_BYTES:,} bytes at most, found {size:,}; the store "
                 "made no such file: remove it"
             )
-        return file.read()
+        return file.read(most)
 
 
 def _regular(path: Path, flags: int) -> int:
