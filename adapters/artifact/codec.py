@@ -89,6 +89,11 @@ def decode_meta(data: bytes) -> AdapterMeta:
     return _read_header(data)[1]
 
 
+def has_header(beginning: bytes) -> bool:
+    """Return whether the first bytes of an artifact are enough for `decode_meta`."""
+    return len(beginning) >= 8 + int.from_bytes(beginning[:8], "little")
+
+
 def with_signature(data: bytes, signature: str) -> bytes:
     """Return the artifact with this signature in place of any other; all else stays the same.
 

@@ -11,9 +11,13 @@ from adapters.errors import ArtifactMismatch
 
 
 class AdapterMeta(BaseModel):
-    """Everything about an adapter that is not a tensor; one JSON document in the artifact."""
+    """Everything about an adapter that is not a tensor; one JSON document in the artifact.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Readers ignore fields that they do not know, but not those of the backbone and the
+    preprocessing, which decide what the adapter computes.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = 1
     task: Task

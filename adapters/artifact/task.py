@@ -33,7 +33,7 @@ TaskId = Annotated[str, AfterValidator(check_task_id)]
 class Task(BaseModel):
     """A task's id and the names of its classes, in label order."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     id: TaskId
     class_names: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)

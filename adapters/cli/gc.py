@@ -3,10 +3,9 @@
 import argparse
 import re
 from collections.abc import Iterator
-from functools import partial
 
-from adapters.cli.options import add_store_options
-from adapters.cli.tables import Row, show, show_rows, utc
+from adapters.cli.options import add_store_options, add_tasks_argument
+from adapters.cli.tables import Row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.store.garbage import MIN_AGE_S, collect_garbage
@@ -17,6 +16,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    add_tasks_argument(parser)
     parser.add_argument(
         "--keep",
         type=_count,
@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Delete, and list what was deleted; 1 if a record is damaged."""
     store = DirectoryStore(args.store)
     store.require_store()
-    rows = [row for task in store.folders() for row in _garbage_rows(store, task, args)]
-    return show(rows, args.json, partial(show_rows, empty="nothing to delete"))
+    tasks = args.tasks or store.folders()
+    rows = (row for task in tasks for row in _garbage_rows(store, task, args))
+    return show_stream(rows, args.json, "nothing to delete")
 
 
 def _garbage_rows(store: DirectoryStore, task: str, args: argparse.Namespace) -> Iterator[Row]:

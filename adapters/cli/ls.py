@@ -1,12 +1,11 @@
 """`spt ls`: each task with its current version, canary and pinned versions."""
 
 import argparse
-from functools import partial
 
-from adapters.cli.options import add_store_options
-from adapters.cli.tables import Row, finding_row, show, show_rows, utc
+from adapters.cli.options import add_store_options, add_tasks_argument
+from adapters.cli.tables import Row, finding_row, show_stream, utc
 from adapters.errors import SptError
-from adapters.store.audit import examine
+from adapters.store.audit import glance
 from adapters.store.directory import DirectoryStore
 
 EMPTY = "nothing is published in this store"
@@ -14,14 +13,15 @@ EMPTY = "nothing is published in this store"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    add_tasks_argument(parser)
     add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the tasks; 1 if a current version or a record is damaged."""
+    """List the tasks; 1 if a record or the header of a current version is damaged."""
     store = DirectoryStore(args.store)
-    rows = [_task_row(store, task) for task in store.tasks()]
-    return show(rows, args.json, partial(show_rows, empty=EMPTY))
+    rows = (_task_row(store, task) for task in args.tasks or store.tasks())
+    return show_stream(rows, args.json, EMPTY)
 
 
 def _task_row(store: DirectoryStore, task: str) -> Row:
@@ -29,7 +29,7 @@ def _task_row(store: DirectoryStore, task: str) -> Row:
         record = store.record(task)
     except SptError as error:
         return {"task": task, "damage": str(error)}
-    return finding_row(examine(store, task, record.version)) | {
+    return finding_row(glance(store, task, record.version)) | {
         "sequence": record.sequence,
         "published": utc(record.history[-1].published_at),
         "canary": None if record.canary is None else record.canary.model_dump(),

@@ -25,6 +25,11 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
+def add_tasks_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `tasks`, which may be none."""
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="ids; default: all tasks")
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")

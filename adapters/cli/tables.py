@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, islice
+from textwrap import indent
 from typing import Any, TypeVar
 
 from rich.box import SIMPLE
@@ -15,6 +17,10 @@ from adapters.artifact.changes import ClassChanges
 from adapters.artifact.codec import VERSION, short
 from adapters.store.audit import Finding
 
+_LOOK_AHEAD = 100
+"""How many rows decide how wide the columns of a stream are."""
+
+_SAID = ("damage", "note")
 _WIDTH = 160
 """Of what is not a terminal, in characters."""
 
@@ -42,6 +48,55 @@ def show_rows(rows: Sequence[Mapping[str, Any]], empty: str = "") -> None:
     for row in cells:
         table.add_row(*(escape(row.get(column, "")) for column in columns))
     Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if rows else empty)
+
+
+def show_stream(rows: Iterable[Row], is_json: bool, empty: str) -> int:
+    """Print rows as they come, a line each, and return the exit code; see `show`."""
+    seen = _Seen(rows)
+    if is_json:
+        _stream_json(seen)
+    else:
+        _stream_lines(seen, empty)
+    return 1 if seen.is_damaged else 0
+
+
+class _Seen:
+    """Rows on their way, and whether one of them was damaged."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.is_damaged = False
+        self._rows = iter(rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.is_damaged = self.is_damaged or bool(row.get("damage"))
+            yield row
+
+
+def _stream_json(rows: Iterable[Row]) -> None:
+    before = "[\n"
+    for row in rows:
+        print(before + indent(json.dumps(row, indent=1), " "), end="")
+        before = ",\n"
+    print("[]" if before == "[\n" else "\n]")
+
+
+def _stream_lines(rows: Iterable[Row], empty: str) -> None:
+    """Print lines whose columns are as wide as the first ones need; what is wider sticks out."""
+    lines = ({k: text for k, v in row.items() if (text := in_words(v))} for row in rows)
+    first = list(islice(lines, _LOOK_AHEAD))
+    if not first:
+        print(empty)
+        return
+    columns = list(dict.fromkeys(column for line in first for column in line))
+    columns.sort(key=_SAID.__contains__)  # long sentences at the end
+    widths = {
+        name: max(len(line.get(name, "")) for line in [*first, {name: name}]) for name in columns
+    }
+    for line in chain([{name: name for name in columns}], first, lines):
+        known = [line.pop(name, "").ljust(width) for name, width in widths.items()]
+        others = [f"{name}: {text}" for name, text in line.items()]
+        print("  ".join([*known, *others]).rstrip())
 
 
 def show_row(row: Row) -> None:
@@ -91,13 +146,18 @@ def in_words(value: Any) -> str:
         case None:
             return ""
         case str():
-            return short(value) if VERSION.fullmatch(value) else value
+            return short(value) if VERSION.fullmatch(value) else _printable(value)
         case dict():
             return ", ".join(f"{key} {in_words(one)}" for key, one in value.items())
         case list():
             between = "\n" if any(isinstance(one, dict) for one in value) else ", "
             return between.join(in_words(one) for one in value)
     return str(value)
+
+
+def _printable(text: str) -> str:
+    """Return a text with its control characters escaped: a terminal obeys them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _class_rows(changes: ClassChanges) -> Iterable[tuple[str, str, str]]:

@@ -1,21 +1,45 @@
 """`spt verify`: everything in the store is read and checked."""
 
 import argparse
-from functools import partial
+import sys
+import time
+from collections.abc import Iterator
 
 from adapters.cli.ls import EMPTY
-from adapters.cli.options import add_store_options
-from adapters.cli.tables import finding_row, show, show_rows
-from adapters.store.audit import audit
+from adapters.cli.options import add_store_options, add_tasks_argument, task_suggested
+from adapters.cli.tables import finding_row, show_stream
+from adapters.store.audit import Finding, audit, audit_task
 from adapters.store.directory import DirectoryStore
+
+_TOLD_EVERY_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    add_tasks_argument(parser)
     add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """List every version; 1 if anything is damaged, missing or foreign."""
-    rows = [finding_row(finding) for finding in audit(DirectoryStore(args.store))]
-    return show(rows, args.json, partial(show_rows, empty=EMPTY))
+    store = DirectoryStore(args.store)
+    found = _of(store, args.tasks) if args.tasks else audit(store, _Progress())
+    return show_stream(map(finding_row, found), args.json, EMPTY)
+
+
+def _of(store: DirectoryStore, tasks: list[str]) -> Iterator[Finding]:
+    for task in tasks:
+        with task_suggested(store, task):
+            yield from audit_task(store, task)
+
+
+class _Progress:
+    """Says on stderr how far it is, now and then."""
+
+    def __init__(self) -> None:
+        self._tell_at = time.monotonic() + _TOLD_EVERY_S
+
+    def __call__(self, done: int, of: int) -> None:
+        if time.monotonic() >= self._tell_at:
+            print(f"checked {done:,} of {of:,} tasks", file=sys.stderr, flush=True)
+            self._tell_at = time.monotonic() + _TOLD_EVERY_S

@@ -1,12 +1,13 @@
 """Reads everything that a store holds and says what is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from adapters.artifact.codec import read_contents, short
 from adapters.artifact.meta import AdapterMeta
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
+from adapters.store.record import TaskRecord
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,18 @@ class Finding:
     note: str | None = None
 
 
-def audit(store: DirectoryStore) -> Iterator[Finding]:
+def _quietly(done: int, of: int) -> None:
+    pass
+
+
+def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -> Iterator[Finding]:
     """Yield every version of every task, and what is wrong or odd in the tasks' folders.
 
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
+
+    Args:
+        store: what is read.
+        begun: called before each task with how many are done, and how many there are.
 
     Raises:
         StoreUnavailable: the folder cannot be listed, or is no store.
@@ -41,8 +50,40 @@ def audit(store: DirectoryStore) -> Iterator[Finding]:
     published = set(store.tasks())
     if not published:
         store.require_store()
-    for task in store.files.folders():
-        yield from _audit_task(store, task) if task in published else _unpublished(store, task)
+    folders = store.folders()
+    for number, task in enumerate(folders):
+        begun(number, len(folders))
+        yield from audit_task(store, task) if task in published else _unpublished(store, task)
+
+
+def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+    """Yield every version of a published task, and what is wrong in its folder."""
+    # the record first: what is published from now on is more than it names, never less
+    record, damage = _record(store, task)
+    held = store.versions(task)
+    for version in held:
+        yield from _examine_twice(store, task, version)
+    for path in store.files.foreign(task):
+        yield Finding(task, damage=f"{path}: the store made no such file; move it elsewhere")
+    if record is None:
+        yield Finding(task, damage=damage)
+        return
+    for version in sorted(record.named.difference(held)):
+        if _is_missing(store, task, version):
+            path = store.files.artifact(task, version)
+            way_out = f"publish the artifact again, or 'spt rm {task} {short(version)}'"
+            yield Finding(
+                task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
+            )
+
+
+def glance(store: DirectoryStore, task: str, version: str) -> Finding:
+    """Read what one version says of itself, and not its tensors; `examine` checks them, too."""
+    try:
+        meta, num_bytes = store.describe(task, version)
+    except SptError as error:
+        return Finding(task, version, damage=str(error))
+    return Finding(task, version, meta, num_bytes)
 
 
 def examine(store: DirectoryStore, task: str, version: str) -> Finding:
@@ -55,22 +96,27 @@ def examine(store: DirectoryStore, task: str, version: str) -> Finding:
     return Finding(task, version, meta, len(data))
 
 
-def _audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
-    held = store.files.versions(task)
-    yield from (examine(store, task, version) for version in held)
-    for path in store.files.foreign(task):
-        yield Finding(task, damage=f"{path}: the store made no such file; move it elsewhere")
+def _record(store: DirectoryStore, task: str) -> tuple[TaskRecord | None, str | None]:
     try:
-        record = store.record(task)
+        return store.record(task), None
     except SptError as error:
-        yield Finding(task, damage=str(error))
-        return
-    for version in sorted(record.named.difference(held)):
-        path = store.files.artifact(task, version)
-        way_out = f"publish the artifact again, or 'python -m adapters rm {task} {short(version)}'"
-        yield Finding(
-            task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
-        )
+        return None, str(error)
+
+
+def _examine_twice(store: DirectoryStore, task: str, version: str) -> Iterator[Finding]:
+    """Examine a version, and again if it is not whole: it may be written or collected just now."""
+    finding = examine(store, task, version)
+    if finding.damage:
+        if version not in store.files.versions(task):
+            return
+        finding = examine(store, task, version)
+    yield finding
+
+
+def _is_missing(store: DirectoryStore, task: str, version: str) -> bool:
+    """Look once more, at a fresh record."""
+    record, _ = _record(store, task)
+    return record is not None and version in record.named and not store.holds(task, version)
 
 
 def _unpublished(store: DirectoryStore, task: str) -> Iterator[Finding]:

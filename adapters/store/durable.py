@@ -9,15 +9,26 @@ import fcntl
 import os
 import re
 import secrets
+import socket
+import stat
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from adapters.errors import StoreUnavailable
 
 UNFINISHED = re.compile(r"\.(?P<name>[^/]+)\.[0-9a-f]{8}\.writing")
 """Names of files that are being written, or were when their writer died."""
 
+MAX_BYTES = 256 << 20
+"""No file of a store is larger; a sparse one may say that it is."""
+
+LOCK_PATIENCE_S = 20.0
+"""How long another writer is waited for."""
+
+_LOCK_POLL_S = 0.01
 _READS = 5
 """How often a file is opened that is replaced each time while it is read."""
 
@@ -45,18 +56,39 @@ def exclusive(lock: Path) -> Iterator[None]:
     On a network directory those of other machines too, if it is mounted with locks.
 
     Raises:
-        StoreUnavailable: the file system has no locks.
+        StoreUnavailable: the file system has no locks, or another one holds it for very long.
     """
     # the file is never deleted: two holders could then lock two files of one name
-    with lock.open("ab") as file:
+    is_new = not lock.exists()
+    with open(_regular(lock, os.O_RDWR | os.O_CREAT), "r+b") as file:
+        if is_new:
+            share_like_folder(lock, file.fileno())
+        _await_lock(lock, file)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        file.flush()
+        yield
+
+
+def _await_lock(lock: Path, file: BinaryIO) -> None:
+    give_up_at = time.monotonic() + LOCK_PATIENCE_S
+    while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                holder = file.read(100).decode(errors="replace") or "another process"
+                raise StoreUnavailable(
+                    f"store {lock}: {holder} has been writing for {LOCK_PATIENCE_S:g} s; wait for "
+                    "it, or end it if it is stuck"
+                ) from None
+            time.sleep(_LOCK_POLL_S)
         except OSError as error:
             raise StoreUnavailable(
                 f"store {lock}: the file system gives no lock ({error.strerror}); mount the "
                 "network directory with locks, or publish to one that has them"
             ) from error
-        yield
 
 
 def write(path: Path, data: bytes) -> None:
@@ -64,6 +96,7 @@ def write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.writing")
     try:
         with temporary.open("xb") as file:
+            share_like_folder(path, file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # before the rename, or the name could outlive the bytes
@@ -86,7 +119,9 @@ def write_unless_same(path: Path, data: bytes) -> None:
 def append(path: Path, line: bytes) -> None:
     """Add a line to a file; after one whose writer died in the middle, on a line of its own."""
     is_new = not path.exists()
-    with path.open("ab+") as file:
+    with open(_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab+") as file:
+        if is_new:
+            share_like_folder(path, file.fileno())
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)
@@ -106,12 +141,31 @@ def delete(paths: Collection[Path]) -> None:
         sync(folder)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing."""
+def make_folder(folder: Path, like: Path | None = None) -> None:
+    """Make a folder, and those above it that are missing.
+
+    Args:
+        folder: where.
+        like: a folder above it; those below get its rights, whatever this process' umask.
+
+    Raises:
+        StoreUnavailable: there is a link in its place.
+    """
+    if like is not None and folder != like and folder.is_symlink():
+        raise StoreUnavailable(f"store {folder}: expected a folder, found a link; put one there")
     if not folder.is_dir():
-        make_folder(folder.parent)
+        make_folder(folder.parent, like)
         folder.mkdir(exist_ok=True)
+        if like is not None and folder != like:
+            with suppress(PermissionError):  # another writer's folder has its rights already
+                folder.chmod(stat.S_IMODE(like.stat().st_mode) & 0o2777)
         sync(folder.parent)
+
+
+def share_like_folder(path: Path, descriptor: int) -> None:
+    """Let those read and write a new file who may do so in its folder, whatever our umask."""
+    with suppress(PermissionError):
+        os.fchmod(descriptor, stat.S_IMODE(path.parent.stat().st_mode) & 0o666)
 
 
 def sync(folder: Path) -> None:
@@ -127,13 +181,13 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def bytes_or_none(path: Path) -> bytes | None:
-    """Return what a file holds, None where there is none."""
+def bytes_or_none(path: Path, most: int | None = None) -> bytes | None:
+    """Return what a file holds, or the first `most` bytes of it; None where there is none."""
     attempts_left = _READS
     while True:
         attempts_left -= 1
         try:
-            return path.read_bytes()
+            return _read(path, most)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -141,13 +195,36 @@ def bytes_or_none(path: Path) -> bytes | None:
                 raise
 
 
-def start_or_none(path: Path, most: int) -> bytes | None:
-    """Return the first bytes of a file, `most` of them at most; None where there is no file."""
+def _read(path: Path, most: int | None) -> bytes:
+    with open(_regular(path, os.O_RDONLY), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise StoreUnavailable(
+                f"store {path}: expected {MAX_BYTES:,} bytes at most, found {size:,}; the store "
+                "made no such file: remove it"
+            )
+        return file.read(most)
+
+
+def _regular(path: Path, flags: int) -> int:
+    """Open a file, and nothing that waits for a writer or leads elsewhere; return its number."""
     try:
-        with path.open("rb") as file:
-            return file.read(most)
-    except FileNotFoundError:
-        return None
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise _strange(path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _strange(path)
+    return descriptor
+
+
+def _strange(path: Path) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"store {path}: expected a file, found a link, a pipe or a folder; the store made no such "
+        "thing: remove it"
+    )
 
 
 def names(folder: Path) -> list[str]:

@@ -153,7 +153,8 @@ class StoreFiles:
         """Make the task's folders and keep other writers of the task out."""
         folder = self._folder(task)
         with durable.reaching(folder):
-            durable.make_folder(folder / _VERSIONS)
+            durable.make_folder(self.root)
+            durable.make_folder(folder / _VERSIONS, like=self.root)
             give_identity(self.root)
             with durable.exclusive(folder / _LOCK):
                 yield

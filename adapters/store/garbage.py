@@ -16,7 +16,8 @@ Why a running service never misses what is deleted here:
 Times are those of the publishers' clocks, which should agree far better than the age asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,13 +78,16 @@ def collect_garbage(
             f"ago or later, found {keep} and {older_than_s:g} s"
         )
     files = store.files
-    with files.keeping_writers_out(task) as has_files:
+    # who only looks needs no lock: what changes meanwhile is told as it was a moment ago
+    looking = nullcontext(True) if dry_run else files.keeping_writers_out(task)
+    with durable.reaching(store.root / task), looking as has_files:
         if not has_files:
             return []
         record = files.record_or_none(task)
         idle = [] if record is None else _idle_versions(files, task, record, keep)
         old = _older(store, idle, older_than_s)
-        unfinished = _older(store, map(_garbage, files.unfinished(task)), UNFINISHED_AGE_S)
+        left = [one for path in files.unfinished(task) for one in _garbage(path)]
+        unfinished = _older(store, left, UNFINISHED_AGE_S)
         if not dry_run and record is not None and old:
             files.delete(task, record, {one.version for one in old if one.version})
         if not dry_run:
@@ -100,12 +104,19 @@ def _idle_versions(files: StoreFiles, task: str, record: TaskRecord, keep: int) 
     kept = record.protected.union(record.latest(keep))
     idle = [version for version in files.versions(task) if version not in kept]
     return [
-        _garbage(files.artifact(task, version), version, record.stopped_at(version))
+        one
         for version in idle
+        for one in _garbage(files.artifact(task, version), version, record.stopped_at(version))
     ]
 
 
-def _garbage(path: Path, version: str | None = None, stopped: datetime | None = None) -> Garbage:
-    status = path.stat()
+def _garbage(
+    path: Path, version: str | None = None, stopped: datetime | None = None
+) -> Iterator[Garbage]:
+    """Yield what a file is, nothing if it has gone meanwhile."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
     written = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Garbage(path, status.st_size, version, max(written, stopped or written))
+    yield Garbage(path, status.st_size, version, max(written, stopped or written))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from adapters.artifact.codec import decode_meta, short, version_of
+from adapters.artifact.codec import decode_meta, has_header, short, version_of
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.versions import pick_version
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
@@ -12,7 +12,8 @@ from adapters.store.files import StoreFiles
 from adapters.store.log import LogEntry, happened
 from adapters.store.record import HistoryEntry, Pointer, TaskRecord
 
-_HEADER_BYTES: Final = 1 << 20
+_HEADER_BYTES: Final = 1 << 16
+"""How much is read of an artifact at first, to learn what it says of itself."""
 
 
 class StoreReader:
@@ -88,19 +89,20 @@ class StoreReader:
         _check_content(path, task, version, data)
         return data
 
-    def read_meta(self, task: str, version: str) -> AdapterMeta:
-        """Return what a version says of itself, from its header alone; nothing is checked by it.
+    def describe(self, task: str, version: str) -> tuple[AdapterMeta, int]:
+        """Return the meta of one version and its size in bytes, without reading its tensors.
 
         Raises:
-            VersionNotFound: there is no such version.
-            ArtifactCorrupt: its header is damaged, or has more than a mebibyte.
+            TaskNotFound, VersionNotFound: there is no such version.
+            ArtifactCorrupt: its header is damaged, or another task's.
         """
         path = self.files.artifact(task, version)
         with durable.reaching(path):
-            header = durable.start_or_none(path, _HEADER_BYTES)
-        if header is None:
-            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
-        return decode_meta(header)
+            data = durable.bytes_or_none(path, most=_HEADER_BYTES)
+            size = 0 if data is None else path.stat().st_size
+        if data is None or not has_header(data):
+            data = self.read(task, version)
+        return _meta_of(path, task, data), size
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has this version, without reading it."""
@@ -140,11 +142,17 @@ def _check_content(path: Path, task: str, version: str, data: bytes) -> None:
             f"{path}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
             "name says otherwise; publish the artifact again, or remove this version"
         )
+    _meta_of(path, task, data)
+
+
+def _meta_of(path: Path, task: str, data: bytes) -> AdapterMeta:
     try:
-        owner = decode_meta(data).task.id
+        meta = decode_meta(data)
     except ArtifactCorrupt as error:
         raise ArtifactCorrupt(f"{path}: {error}") from error
-    if owner != task:
+    if meta.task.id != task:
         raise ArtifactCorrupt(
-            f"{path}: expected an artifact of {task}, found one of {owner}; remove this version"
+            f"{path}: expected an artifact of {task}, found one of {meta.task.id}; remove this "
+            "version"
         )
+    return meta

@@ -1,6 +1,7 @@
 """What is published under a task: the versions that answer, and how that came about.
 
-Pure values; knows nothing of files, but names them in its messages.
+Readers ignore what they do not know, and refuse only a format above theirs; who changes a record
+keeps what they do not know. Pure values; knows nothing of files, but names them in its messages.
 """
 
 from datetime import datetime
@@ -12,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from adapters.artifact.backbone_spec import Sha256
 from adapters.errors import ArtifactCorrupt
 
+FORMAT = 1
+"""Of the record; a later one may mean something else by the same fields."""
+
 MAX_HISTORY = 100
 """How many publishes a task remembers, and rollback can walk back through."""
 
@@ -22,7 +26,7 @@ MAX_RETIRED = 100
 class Canary(BaseModel):
     """A version that answers a share of its task's requests, next to the current one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     version: Sha256
     share: float = Field(gt=0, lt=1, description="of the task's requests")
@@ -31,7 +35,7 @@ class Canary(BaseModel):
 class Pointer(BaseModel):
     """Which versions of a task answer; a higher sequence is the newer pointer."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     version: Sha256 = Field(description="the current one")
     sequence: int = Field(ge=1, description="counts the changes of the task's pointer")
@@ -55,7 +59,7 @@ class Pointer(BaseModel):
 class HistoryEntry(BaseModel):
     """One version that became current."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     version: Sha256
     sequence: int = Field(ge=1, description="of the pointer that made it current")
@@ -65,7 +69,7 @@ class HistoryEntry(BaseModel):
 class Retirement(BaseModel):
     """When a version stopped answering."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     version: Sha256
     at: AwareDatetime
@@ -74,6 +78,9 @@ class Retirement(BaseModel):
 class TaskRecord(Pointer):
     """A task's pointer, the publishes that led to it, and what is known for deleting."""
 
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
     history: tuple[HistoryEntry, ...] = Field(
         min_length=1, description="oldest first; the last one is current, rollback drops it"
     )
@@ -134,6 +141,11 @@ def parse_record(data: bytes, path: Path) -> TaskRecord:
     try:
         return TaskRecord.model_validate_json(data)
     except ValidationError as error:
+        if any(one["loc"] == ("format",) for one in error.errors()):
+            raise ArtifactCorrupt(
+                f"{path}: expected a record of a format up to {FORMAT}, found another one; use the "
+                "version that wrote it, or a later one"
+            ) from error
         reason = str(error).replace("\n", " ")[:200]
         raise ArtifactCorrupt(
             f"{path}: not a task record ({reason}); restore the file, or delete it and "

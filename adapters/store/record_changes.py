@@ -175,6 +175,7 @@ def _following(
     left_out = [entry.at for entry in noted[:-MAX_RETIRED]]
     known = filter(None, [before.others_retired_by])
     return TaskRecord(
+        **(before.model_extra or {}),
         **dict(pointer),
         history=history,
         pinned=before.pinned,

@@ -6,7 +6,7 @@ only that they have bytes.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
@@ -55,7 +55,9 @@ class Lookup:
             query = row.query
             found = known[query.task, query.version]
             if isinstance(found, Pointer):
-                found = self._answering(query.task, found, found.chosen(draws.of(query.image)))
+                found = self._answering(
+                    query.task, found, found.chosen(draws.of(query.image, _salt(query.task, found)))
+                )
             if isinstance(found, AdapterKey):
                 row.key = found
             else:
@@ -145,23 +147,28 @@ def _only(versions: Iterable[str], text: str) -> str | None:
 
 
 class _Draws:
-    """A number for each image of a batch, computed once, and only where a canary needs it."""
+    """A number for each image of a batch and each canary; an image is read once, where needed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, float] = {}
+        self._known: dict[int, bytes] = {}
 
     def learn(self, images: Iterable[bytes], threads: Executor) -> None:
-        """Compute those of some images, side by side."""
+        """Read some images, side by side."""
         distinct = {id(image): image for image in images}
-        self._known |= zip(distinct, threads.map(_draw, distinct.values()), strict=True)
+        self._known |= zip(distinct, threads.map(_digest, distinct.values()), strict=True)
 
-    def of(self, image: bytes) -> float:
-        """Return a number in [0, 1) that depends on the image's bytes alone."""
+    def of(self, image: bytes, salt: str) -> float:
+        """Return a number in [0, 1) that depends on the image's bytes and the salt alone."""
         if id(image) not in self._known:
-            self._known[id(image)] = _draw(image)
-        return self._known[id(image)]
+            self._known[id(image)] = _digest(image)
+        digest = sha256(self._known[id(image)] + salt.encode()).digest()[:_DRAW_BYTES]
+        return int.from_bytes(digest) / 256**_DRAW_BYTES
 
 
-def _draw(image: bytes) -> float:
-    digest = blake2b(image, digest_size=_DRAW_BYTES).digest()
-    return int.from_bytes(digest) / 256**_DRAW_BYTES
+def _digest(image: bytes) -> bytes:
+    return blake2b(image).digest()
+
+
+def _salt(task: str, pointer: Pointer) -> str:
+    """Return what makes draws differ from canary to canary, so that no image is every canary's."""
+    return f"{task} {pointer.canary.version if pointer.canary else ''}"

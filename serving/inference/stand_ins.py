@@ -98,7 +98,8 @@ class StandIns:
     def _foreign(self, key: AdapterKey) -> ArtifactMismatch | None:
         """Return why a version's header does not fit this service; None if it does, or is away."""
         try:
-            self._source.store.read_meta(*key).check_fits(self._bank.backbone.spec)
+            meta, _ = self._source.store.describe(*key)
+            meta.check_fits(self._bank.backbone.spec)
         except ArtifactMismatch as error:
             return error
         except SptError:

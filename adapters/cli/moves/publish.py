@@ -6,6 +6,7 @@ from pathlib import Path
 
 from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
 from adapters.artifact.codec import decode_meta
+from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store, publish
 from adapters.cli.options import (
     add_change_options,
@@ -15,13 +16,21 @@ from adapters.cli.options import (
     expected,
     redis_url,
 )
-from adapters.cli.tables import show, show_row
+from adapters.cli.tables import Row, show, show_row, show_stream
+from adapters.errors import SptError
+from adapters.program import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.epilog = "Warns of classes that are not what and where they were in the version before."
-    parser.add_argument("file", type=Path, help="the artifact, such as digits.safetensors")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="an artifact, such as digits.safetensors; several are published one after the other",
+    )
     parser.add_argument(
         "--canary",
         type=_share,
@@ -47,10 +56,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish, and say what is current now."""
+    """Publish, and say what is current now; 1 if one of several files was not published."""
     store = open_store(args.store, redis_url(args))
     store.store.max_prompts = args.max_prompts
-    data = args.file.read_bytes()
+    if len(args.files) == 1:
+        return show(_published(store, args.files[0], args), args.json, show_row)
+    if args.expect is not None or args.expect_sequence is not None:
+        raise UsageError("--expect and --expect-sequence are about one task: give one file")
+    rows = (_published_or_not(store, file, args) for file in args.files)
+    return show_stream(rows, args.json, "")
+
+
+def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
+    try:
+        return {"file": str(file), **_published(store, file, args)}
+    except (SptError, OSError) as error:
+        return {"file": str(file), "damage": f"not published: {error}"}
+
+
+def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
+    data = file.read_bytes()
     if args.sign is not None:
         data = _signed(data, args.sign)
     task = decode_meta(data).task.id
@@ -64,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         row |= {"compared_with": compared.former, "class_changes": changes}
     elif warning := compared.warning(task):
         print(warning, file=sys.stderr)
-    return show(row, args.json, show_row)
+    return row
 
 
 def _signed(data: bytes, key: Path) -> bytes:

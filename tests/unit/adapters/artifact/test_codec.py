@@ -126,8 +126,21 @@ def test_safetensors_of_somebody_else_are_corrupt() -> None:
         decode(save({"head.weight": torch.zeros(2, 2)}))
 
 
-def test_another_format_version_and_unknown_fields_are_refused() -> None:
-    for change in ({"schema_version": 2}, {"surprise": 1}, {"seed": None}):
+def test_fields_of_a_later_version_are_ignored_and_the_rest_is_what_it_was() -> None:
+    task = json.loads(golden_adapter().meta.task.model_dump_json()) | {"licence": "MIT"}
+    adapter = decode(with_parts({}, {"note": "of a later version", "task": task}))
+    assert adapter.meta == golden_adapter().meta
+
+
+@pytest.mark.parametrize("part", ["backbone", "preprocessing"])
+def test_an_unknown_field_that_may_decide_what_is_computed_is_refused(part: str) -> None:
+    known = json.loads(golden_adapter().meta.model_dump_json())[part]
+    with pytest.raises(ArtifactCorrupt, match="surprise"):
+        decode(with_parts({}, {part: known | {"surprise": 1}}))
+
+
+def test_another_format_version_is_refused() -> None:
+    for change in ({"schema_version": 2}, {"seed": None}):
         with pytest.raises(ArtifactCorrupt, match=next(iter(change))):
             decode(with_parts({}, change))
 

@@ -1,5 +1,6 @@
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -88,3 +89,25 @@ def test_a_reason_is_one_short_line_without_the_password() -> None:
     assert len(told) == 200
     full = OutOfMemoryError("command not allowed", status_code="OOM")
     assert reason(full, client) == "OOM: command not allowed"
+
+
+def test_sentinels_are_asked_for_the_master() -> None:
+    url = f"redis+sentinel://spt:{SECRET}%40x@one:26380,two/mymaster/3?socket_timeout=2.5"
+    pool: Any = client_for(url, 0.05).connection_pool
+    sentinels = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(one["host"], one["port"]) for one in sentinels] == [("one", 26380), ("two", 26379)]
+    assert {one["socket_timeout"] for one in sentinels} == {0.05}
+    assert pool.service_name == "mymaster"
+    options = pool.connection_kwargs
+    assert (options["username"], options["password"]) == ("spt", f"{SECRET}@x")
+    assert (options["db"], options["socket_timeout"]) == (3, 2.5)
+    assert public_address(url) == "redis+sentinel://one:26380,two/mymaster/3"
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "one", "one/", "one:x/m", "/m", "one,,two/m", f"a:{SECRET}/x@one/m"]
+)
+def test_sentinels_without_a_host_or_a_name_are_no_address(rest: str) -> None:
+    with pytest.raises(ValueError, match="not the address of a Redis") as caught:
+        client_for(f"redis+sentinel://{rest}", 0.05)
+    assert SECRET not in str(caught.value)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from adapters.store.audit import Finding, audit
 from adapters.store.directory import DirectoryStore
 from tests.fakes.artifacts import make_artifact
 
-FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
+FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
 A, B = (version_of(data) for data in (FIRST, SECOND))
 
 
@@ -86,3 +87,44 @@ def test_a_store_that_cannot_be_listed_is_no_finding(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable):
         list(audit(DirectoryStore(tmp_path / "file")))
+
+
+def test_a_version_that_is_published_while_everything_is_read_is_no_damage(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.files.versions
+
+    def listed(task: str) -> list[str]:
+        found = real(task)
+        store.publish(THIRD)
+        return found
+
+    monkeypatch.setattr(store.files, "versions", listed)
+    assert wrong(store) == []
+
+
+def test_a_version_that_is_collected_while_everything_is_read_is_no_damage(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.files.versions
+
+    def listed(task: str) -> list[str]:
+        found = real(task)
+        monkeypatch.undo()
+        store.remove("pets", A)
+        return found
+
+    monkeypatch.setattr(store.files, "versions", listed)
+    assert wrong(store) == []
+    assert store.versions("pets") == [B]
+
+
+def test_a_pipe_in_place_of_a_version_is_found_and_does_not_stop_the_rest(
+    store: DirectoryStore,
+) -> None:
+    path = store.files.artifact("pets", A)
+    path.unlink()
+    os.mkfifo(path)
+    damage = [str(finding.damage) for finding in wrong(store)]
+    assert any("expected a file, found a link, a pipe" in text for text in damage)
+    assert B in [finding.version for finding in audit(store) if not finding.damage]

@@ -57,14 +57,14 @@ def test_a_file_that_is_replaced_under_its_reader_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"new")
-    monkeypatch.setattr(Path, "read_bytes", raising(errno.ESTALE, 2, Path.read_bytes))
+    monkeypatch.setattr(os, "open", raising(errno.ESTALE, 2, os.open))
     assert durable.bytes_or_none(tmp_path / "file") == b"new"
 
 
 def test_a_file_that_stays_stale_is_an_error_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "read_bytes", raising(errno.ESTALE, 1000, None))
+    monkeypatch.setattr(os, "open", raising(errno.ESTALE, 1000, None))
     with pytest.raises(StoreUnavailable, match="Stale"), durable.reaching(tmp_path):
         durable.bytes_or_none(tmp_path / "file")
 
@@ -118,6 +118,40 @@ def test_folders_are_made_and_synced_from_the_first_that_is_missing(
     durable.make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
     assert synced == [tmp_path, tmp_path / "a"]
+
+
+def test_what_is_no_plain_file_is_one_clear_line_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(
+            StoreUnavailable, match=f"{name}: expected a file, found a link, a pipe"
+        ):
+            durable.bytes_or_none(tmp_path / name)
+    with pytest.raises(StoreUnavailable, match="link"), durable.exclusive(tmp_path / "link"):
+        pytest.fail("the lock of a link was taken")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(8 << 30)
+    with pytest.raises(StoreUnavailable, match=r"found 8,589,934,592; the store made no such file"):
+        durable.bytes_or_none(tmp_path / "huge")
+
+
+def test_a_lock_that_is_held_for_long_is_given_up_and_the_holder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert durable.LOCK_PATIENCE_S < 30
+    monkeypatch.setattr(durable, "LOCK_PATIENCE_S", 0.1)
+    with (
+        durable.exclusive(tmp_path / ".lock"),
+        pytest.raises(StoreUnavailable, match=rf"process {os.getpid()} on .* has been writing"),
+        durable.exclusive(tmp_path / ".lock"),
+    ):
+        pytest.fail("two are inside")
 
 
 def test_deleting_what_is_gone_is_no_error(tmp_path: Path) -> None:

@@ -73,9 +73,27 @@ def test_a_record_of_the_former_version_is_read() -> None:
 
 def test_an_entry_of_the_history_has_no_canary() -> None:
     assert set(HistoryEntry.model_fields) == {"version", "sequence", "published_at"}
-    entry = OF_FORMER_VERSION["history"][0] | {"canary": None}
-    with pytest.raises(ArtifactCorrupt, match="canary"):
-        parse_record(json.dumps(OF_FORMER_VERSION | {"history": [entry]}).encode(), PATH)
+
+
+GOLDEN_OF_A_LATER_VERSION = b"""{
+ "version": "%s", "sequence": 3, "owner": "team-a",
+ "canary": {"version": "%s", "share": 0.5, "until": "2027-01-01"},
+ "history": [{"version": "%s", "sequence": 3, "published_at": "2026-01-02T03:04:05Z", "why": "?"}]
+}""" % tuple(text.encode() for text in (B, C, B))
+
+
+def test_what_a_later_version_adds_is_ignored_and_kept_by_the_next_change() -> None:
+    record = parse_record(GOLDEN_OF_A_LATER_VERSION, PATH)
+    assert record.pointer == Pointer(version=B, sequence=3, canary=Canary(version=C, share=0.5))
+    following = after_publish(record, A, NOON)
+    written = json.loads(following.model_dump_json(exclude_defaults=True))
+    assert written["owner"] == "team-a"
+    assert "format" not in written
+
+
+def test_a_record_of_a_later_format_is_refused_and_says_so() -> None:
+    with pytest.raises(ArtifactCorrupt, match=r"format up to 1.*the version that wrote it"):
+        parse_record(json.dumps(OF_FORMER_VERSION | {"format": 2}).encode(), PATH)
 
 
 def test_a_record_whose_canary_is_current_is_damaged() -> None:

@@ -294,10 +294,54 @@ def test_a_refused_read_says_unavailable_with_path_and_reason(
 ) -> None:
     version = store.publish(FIRST).version
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *_: object) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     for call in (store.current, lambda task: store.read(task, version)):
         with pytest.raises(StoreUnavailable, match=r"pets/.*: Permission denied"):
             call("pets")
+
+
+@pytest.mark.parametrize("rights", [0o755, 0o775, 0o2775, 0o750])
+def test_a_publisher_with_a_strict_umask_takes_nothing_away_from_other_readers(
+    tmp_path: Path, rights: int
+) -> None:
+    root = tmp_path / "store"
+    root.mkdir()
+    root.chmod(rights)
+    before = os.umask(0o077)
+    try:
+        store = DirectoryStore(root)
+        for data in (FIRST, SECOND):
+            store.publish(data)
+    finally:
+        os.umask(before)
+    for path in root.rglob("*"):
+        expected = rights if path.is_dir() else rights & 0o666
+        assert oct(path.stat().st_mode & 0o7777) == oct(expected), path
+
+
+def test_versions_are_not_written_through_a_link(store: DirectoryStore, tmp_path: Path) -> None:
+    store.publish(FIRST)
+    (store.root / "dogs").mkdir()
+    (store.root / "dogs" / "versions").symlink_to(tmp_path)
+    with pytest.raises(StoreUnavailable, match="dogs/versions: expected a folder, found a link"):
+        store.publish(make_artifact("dogs"))
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_rollback_to_what_no_service_would_take_is_refused(store: DirectoryStore) -> None:
+    store.publish(FIRST)
+    wrong = FIRST[:-4] + b"\0\0\xc0\x7f"  # NaN
+    version = version_of(wrong)
+    store.files.artifact("pets", version).write_bytes(wrong)
+    record = store.record("pets")
+    first = record.history[0].model_copy(update={"version": version})
+    second = record.history[0].model_copy(update={"sequence": 2})
+    changed = {"sequence": 2, "history": (first, second)}
+    store.files.write_record("pets", record.model_copy(update=changed))
+    for change in (store.rollback, lambda task: store.promote(task, version)):
+        with pytest.raises(ArtifactCorrupt, match="NaN"):
+            change("pets")
+    assert store.current("pets").version == version_of(FIRST)

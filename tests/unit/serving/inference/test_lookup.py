@@ -80,15 +80,24 @@ def test_a_larger_share_takes_more_images_and_gives_none_back(lookup, source):
     pointer, draws = source.current("canaried"), serving.inference.lookup._Draws()
     more = pointer.model_copy(update={"canary": pointer.canary.model_copy(update={"share": 0.5})})
     for image in images(300):
-        if pointer.chosen(draws.of(image)) == pointer.canary.version:
-            assert more.chosen(draws.of(image)) == pointer.canary.version
+        if pointer.chosen(draws.of(image, "salt")) == pointer.canary.version:
+            assert more.chosen(draws.of(image, "salt")) == pointer.canary.version
+
+
+def test_two_canaries_draw_apart_from_each_other():
+    draws = serving.inference.lookup._Draws()
+    sent = images(4000)
+    first, second = ({n for n, image in enumerate(sent) if draws.of(image, salt) < SHARE}
+                     for salt in ("task-a 1", "task-b 2"))  # fmt: skip
+    both = len(first & second) / len(sent)
+    assert both == pytest.approx(SHARE**2, abs=4 * (SHARE**2 / len(sent)) ** 0.5)
 
 
 @given(st.binary(max_size=200))
 def test_a_draw_lies_in_its_range_and_depends_on_the_bytes_alone(image):
-    draw = serving.inference.lookup._Draws().of(image)
+    draw = serving.inference.lookup._Draws().of(image, "pets")
     assert 0 <= draw < 1
-    assert serving.inference.lookup._Draws().of(bytes(bytearray(image))) == draw
+    assert serving.inference.lookup._Draws().of(bytes(bytearray(image)), "pets") == draw
 
 
 def test_an_image_is_hashed_once_a_batch_and_only_where_there_is_a_canary(lookup, monkeypatch):
