@@ -110,12 +110,12 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise KeyFileInvalid(
             f"key file {path} cannot be read ({error.strerror}); check the path, or make a key "
-            "with 'python -m adapters keygen'"
+            "with 'spt keygen'"
         ) from error
 
 
 def _not_a_key(path: Path, expected: str, found: str) -> KeyFileInvalid:
     return KeyFileInvalid(
         f"key file {path}: expected {expected} of Ed25519 in PEM, found something else "
-        f"({found[:200]}); make one with 'python -m adapters keygen'"
+        f"({found[:200]}); make one with 'spt keygen'"
     )

@@ -26,5 +26,5 @@ def pick_version(task: str, text: str, versions: Iterable[str]) -> str:
     found_text = f"{len(found)} versions begin so ({matches})" if found else "no version does"
     raise VersionNotFound(
         f"{task}: expected {text[:80]!r} to begin one version, {found_text}; "
-        f"'python -m adapters show {task}' lists them"
+        f"'spt show {task}' lists them"
     )

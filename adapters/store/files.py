@@ -211,7 +211,7 @@ class StoreFiles:
 
     def _not_published(self, task: str) -> TaskNotFound:
         return TaskNotFound(
-            f"task {task!r} is not published in the store {self.root}; 'python -m adapters ls' "
+            f"task {task!r} is not published in the store {self.root}; 'spt ls' "
             "lists what is, 'make train' publishes"
         )
 

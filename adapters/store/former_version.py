@@ -26,7 +26,7 @@ class Comparison(NamedTuple):
             return None
         name = short(self.former)
         if self.changes is None:
-            reason = f"{name} cannot be read, 'python -m adapters verify' says why"
+            reason = f"{name} cannot be read, 'spt verify' says why"
             return f"warning: {task}: its classes were not compared: {reason}"
         return f"warning: {task}: classes differ from those of {name}: {self.changes.described()}"
 

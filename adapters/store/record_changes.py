@@ -51,7 +51,7 @@ def check_sequence(task: str, record: TaskRecord | None, expected: int | None) -
     found = 0 if record is None else record.sequence
     if expected not in (None, found):
         raise PublishConflict(
-            f"{task}: expected sequence {expected}, found {found}; 'python -m adapters log {task}' "
+            f"{task}: expected sequence {expected}, found {found}; 'spt log {task}' "
             "says what changed in between, then try again"
         )
 
@@ -141,9 +141,9 @@ def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
     if version == record.version:
         reason, way_out = "the current version", "publish another one or roll back first"
     elif version in record.answering:
-        reason, way_out = "the canary", f"'python -m adapters canary {task} --end' first"
+        reason, way_out = "the canary", f"'spt canary {task} --end' first"
     elif version in record.pinned:
-        reason, way_out = "pinned", f"'python -m adapters pin {task} {name} --off' first"
+        reason, way_out = "pinned", f"'spt pin {task} {name} --off' first"
     else:
         return
     raise PublishConflict(f"{task}: {name} is {reason} and is not removed; {way_out}")
@@ -158,7 +158,7 @@ def canary_of(task: str, record: TaskRecord) -> str:
     if record.canary is None:
         raise VersionNotFound(
             f"{task}: expected a canary to promote, found only {short(record.version)}; "
-            f"name the version to promote, 'python -m adapters show {task}' lists them"
+            f"name the version to promote, 'spt show {task}' lists them"
         )
     return record.canary.version
 

@@ -19,7 +19,7 @@ class VersionDescription(_Part):
     version: str
     places: tuple[Place, ...] = Field(description="where it is, nearest first")
     never_evicted: bool = Field(description="the service keeps it on its device")
-    never_deleted: bool = Field(description="the store keeps it, see `python -m adapters pin`")
+    never_deleted: bool = Field(description="the store keeps it, see `spt pin`")
     trouble: str | None = Field(description="why another version answers for it")
 
 

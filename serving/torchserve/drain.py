@@ -66,7 +66,7 @@ def _close(listener: Listener) -> None:
     except OSError as error:
         _log.warning(
             "the port stays open to the end, and callers of the last moment may be cut off "
-            "(%s); run the service as `python -m serving run`, on Linux",
+            "(%s); run the service as `spt run`, on Linux",
             error,
         )
 

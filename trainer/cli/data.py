@@ -118,7 +118,7 @@ def _fetch(args: argparse.Namespace) -> None:
         console.print(f"{archive.name}: {digest}", soft_wrap=True, highlight=False)
     console.print(
         f"unpacked in {folder}, where the archives may be deleted; next: "
-        f"python -m trainer data check {args.task} --data {args.data}",
+        f"spt data check {args.task} --data {args.data}",
         soft_wrap=True,
     )
 
@@ -129,8 +129,7 @@ def _archives(task: str) -> tuple[Archive, ...]:
     known = PUBLIC_TASKS.get(task)
     if known is None:
         raise DataError(
-            f"{task} is not a public task that we know; 'python -m trainer data ls' lists them"
-            f"{meant(task)}"
+            f"{task} is not a public task that we know; 'spt data ls' lists them{meant(task)}"
         )
     if not known.archives:
         raise DataError(

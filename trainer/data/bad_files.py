@@ -44,7 +44,7 @@ def refuse_bad(data: TaskData, bad: Mapping[Path, str]) -> None:
         raise DataError(
             f"{_told(bad)}; {len(bad):,} of {total:,} images cannot be read; replace or convert "
             f"the files, take them away, or leave them out with --set data.skip_unreadable=true; "
-            f"'python -m trainer data check {data.task.id}' lists all with the reasons"
+            f"'spt data check {data.task.id}' lists all with the reasons"
         )
 
 

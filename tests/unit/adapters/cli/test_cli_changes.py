@@ -40,7 +40,7 @@ def test_the_sequence_is_printed_and_can_be_expected(shell: Shell) -> None:
     ):
         code, out, err = shell(*words, "--expect-sequence", "2")
         assert (code, out) == (1, "")
-        assert "pets: expected sequence 2, found 3; 'python -m adapters log pets'" in err
+        assert "pets: expected sequence 2, found 3; 'spt log pets'" in err
     assert shell.store.current("pets") == before
     assert shell.json("canary", "pets", "--end", "--expect-sequence", "3")["sequence"] == 4
     new = shell.file(make_artifact("dogs"))

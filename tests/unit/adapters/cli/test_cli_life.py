@@ -181,7 +181,7 @@ def test_a_pinned_version_is_shown_and_not_deleted(shell: Shell) -> None:
     assert A[:12] in shell("ls")[1]
     code, _, err = shell("rm", "pets", A[:6])
     assert code == 1
-    assert f"'python -m adapters pin pets {A[:12]} --off' first" in err
+    assert f"'spt pin pets {A[:12]} --off' first" in err
     assert shell.json("pin", "pets", A[:6], "--off")["pinned"] is False
     assert shell.json("rm", "pets", A[:6]) == {"task": "pets", "removed": A}
 

@@ -120,7 +120,7 @@ def test_a_kernel_that_lends_no_sockets_costs_only_the_last_moment(stage, caplog
     assert stage.mark.is_refusing()
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "python -m serving run" in record.message
+    assert "spt run" in record.message
 
 
 def test_a_service_that_has_ended_already_is_not_waited_for(tmp_path):

@@ -153,7 +153,7 @@ def test_tasks_and_studies_are_listed_without_torch_and_numpy(words: list[str]) 
         ("svhn", "only by hand: Street View House Numbers as VTAB-1k samples it"),
         ("digits", "digits is a built-in task"),
         ("mushrooms", "mushrooms is not a public task that we know"),
-        ("oxford_flower", r"'python -m trainer data ls' lists them; did you mean 'oxford_flowers'"),
+        ("oxford_flower", r"'spt data ls' lists them; did you mean 'oxford_flowers'"),
     ],
 )
 def test_fetch_of_what_it_cannot_have_says_what_to_do(
@@ -180,7 +180,7 @@ def test_fetch_gets_every_archive_into_the_tasks_folder(
     assert fetched == [(name, folder) for name in names]
     shown = capsys.readouterr().out
     assert "oxford_flowers: 3 files, about 347 MB" in shown
-    assert f"python -m trainer data check oxford_flowers --data {tmp_path}" in shown
+    assert f"spt data check oxford_flowers --data {tmp_path}" in shown
 
 
 def test_check_finds_what_training_refuses(
