@@ -18,3 +18,7 @@ class Deadline(NamedTuple):
     def left_s(self) -> float:
         """Seconds until then; 0 when it has come."""
         return max(0.0, self.at - time.monotonic())
+
+    def at_least(self, seconds: float) -> "Deadline":
+        """Return the moment, or a later one that is `seconds` off."""
+        return max(self, Deadline.after(seconds))

@@ -48,7 +48,8 @@ def decode_image(
         reserve: told how many bytes of memory decoding takes, before it takes them.
 
     Raises:
-        ImageTooLarge: more bytes, pixels or scans than the limits, or a side 50 times the other.
+        ImageTooLarge: more bytes, pixels, scans or chunks than the limits, or a side 50 times the
+            other.
         BadImage: empty, truncated, not an image, or not one of JPEG, PNG and WebP.
     """
     if not data:
@@ -59,8 +60,7 @@ def decode_image(
             "send a smaller one"
         )
     try:
-        if data.startswith(jpeg.START):
-            jpeg.check_scans(data)
+        _check_structure(data)
         return to_rgb(upright(_load_whole(data, limits, reserve)))
     except SptError:
         raise
@@ -112,6 +112,14 @@ def _load(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
     reserve(image.width * image.height * BYTES_PER_PIXEL)
     image.load()
     return image
+
+
+def _check_structure(data: bytes) -> None:
+    """Refuse what takes far more time than its bytes and pixels let expect."""
+    if data.startswith(jpeg.START):
+        jpeg.check_scans(data)
+    elif data.startswith(png.START):
+        png.check_chunks(data)
 
 
 def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:

@@ -1,7 +1,4 @@
-"""A decoded image of any mode to upright 8-bit RGB, holding no more whole copies than it must.
-
-Axis letters: none; images are Pillow's.
-"""
+"""A decoded image of any mode to upright 8-bit RGB, with no more whole copies than it must have."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress

@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 USUAL_PROMPTS: Final = 20
 """The paper's number of deep prompts per block."""
 
+SEARCH_S: Final = 0.5
+"""Least time for a stand-in to be found, though the batch's images took all of its patience."""
+
 PRELOAD_PATIENCE_S: Final = 60.0
 PRELOADED_AT_ONCE: Final = 32
 """Tasks that are loaded side by side; what is leased at once may exceed the bank's budget."""
@@ -94,7 +97,8 @@ class Engine:
                 failed |= lease.failed
                 if not (failed and stand_ins_left):
                     break
-                waiting = self._lookup.choose_again(waiting, failed, deadline)
+                searched_by = deadline.at_least(SEARCH_S)
+                waiting = self._lookup.choose_again(waiting, failed, searched_by)
             for forward in launched:
                 collect(forward)
         return [row.hand_over() for row in rows]

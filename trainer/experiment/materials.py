@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.artifact.bounds import check_pixels
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from trainer.data.bad_files import bad_files, refuse_bad
@@ -85,7 +86,13 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
 
 
 def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
-    """Return the backbone's preprocessing under the recipe's resize rule."""
+    """Return the backbone's preprocessing under the recipe's resize rule.
+
+    Raises:
+        ArtifactMismatch: no service would take an adapter that asks for it.
+    """
     own = backbone.preprocessing
     size = recipe.pixels.resize_size or own.resize_size
-    return own.model_copy(update={"resize": recipe.pixels.resize, "resize_size": size})
+    rule = own.model_copy(update={"resize": recipe.pixels.resize, "resize_size": size})
+    check_pixels(recipe.task, rule, backbone.spec.image_size)
+    return rule

@@ -3,6 +3,7 @@
 import io
 import time
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,6 +81,15 @@ def test_a_jpeg_of_endless_segments_is_refused() -> None:
     comments = b"\xff\xfe\x00\x02" * (jpeg.MAX_SEGMENTS + 1)
     with pytest.raises(ImageTooLarge, match="segments"):
         decode_image(jpeg.START + comments + END)
+
+
+def test_a_png_of_endless_chunks_is_refused_in_milliseconds() -> None:
+    whole, after_header = hostile.png(hostile.photo()), 8 + 25
+    empty = bytes(4) + b"prVt" + zlib.crc32(b"prVt").to_bytes(4, "big")
+    began = time.process_time()
+    with pytest.raises(ImageTooLarge, match="more than 20,000 chunks"):
+        decode_image(whole[:after_header] + empty * 400_000 + whole[after_header:])
+    assert time.process_time() - began < 0.3
 
 
 def test_what_follows_an_ordinary_jpeg_is_no_scan_of_it() -> None:

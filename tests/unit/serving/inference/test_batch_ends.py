@@ -211,3 +211,22 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
     assert isinstance(refused_too, DecodingTooSlow)
     engine.close()
     scene.engine.close()
+
+
+def test_images_that_take_all_of_a_batchs_patience_leave_time_to_find_what_stands_in(
+    scene, monkeypatch
+):
+    scene.publish("good")
+    scene.ask("good")
+    before = scene.publish("task", 1)
+    scene.file(scene.publish("task", 2)).write_bytes(b"cut")
+
+    def decode(*args):
+        time.sleep(2 * PATIENCE_S)
+        return decode_image(*args)
+
+    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("serving.inference.engine.SEARCH_S", 30.0)
+    good, stood_in_for = scene.ask("good", "task")
+    assert isinstance(good, Answer)
+    assert stood_in_for.version == before.version

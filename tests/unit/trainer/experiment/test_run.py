@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from adapters.errors import ArtifactMismatch
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import decode_image, to_pixels
 from tests.fakes.reference import reference_scores
@@ -292,3 +293,10 @@ def test_an_error_that_is_not_of_memory_is_not_explained_away(
     monkeypatch.setattr("trainer.experiment.run.train", wrong)
     with pytest.raises(RuntimeError, match="shapes differ"):
         run(toy_recipe(), data, tmp_path / "run", ignore)
+
+
+def test_pixels_that_no_service_would_take_are_refused_before_training(data: Path, tmp_path: Path):
+    recipe = toy_recipe(method="linear", pixels={"resize": "shorter", "resize_size": 65})
+    with pytest.raises(ArtifactMismatch, match="65 pixels on its shorter side, the limit is 64"):
+        train(recipe, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
