@@ -75,6 +75,7 @@ def after_publish(record: TaskRecord | None, version: str, now: datetime) -> Tas
     if record is None:
         first = HistoryEntry(version=version, sequence=1, published_at=now)
         return TaskRecord(version=version, sequence=1, history=(first,))
+    now = _not_before(record, now)
     entry = HistoryEntry(version=version, sequence=record.sequence + 1, published_at=now)
     canary = record.canary
     left = None if canary is None or canary.version == version else canary
@@ -163,9 +164,16 @@ def canary_of(task: str, record: TaskRecord) -> str:
     return record.canary.version
 
 
+def _not_before(record: TaskRecord, now: datetime) -> datetime:
+    """Return the time of a change: a publisher whose clock is behind does not turn time back."""
+    noted = [entry.at for entry in record.retired]
+    return max([now, *(entry.published_at for entry in record.history), *noted])
+
+
 def _following(
     before: TaskRecord, history: tuple[HistoryEntry, ...], canary: Canary | None, now: datetime
 ) -> TaskRecord:
+    now = _not_before(before, now)
     pointer = Pointer(version=history[-1].version, sequence=before.sequence + 1, canary=canary)
     stopped = sorted(before.answering - pointer.answering)
     noted = [

@@ -59,7 +59,7 @@ class Changes:
             source.promote,
             source.rollback,
             lambda task: source.publish(self._next(task), canary=_SHARE),
-            source.rollback,  # which ends the canary
+            source.end_canary,
         )
         assert len(kinds) == self.KINDS
         self._kinds = {task: itertools.cycle(kinds) for task in TASKS}

@@ -211,3 +211,18 @@ def test_a_collector_waits_for_the_writer(store: DirectoryStore, clock: Clock) -
         assert len(store.versions("pets")) == 2
     collector.join()
     assert store.versions("pets") == [VERSIONS[1]]
+
+
+def test_a_publisher_whose_clock_is_behind_does_not_make_a_version_old(
+    store: DirectoryStore, clock: Clock
+) -> None:
+    publish(store, 0)
+    today, clock.now = clock.now, datetime(1970, 1, 2, tzinfo=UTC)
+    store.publish(DATA[1])
+    store.publish(DATA[2], canary=0.1)
+    store.end_canary("pets")
+    clock.now = today
+    for number in range(3):
+        written_at(store, number, today - timedelta(days=9))
+    assert collect(store) == set()
+    assert [entry.published_at for entry in store.history("pets")] == [today, today]

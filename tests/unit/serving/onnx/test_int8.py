@@ -110,5 +110,6 @@ def test_samples_are_images_of_published_tasks_of_this_backbone(backbone, tmp_pa
 
 
 def test_without_any_image_the_message_says_where_they_belong(backbone, tmp_path):
+    (tmp_path / "store").mkdir()
     with pytest.raises(ExportError, match=r"expected .*images/<task>"):
         read_samples(backbone, tmp_path / "store", tmp_path / "images")
