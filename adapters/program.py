@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, NamedTuple, NoReturn
 
+from adapters.background import give_way
 from adapters.errors import SptError
 from adapters.shown import shown
 from adapters.streams import replace_what_cannot_be_shown
@@ -29,10 +30,17 @@ class UsageError(Exception):
 
 
 class Command(NamedTuple):
-    """One line of a table: what the command does, and the name of its module."""
+    """One line of a table.
+
+    Attributes:
+        summary: what the command does.
+        module: its name.
+        gives_way: whether every other process goes first, a service on the same cores above all.
+    """
 
     summary: str
     module: str
+    gives_way: bool = False
 
 
 class Table(NamedTuple):
@@ -134,6 +142,8 @@ class _Chosen(NamedTuple):
     before: argparse.Namespace
 
     def run(self) -> int:
+        if self.command.gives_way:  # before the imports, which are most of a short command's work
+            give_way()
         module = import_module(self.command.module)
         summary = self.command.summary
         parser = Parser(prog=self.prog, description=f"{summary[0].upper()}{summary[1:]}.")

@@ -10,16 +10,22 @@ TABLE: Final = Table(
     commands={
         "ls": Command("list the tasks and their current versions", "adapters.cli.ls"),
         "show": Command("tell all about a task and its current version", "adapters.cli.show"),
-        "verify": Command("read and check everything in the store", "adapters.cli.verify"),
+        "verify": Command(
+            "read and check everything in the store", "adapters.cli.verify", gives_way=True
+        ),
         "diff": Command("compare two versions of a task", "adapters.cli.diff"),
         "log": Command("tell what changed, when, by whom and why", "adapters.cli.log"),
-        "publish": Command("make an artifact current, or the canary", "adapters.cli.moves.publish"),
+        "publish": Command(
+            "make an artifact current, or the canary", "adapters.cli.moves.publish", gives_way=True
+        ),
         "promote": Command("make the canary or any version current", "adapters.cli.moves.promote"),
         "rollback": Command("go back to the version before", "adapters.cli.moves.rollback"),
         "canary": Command("end a canary", "adapters.cli.moves.canary"),
         "pin": Command("keep a version from being deleted", "adapters.cli.pin"),
         "rm": Command("delete a version at once", "adapters.cli.rm"),
-        "gc": Command("delete versions that stopped answering long ago", "adapters.cli.gc"),
+        "gc": Command(
+            "delete versions that stopped answering long ago", "adapters.cli.gc", gives_way=True
+        ),
         "keygen": Command("make a key that signs artifacts", "adapters.cli.keygen"),
     },
 )
