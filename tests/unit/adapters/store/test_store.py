@@ -178,7 +178,7 @@ def test_an_unknown_task_is_not_found_and_the_message_says_what_to_do(
 ) -> None:
     store.root.mkdir()
     for call in (store.current, store.rollback, store.versions, store.history):
-        with pytest.raises(TaskNotFound, match=r"'dogs' is not published.*adapters ls"):
+        with pytest.raises(TaskNotFound, match=r"'dogs' is not published.*spt ls"):
             call("dogs")
     assert list(store.root.iterdir()) == []
 

@@ -21,14 +21,14 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 
 def test_the_header_is_enough_and_the_tensors_may_be_cut(store: DirectoryStore) -> None:
-    assert store.read_meta("pets", VERSION) == decode_meta(ARTIFACT)
+    assert store.describe("pets", VERSION)[0] == decode_meta(ARTIFACT)
     store.files.artifact("pets", VERSION).write_bytes(ARTIFACT[:-20])
-    assert store.read_meta("pets", VERSION) == decode_meta(ARTIFACT)
+    assert store.describe("pets", VERSION)[0] == decode_meta(ARTIFACT)
 
 
 def test_a_version_that_is_not_there_or_has_no_header_is_an_error(store: DirectoryStore) -> None:
     with pytest.raises(VersionNotFound):
-        store.read_meta("pets", "0" * 64)
+        store.describe("pets", "0" * 64)
     store.files.artifact("pets", VERSION).write_bytes(ARTIFACT[:20])
     with pytest.raises(ArtifactCorrupt):
-        store.read_meta("pets", VERSION)
+        store.describe("pets", VERSION)
