@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import psutil
 
@@ -36,6 +38,8 @@ _DEATHS_ENOUGH = 2
 """A worker that died loading once may have met a passing trouble; TorchServe starts another."""
 
 _log = logging.getLogger(__name__)
+
+_NONE: Final[Mapping[int, float]] = MappingProxyType({})
 
 
 def start(launch: Launch) -> Running:
@@ -69,48 +73,54 @@ def start_again(launch: Launch) -> Running:
     shutil.rmtree(before.scratch, ignore_errors=True)
     others = {process.pid: created(process.pid) for process in before.alive()}
     try:
-        running = begin(launch, log)
+        running = begin(launch, log, others)
         _wait_until_ready(running, log)
     except BaseException:
         _end(read(launch.folder), spare=others)
         raise
-    finally:
-        now = read(launch.folder)
-        write(launch.folder, now.model_copy(update={"processes": now.processes | others}))
     return running
 
 
-def begin(launch: Launch, log: ServiceLog) -> Running:
+def begin(launch: Launch, log: ServiceLog, others: Mapping[int, float] = _NONE) -> Running:
     """Configure and start a TorchServe, and wait until it has made its tokens.
 
     Args:
         launch: how.
         log: of the launch, from before it began.
+        others: what else runs for the service, by process id; written down with it.
 
     Raises:
         LaunchError: the folder cannot be written, or Java ended at once; with its reason.
     """
     with _explained(launch.folder):
-        running = spawn(launch, write_configuration(launch))
+        running = spawn(launch, write_configuration(launch), others=others)
     if launch.token:
         await_tokens(launch.folder, partial(_check_alive, running, log))
     return running
 
 
-def spawn(launch: Launch, config: Path, changes: Mapping[str, str] | None = None) -> Running:
+def spawn(
+    launch: Launch,
+    config: Path,
+    changes: Mapping[str, str] | None = None,
+    *,
+    others: Mapping[int, float] = _NONE,
+) -> Running:
     """Start a TorchServe, wait for nothing, and write down what `stop` will end.
 
     Args:
         launch: whose folder, ports and environment it gets.
         config: its config.properties.
         changes: of that environment.
+        others: what else `stop` ends, by process id.
     """
     StopMark(launch.folder).begin()
     heartbeat.forget(launch.folder)
     forget_tokens(launch.folder)
     with _interrupts_held_back():
         running = _spawn(launch, config, changes or {})
-        write(launch.folder, running)
+        recorded = {"processes": running.processes | dict(others)}
+        write(launch.folder, running.model_copy(update=recorded))
     return running
 
 
