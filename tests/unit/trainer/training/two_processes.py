@@ -31,7 +31,8 @@ def main(out: Path) -> None:
         model = PromptedClassifier(tiny_backbone(dtype=torch.float64), 2, prompts).double()
         training, validation = doubled(16, 0), doubled(7, 1)
         shares = [len(labels) for _, labels in batches(training, 8, shuffle=True, shared=True)]
-        job = Job(recipe, model, model, training, validation, out / "state.pt", ignore)
+        state, identity = out / "state.pt", recipe.provenance()
+        job = Job(recipe, model, model, training, validation, state, identity, ignore)
         progress = train(job)
         if distributed.rank() == 0:
             found = {
