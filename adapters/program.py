@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from adapters.background import give_way
 from adapters.errors import SptError
 from adapters.shown import shown
-from adapters.streams import replace_what_cannot_be_shown
+from adapters.streams import spell_out_what_cannot_be_shown
 from adapters.suggestions import did_you_mean
 
 _STDOUT: Final = 1
@@ -93,7 +93,7 @@ class Program(NamedTuple):
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one command and return the exit code; wrong usage and help leave by SystemExit."""
-        replace_what_cannot_be_shown()
+        spell_out_what_cannot_be_shown()
         parser = self._parser()
         args = parser.parse_args(argv)
         name, words = args.command, args.words

@@ -1,7 +1,7 @@
 """Upright RGB images to pixels, the same code for training and serving.
 
-`to_pixels` resizes, crops and normalises what `decode_image` has made of the bytes. Knows nothing
-of tasks or tensors' later life.
+`to_pixels` resizes, crops and normalises what `adapters.images.decode` has made of the bytes. Knows
+nothing of tasks or tensors' later life.
 Axis letters: B batch, H W pixels.
 """
 
@@ -12,17 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
-from adapters.images.decode import FORMATS, MAX_ASPECT, decode_image
-
-__all__ = [
-    "FORMATS",
-    "MAX_ASPECT",
-    "crop_centre",
-    "decode_image",
-    "normalise",
-    "normalise_batch",
-    "to_pixels",
-]
 
 _INTERPOLATION = {
     "bilinear": Image.Resampling.BILINEAR,

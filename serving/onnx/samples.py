@@ -11,10 +11,11 @@ from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import SptError
+from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
-from adapters.vit.pixels import decode_image, to_pixels
+from adapters.vit.pixels import to_pixels
 from serving.errors import ExportError
 from serving.inference.resident import Resident, make_resident
 from serving.onnx.export import covers

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from adapters.artifact.preprocessing import Preprocessing
-from adapters.vit.pixels import crop_centre, decode_image
+from adapters.images.decode import decode_image
+from adapters.vit.pixels import crop_centre
 
 SIDE = 224
 RULE = Preprocessing(

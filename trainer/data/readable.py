@@ -10,7 +10,7 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from adapters.errors import BadImage
-from adapters.vit.pixels import FORMATS, decode_image
+from adapters.images.decode import FORMATS, decode_image
 
 _Found = TypeVar("_Found")
 Look = Callable[[Path], str | None]

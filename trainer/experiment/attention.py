@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import BadImage
+from adapters.images.decode import decode_image
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
-from adapters.vit.pixels import crop_centre, decode_image, normalise
+from adapters.vit.pixels import crop_centre, normalise
 from trainer.errors import DataError
 from trainer.measures.attention import ReadOutAttention, read_out_attention
 from trainer.page.overlay import Overlay, save_overlays

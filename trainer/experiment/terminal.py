@@ -27,16 +27,13 @@ _SILENCE_S = 30.0
 
 
 def say(line: str, stream: Stream = "stdout") -> None:
-    """Print one line at once, never wrapped; what the output's encoding lacks is spelled out.
+    """Print one line at once, never wrapped.
 
     Args:
         line: what is said.
         stream: where.
     """
-    file = getattr(sys, stream)
-    encoding = file.encoding or "utf-8"
-    text = shown(line).encode(encoding, "backslashreplace").decode(encoding)
-    print(text, file=file, flush=True)
+    print(shown(line), file=getattr(sys, stream), flush=True)
 
 
 @contextmanager

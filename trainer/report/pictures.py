@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image
 
 from adapters.errors import BadImage
-from adapters.vit.pixels import decode_image
+from adapters.images.decode import decode_image
 from trainer.report.record import RunRecord
 
 MAX_SIDE: Final = 128

@@ -31,8 +31,9 @@ from torchvision.transforms import (
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import BadImage
+from adapters.images.decode import decode_image
 from adapters.vit.backbone import choose_device
-from adapters.vit.pixels import crop_centre, decode_image, normalise_batch
+from adapters.vit.pixels import crop_centre, normalise_batch
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 from trainer.training import distributed

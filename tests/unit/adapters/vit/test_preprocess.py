@@ -10,8 +10,9 @@ from torchvision.transforms import InterpolationMode
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
 from adapters.errors import BadImage, ImageTooLarge
+from adapters.images.decode import MAX_ASPECT, decode_image
 from adapters.vit.backbone import choose_device
-from adapters.vit.pixels import MAX_ASPECT, decode_image, normalise, normalise_batch, to_pixels
+from adapters.vit.pixels import normalise, normalise_batch, to_pixels
 from serving.errors import to_wire
 from tests.fakes import hostile
 from tests.fakes.hostile import ImageCase

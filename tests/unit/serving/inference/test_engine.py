@@ -13,9 +13,10 @@ from adapters.artifact.codec import version_of
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, BadImage, TaskNotFound
+from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
-from adapters.vit.pixels import decode_image, to_pixels
+from adapters.vit.pixels import to_pixels
 from serving.decoding.decoder import DecoderSettings
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey

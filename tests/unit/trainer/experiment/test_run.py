@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from adapters.errors import ArtifactMismatch
+from adapters.images.decode import decode_image
 from adapters.vit.adapter import Adapter, decode
-from adapters.vit.pixels import decode_image, to_pixels
+from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from adapters.artifact.preprocessing import Preprocessing
-from adapters.vit.pixels import decode_image, to_pixels
+from adapters.images.decode import decode_image
+from adapters.vit.pixels import to_pixels
 from tests.fakes.tiny import HALF, image_bytes
 from tests.unit.trainer.toy import toy_set
 from trainer.data.task_data import Sample
