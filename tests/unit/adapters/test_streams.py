@@ -10,7 +10,8 @@ import pytest
 def test_what_cannot_be_shown_is_spelled_out(encoding: str) -> None:
     code = (
         "import sys; from adapters.streams import spell_out_what_cannot_be_shown\n"
-        "spell_out_what_cannot_be_shown(); print('loading \u2026 \u72ac'); print('caf\u00e9', file=sys.stderr)"
+        "spell_out_what_cannot_be_shown()\n"
+        "print('loading \u2026 \u72ac'); print('caf\u00e9', file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code],
