@@ -1,0 +1,24 @@
+"""What holds for every test: whose neighbour it may be, and whose priority it keeps."""
+
+from pathlib import Path
+
+import pytest
+
+E2E = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests of one file run in one process, and those of the one real service as well.
+
+    What a file or the service sets up is then set up once, however many processes share the work.
+    """
+    for item in items:
+        is_of_the_service = "running" in getattr(item, "fixturenames", ())
+        group = str(E2E) if is_of_the_service else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(autouse=True)
+def _keep_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that gives way lowers its process for good: not the one of all tests."""
+    monkeypatch.setattr("adapters.program.give_way", lambda: None)
