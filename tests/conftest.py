@@ -1,8 +1,13 @@
-"""What holds for every test: whose neighbour it may be, and whose priority it keeps."""
+"""What holds for every test: whose neighbour it may be, and how it shares the machine."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# before torch is loaded, for every process that the tests start: threads that wait for one another
+# sleep, else two trainings on two busy cores take ten times as long
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 E2E = Path(__file__).parent / "e2e"
 
