@@ -36,6 +36,8 @@ from adapters.store.record_changes import (
     check_unprotected,
     without_canary,
 )
+from adapters.trust.envelope import MAX_BYTES, Envelope, parse_envelope
+from adapters.trust.policy import Signers, Trust, check_subject
 
 __all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
 
@@ -56,12 +58,15 @@ class DirectoryStore(StoreReader):
 
     Attributes:
         max_prompts: of one block of what is published here.
+        trust: whose signature a version needs before it is made current, or the canary, by this
+            object; None for nobody's.
     """
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
         super().__init__(root)
         self.now = now
         self.max_prompts = MAX_PROMPTS_PUBLISHED
+        self.trust: Trust | None = None
 
     def publish(
         self,
@@ -70,22 +75,26 @@ class DirectoryStore(StoreReader):
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
         change: Change = ANY_CHANGE,
+        envelope: Envelope | None = None,
     ) -> Pointer:
         """Store an artifact and make it its task's current version, or its canary.
 
         A canary that becomes current is promoted by that; with any other version it goes on.
-        Publishing again what is there already writes the artifact anew if it is damaged, and
-        changes nothing else.
+        Publishing again what is there already writes the artifact anew if it is damaged, adds its
+        signatures, and changes nothing else.
 
         Args:
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
             canary: the share of requests that it answers next to the current version, in (0, 1).
             change: who asks for it, and what the log says of it.
+            envelope: signatures of this version; those that it has already stay.
 
         Raises:
             ValueError: `canary` is not such a share.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
+            SignatureInvalid: `envelope` is about something else, or nobody whom this store trusts
+                has signed it.
             ArtifactMismatch: it asks for more than any adapter needs; nothing is written.
             PublishConflict: another version or sequence is current than expected, or the canary is.
             TaskNotFound: a canary of a task that has no current version.
@@ -98,8 +107,11 @@ class DirectoryStore(StoreReader):
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made
+            signed = self._with_signatures(task, version, envelope)
+            if self.trust is not None:
+                self.trust.check(task, version, signed, lambda: data)
             if record is not None and _is_already(record, version, added):
-                self._write_artifact(task, version, data)
+                self._write_version(task, version, data, signed)
                 return record.pointer
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -107,7 +119,7 @@ class DirectoryStore(StoreReader):
                 following = after_publish(record, version, self.now())
             else:
                 following = after_canary(task, record, added, self.now())
-            self._write_artifact(task, version, data)
+            self._write_version(task, version, data, signed)
             return self._move(task, following, change, what, version)
 
     def promote(
@@ -131,6 +143,7 @@ class DirectoryStore(StoreReader):
             TaskNotFound, VersionNotFound: there is no such version, or no canary.
             PublishConflict: another version or sequence is current than expected.
             ArtifactCorrupt: the version is damaged.
+            SignatureInvalid: nobody whom this store trusts has signed it.
         """
         with self._changing(task) as record:
             named = None if version is None else self.resolve_version(task, version)
@@ -138,6 +151,7 @@ class DirectoryStore(StoreReader):
             if made is not None:
                 return made
             promoted = named or canary_of(task, record)
+            self.check_trusted(task, promoted)
             if _is_already(record, promoted, None):
                 return record.pointer
             if named is None:
@@ -163,6 +177,7 @@ class DirectoryStore(StoreReader):
             PublishConflict: another version or sequence is current than expected.
             VersionNotFound: there is no version before.
             ArtifactCorrupt: there is, and it is damaged.
+            SignatureInvalid: nobody whom this store trusts has signed it.
         """
         with self._changing(task) as record:
             made = self._made(task, record, change, "rollback", None)
@@ -171,6 +186,7 @@ class DirectoryStore(StoreReader):
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
             before = after_rollback(task, record, self.now())
+            self.check_trusted(task, before.version)
             read_contents(self.read(task, before.version))
             return self._move(task, before, change, "rollback", record.version)
 
@@ -202,6 +218,30 @@ class DirectoryStore(StoreReader):
             check_sequence(task, record, change.expected_sequence)
             following = without_canary(record, self.now())
             return self._move(task, following, change, "end canary", canary)
+
+    def add_signatures(self, task: str, version: str, envelope: Envelope) -> Envelope:
+        """Keep signatures beside a version, next to those that it has, and return them all.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+            SignatureInvalid: they are about something else, or what is there is no envelope.
+        """
+        with self._changing(task):
+            found = self._joined(task, version, self.envelope(task, version), envelope)
+            durable.write_unless_same(self.files.envelope(task, version), found.to_json())
+        return found
+
+    def check_trusted(self, task: str, version: str) -> Signers | None:
+        """Return who of those whom this store trusts has signed a version; None if it asks nobody.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+            SignatureInvalid: none of them has.
+        """
+        if self.trust is None:
+            return None
+        envelope = self.envelope(task, version)
+        return self.trust.check(task, version, envelope, lambda: self.read(task, version))
 
     def pin(self, task: str, version: str) -> str:
         """Keep a version from being deleted, whatever becomes of it, and return all its digits.
@@ -279,8 +319,22 @@ class DirectoryStore(StoreReader):
             check_prompts(task, prompts.shape[1], self.max_prompts)
         return task
 
-    def _write_artifact(self, task: str, version: str, data: bytes) -> None:
+    def _with_signatures(self, task: str, version: str, added: Envelope | None) -> bytes | None:
+        """Return the signatures that a version, there or not, would have with some more."""
+        held = durable.bytes_or_none(self.files.envelope(task, version), most=MAX_BYTES + 1)
+        return held if added is None else self._joined(task, version, held, added).to_json()
+
+    def _joined(self, task: str, version: str, held: bytes | None, added: Envelope) -> Envelope:
+        added = check_subject(added, task, version)
+        if held is None:
+            return added
+        found = parse_envelope(held, str(self.files.envelope(task, version)))
+        return check_subject(found, task, version).joined_with(added)
+
+    def _write_version(self, task: str, version: str, data: bytes, envelope: bytes | None) -> None:
         durable.write_unless_same(self.files.artifact(task, version), data)
+        if envelope is not None:
+            durable.write_unless_same(self.files.envelope(task, version), envelope)
 
     def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
         if pinned != set(record.pinned):
