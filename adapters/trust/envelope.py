@@ -6,6 +6,7 @@ Knows nothing of stores, of what a payload means, nor of whom to trust.
 """
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -21,7 +22,6 @@ from pydantic import (
 )
 
 from adapters.errors import SignatureInvalid
-from adapters.trust.keys import key_id
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
@@ -78,8 +78,9 @@ class Envelope(BaseModel):
         return frozenset(
             name
             for one in self.signatures
-            for name, key in keys.items()
-            if one.keyid in ("", name) and _has_signed(key, one.sig, message)
+            # a key id is a hint; others call the same key by another name
+            for name in ([one.keyid] if one.keyid in keys else keys)
+            if _has_signed(keys[name], one.sig, message)
         )
 
     def joined_with(self, other: "Envelope") -> "Envelope":
@@ -100,6 +101,11 @@ class Envelope(BaseModel):
     def to_json(self) -> bytes:
         """Return what a file holds."""
         return self.model_dump_json(by_alias=True).encode()
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Return what people call a key: 16 hex digits, the first of the sha256 of its 32 bytes."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -4,7 +4,6 @@ A private key is PKCS8, unencrypted, readable by its owner alone; a public key i
 SubjectPublicKeyInfo.
 """
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -22,11 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
 from adapters.errors import KeyFileInvalid
 
 _OTHERS = 0o077
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """Return what people call a key: 16 hex digits, the first of the sha256 of its 32 bytes."""
-    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
 
 
 def generate_key(path: Path) -> tuple[Path, Path]:

@@ -20,8 +20,7 @@ from adapters.artifact.task import matches_any
 from adapters.errors import SignatureInvalid
 from adapters.shown import shown
 from adapters.trust import embedded
-from adapters.trust.envelope import PAYLOAD_TYPE, Envelope, parse_envelope
-from adapters.trust.keys import key_id
+from adapters.trust.envelope import PAYLOAD_TYPE, Envelope, key_id, parse_envelope
 from adapters.trust.statement import statement, subject_of
 
 _MAX_NAMED: Final = 5

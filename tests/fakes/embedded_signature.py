@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.trust.keys import key_id
+from adapters.trust.envelope import key_id
 
 
 def header_of(data: bytes) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
 from adapters.artifact.codec import decode_meta, version_of
 from adapters.cache.cached_store import CachedStore
@@ -21,7 +23,6 @@ from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import Row, show, show_row, show_stream
 from adapters.errors import SptError
 from adapters.program import UsageError
-from adapters.trust.keys import load_private_key
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,8 +84,7 @@ def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) 
 def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     data = file.read_bytes()
     task, version = decode_meta(data).task.id, version_of(data)
-    key = None if args.sign is None else load_private_key(args.sign)
-    envelope = envelope_of(file, task, version, key)
+    envelope = envelope_of(file, task, version, _key(args.sign))
     current = expected(store.store, task, args.expect)
     pointer, compared = publish(
         store,
@@ -101,6 +101,14 @@ def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     elif warning := compared.warning(task):
         print(warning, file=sys.stderr)
     return row
+
+
+def _key(file: Path | None) -> Ed25519PrivateKey | None:
+    if file is None:
+        return None
+    from adapters.trust.keys import load_private_key
+
+    return load_private_key(file)
 
 
 def _share(text: str) -> float:

@@ -16,8 +16,8 @@ from adapters.errors import SptError
 from adapters.program import UsageError
 from adapters.store import durable
 from adapters.store.directory import DirectoryStore
-from adapters.trust.envelope import sign
-from adapters.trust.keys import key_id, load_private_key
+from adapters.trust.envelope import key_id, sign
+from adapters.trust.keys import load_private_key
 from adapters.trust.statement import statement
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from adapters.artifact.task import check_task_pattern
 from adapters.cli.tables import Row
 from adapters.store.directory import DirectoryStore
-from adapters.trust.keys import load_public_key
 from adapters.trust.policy import Signers, Trust, TrustedKey
 
 
@@ -38,6 +37,8 @@ def trusted(args: argparse.Namespace) -> Trust | None:
     """
     if args.trust is None:
         return None
+    from adapters.trust.keys import load_public_key
+
     return Trust([TrustedKey(load_public_key(one.file), one.tasks) for one in args.trust])
 
 

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import serving.build
+from adapters.artifact import codec
 from adapters.artifact.codec import version_of
 from adapters.errors import KeyFileInvalid
 from adapters.store.directory import DirectoryStore
@@ -252,6 +253,32 @@ def test_a_service_goes_on_through_a_rotation_and_no_version_changes(
         answers.append(bodies[0])
     assert store.current("pets") == before
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_the_signed_version_before_unsigned_ones_answers_and_those_are_never_parsed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, public = generate_key(tmp_path / "release")
+    store = DirectoryStore(tmp_path / "store")
+    versions = []
+    for seed in range(3):
+        data = encode(make_adapter("pets", seed=seed, backbone=BACKBONE.spec))
+        store.publish(data)
+        versions.append(version_of(data))
+    envelope = sign(statement("pets", versions[0]), load_private_key(private))
+    store.add_signatures("pets", versions[0], envelope)
+    parsed, real = set[str](), codec._read_header
+
+    def noted(data: bytes) -> Any:
+        parsed.add(version_of(data))
+        return real(data)
+
+    monkeypatch.setattr(codec, "_read_header", noted)
+    trusted = {"key": str(public), "embedded": False}
+    handler = start(store=str(store.root), trusted_keys=[trusted])
+    statuses, (body,), _ = ask(handler, (None, "pets"))
+    assert (statuses, body["version"]) == ([200], versions[0])
+    assert parsed == {versions[0]}
 
 
 def test_a_private_key_or_none_is_nothing_to_trust(start: Start, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from adapters.__main__ import main
 from adapters.artifact.codec import version_of
 from adapters.store.directory import DirectoryStore
-from adapters.trust.envelope import sign
-from adapters.trust.keys import generate_key, key_id, load_private_key, load_public_key
+from adapters.trust.envelope import key_id, sign
+from adapters.trust.keys import generate_key, load_private_key, load_public_key
 from adapters.trust.statement import statement
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.embedded_signature import sign_inside

@@ -17,8 +17,7 @@ from adapters.errors import SignatureInvalid, StoreUnavailable, TaskNotFound, Ve
 from adapters.store.audit import Finding, audit
 from adapters.store.directory import DirectoryStore
 from adapters.store.garbage import collect_garbage
-from adapters.trust.envelope import MAX_BYTES, Envelope, parse_envelope, sign
-from adapters.trust.keys import key_id
+from adapters.trust.envelope import MAX_BYTES, Envelope, key_id, parse_envelope, sign
 from adapters.trust.policy import Signers, Trust, TrustedKey
 from adapters.trust.statement import statement
 from tests.fakes.artifacts import make_artifact

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.artifact.codec import read_contents, version_of
 from adapters.errors import ArtifactCorrupt, SignatureInvalid
 from adapters.trust import embedded
-from adapters.trust.keys import key_id
+from adapters.trust.envelope import key_id
 from adapters.vit.adapter import Adapter, decode, encode
 from tests.fakes.artifacts import make_adapter, make_artifact
 from tests.fakes.embedded_signature import header_of, sign_inside, with_header, with_signature

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.errors import KeyFileInvalid
-from adapters.trust.envelope import sign
-from adapters.trust.keys import generate_key, key_id, load_private_key, load_public_key
+from adapters.trust.envelope import key_id, sign
+from adapters.trust.keys import generate_key, load_private_key, load_public_key
 
 
 @pytest.fixture

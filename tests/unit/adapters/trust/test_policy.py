@@ -9,8 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.artifact.codec import version_of
 from adapters.errors import ArtifactCorrupt, SignatureInvalid
-from adapters.trust.envelope import MAX_BYTES, PAYLOAD_TYPE, pre_authentication_encoding, sign
-from adapters.trust.keys import key_id
+from adapters.trust.envelope import (
+    MAX_BYTES,
+    PAYLOAD_TYPE,
+    key_id,
+    pre_authentication_encoding,
+    sign,
+)
 from adapters.trust.policy import Signers, Trust, TrustedKey
 from adapters.trust.statement import statement
 from tests.fakes.artifacts import make_artifact
