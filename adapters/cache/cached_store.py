@@ -135,7 +135,7 @@ class CachedStore:
         return self._places.read(task, version)
 
     def envelope(self, task: str, version: str) -> bytes | None:
-        """Return the signatures beside one version, unchecked; None if it has none.
+        """Return the signatures next to one version, unchecked; None if it has none.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.

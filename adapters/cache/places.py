@@ -78,7 +78,7 @@ class Places:
         return data
 
     def envelope(self, task: str, version: str) -> bytes | None:
-        """Return the signatures beside one version, from the store alone; errors are its own."""
+        """Return the signatures next to one version, from the store alone; errors are its own."""
         return self._asked(lambda: self._store.envelope(task, version))
 
     def keep_artifact(self, version: str, data: bytes) -> None:

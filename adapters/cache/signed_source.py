@@ -33,7 +33,7 @@ class EnvelopeSource(ArtifactSource, Protocol):
     """Where signatures are read, too."""
 
     def envelope(self, task: str, version: str) -> bytes | None:
-        """Return the signatures beside an artifact, None if it has none, or raise an SptError."""
+        """Return the signatures next to an artifact, None if it has none, or raise an SptError."""
 
 
 class SignedSource(ArtifactSource):

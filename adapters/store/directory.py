@@ -220,7 +220,7 @@ class DirectoryStore(StoreReader):
             return self._move(task, following, change, "end canary", canary)
 
     def add_signatures(self, task: str, version: str, envelope: Envelope) -> Envelope:
-        """Keep signatures beside a version, next to those that it has, and return them all.
+        """Keep signatures next to a version, next to those that it has, and return them all.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.

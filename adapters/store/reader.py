@@ -90,7 +90,7 @@ class StoreReader:
         return data
 
     def envelope(self, task: str, version: str) -> bytes | None:
-        """Return the signatures that lie beside a version, unchecked; None if it has none.
+        """Return the signatures that lie next to a version, unchecked; None if it has none.
 
         Of a file that is too large it is `adapters.trust.envelope.MAX_BYTES` + 1 bytes.
 

@@ -1,1 +1,1 @@
-"""Whose word counts for which artifact: keys, signatures beside the bytes, and their check."""
+"""Whose word counts for which artifact: keys, signatures next to the bytes, and their check."""

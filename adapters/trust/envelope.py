@@ -1,4 +1,4 @@
-"""Signatures beside what they sign: a DSSE envelope with any number of them, read within bounds.
+"""Signatures next to what they sign: a DSSE envelope with any number of them, read within bounds.
 
 Signed is DSSE's pre-authentication encoding of the payload and its type, never a bare digest. So
 a signature that a key made of anything else counts for nothing here, nor one of ours elsewhere.

@@ -71,7 +71,7 @@ class Trust:
         Args:
             task: its id.
             version: all 64 hex digits.
-            envelope: what lies beside the version, None for nothing.
+            envelope: what lies next to the version, None for nothing.
             read: returns the version's bytes; called only where nothing else is left to look at.
 
         Raises:

@@ -18,7 +18,7 @@ from adapters.cli.options import (
     expected,
     redis_url,
 )
-from adapters.cli.signing.beside import envelope_of
+from adapters.cli.signing.sidecar import envelope_of
 from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import Row, show, show_row, show_stream
 from adapters.errors import SptError

@@ -1,4 +1,4 @@
-"""`spt sign`: one more signature beside versions of a store, or beside a file."""
+"""`spt sign`: one more signature next to versions of a store, or next to a file."""
 
 import argparse
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.task import is_task_id
 from adapters.cli.options import add_store_options, task_suggested
-from adapters.cli.signing.beside import bytes_beside, envelope_of, path_beside
+from adapters.cli.signing.sidecar import read_sidecar, envelope_of, sidecar_of
 from adapters.cli.signing.trusting import add_trust_option, trusted
 from adapters.cli.tables import Row, show_stream
 from adapters.errors import SptError
@@ -93,14 +93,14 @@ def _file_row(store: DirectoryStore, file: Path, key: Ed25519PrivateKey) -> Row:
         data = file.read_bytes()
         task, version = read_contents(data).meta.task.id, version_of(data)
         if store.trust is not None:
-            store.trust.check(task, version, bytes_beside(file), lambda: data)
+            store.trust.check(task, version, read_sidecar(file), lambda: data)
         found = envelope_of(file, task, version, key)
         assert found is not None
-        durable.write(path_beside(file), found.to_json())
+        durable.write(sidecar_of(file), found.to_json())
     except (SptError, OSError) as error:
         return {"file": str(file), "damage": f"not signed: {error}"}
     return {
-        "file": str(path_beside(file)),
+        "file": str(sidecar_of(file)),
         "task": task,
         "version": version,
         "key": key_id(key.public_key()),

@@ -1,4 +1,4 @@
-"""The signatures of a file that is in no store yet: `<file>.sig.json` beside it."""
+"""The signatures of a file that is in no store yet: `<file>.sig.json` next to it."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from adapters.trust.policy import check_subject
 from adapters.trust.statement import statement
 
 
-def path_beside(file: Path) -> Path:
+def sidecar_of(file: Path) -> Path:
     """Return where the signatures of a file lie, if it has any."""
     return file.with_name(f"{file.name}.sig.json")
 
 
-def bytes_beside(file: Path) -> bytes | None:
+def read_sidecar(file: Path) -> bytes | None:
     """Return what lies there, no more than shows that it is too large; None for nothing."""
     try:
-        with path_beside(file).open("rb") as stream:
+        with sidecar_of(file).open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -26,7 +26,7 @@ def bytes_beside(file: Path) -> bytes | None:
 def envelope_of(
     file: Path, task: str, version: str, key: Ed25519PrivateKey | None
 ) -> Envelope | None:
-    """Return the signatures beside a file and one of `key`; None if there are none at all.
+    """Return the signatures next to a file and one of `key`; None if there are none at all.
 
     Args:
         file: an artifact.
@@ -37,10 +37,10 @@ def envelope_of(
     Raises:
         SignatureInvalid: what lies there is no envelope, or is about something else.
     """
-    beside = bytes_beside(file)
+    beside = read_sidecar(file)
     own = None if key is None else sign(statement(task, version), key)
     if beside is None:
         return own
-    found = parse_envelope(beside, str(path_beside(file)))
+    found = parse_envelope(beside, str(sidecar_of(file)))
     found = check_subject(found, task, version)
     return found if own is None else found.joined_with(own)
