@@ -111,7 +111,7 @@ class DirectoryStore(StoreReader):
             if self.trust is not None:
                 self.trust.check(task, version, signed, lambda: data)
             if record is not None and _is_already(record, version, added):
-                self._write_version(task, version, data, signed)
+                self._write_version(task, version, data, signed if envelope else None)
                 return record.pointer
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -119,7 +119,7 @@ class DirectoryStore(StoreReader):
                 following = after_publish(record, version, self.now())
             else:
                 following = after_canary(task, record, added, self.now())
-            self._write_version(task, version, data, signed)
+            self._write_version(task, version, data, signed if envelope else None)
             return self._move(task, following, change, what, version)
 
     def promote(
@@ -331,10 +331,10 @@ class DirectoryStore(StoreReader):
         found = parse_envelope(held, str(self.files.envelope(task, version)))
         return check_subject(found, task, version).joined_with(added)
 
-    def _write_version(self, task: str, version: str, data: bytes, envelope: bytes | None) -> None:
+    def _write_version(self, task: str, version: str, data: bytes, signed: bytes | None) -> None:
         durable.write_unless_same(self.files.artifact(task, version), data)
-        if envelope is not None:
-            durable.write_unless_same(self.files.envelope(task, version), envelope)
+        if signed is not None:
+            durable.write_unless_same(self.files.envelope(task, version), signed)
 
     def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
         if pinned != set(record.pinned):

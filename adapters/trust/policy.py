@@ -90,7 +90,9 @@ class Trust:
     def _check_envelope(self, task: str, version: str, envelope: bytes | None) -> tuple[str, ...]:
         keys, name = self._keys_of(task), f"{task} {short(version)}"
         if not keys:
-            raise SignatureInvalid(f"{task}: no key is trusted for this task; {self._known()}")
+            raise SignatureInvalid(
+                f"{task}: no key is trusted for this task ({self._known()}); trust one for it"
+            )
         expected = f"expected a signature by a key that is trusted for it ({', '.join(keys)})"
         way_out = f"'spt sign {task} --version {short(version)} --key KEY' adds one"
         if envelope is None:

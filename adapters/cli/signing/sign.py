@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Sign, and list what was signed; 1 if anything was not."""
     if args.all == bool(args.names):
         raise UsageError("name tasks or files, or give --all")
-    if args.version is not None and (args.all or len(args.names) > 1):
+    one_task = len(args.names) == 1 and is_task_id(args.names[0])
+    if args.version is not None and not one_task:
         raise UsageError("--version is about one task: name one")
     store, key = DirectoryStore(args.store), load_private_key(args.key)
     store.trust = trusted(args)

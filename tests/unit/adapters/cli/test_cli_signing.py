@@ -154,7 +154,14 @@ def test_nothing_damaged_is_ever_signed(shell: Shell, old: Key) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["pets", "--all"], ["--all", "--version", A], ["pets", "cars", "--version", A]]
+    "words",
+    [
+        [],
+        ["pets", "--all"],
+        ["--all", "--version", A],
+        ["pets", "cars", "--version", A],
+        ["pets.safetensors", "--version", A],
+    ],
 )
 def test_what_is_to_be_signed_is_named_clearly(shell: Shell, old: Key, words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -133,6 +133,8 @@ def test_what_is_no_envelope_of_the_version_is_never_added_to(
     ):
         with pytest.raises(SignatureInvalid, match="delete"):
             change()
+    store.publish(SECOND)
+    assert path.read_bytes() == data
     path.unlink()
     assert store.add_signatures("pets", B, signature(B)).key_ids == (KEY_ID,)
 
