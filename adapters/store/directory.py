@@ -22,7 +22,6 @@ from adapters.store.log import (
     already_made,
     this_user,
 )
-from adapters.store.reader import StoreReader
 from adapters.store.record import Canary, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
@@ -36,8 +35,8 @@ from adapters.store.record_changes import (
     check_unprotected,
     without_canary,
 )
-from adapters.trust.envelope import MAX_BYTES, Envelope, parse_envelope
-from adapters.trust.policy import Signers, Trust, check_subject
+from adapters.store.signed_versions import SignedVersions
+from adapters.trust.envelope import Envelope
 
 __all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
 
@@ -46,7 +45,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class DirectoryStore(StoreReader):
+class DirectoryStore(SignedVersions):
     """Artifacts and pointers under one folder; safe for many threads and processes at once.
 
     A root that does not exist is made by the first publish. Every method raises StoreUnavailable
@@ -58,15 +57,13 @@ class DirectoryStore(StoreReader):
 
     Attributes:
         max_prompts: of one block of what is published here.
-        trust: whose signature a version needs before it is made current, or the canary, by this
-            object; None for nobody's.
+        trust: as `SignedVersions` says.
     """
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
         super().__init__(root)
         self.now = now
         self.max_prompts = MAX_PROMPTS_PUBLISHED
-        self.trust: Trust | None = None
 
     def publish(
         self,
@@ -107,11 +104,9 @@ class DirectoryStore(StoreReader):
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made
-            signed = self._with_signatures(task, version, envelope)
-            if self.trust is not None:
-                self.trust.check(task, version, signed, lambda: data)
+            signed = self._checked_envelope(task, version, data, envelope)
             if record is not None and _is_already(record, version, added):
-                self._write_version(task, version, data, signed if envelope else None)
+                self._write_version(task, version, data, signed)
                 return record.pointer
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -119,7 +114,7 @@ class DirectoryStore(StoreReader):
                 following = after_publish(record, version, self.now())
             else:
                 following = after_canary(task, record, added, self.now())
-            self._write_version(task, version, data, signed if envelope else None)
+            self._write_version(task, version, data, signed)
             return self._move(task, following, change, what, version)
 
     def promote(
@@ -219,30 +214,6 @@ class DirectoryStore(StoreReader):
             following = without_canary(record, self.now())
             return self._move(task, following, change, "end canary", canary)
 
-    def add_signatures(self, task: str, version: str, envelope: Envelope) -> Envelope:
-        """Keep signatures next to a version, next to those that it has, and return them all.
-
-        Raises:
-            TaskNotFound, VersionNotFound: there is no such version.
-            SignatureInvalid: they are about something else, or what is there is no envelope.
-        """
-        with self._changing(task):
-            found = self._joined(task, version, self.envelope(task, version), envelope)
-            durable.write_unless_same(self.files.envelope(task, version), found.to_json())
-        return found
-
-    def check_trusted(self, task: str, version: str) -> Signers | None:
-        """Return who of those whom this store trusts has signed a version; None if it asks nobody.
-
-        Raises:
-            TaskNotFound, VersionNotFound: there is no such version.
-            SignatureInvalid: none of them has.
-        """
-        if self.trust is None:
-            return None
-        envelope = self.envelope(task, version)
-        return self.trust.check(task, version, envelope, lambda: self.read(task, version))
-
     def pin(self, task: str, version: str) -> str:
         """Keep a version from being deleted, whatever becomes of it, and return all its digits.
 
@@ -319,22 +290,12 @@ class DirectoryStore(StoreReader):
             check_prompts(task, prompts.shape[1], self.max_prompts)
         return task
 
-    def _with_signatures(self, task: str, version: str, added: Envelope | None) -> bytes | None:
-        """Return the signatures that a version, there or not, would have with some more."""
-        held = durable.bytes_or_none(self.files.envelope(task, version), most=MAX_BYTES + 1)
-        return held if added is None else self._joined(task, version, held, added).to_json()
-
-    def _joined(self, task: str, version: str, held: bytes | None, added: Envelope) -> Envelope:
-        added = check_subject(added, task, version)
-        if held is None:
-            return added
-        found = parse_envelope(held, str(self.files.envelope(task, version)))
-        return check_subject(found, task, version).joined_with(added)
-
-    def _write_version(self, task: str, version: str, data: bytes, signed: bytes | None) -> None:
+    def _write_version(
+        self, task: str, version: str, data: bytes, envelope: Envelope | None
+    ) -> None:
         durable.write_unless_same(self.files.artifact(task, version), data)
-        if signed is not None:
-            durable.write_unless_same(self.files.envelope(task, version), signed)
+        if envelope is not None:
+            self._write_envelope(task, version, envelope)
 
     def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
         if pinned != set(record.pinned):
