@@ -13,7 +13,7 @@ from adapters.errors import ArtifactCorrupt
 from adapters.trust.policy import Trust
 
 _MAX_VOUCHED: Final = 10_000
-"""Of how many versions it is remembered that they are signed; a tenth of a millisecond each."""
+"""Of how many versions it is remembered that they are signed."""
 
 
 @runtime_checkable

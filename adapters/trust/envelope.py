@@ -29,7 +29,7 @@ MAX_BYTES: Final = 65_536
 """Of one envelope, as JSON."""
 
 MAX_SIGNATURES: Final = 64
-"""Of one version; each costs a verifier a tenth of a millisecond."""
+"""Of one version; each may be tried with every trusted key."""
 
 
 _STANDARD: Final = str.maketrans("-_", "+/")
