@@ -5,7 +5,7 @@ SptError
 ├── VersionNotFound       the task exists, this version of it does not
 ├── ArtifactCorrupt       the bytes are not a whole artifact
 ├── ArtifactMismatch      a whole artifact, made for something else, or out of all bounds
-├── SignatureInvalid      a whole artifact that no trusted key has signed as it is
+├── SignatureInvalid      no trusted key has signed this artifact for its task
 ├── KeyFileInvalid        the file of a signing key or a trusted key cannot be used
 ├── BackboneUnsupported   not a plain ViT, or unknown
 ├── WeightsError          a checkpoint is missing, unreadable or does not fit its architecture
@@ -39,7 +39,7 @@ class ArtifactMismatch(SptError):
 
 
 class SignatureInvalid(SptError):
-    """A whole artifact that no trusted key has signed as it is."""
+    """No trusted key has signed this artifact for its task, or what should say so is damaged."""
 
 
 class KeyFileInvalid(SptError):

@@ -2,13 +2,13 @@
 
 import torch
 
-from adapters.artifact.keys import load_public_key
-from adapters.artifact.signature import Verifier
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.signed_source import ArtifactSource, SignedSource
 from adapters.redis.shared_limit import SharedLimit
 from adapters.store.directory import DirectoryStore
+from adapters.trust.keys import load_public_key
+from adapters.trust.policy import Trust, TrustedKey
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from serving.config import ServingConfig
 from serving.decoding.decoder import DecoderSettings
@@ -64,10 +64,13 @@ def build_admission(config: ServingConfig) -> Admission:
     return Admission(TenantsFile(config.tenants), RateLimit(shared))
 
 
-def _trusted(config: ServingConfig, source: ArtifactSource) -> ArtifactSource:
+def _trusted(config: ServingConfig, source: CachedStore) -> ArtifactSource:
     if not config.trusted_keys:
         return source
-    return SignedSource(source, Verifier(map(load_public_key, config.trusted_keys)))
+    keys = [
+        TrustedKey(load_public_key(one.key), one.tasks, one.embedded) for one in config.trusted_keys
+    ]
+    return SignedSource(source, Trust(keys))
 
 
 def _backend(config: ServingConfig, backbone: Backbone) -> Backend:

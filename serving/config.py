@@ -2,12 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.artifact.preprocessing import ImageLimits
+from adapters.artifact.task import TaskPattern
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99
@@ -19,6 +27,25 @@ DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
 MAX_BODY_BYTES: Final = 10_000_000
 """Of one request, by default: a photo of 16 megapixels, and what TorchServe's front can hold
 hundreds of."""
+
+
+class TrustedKeyFile(BaseModel):
+    """A key that is trusted, and for what; its path alone trusts it for all tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key: Path = Field(description="public key, PEM")
+    tasks: tuple[TaskPattern, ...] = Field(
+        ("*",), min_length=1, description="task ids; '*' stands for any characters"
+    )
+    embedded: bool = Field(
+        True,
+        description="whether its signatures inside artifacts, of earlier versions, count as well",
+    )
+
+
+def _as_key_file(value: object) -> object:
+    return {"key": value} if isinstance(value, str | Path) else value
 
 
 class ServingConfig(BaseModel):
@@ -72,8 +99,10 @@ class ServingConfig(BaseModel):
         "default 8 GiB, or half of the machine's if that is less",
     )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
-    trusted_keys: tuple[Path, ...] = Field(
-        (), description="public keys, PEM; if any, only artifacts that one has signed are served"
+    trusted_keys: tuple[Annotated[TrustedKeyFile, BeforeValidator(_as_key_file)], ...] = Field(
+        (),
+        description="public keys, PEM, each its path or `{key, tasks, embedded}`; if any, only "
+        "what one has signed for its task is served",
     )
 
     @model_validator(mode="after")
@@ -113,5 +142,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         for name in ("store", "weights", "onnx", "tenants")
         if (value := getattr(config, name)) is not None
     }
-    paths["trusted_keys"] = tuple((folder / key).resolve() for key in config.trusted_keys)
+    paths["trusted_keys"] = tuple(
+        one.model_copy(update={"key": (folder / one.key).resolve()}) for one in config.trusted_keys
+    )
     return config.model_copy(update=paths)

@@ -2,7 +2,8 @@
 
 The only module that knows the file format. Never pickle, and never torch: tensors are numpy's.
 Format version 1: tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all
-float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in a signed one also `"signature"`.
+float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier version has signed
+also `"signature"`.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ class Contents(NamedTuple):
         meta: the same, parsed.
         tensors: `prompts` `[L, P, D]` or `[1, P, D]`, absent for a bare head; `head.weight`
             `[C, D]`; `head.bias` `[C]`.
-        signature: the text that `with_signature` put there, not checked; None in an unsigned one.
+        signature: the text of a signature inside, not checked; None in one without.
     """
 
     document: str
@@ -92,19 +93,6 @@ def decode_meta(data: bytes) -> AdapterMeta:
 def has_header(beginning: bytes) -> bool:
     """Return whether the first bytes of an artifact are enough for `decode_meta`."""
     return len(beginning) >= 8 + int.from_bytes(beginning[:8], "little")
-
-
-def with_signature(data: bytes, signature: str) -> bytes:
-    """Return the artifact with this signature in place of any other; all else stays the same.
-
-    Raises:
-        ArtifactCorrupt: the header or the meta is damaged, or of another format version.
-    """
-    header, _ = _read_header(data)
-    header["__metadata__"][_SIGNATURE_KEY] = signature
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
-    return len(text).to_bytes(8, "little") + text + data[8 + _header_length(data) :]
 
 
 def _read_header(data: bytes) -> tuple[dict[str, Any], AdapterMeta]:

@@ -1,11 +1,14 @@
-"""A task: one named classification problem. No tensors here."""
+"""A task: one named classification problem, and how several are meant at once. No tensors here."""
 
 import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 _TASK_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PATTERN = re.compile(r"[a-z0-9_*-]{1,64}")
 
 
 def check_task_id(text: str) -> str:
@@ -27,7 +30,24 @@ def is_task_id(text: str) -> bool:
     return _TASK_ID.fullmatch(text) is not None
 
 
+def check_task_pattern(text: str) -> str:
+    """Return `text` if it is a task id, or one with '*' in it.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if _PATTERN.fullmatch(text):
+        return text
+    raise ValueError(f"{text[:80]!r} is neither a task id nor one with '*' for any characters")
+
+
+def matches_any(task: str, patterns: Iterable[str]) -> bool:
+    """Return whether a task is meant by one of some patterns, whether or not it exists."""
+    return any(fnmatchcase(task, pattern) for pattern in patterns)
+
+
 TaskId = Annotated[str, AfterValidator(check_task_id)]
+TaskPattern = Annotated[str, AfterValidator(check_task_pattern)]
 
 
 class Task(BaseModel):

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from adapters.artifact.codec import VERSION, decode_meta, version_of
+from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.task import check_task_id
 from adapters.cache.places import Places
 from adapters.cache.pointer_memory import LookUp, PointerMemory
@@ -32,6 +33,7 @@ from adapters.cache.watcher import Watcher
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Expecting, Pointer
 from adapters.store.log import ANY_CHANGE, Change
+from adapters.trust.envelope import Envelope
 
 WATCHED_TTL_S = 5.0
 """How long this process trusts a pointer whose next move it will hear of."""
@@ -132,6 +134,19 @@ class CachedStore:
         """
         return self._places.read(task, version)
 
+    def envelope(self, task: str, version: str) -> bytes | None:
+        """Return the signatures next to one version, unchecked; None if it has none.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+            StoreUnavailable: the store cannot be read, or hangs.
+        """
+        return self._places.envelope(task, version)
+
+    def describe(self, task: str, version: str) -> AdapterMeta:
+        """Return what one version in the store says of itself; errors are the store's."""
+        return self.store.describe(task, version)[0]
+
     def publish(
         self,
         data: bytes,
@@ -139,9 +154,12 @@ class CachedStore:
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
         change: Change = ANY_CHANGE,
+        envelope: Envelope | None = None,
     ) -> Pointer:
         """Publish to the store, then tell Redis; arguments and errors are the store's."""
-        pointer = self.store.publish(data, expected=expected, canary=canary, change=change)
+        pointer = self.store.publish(
+            data, expected=expected, canary=canary, change=change, envelope=envelope
+        )
         self._announce(decode_meta(data).task.id, pointer)
         self._places.keep_artifact(version_of(data), data)
         return pointer

@@ -77,6 +77,10 @@ class Places:
             self.keep_artifact(version, data)
         return data
 
+    def envelope(self, task: str, version: str) -> bytes | None:
+        """Return the signatures next to one version, from the store alone; errors are its own."""
+        return self._asked(lambda: self._store.envelope(task, version))
+
     def keep_artifact(self, version: str, data: bytes) -> None:
         """Keep an artifact in Redis, if artifacts are kept there."""
         if self._artifacts is not None:

@@ -9,6 +9,7 @@ from adapters.store.directory import DirectoryStore, Expecting
 from adapters.store.former_version import Comparison, compare_with_former
 from adapters.store.log import ANY_CHANGE, Change
 from adapters.store.record import Pointer
+from adapters.trust.envelope import Envelope
 
 
 class Published(NamedTuple):
@@ -40,10 +41,13 @@ def publish(
     expected: str | Expecting | None = Expecting.ANYTHING,
     canary: float | None = None,
     change: Change = ANY_CHANGE,
+    envelope: Envelope | None = None,
 ) -> Published:
     """Publish an artifact and say what became of its task's classes.
 
     Arguments and errors are those of `DirectoryStore.publish`.
     """
-    pointer = store.publish(data, expected=expected, canary=canary, change=change)
+    pointer = store.publish(
+        data, expected=expected, canary=canary, change=change, envelope=envelope
+    )
     return Published(pointer, compare_with_former(store.store, data, pointer))

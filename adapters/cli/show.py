@@ -2,25 +2,27 @@
 
 import argparse
 
-from adapters.artifact.signature import claimed_signer
 from adapters.cli.options import add_store_options, task_suggested
+from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
 from adapters.cli.tables import Row, show, show_fields
-from adapters.store.audit import examine
+from adapters.store.audit import Finding, examine
 from adapters.store.directory import DirectoryStore
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument("task", help="its id")
+    add_trust_option(parser, "say which of them have signed the current version")
     add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the task; 1 if its current version is damaged."""
+    """Show the task; 1 if its current version is damaged, or not signed by whom you trust."""
     store = DirectoryStore(args.store)
+    store.trust = trusted(args)
     with task_suggested(store, args.task):
         found = _fields(store, args.task)
-    return show(found, args.json, show_fields)
+    return show(found, args.json, _show)
 
 
 def _fields(store: DirectoryStore, task: str) -> Row:
@@ -28,8 +30,8 @@ def _fields(store: DirectoryStore, task: str) -> Row:
     found = examine(store, task, record.version)
     about: Row = {}
     if found.meta is not None:
-        signer = claimed_signer(store.read(task, record.version))
-        about = found.meta.model_dump(mode="json") | {"signed_by": signer}
+        is_checked = store.trust is not None
+        about = found.meta.model_dump(mode="json") | _signatures(found, is_checked=is_checked)
     damage = {"damage": found.damage} if found.damage else {}
     return {
         **record.model_dump(mode="json"),
@@ -37,3 +39,28 @@ def _fields(store: DirectoryStore, task: str) -> Row:
         **about,
         **damage,
     }
+
+
+def _signatures(found: Finding, *, is_checked: bool) -> Row:
+    """Return how many signatures the version has, and which keys they name, or what was checked."""
+    said: Row = {"found": len(found.claims), "checked": is_checked}
+    if not is_checked:
+        said["named_keys"] = list(found.claims)
+    elif found.signers is not None:
+        said |= signers_row(found.signers)
+    return {"signatures": said}
+
+
+def _show(row: Row) -> None:
+    if "signatures" in row:
+        row = row | {"signatures": _in_words(row["signatures"])}
+    show_fields(row)
+
+
+def _in_words(said: Row) -> str:
+    if said["checked"]:
+        by = ", ".join(said.get("signed_by", ["nobody who is trusted"]))
+        where = ", inside the artifact" if said.get("embedded") else ""
+        return f"{said['found']}, checked: by {by}{where}"
+    named = ", ".join(name[:16] or "no key" for name in said["named_keys"])
+    return f"{said['found']}, not checked; they name {named}" if named else "0"

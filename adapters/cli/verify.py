@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from adapters.cli.ls import EMPTY
 from adapters.cli.options import add_store_options, add_tasks_argument, task_suggested
-from adapters.cli.tables import finding_row, show_stream
+from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
+from adapters.cli.tables import Row, finding_row, show_stream
 from adapters.store.audit import Finding, audit, audit_task
 from adapters.store.directory import DirectoryStore
 
@@ -17,14 +18,21 @@ _TOLD_EVERY_S = 5.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     add_tasks_argument(parser)
+    add_trust_option(parser, "what none of them has signed is reported, too")
     add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List every version; 1 if anything is damaged, missing or foreign."""
+    """List every version; 1 if anything is damaged, missing, foreign or not trusted."""
     store = DirectoryStore(args.store)
+    store.trust = trusted(args)
     found = _of(store, args.tasks) if args.tasks else audit(store, _Progress())
-    return show_stream(map(finding_row, found), args.json, EMPTY)
+    return show_stream(map(_row, found), args.json, EMPTY)
+
+
+def _row(finding: Finding) -> Row:
+    signers = finding.signers
+    return finding_row(finding) | ({} if signers is None else signers_row(signers))
 
 
 def _of(store: DirectoryStore, tasks: list[str]) -> Iterator[Finding]:

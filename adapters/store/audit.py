@@ -1,13 +1,16 @@
 """Reads everything that a store holds and says what is wrong with it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from adapters.artifact.codec import read_contents, short
+from adapters.artifact.codec import Contents, read_contents, short
 from adapters.artifact.meta import AdapterMeta
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import TaskRecord
+from adapters.trust import embedded
+from adapters.trust.envelope import parse_envelope
+from adapters.trust.policy import Signers, check_subject
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Finding:
         version: all 64 hex digits; None where it is about the folder.
         meta: of a whole version.
         num_bytes: of a whole version.
+        claims: of a whole version the ids of the keys that its signatures name, unchecked.
+        signers: who of those whom the store trusts has signed it; None where nobody was asked.
         damage: what is wrong and what to do; None for a whole version.
         note: what is odd, though nothing is wrong.
     """
@@ -27,6 +32,8 @@ class Finding:
     version: str | None = None
     meta: AdapterMeta | None = None
     num_bytes: int | None = None
+    claims: tuple[str, ...] = ()
+    signers: Signers | None = None
     damage: str | None = None
     note: str | None = None
 
@@ -41,7 +48,7 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
 
     Args:
-        store: what is read.
+        store: what is read; if it trusts somebody, what they have not signed is damage.
         begun: called before each task with how many are done, and how many there are.
 
     Raises:
@@ -75,6 +82,8 @@ def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
             yield Finding(
                 task, version, damage=f"{path}: current.json names it, it is missing; {way_out}"
             )
+    for path in store.files.stray_envelopes(task, record.named):
+        yield Finding(task, note=f"{path}: signatures of what is not here; 'spt gc' deletes them")
 
 
 def glance(store: DirectoryStore, task: str, version: str) -> Finding:
@@ -87,13 +96,31 @@ def glance(store: DirectoryStore, task: str, version: str) -> Finding:
 
 
 def examine(store: DirectoryStore, task: str, version: str) -> Finding:
-    """Read and check one version."""
+    """Read and check one version, and its signatures."""
     try:
         data = store.read(task, version)
-        meta = read_contents(data).meta
+        contents = read_contents(data)
     except SptError as error:
         return Finding(task, version, damage=str(error))
-    return Finding(task, version, meta, len(data))
+    found = Finding(task, version, contents.meta, len(data))
+    try:
+        envelope = store.envelope(task, version)
+        found = replace(found, claims=_claims(task, version, envelope, contents))
+        if store.trust is None:
+            return found
+        signers = store.trust.check(task, version, envelope, lambda: data)
+    except SptError as error:
+        return replace(found, damage=str(error))
+    return replace(found, signers=signers)
+
+
+def _claims(task: str, version: str, envelope: bytes | None, contents: Contents) -> tuple[str, ...]:
+    inside = embedded.claimed_signer(contents)
+    beside: tuple[str, ...] = ()
+    if envelope is not None:
+        where = f"signatures of {task} {short(version)}"
+        beside = check_subject(parse_envelope(envelope, where), task, version).key_ids
+    return beside if inside is None else (*beside, inside)
 
 
 def _record(store: DirectoryStore, task: str) -> tuple[TaskRecord | None, str | None]:

@@ -22,7 +22,6 @@ from adapters.store.log import (
     already_made,
     this_user,
 )
-from adapters.store.reader import StoreReader
 from adapters.store.record import Canary, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
@@ -36,6 +35,8 @@ from adapters.store.record_changes import (
     check_unprotected,
     without_canary,
 )
+from adapters.store.signed_versions import SignedVersions
+from adapters.trust.envelope import Envelope
 
 __all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
 
@@ -44,7 +45,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class DirectoryStore(StoreReader):
+class DirectoryStore(SignedVersions):
     """Artifacts and pointers under one folder; safe for many threads and processes at once.
 
     A root that does not exist is made by the first publish. Every method raises StoreUnavailable
@@ -56,6 +57,7 @@ class DirectoryStore(StoreReader):
 
     Attributes:
         max_prompts: of one block of what is published here.
+        trust: as `SignedVersions` says.
     """
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
@@ -70,22 +72,26 @@ class DirectoryStore(StoreReader):
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
         change: Change = ANY_CHANGE,
+        envelope: Envelope | None = None,
     ) -> Pointer:
         """Store an artifact and make it its task's current version, or its canary.
 
         A canary that becomes current is promoted by that; with any other version it goes on.
-        Publishing again what is there already writes the artifact anew if it is damaged, and
-        changes nothing else.
+        Publishing again what is there already writes the artifact anew if it is damaged, adds its
+        signatures, and changes nothing else.
 
         Args:
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
             canary: the share of requests that it answers next to the current version, in (0, 1).
             change: who asks for it, and what the log says of it.
+            envelope: signatures of this version; those that it has already stay.
 
         Raises:
             ValueError: `canary` is not such a share.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
+            SignatureInvalid: `envelope` is about something else, or nobody whom this store trusts
+                has signed it.
             ArtifactMismatch: it asks for more than any adapter needs; nothing is written.
             PublishConflict: another version or sequence is current than expected, or the canary is.
             TaskNotFound: a canary of a task that has no current version.
@@ -98,8 +104,9 @@ class DirectoryStore(StoreReader):
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made
+            signed = self._checked_envelope(task, version, data, envelope)
             if record is not None and _is_already(record, version, added):
-                self._write_artifact(task, version, data)
+                self._write_version(task, version, data, signed)
                 return record.pointer
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -107,7 +114,7 @@ class DirectoryStore(StoreReader):
                 following = after_publish(record, version, self.now())
             else:
                 following = after_canary(task, record, added, self.now())
-            self._write_artifact(task, version, data)
+            self._write_version(task, version, data, signed)
             return self._move(task, following, change, what, version)
 
     def promote(
@@ -131,6 +138,7 @@ class DirectoryStore(StoreReader):
             TaskNotFound, VersionNotFound: there is no such version, or no canary.
             PublishConflict: another version or sequence is current than expected.
             ArtifactCorrupt: the version is damaged.
+            SignatureInvalid: nobody whom this store trusts has signed it.
         """
         with self._changing(task) as record:
             named = None if version is None else self.resolve_version(task, version)
@@ -138,6 +146,7 @@ class DirectoryStore(StoreReader):
             if made is not None:
                 return made
             promoted = named or canary_of(task, record)
+            self.check_trusted(task, promoted)
             if _is_already(record, promoted, None):
                 return record.pointer
             if named is None:
@@ -163,6 +172,7 @@ class DirectoryStore(StoreReader):
             PublishConflict: another version or sequence is current than expected.
             VersionNotFound: there is no version before.
             ArtifactCorrupt: there is, and it is damaged.
+            SignatureInvalid: nobody whom this store trusts has signed it.
         """
         with self._changing(task) as record:
             made = self._made(task, record, change, "rollback", None)
@@ -171,6 +181,7 @@ class DirectoryStore(StoreReader):
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
             before = after_rollback(task, record, self.now())
+            self.check_trusted(task, before.version)
             read_contents(self.read(task, before.version))
             return self._move(task, before, change, "rollback", record.version)
 
@@ -279,8 +290,12 @@ class DirectoryStore(StoreReader):
             check_prompts(task, prompts.shape[1], self.max_prompts)
         return task
 
-    def _write_artifact(self, task: str, version: str, data: bytes) -> None:
+    def _write_version(
+        self, task: str, version: str, data: bytes, envelope: Envelope | None
+    ) -> None:
         durable.write_unless_same(self.files.artifact(task, version), data)
+        if envelope is not None:
+            self._write_envelope(task, version, envelope)
 
     def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
         if pinned != set(record.pinned):

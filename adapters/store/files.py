@@ -2,6 +2,7 @@
 
     <root>/store.json                 which store it is
     <root>/<task>/versions/<sha256>.safetensors
+    <root>/<task>/versions/<sha256>.sig.json    its signatures, if it has any
     <root>/<task>/current.json        a TaskRecord
     <root>/<task>/log.jsonl           what changed, when, by whom
     <root>/<task>/.lock               held by the task's one writer
@@ -26,6 +27,7 @@ _LOG = "log.jsonl"
 _LOCK = ".lock"
 _VERSIONS = "versions"
 _SUFFIX = ".safetensors"
+_ENVELOPE = ".sig.json"
 
 
 class StoreFiles:
@@ -64,11 +66,7 @@ class StoreFiles:
 
     def versions(self, task: str) -> list[str]:
         """Return all versions of a task that are there, sorted."""
-        folder = self._folder(task) / _VERSIONS
-        with durable.reaching(folder):
-            files = [name for name in durable.names(folder) if name.endswith(_SUFFIX)]
-        versions = [name.removesuffix(_SUFFIX) for name in files]
-        return [version for version in versions if VERSION.fullmatch(version)]
+        return self._versions_with(task, _SUFFIX)
 
     def artifact(self, task: str, version: str) -> Path:
         """Return the file of one version, there or not.
@@ -76,9 +74,17 @@ class StoreFiles:
         Raises:
             TaskNotFound, VersionNotFound: such an id or version cannot exist.
         """
-        if not VERSION.fullmatch(version):
-            raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
-        return self._folder(task) / _VERSIONS / f"{version}{_SUFFIX}"
+        return self._file_of(task, version, _SUFFIX)
+
+    def envelope(self, task: str, version: str) -> Path:
+        """Return the file of one version's signatures, there or not; errors as `artifact`."""
+        return self._file_of(task, version, _ENVELOPE)
+
+    def stray_envelopes(self, task: str, named: Collection[str]) -> list[Path]:
+        """Return the signatures' files of versions that are neither there nor named."""
+        signed = self._versions_with(task, _ENVELOPE)
+        known = {*named, *self.versions(task)}
+        return [self.envelope(task, version) for version in signed if version not in known]
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the file of one version is there."""
@@ -134,7 +140,9 @@ class StoreFiles:
         left = after_deletion(record, versions)
         if left != record:
             self.write_record(task, left)
-        durable.delete([self.artifact(task, version) for version in versions])
+        # signatures first: without their version nobody would miss them
+        places = (self.envelope, self.artifact)
+        durable.delete([place(task, version) for version in versions for place in places])
 
     def require(self, task: str) -> None:
         """Do nothing for a task that has a record.
@@ -184,12 +192,9 @@ class StoreFiles:
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
         folder = self._folder(task)
-        ours = {
-            _RECORD,
-            _LOG,
-            _VERSIONS,
-            *(f"{version}{_SUFFIX}" for version in self.versions(task)),
-        }
+        ours = {_RECORD, _LOG, _VERSIONS}
+        for suffix in (_SUFFIX, _ENVELOPE):
+            ours |= {f"{version}{suffix}" for version in self._versions_with(task, suffix)}
         with durable.reaching(folder):
             return [
                 place / name
@@ -197,6 +202,18 @@ class StoreFiles:
                 for name in durable.names(place)
                 if name not in ours and not name.startswith(".")
             ]
+
+    def _versions_with(self, task: str, suffix: str) -> list[str]:
+        folder = self._folder(task) / _VERSIONS
+        with durable.reaching(folder):
+            files = [name for name in durable.names(folder) if name.endswith(suffix)]
+        versions = [name.removesuffix(suffix) for name in files]
+        return [version for version in versions if VERSION.fullmatch(version)]
+
+    def _file_of(self, task: str, version: str, suffix: str) -> Path:
+        if not VERSION.fullmatch(version):
+            raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
+        return self._folder(task) / _VERSIONS / f"{version}{suffix}"
 
     def _folder(self, task: str) -> Path:
         try:
@@ -218,4 +235,6 @@ class StoreFiles:
 
 def _is_unfinished(name: str) -> bool:
     found = durable.UNFINISHED.fullmatch(name)
-    return found is not None and (found["name"] == _RECORD or found["name"].endswith(_SUFFIX))
+    return found is not None and (
+        found["name"] == _RECORD or found["name"].endswith((_SUFFIX, _ENVELOPE))
+    )

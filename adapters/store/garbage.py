@@ -18,7 +18,7 @@ Times are those of the publishers' clocks, which should agree far better than th
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,7 +41,8 @@ class Garbage:
     Attributes:
         path: where it is, or was.
         num_bytes: its size.
-        version: all 64 hex digits; None for a file that was never finished.
+        version: all 64 hex digits, of its bytes or its signatures; None for a file that was never
+            finished, or whose version has gone.
         idle_since: a time since which it has not answered, nor been written.
     """
 
@@ -86,7 +87,8 @@ def collect_garbage(
         record = files.record_or_none(task)
         idle = [] if record is None else _idle_versions(files, task, record, keep)
         old = _older(store, idle, older_than_s)
-        left = [one for path in files.unfinished(task) for one in _garbage(path)]
+        stray = [] if record is None else files.stray_envelopes(task, record.named)
+        left = [one for path in files.unfinished(task) + stray for one in _garbage(path)]
         unfinished = _older(store, left, UNFINISHED_AGE_S)
         if not dry_run and record is not None and old:
             files.delete(task, record, {one.version for one in old if one.version})
@@ -103,11 +105,14 @@ def _older(store: DirectoryStore, found: Iterable[Garbage], seconds: float) -> l
 def _idle_versions(files: StoreFiles, task: str, record: TaskRecord, keep: int) -> list[Garbage]:
     kept = record.protected.union(record.latest(keep))
     idle = [version for version in files.versions(task) if version not in kept]
-    return [
-        one
-        for version in idle
-        for one in _garbage(files.artifact(task, version), version, record.stopped_at(version))
-    ]
+    found = []
+    for version in idle:
+        path, stopped = files.artifact(task, version), record.stopped_at(version)
+        for one in _garbage(path, version, stopped):
+            # signatures go with their version, however new they are
+            beside = _garbage(files.envelope(task, version), version)
+            found += [one, *(replace(other, idle_since=one.idle_since) for other in beside)]
+    return found
 
 
 def _garbage(

@@ -11,6 +11,7 @@ from adapters.store import durable
 from adapters.store.files import StoreFiles
 from adapters.store.log import LogEntry, happened
 from adapters.store.record import HistoryEntry, Pointer, TaskRecord
+from adapters.trust.envelope import MAX_BYTES as MAX_ENVELOPE_BYTES
 
 _HEADER_BYTES: Final = 1 << 16
 """How much is read of an artifact at first, to learn what it says of itself."""
@@ -84,9 +85,23 @@ class StoreReader:
         with durable.reaching(path):
             data = durable.bytes_or_none(path)
         if data is None:
-            self.files.require(task)
-            raise VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
+            raise self._no_version(task, version)
         _check_content(path, task, version, data)
+        return data
+
+    def envelope(self, task: str, version: str) -> bytes | None:
+        """Return the signatures that lie next to a version, unchecked; None if it has none.
+
+        Of a file that is too large it is `adapters.trust.envelope.MAX_BYTES` + 1 bytes.
+
+        Raises:
+            TaskNotFound, VersionNotFound: there is no such version.
+        """
+        path = self.files.envelope(task, version)
+        with durable.reaching(path):
+            data = durable.bytes_or_none(path, most=MAX_ENVELOPE_BYTES + 1)
+        if data is None and not self.holds(task, version):
+            raise self._no_version(task, version)
         return data
 
     def describe(self, task: str, version: str) -> tuple[AdapterMeta, int]:
@@ -133,6 +148,10 @@ class StoreReader:
         """Return all versions of a task that the store holds, sorted."""
         self.files.require(task)
         return self.files.versions(task)
+
+    def _no_version(self, task: str, version: str) -> VersionNotFound:
+        self.files.require(task)
+        return VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
 
 
 def _check_content(path: Path, task: str, version: str, data: bytes) -> None:

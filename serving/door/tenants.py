@@ -11,27 +11,19 @@ Knows nothing of HTTP.
 """
 
 import hashlib
-import re
 import secrets
 from collections import Counter
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from adapters.artifact.task import TaskPattern, matches_any
 from serving.errors import ConfigError
 
 _KEY_BYTES: Final = 32
-_PATTERN = re.compile(r"[a-z0-9_*-]{1,64}")
 _MAX_REPORTED = 5
-
-
-def _check_pattern(text: str) -> str:
-    if _PATTERN.fullmatch(text):
-        return text
-    raise ValueError(f"{text[:80]!r} is neither a task id nor one with '*' for any characters")
 
 
 class Tenant(BaseModel):
@@ -45,15 +37,13 @@ class Tenant(BaseModel):
     keys: tuple[Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")], ...] = Field(
         description="digests of keys; several while one replaces another, none to lock them out"
     )
-    tasks: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = Field(
-        description="task ids; '*' stands for any characters"
-    )
+    tasks: tuple[TaskPattern, ...] = Field(description="task ids; '*' stands for any characters")
     requests_per_s: float = Field(gt=0, le=100_000, description="rows per second, on average")
     burst: int = Field(ge=1, le=1_000_000, description="rows at once after a pause")
 
     def may_ask(self, task: str) -> bool:
         """Return whether a task is theirs, whether or not it exists."""
-        return any(fnmatchcase(task, pattern) for pattern in self.tasks)
+        return matches_any(task, self.tasks)
 
 
 class TenantList(BaseModel):
@@ -125,5 +115,5 @@ def parse_tenants(data: bytes, path: Path) -> TenantList:
         ]
         more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
         raise ConfigError(
-            f"tenants {path}: {'; '.join(shown)}{more}; see serving/tenants.py for an example"
+            f"tenants {path}: {'; '.join(shown)}{more}; see serving/door/tenants.py for an example"
         ) from error

@@ -15,6 +15,7 @@ from threading import Lock
 
 import torch
 
+from adapters.artifact.meta import AdapterMeta
 from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
@@ -149,6 +150,10 @@ class AdapterBank:
             for key in keys:
                 if key not in self._residents:
                     self._load(key)
+
+    def describe(self, key: AdapterKey) -> AdapterMeta:
+        """Return what a version says of itself, resident or not; errors are its source's."""
+        return self._source.describe(key.task, key.version)
 
     def pin(self, key: AdapterKey) -> None:
         """Never evict this version, until another one of the same task is pinned."""

@@ -34,8 +34,8 @@ class StandIns:
     """One thread that looks for stand-ins.
 
     Args:
-        source: where tasks' pointers, histories and headers are read.
-        bank: where a version is loaded to see whether it can be.
+        source: where tasks' pointers and histories are read.
+        bank: where a version is described, and loaded to see whether it can be.
         note_bad: told of each version that cannot.
     """
 
@@ -98,8 +98,7 @@ class StandIns:
     def _foreign(self, key: AdapterKey) -> ArtifactMismatch | None:
         """Return why a version's header does not fit this service; None if it does, or is away."""
         try:
-            meta, _ = self._source.store.describe(*key)
-            meta.check_fits(self._bank.backbone.spec)
+            self._bank.describe(key).check_fits(self._bank.backbone.spec)
         except ArtifactMismatch as error:
             return error
         except SptError:

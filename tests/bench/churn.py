@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 from jaxtyping import Float64
 
+from adapters.cache.signed_source import ArtifactSource
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.resident import make_resident
 from serving.trunk.allocator import disable_malloc_trim
@@ -37,7 +38,7 @@ class Churn(NamedTuple):
         return self.rss_mib[-1] / self.rss_mib[0] - 1
 
 
-class _Memory:
+class _Memory(ArtifactSource):
     """Artifacts in memory; any version of a task is the same one."""
 
     def __init__(self, artifacts: list[bytes]) -> None:

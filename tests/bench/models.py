@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import Adapter, encode
 from adapters.vit.architecture import create_trunk
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
@@ -59,7 +60,7 @@ def random_pixels(backbone: Backbone, rows: int) -> torch.Tensor:
     return torch.randn(rows, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
-class RandomSource:
+class RandomSource(ArtifactSource):
     """Artifacts of any number of tasks called `task-<number>`, made when they are read."""
 
     def __init__(self, spec: BackboneSpec) -> None:

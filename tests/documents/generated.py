@@ -21,6 +21,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "settings": tables.settings,
     "launch": tables.launch,
     "tenants": tables.tenants,
+    "trusted": tables.trusted,
     "statuses": tables.statuses,
     "methods": tables.methods,
     "commands": tables.commands,

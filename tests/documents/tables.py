@@ -12,14 +12,20 @@ from pydantic_core import PydanticUndefined
 
 from adapters.program import Table
 from clients.cli.spt import PACKAGES
-from serving.config import ServingConfig
+from serving.config import ServingConfig, TrustedKeyFile
 from serving.door.tenants import Tenant
 from serving.errors import CODES
 from serving.protocol import HTTP_STATUS, ErrorCode
 from serving.torchserve.configure import Launch
 from trainer.methods.table import METHODS
 
-_KINDS = {str: "text", Path: "path", int: "whole number", float: "number"}
+_KINDS = {
+    str: "text",
+    Path: "path",
+    int: "whole number",
+    float: "number",
+    TrustedKeyFile: "trusted key",
+}
 _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
@@ -36,6 +42,11 @@ def launch() -> str:
 def tenants() -> str:
     """Return every field of a tenant."""
     return _fields(Tenant)
+
+
+def trusted() -> str:
+    """Return every field of a trusted key."""
+    return _fields(TrustedKeyFile)
 
 
 def statuses() -> str:

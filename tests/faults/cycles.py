@@ -9,6 +9,7 @@ from typing import Final
 import psutil
 import torch
 
+from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.resident import Resident
@@ -74,13 +75,13 @@ def run(_: Path, sizes: Sizes) -> Row:
     )
 
 
-class _Artifacts:
+class _Artifacts(ArtifactSource):
     """A source of a few artifacts, by task."""
 
     def __init__(self, artifacts: dict[str, bytes]) -> None:
         self._artifacts = artifacts
 
-    def read(self, task: str, _: str) -> bytes:
+    def read(self, task: str, version: str) -> bytes:
         return self._artifacts[task]
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from adapters.program import UsageError
 from trainer.cli.recipe_options import STOPPED, add_recipe_options
 
 __all__ = ["STOPPED", "add_arguments", "run"]
@@ -16,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--store", type=Path, default=Path("runs/store"), help="where to publish")
     parser.add_argument("--no-publish", action="store_true", help="leave the store as it is")
+    parser.add_argument(
+        "--sign", type=Path, metavar="KEY", help="private key, PEM, that signs what is published"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,7 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         SptError: as `trainer.experiment.run.run`; or the store cannot be written.
+        UsageError: there is a key and nothing to sign.
     """
+    if args.sign is not None and (args.no_publish or args.seeds is not None):
+        raise UsageError("--sign signs what is published: leave out --no-publish and --seeds")
     from trainer.cli.training import train_seeds, train_task
 
     train_task(args) if args.seeds is None else train_seeds(args)

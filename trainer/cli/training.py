@@ -6,10 +6,15 @@ import os
 import statistics
 from pathlib import Path
 
-from adapters.artifact.codec import short
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from adapters.artifact.codec import short, version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store, publish
 from adapters.store import durable
+from adapters.trust.envelope import Envelope, sign
+from adapters.trust.keys import load_private_key
+from adapters.trust.statement import statement
 from trainer.cli.recipe_options import chosen
 from trainer.errors import RecipeError
 from trainer.experiment.folder import check_writable
@@ -27,9 +32,10 @@ def train_task(args: argparse.Namespace) -> None:
 
     Raises:
         RecipeError: the recipe or REDIS_URL makes no sense.
-        SptError: as `run`, or the store cannot be written.
+        SptError: as `run`, or the store cannot be written, or the key cannot be used.
     """
     recipe = load_recipe(args.task, args.set, **chosen(args))
+    key = None if args.sign is None else load_private_key(args.sign)
     store = None if args.no_publish else _store(args.store)
     with distributed.joined():
         result = _train(args, recipe, args.out or run_folder(recipe))
@@ -37,7 +43,8 @@ def train_task(args: argparse.Namespace) -> None:
         return
     _tell(recipe, result)
     if store is not None and result.artifact is not None:
-        pointer, compared = publish(store, result.artifact.read_bytes())
+        data = result.artifact.read_bytes()
+        pointer, compared = publish(store, data, envelope=_signed(recipe.task, data, key))
         if warning := compared.warning(recipe.task):
             say(warning)
         say(f"published version {short(pointer.version)} in {args.store}")
@@ -66,6 +73,10 @@ def train_seeds(args: argparse.Namespace) -> None:
     summary = {"test_accuracies": accuracies, "mean": mean, "deviation": deviation}
     durable.write(folder / "seeds.json", json.dumps(summary, indent=1).encode())
     say(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
+
+
+def _signed(task: str, data: bytes, key: Ed25519PrivateKey | None) -> Envelope | None:
+    return None if key is None else sign(statement(task, version_of(data)), key)
 
 
 def _train(args: argparse.Namespace, recipe: Recipe, folder: Path) -> Result:

@@ -12,6 +12,7 @@ from adapters.cli.options import (
     redis_url,
     task_suggested,
 )
+from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import show, show_row
 
 
@@ -27,13 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_expect_option(parser)
     add_change_options(parser)
+    add_trust_option(parser, "do nothing unless one of them has signed what would be current")
     add_store_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Promote, and say what is current now."""
     store = open_store(args.store, redis_url(args))
+    store.store.trust = trusted(args)
     with task_suggested(store.store, args.task):
         current = expected(store.store, args.task, args.expect)
         pointer = store.promote(args.task, args.version, expected=current, change=change(args))
-    return show({"task": args.task, **pointer.model_dump()}, args.json, show_row)
+    row = {
+        "task": args.task,
+        **pointer.model_dump(),
+        **checked(store.store, args.task, pointer.version),
+    }
+    return show(row, args.json, show_row)

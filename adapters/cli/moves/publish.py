@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
-from adapters.artifact.codec import decode_meta
+from adapters.artifact.codec import decode_meta, version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store, publish
 from adapters.cli.options import (
@@ -16,6 +18,8 @@ from adapters.cli.options import (
     expected,
     redis_url,
 )
+from adapters.cli.signing.sidecar import envelope_of
+from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import Row, show, show_row, show_stream
 from adapters.errors import SptError
 from adapters.program import UsageError
@@ -41,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sign",
         type=Path,
         metavar="KEY",
-        help="private key, PEM; services with trusted_keys serve only what one of them has signed",
+        help="private key, PEM; services with trusted_keys serve only what one of them has signed; "
+        "signatures in FILE.sig.json are taken along, too",
     )
+    add_trust_option(parser, "publish nothing that none of them has signed")
     parser.add_argument(
         "--max-prompts",
         type=int,
@@ -59,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Publish, and say what is current now; 1 if one of several files was not published."""
     store = open_store(args.store, redis_url(args))
     store.store.max_prompts = args.max_prompts
+    store.store.trust = trusted(args)
     if len(args.files) == 1:
         return show(_published(store, args.files[0], args), args.json, show_row)
     if args.expect is not None or args.expect_sequence is not None:
@@ -76,14 +83,18 @@ def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) 
 
 def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     data = file.read_bytes()
-    if args.sign is not None:
-        data = _signed(data, args.sign)
-    task = decode_meta(data).task.id
+    task, version = decode_meta(data).task.id, version_of(data)
+    envelope = envelope_of(file, task, version, _key(args.sign))
     current = expected(store.store, task, args.expect)
     pointer, compared = publish(
-        store, data, expected=current, canary=args.canary, change=change(args)
+        store,
+        data,
+        expected=current,
+        canary=args.canary,
+        change=change(args),
+        envelope=envelope,
     )
-    row = {"task": task, **pointer.model_dump()}
+    row = {"task": task, **pointer.model_dump(), **checked(store.store, task, version)}
     if args.json:
         changes = None if compared.changes is None else compared.changes.model_dump(mode="json")
         row |= {"compared_with": compared.former, "class_changes": changes}
@@ -92,11 +103,12 @@ def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     return row
 
 
-def _signed(data: bytes, key: Path) -> bytes:
-    from adapters.artifact.keys import load_private_key
-    from adapters.artifact.signature import sign
+def _key(file: Path | None) -> Ed25519PrivateKey | None:
+    if file is None:
+        return None
+    from adapters.trust.keys import load_private_key
 
-    return sign(data, load_private_key(key))
+    return load_private_key(file)
 
 
 def _share(text: str) -> float:

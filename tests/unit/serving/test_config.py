@@ -18,7 +18,31 @@ def test_their_paths_start_at_the_file_that_names_them(tmp_path: Path) -> None:
     settings = {"tenants": "../tenants.json", "trusted_keys": ["a.pem", absolute]}
     config = load_config(settings, tmp_path / "spt")
     assert config.tenants == tmp_path / "tenants.json"
-    assert config.trusted_keys == (tmp_path / "spt" / "a.pem", Path(absolute))
+    assert [one.key for one in config.trusted_keys] == [tmp_path / "spt" / "a.pem", Path(absolute)]
+    assert {(one.tasks, one.embedded) for one in config.trusted_keys} == {(("*",), True)}
+
+
+def test_a_key_may_be_trusted_for_some_tasks_alone(tmp_path: Path) -> None:
+    of_a_team = {"key": "a.pem", "tasks": ["cub200", "team-a-*"], "embedded": False}
+    first, second = load_config({"trusted_keys": [of_a_team, "b.pem"]}, tmp_path).trusted_keys
+    assert (first.key, second.key) == (tmp_path / "a.pem", tmp_path / "b.pem")
+    assert (first.tasks, first.embedded) == (("cub200", "team-a-*"), False)
+    assert second.tasks == ("*",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tasks": ["a"]},
+        {"key": "a.pem", "tasks": []},
+        {"key": "a.pem", "tasks": ["Team A"]},
+        {"key": "a.pem", "task": ["a"]},
+        3,
+    ],
+)
+def test_a_key_that_is_not_said_rightly_is_refused(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises(ConfigError, match=r"trusted_keys\.0"):
+        load_config({"trusted_keys": [wrong]}, tmp_path)
 
 
 def test_one_key_without_a_list_is_refused(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import serving.build
-from adapters.artifact.keys import generate_key, load_private_key
-from adapters.artifact.signature import sign
+from adapters.artifact import codec
+from adapters.artifact.codec import version_of
 from adapters.errors import KeyFileInvalid
 from adapters.store.directory import DirectoryStore
+from adapters.trust.envelope import sign
+from adapters.trust.keys import generate_key, load_private_key
+from adapters.trust.statement import statement
 from adapters.vit.adapter import encode
 from serving.door.tenants import make_key
 from serving.errors import ConfigError
@@ -22,6 +25,7 @@ from serving.handler import Handler
 from serving.protocol import BATCH_ROWS_HEADER, ErrorCode, Failure
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.context import FakeContext
+from tests.fakes.embedded_signature import sign_inside
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
@@ -212,20 +216,69 @@ def test_a_service_that_trusts_a_key_serves_what_it_has_signed_and_says_so_of_th
     start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     private, public = generate_key(tmp_path / "release")
+    key, stranger = load_private_key(private), Ed25519PrivateKey.generate()
     store = DirectoryStore(tmp_path / "store")
-    adapters = {
-        name: encode(make_adapter(name, backbone=BACKBONE.spec))
-        for name in ("signed", "unsigned", "strangers")
-    }
-    store.publish(sign(adapters["signed"], load_private_key(private)))
-    store.publish(adapters["unsigned"])
-    store.publish(sign(adapters["strangers"], Ed25519PrivateKey.generate()))
-    handler = start(store=str(store.root), trusted_keys=[str(public)])
-    statuses, bodies, _ = ask(handler, (None, "signed"), (None, "unsigned"), (None, "strangers"))
-    assert statuses == [200, 500, 500]
-    assert codes(bodies[1:]) == [ErrorCode.ADAPTER_NOT_TRUSTED] * 2
+    tasks = ("signed", "inside", "unsigned", "strangers", "team-b")
+    data = {name: encode(make_adapter(name, backbone=BACKBONE.spec)) for name in tasks}
+    data["inside"] = sign_inside(data["inside"], key)
+    for name, signer in {"signed": key, "strangers": stranger, "team-b": key}.items():
+        store.publish(data[name], envelope=sign(statement(name, version_of(data[name])), signer))
+    store.publish(data["inside"])
+    store.publish(data["unsigned"])
+    trusted = {"key": str(public), "tasks": ["s*", "un*", "in*"]}
+    handler = start(store=str(store.root), trusted_keys=[trusted])
+    statuses, bodies, _ = ask(handler, *((None, task) for task in tasks))
+    assert statuses == [200, 200, 500, 500, 500]
+    assert codes(bodies[2:]) == [ErrorCode.ADAPTER_NOT_TRUSTED] * 3
     assert str(tmp_path) not in json.dumps(bodies)
     assert "found none" in caplog.text
+    assert "team-b: no key is trusted for this task" in caplog.text
+
+
+def test_a_service_goes_on_through_a_rotation_and_no_version_changes(
+    start: Start, tmp_path: Path
+) -> None:
+    (old, old_public), (new, new_public) = (generate_key(tmp_path / n) for n in ("old", "new"))
+    store = DirectoryStore(tmp_path / "store")
+    data = encode(make_adapter("pets", backbone=BACKBONE.spec))
+    payload = statement("pets", version_of(data))
+    before = store.publish(data, envelope=sign(payload, load_private_key(old)))
+    answers = []
+    for trusted in ([old_public], [old_public, new_public], [new_public]):
+        if trusted == [new_public]:
+            store.add_signatures("pets", before.version, sign(payload, load_private_key(new)))
+        handler = start(store=str(store.root), trusted_keys=list(map(str, trusted)))
+        statuses, bodies, _ = ask(handler, (None, "pets"))
+        assert statuses == [200]
+        answers.append(bodies[0])
+    assert store.current("pets") == before
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_the_signed_version_before_unsigned_ones_answers_and_those_are_never_parsed(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, public = generate_key(tmp_path / "release")
+    store = DirectoryStore(tmp_path / "store")
+    versions = []
+    for seed in range(3):
+        data = encode(make_adapter("pets", seed=seed, backbone=BACKBONE.spec))
+        store.publish(data)
+        versions.append(version_of(data))
+    envelope = sign(statement("pets", versions[0]), load_private_key(private))
+    store.add_signatures("pets", versions[0], envelope)
+    parsed, real = set[str](), codec._read_header
+
+    def noted(data: bytes) -> Any:
+        parsed.add(version_of(data))
+        return real(data)
+
+    monkeypatch.setattr(codec, "_read_header", noted)
+    trusted = {"key": str(public), "embedded": False}
+    handler = start(store=str(store.root), trusted_keys=[trusted])
+    statuses, (body,), _ = ask(handler, (None, "pets"))
+    assert (statuses, body["version"]) == ([200], versions[0])
+    assert parsed == {versions[0]}
 
 
 def test_a_private_key_or_none_is_nothing_to_trust(start: Start, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.artifact.signature import Verifier
+from adapters.artifact.codec import read_contents
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt
 from adapters.store.directory import DirectoryStore
@@ -52,7 +52,7 @@ def test_these_are_pickles() -> None:
 
 @pytest.mark.parametrize("data", PICKLES.values(), ids=PICKLES.keys())
 def test_a_pickle_is_no_artifact_and_is_never_opened(data: bytes) -> None:
-    for read in (decode, Verifier([]).check):
+    for read in (decode, read_contents):
         with pytest.raises(ArtifactCorrupt):
             read(data)
 

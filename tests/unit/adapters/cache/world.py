@@ -36,6 +36,10 @@ class DyingStore(DirectoryStore):
         self._live()
         return super().read(task, version)
 
+    def envelope(self, task: str, version: str) -> bytes | None:
+        self._live()
+        return super().envelope(task, version)
+
     def holds(self, task: str, version: str) -> bool:
         self._live()
         return super().holds(task, version)

@@ -297,4 +297,4 @@ def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> No
     listed = re.findall(r"^    (\w+)  +\w", capsys.readouterr().out, re.MULTILINE)
     reading = ["ls", "show", "verify", "diff", "log"]
     changing = ["publish", "promote", "rollback", "canary"]
-    assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen"]
+    assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen", "sign"]

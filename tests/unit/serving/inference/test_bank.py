@@ -8,10 +8,13 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.artifact.codec import version_of
-from adapters.artifact.signature import Verifier, sign
-from adapters.cache.signed_source import SignedSource
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.signed_source import ArtifactSource, SignedSource
 from adapters.errors import SignatureInvalid, VersionNotFound
 from adapters.store.directory import DirectoryStore
+from adapters.trust.envelope import sign
+from adapters.trust.policy import Trust, TrustedKey
+from adapters.trust.statement import statement
 from adapters.vit.adapter import encode
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey
@@ -23,7 +26,7 @@ from tests.fakes.waiting import wait_until
 PATIENCE_S = 30.0
 
 
-class DictSource:
+class DictSource(ArtifactSource):
     """A source of artifacts that counts how often each is read; its door can be held shut."""
 
     def __init__(self) -> None:
@@ -232,17 +235,20 @@ def test_loading_threads_leave_the_forward_its_cores(backbone, source):
 
 
 def test_the_bank_makes_resident_what_is_signed_and_refuses_the_rest(tmp_path, backbone):
-    key, store = Ed25519PrivateKey.generate(), DirectoryStore(tmp_path)
+    key, store = Ed25519PrivateKey.generate(), CachedStore(DirectoryStore(tmp_path))
     data = {name: encode(make_adapter(name, backbone=backbone.spec)) for name in ("good", "bad")}
-    versions = {
-        "good": store.publish(sign(data["good"], key)).version,
-        "bad": store.publish(data["bad"]).version,
-    }
-    bank = AdapterBank(backbone, SignedSource(store, Verifier([key.public_key()])), 1 << 20)
-    keys = {name: AdapterKey(name, version) for name, version in versions.items()}
+    envelope = sign(statement("good", version_of(data["good"])), key)
+    store.publish(data["good"], envelope=envelope)
+    store.publish(data["bad"])
+    trust = Trust([TrustedKey(key.public_key())])
+    bank = AdapterBank(backbone, SignedSource(store, trust), 1 << 20)
+    keys = {name: AdapterKey(name, version_of(one)) for name, one in data.items()}
     with loaded(bank, keys.values()) as leased:
         assert isinstance(leased[keys["good"]], Resident)
         assert isinstance(leased[keys["bad"]], SignatureInvalid)
+    assert bank.describe(keys["good"]).task.id == "good"
+    with pytest.raises(SignatureInvalid):
+        bank.describe(keys["bad"])
     bank.close()
 
 

@@ -7,7 +7,9 @@ import time
 import pytest
 
 from adapters.artifact.codec import version_of
+from adapters.artifact.meta import AdapterMeta
 from adapters.cache.cached_store import CachedStore
+from adapters.cache.signed_source import ArtifactSource
 from adapters.errors import ArtifactMismatch, SptError
 from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
@@ -28,7 +30,7 @@ PATIENCE_S = 0.5
 SLOW_S = 20.0
 
 
-class Reads:
+class Reads(ArtifactSource):
     """A source of artifacts that counts what is read whole, and takes its time over some."""
 
     def __init__(self, source: CachedStore) -> None:
@@ -42,6 +44,9 @@ class Reads:
         if task in self.slow:
             self.go_on.wait(SLOW_S)
         return self.source.read(task, version)
+
+    def describe(self, task: str, version: str) -> AdapterMeta:
+        return self.source.describe(task, version)
 
 
 class Scene:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from adapters.artifact.codec import version_of
+from adapters.artifact.meta import AdapterMeta
 from adapters.cache.cached_store import CachedStore
+from adapters.cache.signed_source import ArtifactSource
 from adapters.errors import (
     ArtifactCorrupt,
     ArtifactMismatch,
@@ -39,7 +41,7 @@ class Clock:
         return self.now
 
 
-class Reads:
+class Reads(ArtifactSource):
     """A source of artifacts that counts the reads of each version, and refuses some."""
 
     def __init__(self, source: CachedStore) -> None:
@@ -52,6 +54,9 @@ class Reads:
         if version in self.refused:
             raise self.refused[version]
         return self.source.read(task, version)
+
+    def describe(self, task: str, version: str) -> AdapterMeta:
+        return self.source.describe(task, version)
 
 
 @pytest.fixture(scope="module")

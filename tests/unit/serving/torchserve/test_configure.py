@@ -302,12 +302,16 @@ def test_files_named_at_a_launch_are_found_from_where_it_was_typed(
     launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = {"tenants": "tenants.json", "trusted_keys": ["a.pem", "b.pem"]}
+    of_a_team = {"key": "b.pem", "tasks": ["team-a-*"], "embedded": False}
+    settings = {"tenants": "tenants.json", "trusted_keys": ["a.pem", of_a_team]}
     written = write_configuration(launch.model_copy(update={"settings": settings}))
     model = written.parent / "model_store" / "spt"
     config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
     assert config.tenants == tmp_path / "tenants.json"
-    assert config.trusted_keys == (tmp_path / "a.pem", tmp_path / "b.pem")
+    assert [(one.key, one.tasks, one.embedded) for one in config.trusted_keys] == [
+        (tmp_path / "a.pem", ("*",), True),
+        (tmp_path / "b.pem", ("team-a-*",), False),
+    ]
 
 
 def test_a_worker_that_keeps_dying_is_started_again_for_a_day(launch: Launch) -> None:

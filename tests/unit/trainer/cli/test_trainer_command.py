@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapters.store.directory import DirectoryStore
+from adapters.trust.keys import generate_key, load_public_key
+from adapters.trust.policy import Trust, TrustedKey
 from adapters.vit.adapter import decode
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.replicas import make_cars, make_vtab
@@ -69,6 +72,24 @@ def test_train_publishes_an_artifact_and_leaves_a_report(trainer: Run, tmp_path:
     assert (folder / "toy.safetensors").exists()
     assert "published version" in output
     assert list((tmp_path / "runs/store").rglob("*.safetensors"))
+
+
+def test_what_is_trained_may_be_signed_on_its_way_into_the_store(trainer: Run, tmp_path: Path):
+    private, public = generate_key(tmp_path / "release")
+    data = make_toy_folder(tmp_path / "toy")
+    assert_one_line(train(trainer, data, "--sign", public), "release.public.pem")
+    assert not (tmp_path / "runs").exists()
+    assert train(trainer, data, "--sign", private)[0] == 0
+    store = DirectoryStore(tmp_path / "runs/store")
+    store.trust = Trust([TrustedKey(load_public_key(public))])
+    assert store.check_trusted("toy", store.current("toy").version) is not None
+
+
+def test_a_key_without_anything_to_sign_is_wrong_usage(trainer: Run, tmp_path: Path):
+    for words in (["--no-publish"], ["--seeds", "2"]):
+        with pytest.raises(SystemExit) as caught:
+            train(trainer, tmp_path, "--sign", tmp_path / "key.pem", *words)
+        assert caught.value.code == 2
 
 
 def test_a_log_tells_what_was_found_every_epoch_and_whole_paths(trainer: Run, tmp_path: Path):

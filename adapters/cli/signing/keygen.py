@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from adapters.artifact.keys import generate_key, load_public_key
-from adapters.artifact.signature import key_id
 from adapters.cli.options import add_json_option
 from adapters.cli.tables import show, show_row
+from adapters.trust.envelope import key_id
+from adapters.trust.keys import generate_key, load_public_key
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

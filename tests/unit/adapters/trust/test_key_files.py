@@ -12,10 +12,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from adapters.artifact.keys import generate_key, load_private_key, load_public_key
-from adapters.artifact.signature import Verifier, key_id, sign
 from adapters.errors import KeyFileInvalid
-from tests.fakes.artifacts import make_artifact
+from adapters.trust.envelope import key_id, sign
+from adapters.trust.keys import generate_key, load_private_key, load_public_key
 
 
 @pytest.fixture
@@ -26,9 +25,9 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_new_pair_signs_and_is_trusted(pair: tuple[Path, Path]) -> None:
     private, public = pair
     assert [path.name for path in pair] == ["release.private.pem", "release.public.pem"]
-    signed = sign(make_artifact(), load_private_key(private))
-    assert Verifier([load_public_key(public)]).check(signed) == "pets"
-    assert key_id(load_private_key(private).public_key()) == key_id(load_public_key(public))
+    trusted = load_public_key(public)
+    name = key_id(trusted)
+    assert sign(b"word", load_private_key(private)).signers({name: trusted}) == {name}
 
 
 def test_the_private_file_is_for_its_owner_alone(pair: tuple[Path, Path]) -> None:

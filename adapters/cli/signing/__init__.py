@@ -1,0 +1,1 @@
+"""Keys and signatures at the command line, and whom a command trusts."""
