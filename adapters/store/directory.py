@@ -203,6 +203,7 @@ class DirectoryStore(SignedVersions):
             TaskNotFound: nothing is published under this id.
             VersionNotFound: there is no canary.
             PublishConflict: another version is the canary, or the sequence is not as expected.
+            SignatureInvalid: the current version is signed by nobody whom this store trusts.
         """
         with self._changing(task) as record:
             made = self._made(task, record, change, "end canary", None)
@@ -212,6 +213,7 @@ class DirectoryStore(SignedVersions):
             check_canary(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
             following = without_canary(record, self.now())
+            self.check_trusted(task, following.version)
             return self._move(task, following, change, "end canary", canary)
 
     def pin(self, task: str, version: str) -> str:

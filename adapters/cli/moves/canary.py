@@ -2,17 +2,8 @@
 
 import argparse
 
-from adapters.cache.publishing import open_store
-from adapters.cli.options import (
-    add_change_options,
-    add_expect_option,
-    add_store_options,
-    change,
-    expected,
-    redis_url,
-    task_suggested,
-)
-from adapters.cli.tables import show, show_row
+from adapters.cli.moves.moving import add_move_options, moved
+from adapters.cli.options import change
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "--expect names the version that should be the canary."
     parser.add_argument("task", help="its id")
     parser.add_argument("--end", action="store_true", required=True, help="end the task's canary")
-    add_expect_option(parser)
-    add_change_options(parser)
-    add_store_options(parser)
+    add_move_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """End the canary, and say what answers now."""
-    store = open_store(args.store, redis_url(args))
-    with task_suggested(store.store, args.task):
-        canary = expected(store.store, args.task, args.expect)
-        pointer = store.end_canary(args.task, expected=canary, change=change(args))
-    return show({"task": args.task, **pointer.model_dump()}, args.json, show_row)
+    return moved(
+        args,
+        lambda store, expect: store.end_canary(args.task, expected=expect, change=change(args)),
+    )

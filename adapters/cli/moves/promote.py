@@ -2,18 +2,8 @@
 
 import argparse
 
-from adapters.cache.publishing import open_store
-from adapters.cli.options import (
-    add_change_options,
-    add_expect_option,
-    add_store_options,
-    change,
-    expected,
-    redis_url,
-    task_suggested,
-)
-from adapters.cli.signing.trusting import add_trust_option, checked, trusted
-from adapters.cli.tables import show, show_row
+from adapters.cli.moves.moving import add_move_options, moved
+from adapters.cli.options import change
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,22 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "version", nargs="?", help="first hex digits, 6 or more; default: the canary"
     )
-    add_expect_option(parser)
-    add_change_options(parser)
-    add_trust_option(parser, "do nothing unless one of them has signed what would be current")
-    add_store_options(parser)
+    add_move_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Promote, and say what is current now."""
-    store = open_store(args.store, redis_url(args))
-    store.store.trust = trusted(args)
-    with task_suggested(store.store, args.task):
-        current = expected(store.store, args.task, args.expect)
-        pointer = store.promote(args.task, args.version, expected=current, change=change(args))
-    row = {
-        "task": args.task,
-        **pointer.model_dump(),
-        **checked(store.store, args.task, pointer.version),
-    }
-    return show(row, args.json, show_row)
+    return moved(
+        args,
+        lambda store, expect: store.promote(
+            args.task, args.version, expected=expect, change=change(args)
+        ),
+    )

@@ -272,6 +272,14 @@ def test_a_rollback_to_what_is_not_trusted_is_refused(shell: Shell, old: Key) ->
     assert shell.json("promote", "pets", B, "--trust", old.public)["signed_by"] == [old.name]
 
 
+def test_a_canary_does_not_end_where_what_is_current_is_not_trusted(shell: Shell, old: Key) -> None:
+    shell("publish", shell.file(FIRST))
+    shell("publish", shell.file(SECOND), "--canary", "0.5", "--sign", old.private)
+    code, _, err = shell("canary", "pets", "--end", "--trust", old.public)
+    assert (code, f"pets {A[:12]}: expected a signature" in err) == (1, True)
+    assert shell.store.current("pets").canary is not None
+
+
 def test_a_key_is_trusted_for_the_tasks_that_are_named(shell: Shell, old: Key) -> None:
     files = [
         shell.file(make_artifact(task), f"{task}.safetensors") for task in ("a-pets", "b-cars")
