@@ -1,19 +1,20 @@
-"""The store behind two layers of memory: this process's pointers, then Redis.
+"""The store behind this process's memory of its pointers, and the Redis that tells of publishes.
 
-What trainer and server use. How old may an answer be, give or take a fifth?
+What trainer and server use. How old may an answer be?
 
-- This process watches Redis: milliseconds; twice `CHECK_EVERY_S` if an announcement is lost.
-- It does not watch, or there is no Redis, or Redis is down: `pointer_ttl_s`.
-- Redis is up and the publisher did not reach it: Redis' pointer lives `POINTER_TTL_S`, and then
-  this process's `pointer_ttl_s`, or `WATCHED_TTL_S` while it watches.
-- Either way, a process that watches looks half of its time earlier, in a thread.
-- Neither Redis nor the store answers, or the store hangs: as old as need be, if it is known.
+- This process watches, and a publisher announces through Redis what it has moved: milliseconds.
+- It watches, without Redis, or the announcement is lost: until the next look at the store's feed,
+  `LOOK_EVERY_S` at most.
+- It does not watch, or there is no feed: `pointer_ttl_s`, give or take a fifth. One that watches
+  looks half of its time earlier, in a thread.
+- The feed cannot be read: `TRUST_S`, and then the same.
+- It has missed moves, for the feed is another one or does not reach back: `SPREAD_S`.
+- The store does not answer, or hangs: as old as need be, if it is known.
 
-The store is the truth. Redis' pointer is taken if it is newer than the last one known here, if any
-is, and names only versions that the store holds. An older one, or another one with the same number
-(a store that was restored from a backup counts again from there), is never taken: the store
-decides, and Redis is told. Until the store has said which one it is, Redis is not asked, for it may
-be another store's. Knows nothing of tensors.
+The store is the truth. A task that this process does not know is looked up in Redis first, whose
+pointer is taken if the feed says that it still is the task's, or while the store does not answer.
+Until the store has said which one it is, Redis is not asked, for it may be another store's. Knows
+nothing of tensors.
 """
 
 import logging
@@ -25,6 +26,7 @@ from typing import TypeVar
 from adapters.artifact.codec import VERSION, decode_meta, version_of
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.task import check_task_id
+from adapters.cache.follower import Follower
 from adapters.cache.places import Places
 from adapters.cache.pointer_memory import LookUp, PointerMemory
 from adapters.cache.redis_cache import AdapterCache
@@ -32,25 +34,23 @@ from adapters.cache.store_calls import LIMIT_S, StoreCalls
 from adapters.cache.watcher import Watcher
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Expecting, Pointer
+from adapters.store.feed import Feed
 from adapters.store.log import ANY_CHANGE, Change
 from adapters.trust.envelope import Envelope
-
-WATCHED_TTL_S = 5.0
-"""How long this process trusts a pointer whose next move it will hear of."""
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
 class CachedStore:
-    """A DirectoryStore that answers fast and outlives its Redis; safe for many threads.
+    """A DirectoryStore that answers fast; safe for many threads.
 
     Args:
         store: the truth.
         cache: Redis, None for none.
         artifacts_in_redis: keep artifacts there, too. A local store is faster; one on a network may
             not be.
-        pointer_ttl_s: how long this process trusts a pointer of which it hears nothing, or the
+        pointer_ttl_s: how long this process trusts a pointer whose moves it does not follow, or the
             absence of one, give or take a fifth.
         clock: seconds that only grow.
     """
@@ -71,6 +71,7 @@ class CachedStore:
         self._places = Places(store, cache, artifacts_in_redis=artifacts_in_redis, clock=clock)
         self._memory = PointerMemory(clock, LIMIT_S)
         self._watcher: Watcher | None = None
+        self._follower: Follower | None = None
         self._calls: StoreCalls | None = None
 
     @property
@@ -79,29 +80,38 @@ class CachedStore:
         cache, watcher = self.cache, self._watcher
         return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
 
-    def watch(self) -> None:
-        """Hear of publishes in a thread, until `close`, and keep callers from waiting.
+    @property
+    def follows_store(self) -> bool:
+        """Whether every move in the store is known here within `LOOK_EVERY_S`, with its feed."""
+        return self._follower is not None and self._memory.is_followed
 
-        For processes that run long: from now on no call waits for a Redis that is down. Pointers
-        that are asked for are renewed by threads before they are old, and one that is known waits
-        for its renewal for a moment at most, however long the store takes.
+    def watch(self) -> None:
+        """Follow the store and hear of publishes in threads, until `close`; let no caller wait.
+
+        For processes that run long: from now on no call waits for a Redis that is down, and one
+        that asks for a task that is known waits for its look-up for a moment at most, however long
+        the store takes.
         """
         if self._calls is None:
             self._calls = self._places.calls = StoreCalls(self._clock)
+        if self._follower is None:
+            self._follower = Follower(self.store.feed, self._memory, self._clock)
+            self._follower.start()
         self._places.learn_store()
         if self.cache is not None and self._watcher is None:
-            self._watcher = Watcher(self.cache, self._memory.expire, self._memory.expire_all)
+            self._watcher = Watcher(self.cache, self._memory.expire)
             self._watcher.start()
 
     def close(self) -> None:
         """Stop watching and close the connections to Redis; a later call opens new ones."""
         watcher, self._watcher = self._watcher, None
+        follower, self._follower = self._follower, None
         calls, self._calls = self._calls, None
         self._places.calls = None
-        if watcher is not None:
-            watcher.close()
-        if calls is not None:
-            calls.close()
+        for one in (watcher, follower, calls):
+            if one is not None:
+                one.close()
+        self._memory.begin_anew()
         if self.cache is not None:
             self.cache.close()
 
@@ -156,7 +166,7 @@ class CachedStore:
         change: Change = ANY_CHANGE,
         envelope: Envelope | None = None,
     ) -> Pointer:
-        """Publish to the store, then tell Redis; arguments and errors are the store's."""
+        """Publish to the store, then announce it; arguments and errors are the store's."""
         pointer = self.store.publish(
             data, expected=expected, canary=canary, change=change, envelope=envelope
         )
@@ -171,7 +181,7 @@ class CachedStore:
         expected: str | Expecting | None = Expecting.ANYTHING,
         change: Change = ANY_CHANGE,
     ) -> Pointer:
-        """Roll back in the store, then tell Redis; arguments and errors are the store's."""
+        """Roll back in the store, then announce it; arguments and errors are the store's."""
         return self._announce(task, self.store.rollback(task, expected=expected, change=change))
 
     def end_canary(
@@ -181,7 +191,7 @@ class CachedStore:
         expected: str | Expecting | None = Expecting.ANYTHING,
         change: Change = ANY_CHANGE,
     ) -> Pointer:
-        """End the canary in the store, then tell Redis; arguments and errors are the store's."""
+        """End the canary in the store, then announce it; arguments and errors are the store's."""
         return self._announce(task, self.store.end_canary(task, expected=expected, change=change))
 
     def promote(
@@ -192,7 +202,7 @@ class CachedStore:
         expected: str | Expecting | None = Expecting.ANYTHING,
         change: Change = ANY_CHANGE,
     ) -> Pointer:
-        """Promote in the store, then tell Redis; arguments and errors are the store's."""
+        """Promote in the store, then announce it; arguments and errors are the store's."""
         pointer = self.store.promote(task, version, expected=expected, change=change)
         return self._announce(task, pointer)
 
@@ -241,26 +251,31 @@ class CachedStore:
         return look_up.pointer.result()
 
     def _end(self, look_up: LookUp) -> None:
+        self._memory.begun(look_up)
         try:
-            pointer = self._places.pointer(look_up.task, self._memory.last(look_up.task))
+            last = self._memory.last(look_up.task)
+            found = self._places.find(look_up.task, last, self._feed())
         except BaseException as error:  # of any kind: the others must not wait for ever
-            self._memory.give_up(look_up, error, self._absence_s())
+            self._memory.give_up(look_up, error, self._lifetime_s())
         else:
-            self._memory.learn(look_up, pointer, self._lifetime_s())
+            self._memory.learn(
+                look_up, found.pointer, self._lifetime_s(), is_certain=found.is_certain
+            )
 
     def _announce(self, task: str, pointer: Pointer) -> Pointer:
         self._places.learn_store()
+        self._places.keep_pointer(task, pointer)
         if self.cache is not None:
-            self.cache.publish_pointer(task, pointer)
+            self.cache.announce(task)
         self._memory.expire(task, newest=pointer)
         return pointer
 
-    def _lifetime_s(self) -> float:
-        """Return how long a pointer learned now is trusted."""
-        ttl = WATCHED_TTL_S if self.hears_publishes else self._pointer_ttl_s
-        return ttl * random.uniform(0.8, 1.2)
+    def _feed(self) -> Feed | None:
+        """Return what is known of the store's moves, None where they are not followed."""
+        follower = self._follower
+        return follower.feed if follower is not None and self._memory.is_followed else None
 
-    def _absence_s(self) -> float:
+    def _lifetime_s(self) -> float:
         return self._pointer_ttl_s * random.uniform(0.8, 1.2)
 
 

@@ -1,4 +1,4 @@
-"""Where a pointer or an artifact is found: in Redis, or else in the store, which is the truth.
+"""Where a pointer or an artifact is found: in Redis, or in the store, which is the truth.
 
 Remembers no pointer, and waits for as long as the store takes.
 """
@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from adapters.artifact.codec import decode_meta
 from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.redis_pointer import KeptPointer, kept_from
 from adapters.cache.store_calls import StoreCalls
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.feed import Feed
 
 LEARN_AGAIN_S: Final = 5.0
 """How often it is looked which store the folder is."""
@@ -23,8 +25,15 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
+class Found(NamedTuple):
+    """A task's pointer, and whether it is the store's by now: else it is what was known."""
+
+    pointer: Pointer
+    is_certain: bool
+
+
 class Places:
-    """A store, and the Redis that may know sooner; safe for many threads.
+    """A store, and a Redis that keeps its pointers and maybe its artifacts; for many threads.
 
     Args:
         store: the truth.
@@ -54,18 +63,45 @@ class Places:
         self._had_tasks = self._store_failed = False
         self._lock = threading.Lock()
 
-    def pointer(self, task: str, last: Pointer | None) -> Pointer:
-        """Return a task's pointer.
+    def find(self, task: str, last: Pointer | None, feed: Feed | None) -> Found:
+        """Find a task's pointer.
 
         Args:
             task: its id.
-            last: what is known of it already; returned if neither Redis nor the store answers.
+            last: what is known of it already; found if the store does not answer.
+            feed: what has moved until now; None for not known.
 
         Raises:
             TaskNotFound: nothing is published under this id.
             StoreUnavailable, ArtifactCorrupt: the pointer cannot be read, and was never known.
         """
-        return self._from_redis(task, last) or self._from_store(task, last)
+        if last is None and feed is not None:
+            kept = self._from_redis(task)
+            if kept is not None and kept.is_current(task, feed):
+                return Found(kept.pointer, is_certain=True)
+        try:
+            pointer = self._current_in_store(task)
+        except TaskNotFound:
+            self._note_store(None)
+            raise
+        except (StoreUnavailable, ArtifactCorrupt) as error:
+            kept = self._from_redis(task) if last is None else None
+            known = last if kept is None else kept.pointer
+            if known is None:
+                raise
+            self._note_store(error)
+            return Found(known, is_certain=False)
+        self._note_store(None)
+        self._had_tasks = True
+        self.learn_store()
+        self._keep(task, pointer, feed)
+        return Found(pointer, is_certain=True)
+
+    def keep_pointer(self, task: str, pointer: Pointer) -> None:
+        """Keep a pointer in Redis that the store has just got."""
+        if self._cache is not None:
+            with suppress(StoreUnavailable, ArtifactCorrupt):
+                self._keep(task, pointer, self._store.feed())
 
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version; errors are the store's."""
@@ -86,42 +122,13 @@ class Places:
         if self._artifacts is not None:
             self._artifacts.put_artifact(version, data)
 
-    def _from_redis(self, task: str, last: Pointer | None) -> Pointer | None:
-        """Return Redis' pointer if it is newer than ours, or ours, and names what can be had."""
-        if self._store_id is None:
-            self.learn_store()
-        pointer = None if self._cache is None else self._cache.get_pointer(task)
-        if pointer is None or self._cache is None or pointer == last:
-            return pointer
-        if last is not None and pointer.sequence <= last.sequence:
-            return None
-        known = frozenset() if last is None else last.answering
-        for version in pointer.answering - known:
-            if not self._is_held(task, version):
-                _log.warning(
-                    "Redis names version %s of %s, which the store does not hold", version, task
-                )
-                self._cache.forget_pointer(task)
-                return None
-        return pointer
+    def _from_redis(self, task: str) -> KeptPointer | None:
+        return None if self._cache is None else self._cache.get_pointer(task)
 
-    def _from_store(self, task: str, last: Pointer | None) -> Pointer:
-        try:
-            pointer = self._current_in_store(task)
-        except TaskNotFound:
-            self._note_store(None)
-            raise
-        except (StoreUnavailable, ArtifactCorrupt) as error:
-            if last is None:
-                raise
-            self._note_store(error)
-            return last
-        self._note_store(None)
-        self._had_tasks = True
-        self.learn_store()
-        if self._cache is not None:
-            self._cache.set_pointer(task, pointer)
-        return pointer
+    def _keep(self, task: str, pointer: Pointer, feed: Feed | None) -> None:
+        kept = kept_from(task, pointer, feed)
+        if self._cache is not None and kept is not None:
+            self._cache.keep_pointer(task, kept)
 
     def _current_in_store(self, task: str) -> Pointer:
         try:
@@ -170,13 +177,6 @@ class Places:
         except StoreUnavailable as error:
             _log.debug("looking in Redis for %s: %s", task, error)
             return True
-
-    def _is_held(self, task: str, version: str) -> bool:
-        try:
-            return self._asked(lambda: self._store.holds(task, version))
-        except StoreUnavailable as error:
-            _log.debug("looking in Redis for %s: %s", task, error)
-        return self._artifact_from_redis(task, version) is not None
 
     def _artifact_from_redis(self, task: str, version: str) -> bytes | None:
         """Return the artifact if Redis has it and it is this task's, not another's."""

@@ -1,15 +1,17 @@
 """What one process knows of the tasks' pointers, and since when: a table with a lock.
 
 Knows neither Redis nor the store. Who finds a pointer out of date begins a look-up here, finds the
-pointer elsewhere, and ends the look-up with what was found.
+pointer elsewhere, and ends the look-up with what was found. A pointer is fresh for its lifetime,
+and beyond that for as long as somebody follows what moves: an era lasts while they miss nothing.
 """
 
+import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from threading import Lock
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adapters.errors import TaskNotFound
 from adapters.store.record import Pointer
@@ -19,8 +21,16 @@ MAX_UNKNOWN_TASKS = 1024
 
 NEVER = float("-inf")
 
-RENEWED_AFTER = 0.5
+RENEWED_AFTER: Final = 0.5
 """Share of its lifetime after which a pointer that is asked for should be looked up again."""
+
+FOLLOWED_RENEWAL_S: Final = 300.0
+"""How long one whose moves are followed is not looked up, give or take a fifth."""
+
+SPREAD_S: Final = 5.0
+"""How long pointers of an era that has ended may be answered with while they are looked up."""
+
+_NO_ERA: Final = -2
 
 
 class LookUp(NamedTuple):
@@ -39,13 +49,31 @@ class LookUp(NamedTuple):
 
 class _Known(NamedTuple):
     pointer: Pointer
-    fresh_until: float
+    fresh_until: float = NEVER
     renewed_from: float = NEVER
+    era: int = _NO_ERA
 
 
 class _Running(NamedTuple):
     pointer: "Future[Pointer]"
-    began_at: float
+    era: int
+    began_at: float = float("inf")
+
+
+class _Followed(NamedTuple):
+    """What is known of the tasks' moves.
+
+    Attributes:
+        era: its number.
+        until: when what is known of this era ends.
+        before_until: when that of the era before has ended.
+        sequences: that the pointers of some tasks have at least, or will in a moment.
+    """
+
+    era: int = 0
+    until: float = NEVER
+    before_until: float = NEVER
+    sequences: Mapping[str, int] = {}
 
 
 class PointerMemory:
@@ -64,6 +92,7 @@ class PointerMemory:
         self._known: dict[str, _Known] = {}
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._look_ups: dict[str, _Running] = {}
+        self._followed = _Followed()
         self._lock = Lock()
 
     def fresh(self, task: str) -> Pointer | None:
@@ -76,20 +105,25 @@ class PointerMemory:
         # never changes
         now = self._clock()
         known = self._known.get(task)
-        if known is not None and now < known.fresh_until:
+        if known is not None and now < self._fresh_until(known):
             return known.pointer
         if now < self._unknown.get(task, NEVER):
             raise TaskNotFound(f"task {task!r} was not published a moment ago; try again later")
         return None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether pointers are fresh for as long as nothing is said of them."""
+        return self._clock() < self._followed.until
+
     def should_be_renewed(self, task: str) -> bool:
-        """Return whether a fresh pointer is to be looked up before it is old; says so once."""
-        with self._lock:
-            known = self._known.get(task)
-            if known is None or not known.renewed_from <= self._clock() < known.fresh_until:
-                return False
-            self._known[task] = known._replace(renewed_from=known.fresh_until)
-            return True
+        """Return whether a fresh pointer is to be looked up before it is old, and nobody does."""
+        known, now = self._known.get(task), self._clock()
+        if known is None or not now < self._fresh_until(known):
+            return False
+        if now < known.renewed_from and known.era != self._followed.era - 1:
+            return False
+        return self._running(task) is None
 
     def last(self, task: str) -> Pointer | None:
         """Return the task's last known pointer, however old."""
@@ -113,25 +147,43 @@ class PointerMemory:
                 ended: Future[Pointer] = Future()
                 ended.set_result(fresh)
                 return LookUp(task, ended, is_mine=False)
-            running = self._look_ups.get(task)
-            if running is not None and self._clock() < running.began_at + self._limit_s:
+            running = self._running(task)
+            if running is not None:
                 return LookUp(task, running.pointer, is_mine=False)
-            mine = self._look_ups[task] = _Running(Future(), self._clock())
+            mine = self._look_ups[task] = _Running(Future(), self._followed.era)
             return LookUp(task, mine.pointer, is_mine=True)
 
-    def learn(self, look_up: LookUp, pointer: Pointer, lifetime_s: float) -> None:
-        """End a look-up with the pointer that was found, fresh for a while from now on."""
-        task, now = look_up.task, self._clock()
+    def begun(self, look_up: LookUp) -> None:
+        """Take note that a look-up has its turn: from now on it may take too long."""
         with self._lock:
-            if self._end(look_up):
-                renewed_from = now + RENEWED_AFTER * lifetime_s
-                self._known[task] = _Known(pointer, now + lifetime_s, renewed_from)
+            running = self._look_ups.get(look_up.task)
+            if running is not None and running.pointer is look_up.pointer:
+                self._look_ups[look_up.task] = running._replace(began_at=self._clock())
+
+    def learn(
+        self, look_up: LookUp, pointer: Pointer, lifetime_s: float, *, is_certain: bool = True
+    ) -> None:
+        """End a look-up with the pointer that was found, fresh from now on.
+
+        Args:
+            look_up: that has found it.
+            pointer: what was found.
+            lifetime_s: for how long, unless its moves are followed.
+            is_certain: whether it is the task's and not only the last one that was known; if not,
+                it is fresh for its lifetime, be it followed or not.
+        """
+        task = look_up.task
+        with self._lock:
+            ended = self._end(look_up)
+            if ended is not None:
+                era = ended.era if is_certain else _NO_ERA
+                self._known[task] = self._learned(task, pointer, lifetime_s, era)
                 self._unknown.pop(task, None)
             else:
                 # news came while it was on its way: what was found is good enough for those who
                 # asked before them, and better than nothing, but never fresh and never instead
                 # of what a later look-up has found
-                self._known.setdefault(task, _Known(pointer, NEVER))
+                self._known.setdefault(task, _Known(pointer))
         # only now: those who wait may ask again at once, and must find the table up to date
         look_up.pointer.set_result(pointer)
 
@@ -144,7 +196,7 @@ class PointerMemory:
             absence_s: for how long.
         """
         with self._lock:
-            if self._end(look_up) and isinstance(error, TaskNotFound):
+            if self._end(look_up) is not None and isinstance(error, TaskNotFound):
                 self._known.pop(look_up.task, None)
                 self._unknown[look_up.task] = self._clock() + absence_s
                 if len(self._unknown) > MAX_UNKNOWN_TASKS:
@@ -158,28 +210,70 @@ class PointerMemory:
 
         Args:
             task: its id.
-            newest: a pointer that it had since; nothing older is taken from Redis.
+            newest: a pointer that it had since, for while the store does not answer.
         """
         with self._lock:
-            # forgotten, not ended: its thread still answers those who wait for it
-            self._look_ups.pop(task, None)
-            self._unknown.pop(task, None)
-            found = [pointer for pointer in (newest, self.last(task)) if pointer is not None]
-            if found:
-                self._known[task] = _Known(max(found, key=lambda p: p.sequence), NEVER)
+            self._expire(task, newest)
 
-    def expire_all(self) -> None:
-        """Let the next who asks for any task look it up."""
+    def follow(self, moved: Iterable[str], sequences: Mapping[str, int], until: float) -> None:
+        """Take note of all moves of this era since the last time.
+
+        Args:
+            moved: the tasks; the next who asks for one looks it up.
+            sequences: that the pointers of some tasks have by now, or get in a moment. One that is
+                found with a lower number is fresh for its lifetime only.
+            until: when pointers of this era are no longer fresh unless more is told.
+        """
         with self._lock:
-            self._look_ups.clear()
-            self._unknown.clear()
-            for task, known in self._known.items():
-                self._known[task] = known._replace(fresh_until=NEVER)
+            for task in moved:
+                self._expire(task)
+            self._followed = self._followed._replace(until=until, sequences=sequences)
 
-    def _end(self, look_up: LookUp) -> bool:
-        """Forget a look-up; return whether no news came while it was on its way."""
+    def begin_anew(self) -> None:
+        """Begin another era, for moves may have been missed: all pointers are to be looked up.
+
+        Each is as it is asked for, and answered with for `SPREAD_S` meanwhile: not all at once.
+        """
+        with self._lock:
+            before = self._followed
+            ended = min(before.until, self._clock())
+            self._unknown.clear()
+            self._look_ups.clear()
+            self._followed = _Followed(before.era + 1, before_until=ended)
+
+    def _fresh_until(self, known: _Known) -> float:
+        followed = self._followed  # replaced as a whole
+        if known.era == followed.era:
+            return max(known.fresh_until, followed.until)
+        if known.era == followed.era - 1:
+            return max(known.fresh_until, followed.before_until + SPREAD_S)
+        return known.fresh_until
+
+    def _learned(self, task: str, pointer: Pointer, lifetime_s: float, era: int) -> _Known:
+        now, followed = self._clock(), self._followed
+        is_awaited = pointer.sequence < followed.sequences.get(task, 0)
+        if era != followed.era or not now < followed.until or is_awaited:
+            return _Known(pointer, now + lifetime_s, now + RENEWED_AFTER * lifetime_s)
+        renewed_from = now + FOLLOWED_RENEWAL_S * random.uniform(0.8, 1.2)
+        return _Known(pointer, now + lifetime_s, renewed_from, era)
+
+    def _expire(self, task: str, newest: Pointer | None = None) -> None:
+        # forgotten, not ended: its thread still answers those who wait for it
+        self._look_ups.pop(task, None)
+        self._unknown.pop(task, None)
+        found = [pointer for pointer in (newest, self.last(task)) if pointer is not None]
+        if found:
+            self._known[task] = _Known(max(found, key=lambda p: p.sequence))
+
+    def _running(self, task: str) -> _Running | None:
+        """Return the look-up of a task, None where it takes too long or there is none."""
+        running = self._look_ups.get(task)
+        is_late = running is not None and self._clock() >= running.began_at + self._limit_s
+        return None if is_late else running
+
+    def _end(self, look_up: LookUp) -> _Running | None:
+        """Forget a look-up and return it; None where news came while it was on its way."""
         running = self._look_ups.get(look_up.task)
         if running is None or running.pointer is not look_up.pointer:
-            return False
-        del self._look_ups[look_up.task]
-        return True
+            return None
+        return self._look_ups.pop(look_up.task)

@@ -1,7 +1,7 @@
-"""Names in Redis: every key and channel carries the id of the store whose pointers it is about.
+"""Names in Redis: every key and channel carries the id of the store that it is about.
 
-So two stores on one Redis never mix. The braces keep the keys of one script in one slot of a
-cluster; channels are those of all databases of a Redis, so they carry the database, too.
+So two stores on one Redis never mix. Channels are those of all databases of a Redis, so they carry
+the database, too.
 """
 
 from typing import NamedTuple
@@ -19,11 +19,6 @@ class RedisKeys(NamedTuple):
     database: int = 0
 
     @property
-    def epoch(self) -> str:
-        """Counts the announcements; only an emptied or another Redis makes it smaller."""
-        return f"spt:{{{self.store}}}:epoch"
-
-    @property
     def channel(self) -> str:
         """Where moves of pointers are announced."""
         suffix = f":{self.database}" if self.database else ""
@@ -31,8 +26,8 @@ class RedisKeys(NamedTuple):
 
     def pointer(self, task: str) -> str:
         """Return the key of a task's pointer."""
-        return f"spt:{{{self.store}}}:pointer:{task}"
+        return f"spt:{self.store}:pointer:{task}"
 
     def artifact(self, version: str) -> str:
-        """Return the key of an artifact; without braces, for they may be in any slot."""
+        """Return the key of an artifact."""
         return f"spt:{self.store}:artifact:{version}"

@@ -1,7 +1,7 @@
 """A thread that keeps a long-running process up with Redis, off the path of its requests.
 
-It hears announcements, looks at the epoch behind them, and asks whether a Redis that is down is
-back. Knows nothing of Redis' protocol.
+It hears announcements, and asks whether a Redis that is down is back. What it misses is found in
+the store's feed. Knows nothing of Redis' protocol.
 """
 
 import logging
@@ -12,10 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from adapters.cache.redis_cache import AdapterCache
-from adapters.redis.announcements import Announcement
 
 CHECK_EVERY_S = 0.5
-"""How often the epoch is read, give or take a fifth."""
+"""How often Redis is asked whether it is there, give or take a fifth."""
 
 LONGEST_PAUSE_S = 1.0
 """Before it connects anew."""
@@ -26,15 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Tells those who remember pointers when to look again.
-
-    A connection that is lost, an epoch that grew without an announcement and one that went back
-    are all the same: everything is told to be out of date, and it connects anew.
+    """Tells those who remember pointers where to look again.
 
     Args:
         cache: the Redis; until `close` no caller of it probes a Redis that is down.
         expire: called with the task of each announcement.
-        expire_all: called when anything may have been missed.
         clock: seconds that only grow.
     """
 
@@ -42,15 +37,12 @@ class Watcher:
         self,
         cache: AdapterCache,
         expire: Callable[[str], None],
-        expire_all: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_hearing = False
         self._cache = cache
         self._expire = expire
-        self._expire_all = expire_all
         self._clock = clock
-        self._heard = self._told = 0
         self._check_at = 0.0
         self._trouble = ""
         self._closing = threading.Event()
@@ -73,39 +65,27 @@ class Watcher:
                 self._watch()
             except Exception as error:
                 self._note(error)
-            if self.is_hearing:
-                self.is_hearing = False
-                self._expire_all()
+            self.is_hearing = False
             self._closing.wait(LONGEST_PAUSE_S * random.uniform(0.1, 1.0))
 
     def _watch(self) -> None:
-        """Watch until the connection is lost, an announcement was missed, or `close`."""
-        if self._cache.epoch() is None:
+        """Watch until the connection is lost, Redis does not answer, or `close`."""
+        if not self._cache.answers():
             return
         with closing(self._cache.announcements(_MOMENT_S)) as announcements:
-            for news in announcements:
-                if self._closing.is_set() or not self._keeps_up(news):
+            for task in announcements:
+                if self._closing.is_set() or not self._keeps_up(task):
                     return
 
-    def _keeps_up(self, news: Announcement | None) -> bool:
-        """Pass news on, and now and then look at the epoch; whether nothing was missed so far."""
-        if news is not None:
-            self._heard = max(self._heard, news.epoch)
-            self._expire(news.task)
+    def _keeps_up(self, task: str | None) -> bool:
+        """Pass news on; return whether Redis is there, as far as was looked."""
+        if task is not None:
+            self._expire(task)
         if self.is_hearing and self._clock() < self._check_at:
             return True
-        epoch = self._cache.epoch()
-        if epoch is None:
-            return False
-        if self.is_hearing and (epoch < self._heard or self._told > self._heard):
-            return False
-        if not self.is_hearing:
-            self._heard = epoch
-            self.is_hearing = True
-            self._expire_all()
-        self._told = epoch
+        self.is_hearing = self._cache.answers()
         self._check_at = self._clock() + CHECK_EVERY_S * random.uniform(0.8, 1.2)
-        return True
+        return self.is_hearing
 
     def _note(self, error: Exception) -> None:
         """Log what should not have happened, once for each kind."""

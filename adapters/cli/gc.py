@@ -3,12 +3,18 @@
 import argparse
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from adapters.cli.options import add_store_options, add_tasks_argument
 from adapters.cli.tables import Row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
-from adapters.store.garbage import MIN_AGE_S, collect_garbage
+from adapters.store.garbage import (
+    MIN_AGE_S,
+    Garbage,
+    collect_garbage,
+    collect_garbage_beside_tasks,
+)
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
@@ -39,9 +45,15 @@ def run(args: argparse.Namespace) -> int:
     """Delete, and list what was deleted; 1 if a record is damaged."""
     store = DirectoryStore(args.store)
     store.require_store()
+    beside = () if args.tasks else _beside_tasks(store, args)
     tasks = args.tasks or store.folders()
     rows = (row for task in tasks for row in _garbage_rows(store, task, args))
-    return show_stream(rows, args.json, "nothing to delete")
+    return show_stream(chain(beside, rows), args.json, "nothing to delete")
+
+
+def _beside_tasks(store: DirectoryStore, args: argparse.Namespace) -> Iterator[Row]:
+    for one in collect_garbage_beside_tasks(store, dry_run=args.dry_run):
+        yield _row(store, "", one, args)
 
 
 def _garbage_rows(store: DirectoryStore, task: str, args: argparse.Namespace) -> Iterator[Row]:
@@ -52,14 +64,18 @@ def _garbage_rows(store: DirectoryStore, task: str, args: argparse.Namespace) ->
         yield {"task": task, "damage": str(error)}
         return
     for one in found:
-        yield {
-            "task": task,
-            "version": one.version,
-            "file": str(one.path.relative_to(store.root)),
-            "bytes": one.num_bytes,
-            "idle_since": utc(one.idle_since),
-            "deleted": not args.dry_run,
-        }
+        yield _row(store, task, one, args)
+
+
+def _row(store: DirectoryStore, task: str, one: Garbage, args: argparse.Namespace) -> Row:
+    return {
+        "task": task,
+        "version": one.version,
+        "file": str(one.path.relative_to(store.root)),
+        "bytes": one.num_bytes,
+        "idle_since": utc(one.idle_since),
+        "deleted": not args.dry_run,
+    }
 
 
 def _count(text: str) -> int:

@@ -1,31 +1,23 @@
-"""Announcements of moved pointers, as one connection to Redis hears them.
+"""Announcements of moved pointers, as one connection to Redis hears them: each names a task.
 
-They are hints: one who is not connected misses them, so each carries the epoch that it made.
+They are hints: one who is not connected misses them, and finds the moves in the store's feed.
 """
 
-import re
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis import ConnectionPool
 from redis.exceptions import InvalidResponse
 
 from adapters.artifact.task import is_task_id
 
-_MESSAGE = re.compile(rb"([0-9]{1,18}) ([a-z0-9_-]{1,64})")
-
-
-class Announcement(NamedTuple):
-    """A task whose pointer moved, and the epoch since."""
-
-    epoch: int
-    task: str
+_MOST_BYTES = 64
 
 
 def listen(
     pool: ConnectionPool, channel: str, moment_s: float
-) -> Generator[Announcement | None, None, None]:
-    """Yield None once subscribed, then what is announced, and None for each moment of silence.
+) -> Generator[str | None, None, None]:
+    """Yield None once subscribed, then each task that moved, and None for a moment of silence.
 
     What is not an announcement counts as silence.
 
@@ -47,10 +39,10 @@ def listen(
         pool.release(connection)
 
 
-def parse_message(message: object) -> Announcement | None:
-    """Return what a message announces, None if it is not one of ours."""
+def parse_message(message: object) -> str | None:
+    """Return the task that a message announces, None if it is not one of ours."""
     match message:
-        case [b"message", _, bytes(data)] if found := _MESSAGE.fullmatch(data):
-            task = found[2].decode("ascii")
-            return Announcement(int(found[1]), task) if is_task_id(task) else None
+        case [b"message", _, bytes(data)] if len(data) <= _MOST_BYTES:
+            task = data.decode("ascii", "replace")
+            return task if is_task_id(task) else None
     return None

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, ResponseError
 
 from adapters.redis.address import reason
-from adapters.redis.announcements import Announcement, listen
+from adapters.redis.announcements import listen
 from adapters.redis.breaker import Breaker
 
 _log = logging.getLogger(__name__)
@@ -92,9 +92,7 @@ class RedisLink:
         """The number of the database that it asks; channels know of none."""
         return int(self._client.connection_pool.connection_kwargs.get("db") or 0)
 
-    def announcements(
-        self, channel: str, moment_s: float
-    ) -> Generator[Announcement | None, None, None]:
+    def announcements(self, channel: str, moment_s: float) -> Generator[str | None, None, None]:
         """Yield what `listen` does; ends when Redis refuses to announce or the connection ends."""
         what = "announce publishes"
         try:

@@ -15,10 +15,10 @@ from adapters.trust.policy import Signers, check_subject
 
 @dataclass(frozen=True)
 class Finding:
-    """What one version, or one task's folder, turned out to be.
+    """What one version, one task's folder, or a file next to the tasks turned out to be.
 
     Attributes:
-        task: its id.
+        task: its id; empty for a file next to the tasks.
         version: all 64 hex digits; None where it is about the folder.
         meta: of a whole version.
         num_bytes: of a whole version.
@@ -57,6 +57,7 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
     published = set(store.tasks())
     if not published:
         store.require_store()
+    yield from _audit_feed(store)
     folders = store.folders()
     for number, task in enumerate(folders):
         begun(number, len(folders))
@@ -84,6 +85,13 @@ def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
             )
     for path in store.files.stray_envelopes(task, record.named):
         yield Finding(task, note=f"{path}: signatures of what is not here; 'spt gc' deletes them")
+
+
+def _audit_feed(store: DirectoryStore) -> Iterator[Finding]:
+    try:
+        store.feed()
+    except SptError as error:
+        yield Finding("", damage=str(error))
 
 
 def glance(store: DirectoryStore, task: str, version: str) -> Finding:

@@ -282,7 +282,7 @@ class DirectoryStore(SignedVersions):
             change=change.id or secrets.token_hex(8),
         )
         self.files.add_to_log(task, entry.model_dump_json(exclude_none=True))
-        return self.files.write_record(task, following)
+        return self.files.move(task, following)
 
     def _checked(self, data: bytes) -> str:
         """Return the task of an artifact that may be published."""

@@ -1,6 +1,7 @@
 """Where the store keeps what: paths, records and locks of one folder.
 
     <root>/store.json                 which store it is
+    <root>/feed.json                  what moved last, over all tasks
     <root>/<task>/versions/<sha256>.safetensors
     <root>/<task>/versions/<sha256>.sig.json    its signatures, if it has any
     <root>/<task>/current.json        a TaskRecord
@@ -18,6 +19,7 @@ from adapters.artifact.codec import VERSION
 from adapters.artifact.task import check_task_id, is_task_id
 from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
 from adapters.store import durable
+from adapters.store.feed import FEED, Feed, read_feed, tell
 from adapters.store.identity import IDENTITY, give_identity, read_identity
 from adapters.store.record import Pointer, TaskRecord, parse_record
 from adapters.store.record_changes import after_deletion
@@ -39,6 +41,13 @@ class StoreFiles:
     def identity(self) -> str | None:
         """Return the store's id, None where nothing was written yet; as `read_identity`."""
         return read_identity(self.root)
+
+    def feed(self) -> Feed | None:
+        """Return what moved last, None where nothing was told yet; as `read_feed`."""
+        feed = read_feed(self.root)
+        if feed is None:
+            self._require_root()
+        return feed
 
     def require_store(self) -> None:
         """Do nothing for a folder that the store has written to.
@@ -117,8 +126,14 @@ class StoreFiles:
         self._require_root()
         return None
 
+    def move(self, task: str, record: TaskRecord) -> Pointer:
+        """Replace a record by one of another pointer, and return that; else as `write_record`."""
+        # told first: if we die in between, the task is looked up in vain, and no change is missed
+        tell(self.root, task, record.sequence)
+        return self.write_record(task, record)
+
     def write_record(self, task: str, record: TaskRecord) -> Pointer:
-        """Replace the record and return its pointer; the caller is `writing` the task."""
+        """Replace a record whose pointer stays, and return it; the caller is `writing` the task."""
         # what is as ever is left out, so that services of an earlier version read it
         data = record.model_dump_json(indent=1, exclude_defaults=True).encode()
         durable.write(self._folder(task) / _RECORD, data)
@@ -181,13 +196,11 @@ class StoreFiles:
     def unfinished(self, task: str) -> list[Path]:
         """Return our own files that are being written, or were when their writer died."""
         folder = self._folder(task)
-        with durable.reaching(folder):
-            return [
-                place / name
-                for place in (folder, folder / _VERSIONS)
-                for name in durable.names(place)
-                if _is_unfinished(name) and (place / name).is_file()
-            ]
+        return [*_unfinished(folder), *_unfinished(folder / _VERSIONS)]
+
+    def unfinished_beside_tasks(self) -> list[Path]:
+        """Return the same of the files next to the tasks."""
+        return _unfinished(self.root)
 
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
@@ -233,8 +246,15 @@ class StoreFiles:
         )
 
 
+def _unfinished(folder: Path) -> list[Path]:
+    with durable.reaching(folder):
+        names = [name for name in durable.names(folder) if _is_unfinished(name)]
+        return [folder / name for name in names if (folder / name).is_file()]
+
+
 def _is_unfinished(name: str) -> bool:
     found = durable.UNFINISHED.fullmatch(name)
-    return found is not None and (
-        found["name"] == _RECORD or found["name"].endswith((_SUFFIX, _ENVELOPE))
-    )
+    if found is None:
+        return False
+    is_known = found["name"] in (_RECORD, IDENTITY, FEED)
+    return is_known or found["name"].endswith((_SUFFIX, _ENVELOPE))

@@ -3,10 +3,11 @@
 Why a running service never misses what is deleted here:
 
 - It reads what a pointer names, and the current version, the canary and pinned versions stay. A
-  pointer that has moved on is trusted for seconds, by processes and in Redis, and the lists of a
-  network directory for a minute: no longer than `MIN_AGE_S`, the least time since a version has
-  stopped answering. A service that reaches nothing goes on from an older pointer, but it cannot
-  read the store either, and asks it for the pointer first when it is back.
+  pointer that has moved on is trusted for seconds, for it is in the feed, and one who cannot read
+  the feed looks again; the lists of a network directory for a minute: no longer than `MIN_AGE_S`,
+  the least time since a version has stopped answering. A service that reaches nothing goes on from
+  an older pointer, but it cannot read the store either, and asks it for the pointer first when it
+  is back.
 - Publishing, promotion and rollback make an old version current only under the task's lock, after
   having read or written it there. The lock is held here from the look at the record to the last
   deletion.
@@ -88,13 +89,28 @@ def collect_garbage(
         idle = [] if record is None else _idle_versions(files, task, record, keep)
         old = _older(store, idle, older_than_s)
         stray = [] if record is None else files.stray_envelopes(task, record.named)
-        left = [one for path in files.unfinished(task) + stray for one in _garbage(path)]
-        unfinished = _older(store, left, UNFINISHED_AGE_S)
         if not dry_run and record is not None and old:
             files.delete(task, record, {one.version for one in old if one.version})
-        if not dry_run:
-            durable.delete([one.path for one in unfinished])
-    return old + unfinished
+        return old + _collect_unfinished(store, files.unfinished(task) + stray, dry_run)
+
+
+def collect_garbage_beside_tasks(store: DirectoryStore, *, dry_run: bool = False) -> list[Garbage]:
+    """Delete what dead writers left next to the tasks, and return it.
+
+    Args:
+        store: where.
+        dry_run: only return it.
+    """
+    with durable.reaching(store.root):
+        return _collect_unfinished(store, store.files.unfinished_beside_tasks(), dry_run)
+
+
+def _collect_unfinished(store: DirectoryStore, paths: list[Path], dry_run: bool) -> list[Garbage]:
+    found = [one for path in paths for one in _garbage(path)]
+    old = _older(store, found, UNFINISHED_AGE_S)
+    if not dry_run:
+        durable.delete([one.path for one in old])
+    return old
 
 
 def _older(store: DirectoryStore, found: Iterable[Garbage], seconds: float) -> list[Garbage]:

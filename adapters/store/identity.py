@@ -13,7 +13,9 @@ from adapters.errors import StoreUnavailable
 from adapters.store import durable
 
 IDENTITY: Final = "store.json"
-_LOCK: Final = ".lock"
+LOCK: Final = ".lock"
+"""Held for a moment by who writes a file next to the tasks."""
+
 _FORMAT: Final = 1
 
 
@@ -51,7 +53,7 @@ def give_identity(root: Path) -> None:
     """Write store.json in a folder that has none; of several writers at once, one does."""
     if (root / IDENTITY).exists():
         return
-    with durable.exclusive(root / _LOCK):
+    with durable.exclusive(root / LOCK):
         # again under the lock: the id that another writer has just drawn is the store's for ever
         if not (root / IDENTITY).exists():
             text = Identity(format=_FORMAT, id=secrets.token_hex(16)).model_dump_json()

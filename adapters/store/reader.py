@@ -8,6 +8,7 @@ from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.versions import pick_version
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
 from adapters.store import durable
+from adapters.store.feed import Feed
 from adapters.store.files import StoreFiles
 from adapters.store.log import LogEntry, happened
 from adapters.store.record import HistoryEntry, Pointer, TaskRecord
@@ -33,6 +34,14 @@ class StoreReader:
     def identity(self) -> str | None:
         """Return the store's id, 32 hex digits; None where nothing was written yet."""
         return self.files.identity()
+
+    def feed(self) -> Feed | None:
+        """Return the last moves over all tasks, None where no change has told of any yet.
+
+        Raises:
+            ArtifactCorrupt: feed.json is damaged, or of a later format.
+        """
+        return self.files.feed()
 
     def require_folder(self) -> None:
         """Raise StoreUnavailable where there is no folder yet that could be read or published to.

@@ -59,6 +59,7 @@ def describe(
             adapters=len(bank), bytes=bank.num_bytes, budget_bytes=bank.budget_bytes
         ),
         redis=_redis(source),
+        follows_store=source.follows_store,
         tasks={name: _task(name, sight, near, lookup) for name, sight in sights.items()},
         left_out=len(names[MAX_TASKS:]),
         trouble=trouble,

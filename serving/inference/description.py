@@ -49,7 +49,7 @@ class BankDescription(_Part):
 
 
 class RedisDescription(_Part):
-    """The cache; hits, misses and errors are counted since the worker began."""
+    """Hits and misses of artifacts, and errors, are counted since the worker began."""
 
     is_up: bool
     hears_publishes: bool
@@ -64,6 +64,9 @@ class Description(_Part):
     backbone: BackboneDescription
     bank: BankDescription
     redis: RedisDescription | None
+    follows_store: bool = Field(
+        description="whether its feed tells what moves; else each task is looked up all the time"
+    )
     tasks: dict[str, TaskDescription]
     left_out: int = Field(description="tasks beyond the first thousand; ask for them by name")
     trouble: str | None = Field(description="why the store's tasks cannot be listed")

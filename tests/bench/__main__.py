@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m tests.bench [engine tasks cold http decode training kmeans] [--short]`.
+"""Benchmarks: `python -m tests.bench [NAME...] [--short]`, those of `BENCHMARKS` or some of them.
 
 Each prints a table, writes `<out>/<name>.json` with its conditions, draws
 `<out>/<name>.svg` and shows all of it in `<out>/<name>.html`.
@@ -13,7 +13,7 @@ from tests.bench.figure import draw, write_page
 from tests.bench.result import Settings
 from tests.bench.table import show
 
-BENCHMARKS = ("engine", "tasks", "cold", "http", "decode", "training", "kmeans")
+BENCHMARKS = ("engine", "tasks", "cold", "lookups", "http", "decode", "training", "kmeans")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from tests.bench.pictures.decode import decode
 from tests.bench.pictures.engine import engine
 from tests.bench.pictures.http import http
 from tests.bench.pictures.kmeans import kmeans
+from tests.bench.pictures.lookups import lookups
 from tests.bench.pictures.tasks import tasks
 from tests.bench.pictures.training import training
 from tests.bench.table import columns_of, told_ratio, written
@@ -23,6 +24,7 @@ _PICTURES = {
     "decode": decode,
     "training": training,
     "kmeans": kmeans,
+    "lookups": lookups,
 }
 _TEMPLATE = Path(__file__).parent / "page.html"
 

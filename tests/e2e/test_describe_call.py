@@ -19,6 +19,7 @@ def test_every_task_is_told_with_its_versions_and_places(service: Service) -> No
     found = described(service)
     assert found["backbone"]["weights_sha256"] == service.backbone.spec.weights_sha256
     assert found["redis"]["is_up"]
+    assert found["follows_store"]
     assert {*TASKS, FOREIGN} <= found["tasks"].keys()
     for task, answer in answers.items():
         assert found["tasks"][task]["pointer"]["version"] == answer.version

@@ -119,11 +119,9 @@ def _current(source: CachedStore, one: Damaged) -> Iterator[str]:
     store = source.store
     record = store.record(one.task)
     store.files.artifact(one.task, one.version).write_bytes(one.data)
-    pointer = store.files.write_record(
-        one.task, after_publish(record, one.version, datetime.now(UTC))
-    )
+    store.files.move(one.task, after_publish(record, one.version, datetime.now(UTC)))
     if source.cache is not None:
-        source.cache.publish_pointer(one.task, pointer)
+        source.cache.announce(one.task)
     yield record.version
     source.rollback(one.task)
     store.remove(one.task, one.version)

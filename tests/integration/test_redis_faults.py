@@ -22,8 +22,8 @@ from tests.fakes.proxy import Proxy
 from tests.fakes.waiting import wait_until
 
 TASKS = tuple(f"task-{i}" for i in range(5))
-TIMEOUT_S = 0.05
-"""Production's; a call that waited for Redis took longer."""
+TIMEOUT_S = 0.2
+"""Longer than a busy machine stops a thread: a call that took longer has waited for Redis."""
 
 
 @dataclass
@@ -69,11 +69,8 @@ class Scene:
             assert set(self.ask_all()) == set(TASKS)
             time.sleep(0.002)
 
-    def ask_until_seen(self, task: str, pointer: Pointer, within_s: float) -> None:
-        end = time.monotonic() + within_s
-        while self.ask_all()[task] != pointer:
-            assert time.monotonic() < end, f"{task} is not seen after {within_s} s"
-            time.sleep(0.002)
+    def ask_until_seen(self, task: str, pointer: Pointer) -> None:
+        wait_until(f"{task} is seen", lambda: self.ask_all()[task] == pointer)
 
     def close(self) -> None:
         self.service.close()
@@ -90,7 +87,7 @@ def scene(server: RedisServer, proxy: Proxy, raw: Any, tmp_path: Path) -> Iterat
 
 
 def is_slow(scene: Scene) -> None:
-    scene.proxy.delays(0.1)
+    scene.proxy.delays(2 * TIMEOUT_S)
 
 
 def is_black_holed(scene: Scene) -> None:
@@ -129,23 +126,18 @@ def is_full(scene: Scene) -> None:
 
 
 def holds_other_types(scene: Scene) -> None:
-    for key in (scene.keys.epoch, *map(scene.keys.pointer, TASKS)):
-        scene.raw.delete(key)
-        scene.raw.rpush(key, "a", "list")
+    for pointer in scene.newest.values():
+        scene.raw.rpush(scene.keys.artifact(pointer.version), "a", "list")
 
 
 def holds_hostile_values(scene: Scene) -> None:
-    scene.raw.set(scene.keys.epoch, "x" * 1_000_000)
-    for task in TASKS:
-        scene.raw.delete(scene.keys.pointer(task))
-        scene.raw.hset(
-            scene.keys.pointer(task), mapping={"version": "x" * 9_000_000, "sequence": -1}
-        )
+    for pointer in scene.newest.values():
+        scene.raw.set(scene.keys.artifact(pointer.version), "x" * 9_000_000)
 
 
 def announces_nonsense(scene: Scene) -> None:
-    messages = [b"", b"\xff" * 100, b"1 ..", b"x" * 9_000_000, b"1 pets 2", b"-1 pets", b"9" * 40]
-    for message in [*messages, b"999999999999999999 task-0", b"0 task-1"]:
+    messages = [b"", b"\xff" * 100, b"..", b"x" * 9_000_000, b"1 pets 2", b"-1 pets", b"9" * 40]
+    for message in [*messages, b"never-there", b"task-1"]:
         scene.raw.publish(scene.keys.channel, message)
 
 
@@ -210,15 +202,15 @@ def test_known_tasks_go_on_when_redis(
     scene.ask_for(0.5)
     first_failures = len(scene.slow)
     while_broken = scene.publish("task-0", seed=1)
-    scene.ask_until_seen("task-0", while_broken, within_s=2.0)
+    scene.ask_until_seen("task-0", while_broken)
     scene.ask_for(0.5)
     assert first_failures <= 1
     assert len(scene.slow) - first_failures <= 1  # a busy machine may stop us for a moment
     repair(scene)
-    wait_until("it hears again", lambda: scene.service.hears_publishes, timeout_s=5.0)
-    wait_until("so does the publisher", lambda: is_reached(scene.publisher), timeout_s=5.0)
+    wait_until("it hears again", lambda: scene.service.hears_publishes)
+    wait_until("so does the publisher", lambda: is_reached(scene.publisher))
     after = scene.publish("task-1", seed=2)
-    scene.ask_until_seen("task-1", after, within_s=1.0)
+    scene.ask_until_seen("task-1", after)
     assert scene.ask_all() == scene.newest | {"task-0": while_broken, "task-1": after}
     assert_little_was_logged(caplog)
 
@@ -226,29 +218,17 @@ def test_known_tasks_go_on_when_redis(
 def is_reached(process: CachedStore) -> bool:
     """Ask until the breaker of a process that does not watch is closed."""
     assert process.cache is not None
-    process.cache.get_pointer("task-0")
+    process.cache.announce("task-0")
     return process.cache.is_up
 
 
 def assert_little_was_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Each process says at most that something went wrong and that it is right again."""
-    lines = [r for r in caplog.records if r.name.startswith("adapters")]
+    ours = (r for r in caplog.records if r.name.startswith("adapters"))
+    lines = [r for r in ours if r.levelno > logging.DEBUG]
     assert len(lines) <= 12, [r.getMessage() for r in lines]
     assert all(r.levelno < logging.ERROR for r in lines), [r.getMessage() for r in lines]
     assert all(len(r.getMessage()) < 400 and r.getMessage().isprintable() for r in lines)
-
-
-@pytest.mark.parametrize("breaks", [is_slow, is_black_holed, is_refused, is_an_http_server])
-def test_without_a_watcher_one_probe_a_second_is_all_that_waits_when_redis(
-    scene: Scene, breaks: Callable[[Scene], None]
-) -> None:
-    scene.ask_all()
-    breaks(scene)
-    scene.ask_for(2.5)
-    assert len(scene.slow) <= 4
-    assert sum(scene.slow) < 1.0
-    repair(scene)
-    wait_until("it is up", lambda: is_reached(scene.service), timeout_s=5.0)
 
 
 def test_a_service_that_starts_without_its_redis_serves_at_once_and_finds_it_later(
@@ -261,7 +241,7 @@ def test_a_service_that_starts_without_its_redis_serves_at_once_and_finds_it_lat
         assert fresh.current(task) == scene.newest[task]
     assert not fresh.hears_publishes
     scene.proxy.passes()
-    wait_until("it hears", lambda: fresh.hears_publishes, timeout_s=5.0)
+    wait_until("it hears", lambda: fresh.hears_publishes)
     fresh.close()
 
 
@@ -282,11 +262,11 @@ def test_one_connection_of_a_redis_that_was_replaced_is_not_used_again(
     scene.service.watch()
     wait_until("it hears", lambda: scene.service.hears_publishes)
     for _ in range(3):
-        scene.proxy.delays(0.12)
-        scene.ask_for(0.4)
+        scene.proxy.delays(2 * TIMEOUT_S)
+        scene.ask_for(3 * TIMEOUT_S)
         scene.proxy.passes()
-        scene.ask_for(0.4)
-    wait_until("it hears again", lambda: scene.service.hears_publishes, timeout_s=5.0)
+        scene.ask_for(3 * TIMEOUT_S)
+    wait_until("it hears again", lambda: scene.service.hears_publishes)
     assert scene.ask_all() == scene.newest
     with Redis(port=scene.server.port) as client:
         assert client.ping()

@@ -9,9 +9,9 @@ import pytest
 from adapters.artifact.codec import version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
-from adapters.cache.redis_keys import RedisKeys
+from adapters.errors import VersionNotFound
 from adapters.redis.server import RedisServer
-from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.directory import DirectoryStore
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.waiting import wait_until
 from tests.integration.conftest import PATIENT_S
@@ -54,9 +54,9 @@ def test_a_version_that_the_store_does_not_hold_is_not_taken_from_redis(
     pointer, cache = production.publish(FIRST), production.cache
     assert cache is not None
     cache.put_artifact(version_of(SECOND), SECOND)
-    cache.publish_pointer("pets", Pointer(version=version_of(SECOND), sequence=99))
+    with pytest.raises(VersionNotFound):
+        production.read("pets", version_of(SECOND))
     assert production.current("pets") == pointer
-    assert cache.get_pointer("pets") == pointer
 
 
 def test_publishes_of_one_store_are_no_news_to_a_service_of_the_other(
@@ -64,20 +64,22 @@ def test_publishes_of_one_store_are_no_news_to_a_service_of_the_other(
 ) -> None:
     production, developer = stores
     production.publish(FIRST)
-    production.watch()
-    wait_until("it hears", lambda: production.hears_publishes)
     expired: list[str] = []
     memory = production._memory
     memory.expire = lambda task, newest=None: expired.append(task)  # type: ignore[method-assign]
+    production.watch()
+    wait_until("it hears", lambda: production.hears_publishes)
     for data in (SECOND, THIRD, SECOND):
         developer.publish(data)
-    ours, theirs = (RedisKeys(one.store.identity() or "").epoch for one in stores)
-    assert raw.get(ours) != raw.get(theirs)
+    production.publish(SECOND)
+    wait_until(
+        "its own is heard", lambda: len(expired) == 2
+    )  # by who publishes, and by the watcher
     assert production.hears_publishes
-    assert expired == []
+    assert expired == ["pets", "pets"]
 
 
-def test_every_key_of_a_store_carries_its_id_and_those_of_a_script_lie_in_one_slot(
+def test_every_key_of_a_store_carries_its_id(
     stores: tuple[CachedStore, CachedStore], raw: Any
 ) -> None:
     production, _ = stores
@@ -85,8 +87,7 @@ def test_every_key_of_a_store_carries_its_id_and_those_of_a_script_lie_in_one_sl
     identity = production.store.identity()
     keys = {key.decode() for key in raw.scan_iter()}
     assert keys == {
-        f"spt:{{{identity}}}:pointer:pets",
-        f"spt:{{{identity}}}:epoch",
+        f"spt:{identity}:pointer:pets",
         f"spt:{identity}:artifact:{version_of(FIRST)}",
     }
 
@@ -107,8 +108,8 @@ def test_until_a_store_says_which_one_it_is_redis_is_not_asked(
     server: RedisServer, raw: Any
 ) -> None:
     cache = AdapterCache.from_url(server.url, timeout_s=PATIENT_S)
-    cache.publish_pointer("pets", Pointer(version="ab" * 32, sequence=1))
-    assert cache.get_pointer("pets") is None
-    assert cache.epoch() is None
+    cache.announce("pets")
+    cache.put_artifact(version_of(FIRST), FIRST)
+    assert not cache.answers()
     assert raw.keys() == []
     cache.close()

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from adapters.artifact.codec import version_of
-from adapters.cache import cached_store
 from adapters.cache.cached_store import CachedStore
+from adapters.cache.follower import LOOK_EVERY_S
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.redis_keys import RedisKeys
-from adapters.cache.watcher import CHECK_EVERY_S
 from adapters.errors import TaskNotFound
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore, Pointer
@@ -80,38 +79,15 @@ def test_between_two_changes_neither_redis_nor_the_store_is_asked(
     service: CachedStore, publisher: CachedStore, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pointer = publisher.publish(FIRST)
-    time.sleep(0.2)
+    time.sleep(LOOK_EVERY_S + 0.2)
     assert is_seen(service, pointer)
-    asked_before = raw.info("commandstats")["cmdstat_eval"]["calls"]
     monkeypatch.setattr(DirectoryStore, "current", lambda *_: pytest.fail("asked"))
+    raw.config_resetstat()
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         assert service.current("pets") == pointer
-    assert raw.info("commandstats")["cmdstat_eval"]["calls"] == asked_before
-
-
-def test_a_pointer_that_is_asked_for_is_renewed_beside_its_requests(
-    service: CachedStore, publisher: CachedStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cached_store, "WATCHED_TTL_S", 1.0)
-    pointer = publisher.publish(FIRST)
-    time.sleep(0.2)  # the announcement is heard
-    assert is_seen(service, pointer)
-    look_ups: list[str] = []
-    get_pointer = AdapterCache.get_pointer
-
-    def slowly(cache: AdapterCache, task: str) -> Pointer | None:
-        look_ups.append(threading.current_thread().name)
-        time.sleep(0.1)
-        return get_pointer(cache, task)
-
-    monkeypatch.setattr(AdapterCache, "get_pointer", slowly)
-    end = time.monotonic() + 2.5
-    while time.monotonic() < end:
-        service.current("pets")
-        time.sleep(0.005)
-    assert len(look_ups) >= 3
-    assert set(look_ups) == {"store"}
+    asked = {name.removeprefix("cmdstat_") for name in raw.info("commandstats")}
+    assert asked <= {"ping", "info", "config|resetstat"}
 
 
 def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
@@ -124,20 +100,13 @@ def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
     assert service.current("pets") == pointer
 
 
-def test_a_lost_announcement_is_found_out_by_the_epoch(
-    service: CachedStore,
-    publisher: CachedStore,
-    raw: Any,
-    store: DirectoryStore,
-    keys: RedisKeys,
+def test_a_publish_that_is_not_announced_is_seen_at_the_next_look_at_the_feed(
+    service: CachedStore, publisher: CachedStore, store: DirectoryStore
 ) -> None:
     assert is_seen(service, publisher.publish(FIRST))
-    pointer = store.publish(SECOND)
-    fields = {"version": pointer.version, "sequence": pointer.sequence}
-    raw.hset(keys.pointer("pets"), mapping=fields)
-    raw.incr(keys.epoch)
-    assert is_seen(service, pointer, within_s=2 * 1.2 * CHECK_EVERY_S + AT_ONCE_S)
-    wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
+    for data in (SECOND, THIRD):
+        assert is_seen(service, store.publish(data), within_s=LOOK_EVERY_S + AT_ONCE_S)
+    assert service.hears_publishes
 
 
 def test_what_is_published_while_it_is_cut_off_is_seen_when_it_is_back(
@@ -149,22 +118,6 @@ def test_what_is_published_while_it_is_cut_off_is_seen_when_it_is_back(
         pointer = publisher.publish(data)
         assert is_seen(service, pointer, within_s=1.0)
         wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
-
-
-def test_a_publisher_that_does_not_reach_redis_is_seen_when_both_lifetimes_are_over(
-    server: RedisServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cached_store, "WATCHED_TTL_S", 0.5)
-    cache = AdapterCache.from_url(server.url, timeout_s=5.0, pointer_ttl_s=0.5)
-    service = CachedStore(store, cache)
-    service.watch()
-    wait_until("it hears", lambda: service.hears_publishes)
-    service.publish(FIRST)
-    service.current("pets")
-    pointer = store.publish(SECOND)
-    assert is_seen(service, pointer, within_s=2 * 0.6 + AT_ONCE_S)
-    assert service.hears_publishes
-    service.close()
 
 
 def test_close_ends_the_thread_and_the_connections(
@@ -179,7 +132,8 @@ def test_close_ends_the_thread_and_the_connections(
         service.close()
         assert time.monotonic() - start < 1.0
         assert not service.hears_publishes
-    assert not any(thread.name == "watch-redis" for thread in threading.enumerate())
+    ours = {"watch-redis", "follow-store"}
+    assert not ours & {thread.name for thread in threading.enumerate()}
     wait_until("Redis let go", lambda: raw.pubsub_numsub(keys.channel)[0][1] == 0)
     service.publish(FIRST)
     assert service.current("pets").version == version_of(FIRST)

@@ -23,6 +23,11 @@ MEASURED = {
     },
     "tasks": {"loss_1_to_1000"},
     "cold": {"added_ms_median", "warm_p99_ratio", "warm_p99_ratio_prefetched", "rss_growth"},
+    "lookups": {
+        "p99 of look-ups alone, with Redis",
+        "p99 of look-ups alone, without Redis",
+        "p99 of batches, with Redis",
+    },
 }
 NOT_IN_SHORT = {
     "engine": {
@@ -35,6 +40,7 @@ COLUMNS = {
     "engine": {"model", "precision", "batch", "candidate", "images_per_s", "over_plain", "rounds"},
     "tasks": {"tasks", "popularity", "images_per_s", "over_one_task", "low", "high", "hit_rate"},
     "cold": {"measure", "median_ms", "p99_ms"},
+    "lookups": {"what", "tasks", "p99_ms", "store_reads_per_s", "redis_calls_per_s"},
 }
 
 

@@ -9,11 +9,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from adapters.artifact.codec import version_of
 from adapters.cache.redis_cache import MAX_ARTIFACT_BYTES, AdapterCache, CacheStats
-from adapters.cache.redis_pointer import READ
-from adapters.store.directory import Pointer
+from adapters.cache.redis_pointer import KeptPointer
+from adapters.store.record import Pointer
 
 VERSION = "ab" * 32
-POINTER = Pointer(version=VERSION, sequence=1)
 
 
 class Clock:
@@ -59,8 +58,11 @@ class FakeRedis(Redis):
     def unlink(self, *_: Any) -> Any:
         return self._reply("unlink")
 
-    def eval(self, script: str, *_: Any) -> Any:
-        return self._reply("read" if script == READ else "move")
+    def publish(self, *_: Any, **__: Any) -> Any:
+        return self._reply("publish")
+
+    def ping(self, **_: Any) -> Any:
+        return self._reply("ping")
 
     def pipeline(self, **_: Any) -> Any:
         return self._reply("pipeline")
@@ -79,18 +81,18 @@ def make_cache(answer: Any) -> tuple[AdapterCache, FakeRedis, Clock]:
     return cache, redis, clock
 
 
+KEPT = KeptPointer(number=1, pointer=Pointer(version=VERSION, sequence=1))
 DOWN = RedisConnectionError("refused")
 
 
 def every_call(cache: AdapterCache) -> list[Callable[[], object]]:
     return [
+        lambda: cache.announce("pets"),
         lambda: cache.get_pointer("pets"),
-        lambda: cache.set_pointer("pets", POINTER),
-        lambda: cache.publish_pointer("pets", POINTER),
-        lambda: cache.forget_pointer("pets"),
+        lambda: cache.keep_pointer("pets", KEPT),
         lambda: cache.get_artifact(VERSION),
         lambda: cache.put_artifact(VERSION, b"data"),
-        cache.epoch,
+        lambda: cache.answers() or None,
         lambda: next(cache.announcements(0.0), None),
     ]
 
@@ -108,56 +110,63 @@ def every_call(cache: AdapterCache) -> list[Callable[[], object]]:
     ],
 )
 def test_no_error_of_redis_reaches_the_caller(error: Exception) -> None:
-    for i in range(8):
+    for i in range(7):
         cache, redis, _ = make_cache(error)
         assert every_call(cache)[i]() is None
         assert cache.stats.errors == 1
-        assert redis.connection_pool.dropped == (i != 7 and not isinstance(error, ResponseError))
+        assert redis.connection_pool.dropped == (i != 6 and not isinstance(error, ResponseError))
 
 
 def test_after_a_failure_nothing_is_sent_until_the_retry_and_then_one_probe() -> None:
     cache, redis, clock = make_cache(DOWN)
-    cache.get_pointer("pets")
+    cache.announce("pets")
     assert not cache.is_up
-    for call in every_call(cache)[:6]:
+    for call in every_call(cache)[:5]:
         call()
-    assert redis.sent == ["read"]
+    assert redis.sent == ["publish"]
     clock.now += 1.0
-    for call in every_call(cache)[:6]:
+    for call in every_call(cache)[:5]:
         call()
-    assert redis.sent == ["read", "read"]
+    assert redis.sent == ["publish", "publish"]
 
 
-def test_while_somebody_else_probes_no_caller_does_and_the_epoch_ends_the_outage() -> None:
+def test_while_somebody_else_probes_no_caller_does_and_an_answer_ends_the_outage() -> None:
     cache, redis, clock = make_cache(DOWN)
     cache.probe_elsewhere(True)
-    cache.get_pointer("pets")
+    cache.announce("pets")
     clock.now += 1000.0
-    for call in every_call(cache)[:6]:
+    for call in every_call(cache)[:5]:
         call()
-    assert redis.sent == ["read"]
-    assert cache.epoch() is None
-    redis.answer = b""
-    assert cache.epoch() == 0
+    assert redis.sent == ["publish"]
+    assert not cache.answers()
+    redis.answer = True
+    assert cache.answers()
     assert cache.is_up
 
 
-@pytest.mark.parametrize(
-    ("data", "epoch"), [(b"", 0), (b"17", 17), (b"x", 0), (b"-1", 0), (7, None), ([b"1"], None)]
-)
-def test_an_epoch_is_a_number_or_nothing(data: Any, epoch: int | None) -> None:
-    cache, _, _ = make_cache(data)
-    assert cache.epoch() == epoch
+@pytest.mark.parametrize("answer", [False, None, b"PONG", 7, [True]])
+def test_what_is_no_answer_to_the_question_is_none(answer: Any) -> None:
+    cache, _, _ = make_cache(answer)
+    assert not cache.answers()
+
+
+def test_until_it_is_known_whose_it_is_nothing_is_sent() -> None:
+    cache, redis, _ = make_cache(True)
+    cache.store_id = None
+    cache.announce("pets")
+    assert not cache.answers()
+    assert redis.sent == []
 
 
 def test_a_probe_that_is_answered_opens_the_way_for_everybody() -> None:
     cache, redis, clock = make_cache(DOWN)
-    cache.get_pointer("pets")
+    cache.announce("pets")
     clock.now += 1.0
-    redis.answer = [VERSION.encode(), b"7", None, None]
-    assert cache.get_pointer("pets") == Pointer(version=VERSION, sequence=7)
+    redis.answer = 1
+    cache.announce("pets")
     assert cache.is_up
-    assert cache.get_pointer("pets") == Pointer(version=VERSION, sequence=7)
+    cache.announce("pets")
+    assert redis.sent == ["publish"] * 3
 
 
 def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
@@ -166,11 +175,11 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
     caplog.set_level(logging.INFO)
     cache, redis, clock = make_cache(DOWN)
     for _ in range(5):
-        cache.get_pointer("pets")
+        cache.announce("pets")
         clock.now += 1.0
     redis.answer = []
     for _ in range(5):
-        cache.get_pointer("pets")
+        cache.announce("pets")
     assert [r.getMessage().split("(")[0].strip() for r in caplog.records] == [
         "Redis is down",
         "Redis is up again",
@@ -179,10 +188,10 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
 
 def test_an_error_that_the_server_answers_does_not_count_as_an_outage() -> None:
     cache, redis, _ = make_cache(ResponseError("OOM command not allowed"))
-    cache.get_pointer("pets")
-    cache.get_pointer("pets")
+    cache.announce("pets")
+    cache.announce("pets")
     assert cache.is_up
-    assert redis.sent == ["read", "read"]
+    assert redis.sent == ["publish", "publish"]
 
 
 def test_what_redis_refuses_is_logged_once_for_each_kind_and_once_when_it_is_over(
@@ -190,15 +199,15 @@ def test_what_redis_refuses_is_logged_once_for_each_kind_and_once_when_it_is_ove
 ) -> None:
     cache, redis, _ = make_cache(ResponseError("MISCONF no disk"))
     for _ in range(3):
-        cache.get_pointer("pets")
-        cache.set_pointer("pets", POINTER)
+        cache.announce("pets")
+        cache.put_artifact(VERSION, b"data")
     redis.answer = []
     for _ in range(3):
-        cache.get_pointer("pets")
+        cache.announce("pets")
     assert [r.getMessage() for r in caplog.records] == [
-        "Redis cannot read a pointer (ResponseError: MISCONF no disk); going on",
-        "Redis cannot move a pointer (ResponseError: MISCONF no disk); going on",
-        "Redis can read a pointer again",
+        "Redis cannot announce a publish (ResponseError: MISCONF no disk); going on",
+        "Redis cannot keep an artifact (ResponseError: MISCONF no disk); going on",
+        "Redis can announce a publish again",
     ]
 
 
@@ -206,21 +215,13 @@ def test_a_wrong_password_is_told_from_an_outage(caplog: pytest.LogCaptureFixtur
     cache, redis, clock = make_cache(AuthenticationError("invalid", status_code="WRONGPASS"))
     for error in (redis.answer, DOWN):
         redis.answer = error
-        cache.get_pointer("pets")
+        cache.announce("pets")
         clock.now += 1.0
     assert [r.getMessage() for r in caplog.records] == [
         "Redis refuses the user or password of REDIS_URL (WRONGPASS: invalid); "
         "going on from the store",
         "Redis is down (ConnectionError: refused); going on from the store",
     ]
-
-
-@pytest.mark.parametrize("reply", [[b"a field is too long"], [VERSION.encode(), b"1"], 7, b"OK"])
-def test_a_pointer_that_is_not_one_is_a_miss_and_is_deleted(reply: Any) -> None:
-    cache, redis, _ = make_cache(reply)
-    assert cache.get_pointer("pets") is None
-    assert redis.sent == ["read", "unlink"]
-    assert cache.stats == CacheStats(misses=1)
 
 
 @pytest.mark.parametrize("data", [b"other bytes", "text", 7, [b"list"]])

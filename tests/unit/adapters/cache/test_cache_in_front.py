@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from adapters.artifact.codec import version_of
-from adapters.cache.cached_store import WATCHED_TTL_S, CachedStore
+from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
 from adapters.store.directory import Pointer
 from adapters.store.record import Canary
 from tests.fakes.artifacts import make_artifact
-from tests.unit.adapters.cache.world import LONGEST, World
+from tests.fakes.waiting import wait_until
+from tests.unit.adapters.cache.world import World
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
 
@@ -44,24 +45,19 @@ def test_a_rollback_reaches_every_process(world: World) -> None:
     assert there.current("pets") == here.current("pets")
 
 
-def test_within_the_lifetime_and_with_redis_up_the_store_is_not_asked(world: World) -> None:
+def test_within_its_lifetime_a_pointer_is_looked_up_once(world: World) -> None:
     process = world.process()
-    process.publish(FIRST)
+    pointer = process.publish(FIRST)
     for _ in range(10):
-        process.current("pets")
-        world.later()
-    assert world.store.asked == 0
+        assert process.current("pets") == pointer
+    assert world.store.asked == 1
 
 
 def test_a_redis_that_forgot_is_filled_from_the_store(world: World) -> None:
     process = world.process()
     pointer = process.publish(FIRST)
-    world.redis.pointers.clear()
     world.redis.artifacts.clear()
-    world.later()
-    assert process.current("pets") == pointer
     assert process.read("pets", pointer.version) == FIRST
-    assert world.redis.pointers == {"pets": pointer}
     assert world.redis.artifacts == {pointer.version: FIRST}
 
 
@@ -90,10 +86,12 @@ def test_with_redis_and_store_gone_the_last_known_version_goes_on(
     assert len(caplog.records) == 2
 
 
-def test_with_the_store_gone_redis_alone_serves_a_process_that_just_started(world: World) -> None:
-    pointer = world.process().publish(FIRST)
-    world.store.is_dead = True
+def test_with_the_store_gone_redis_has_the_artifacts_of_what_is_known(world: World) -> None:
+    world.process().publish(FIRST)
     process = world.process()
+    pointer = process.current("pets")
+    world.store.is_dead = True
+    world.later()
     assert process.current("pets") == pointer
     assert process.read("pets", pointer.version) == FIRST
 
@@ -106,29 +104,12 @@ def test_with_both_gone_and_nothing_known_the_store_is_said_to_be_unavailable(
         world.process().current("pets")
 
 
-def test_a_pointer_to_what_nobody_has_is_dropped_for_the_stores(world: World) -> None:
-    pointer = world.process().publish(FIRST)
-    world.redis.pointers["pets"] = Pointer(version="0" * 64, sequence=999)
-    assert world.process().current("pets") == pointer
-    assert world.redis.pointers["pets"] == pointer
-
-
-def test_a_pointer_to_another_tasks_artifact_is_dropped_for_the_stores(world: World) -> None:
+def test_an_artifact_of_another_task_is_not_taken_from_redis(world: World) -> None:
     process = world.process()
-    pointer, other = process.publish(FIRST), process.publish(make_artifact("dogs"))
-    world.redis.pointers["pets"] = Pointer(version=other.version, sequence=999)
-    assert world.process().current("pets") == pointer
+    process.publish(FIRST)
+    other = process.publish(make_artifact("dogs"))
     with pytest.raises(VersionNotFound):
         process.read("pets", other.version)
-
-
-def test_a_redis_with_an_older_pointer_never_turns_the_clock_back(world: World) -> None:
-    process = world.process()
-    first, second = process.publish(FIRST), process.publish(SECOND)
-    world.redis.pointers["pets"] = first
-    world.later()
-    assert process.current("pets") == second
-    assert world.redis.pointers["pets"] == second
 
 
 def test_a_store_that_began_anew_is_believed(world: World, tmp_path: Path) -> None:
@@ -136,7 +117,6 @@ def test_a_store_that_began_anew_is_believed(world: World, tmp_path: Path) -> No
     for data in (FIRST, SECOND, THIRD):
         process.publish(data)
     (world.store.root).rename(tmp_path / "old")
-    world.redis.pointers.clear()
     pointer = world.store.publish(FIRST)
     world.later()
     assert pointer.sequence == 1
@@ -237,37 +217,18 @@ def publish_while_reading(
     world.store.current = real  # type: ignore[method-assign]
 
 
-def test_a_canary_whose_artifact_nobody_has_is_dropped_with_its_pointer(world: World) -> None:
-    pointer = world.process().publish(FIRST)
-    canary = Canary(version="0" * 64, share=0.5)
-    world.redis.pointers["pets"] = Pointer(version=pointer.version, sequence=9, canary=canary)
-    assert world.process().current("pets") == pointer
-    assert world.redis.pointers["pets"] == pointer
-
-
 def test_a_canary_is_announced_promoted_and_resolved(world: World) -> None:
     process = world.process()
     first = process.publish(FIRST)
     with_canary = process.publish(SECOND, canary=0.25)
     assert with_canary.canary == Canary(version=version_of(SECOND), share=0.25)
-    assert world.redis.pointers["pets"] == process.current("pets") == with_canary
+    assert process.current("pets") == with_canary
     for version in (first.version, version_of(SECOND)):
         assert process.resolve_version("pets", version) == version
     promoted = process.promote("pets", expected=version_of(SECOND))
-    assert world.redis.pointers["pets"] == process.current("pets") == promoted
+    assert process.current("pets") == promoted
     assert (promoted.version, promoted.canary) == (version_of(SECOND), None)
-
-
-def test_another_pointer_with_the_same_number_leaves_it_to_the_store(world: World) -> None:
-    process = world.process()
-    process.publish(FIRST)
-    second = process.publish(SECOND)
-    assert process.current("pets") == second
-    wrong = Pointer(version=version_of(FIRST), sequence=second.sequence)
-    world.redis.pointers["pets"] = wrong
-    world.later()
-    assert process.current("pets") == second
-    assert world.redis.pointers["pets"] == second
+    assert world.redis.announced == ["pets"] * 3
 
 
 def test_a_store_that_had_tasks_and_has_none_is_not_believed(
@@ -309,12 +270,12 @@ def test_a_publish_is_announced_before_its_artifact_is_stored_in_redis(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = world.process()
-    held: list[Pointer | None] = []
+    announced: list[list[str]] = []
     monkeypatch.setattr(
-        world.redis, "put_artifact", lambda *_: held.append(world.redis.pointers.get("pets"))
+        world.redis, "put_artifact", lambda *_: announced.append([*world.redis.announced])
     )
-    pointer = process.publish(FIRST)
-    assert held == [pointer]
+    process.publish(FIRST)
+    assert announced == [["pets"]]
 
 
 def test_a_task_that_was_deleted_by_hand_is_unknown_while_others_go_on(world: World) -> None:
@@ -329,27 +290,12 @@ def test_a_task_that_was_deleted_by_hand_is_unknown_while_others_go_on(world: Wo
     assert process.current("dogs")
 
 
-def test_a_pointer_is_trusted_for_long_only_while_publishes_are_heard(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process = world.process()
-    process.publish(FIRST)
-    for hears, longest_s in ((False, LONGEST), (True, WATCHED_TTL_S * 1.2), (False, LONGEST)):
-        monkeypatch.setattr(CachedStore, "hears_publishes", hears)
-        world.clock.now += WATCHED_TTL_S * 1.2
-        process.current("pets")
-        world.redis.asked = 0
-        world.clock.now += longest_s * 0.66
-        process.current("pets")
-        assert world.redis.asked == 0
-        world.clock.now += longest_s * 0.34
-        process.current("pets")
-        assert world.redis.asked == 1
-
-
-def test_watching_needs_a_redis_and_closing_needs_nothing(world: World) -> None:
+def test_watching_needs_no_redis_and_closing_needs_nothing(world: World) -> None:
     process = world.process(with_redis=False)
+    process.publish(FIRST)
     process.watch()
+    wait_until("it follows the store", lambda: process.follows_store)
     assert not process.hears_publishes
     process.close()
     process.close()
+    assert not process.follows_store

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from adapters.artifact.codec import version_of
-from adapters.cache import store_calls
+from adapters.cache import follower, store_calls
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.store_calls import StoreCalls
 from adapters.errors import StoreUnavailable, VersionNotFound
 from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.feed import Feed
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.waiting import wait_until
 
@@ -23,13 +24,19 @@ SOON_S = 0.25
 
 
 class HangingStore(DirectoryStore):
-    """Every read waits for an event that a test takes away."""
+    """Every read waits for an event that a test takes away.
+
+    It is one of an earlier version, without a feed, so that tasks are looked up all the time.
+    """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.asked = 0
+
+    def feed(self) -> Feed | None:
+        return None
 
     def current(self, task: str) -> Pointer:
         self._wait()
@@ -168,6 +175,37 @@ def test_a_slow_store_takes_no_time_of_requests_for_what_is_known(
     while time.monotonic() < end:
         service.current(TASKS[0])
     assert set(asking) == {"store"}
+
+
+class HangingFeed(HangingStore):
+    """One of today: its feed hangs as everything else does."""
+
+    def feed(self) -> Feed | None:
+        self._wait()
+        return self.files.feed()
+
+
+def test_no_known_task_waits_for_a_store_whose_feed_hangs_and_what_is_published_is_seen(
+    store: HangingStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower, "TRUST_S", LIMIT_S)
+    hanging = HangingFeed(store.root)
+    service = CachedStore(hanging, pointer_ttl_s=0.05)
+    service.watch()
+    wait_until("it follows", lambda: service.follows_store)
+    before, _ = ask_all(service)
+    hanging.goes_on.clear()
+    wait_until("it does not follow", lambda: not service.follows_store)
+    wait_until("it says so", lambda: "looked up twice a second" in caplog.text)
+    for _ in range(3):
+        found, longest = ask_all(service)
+        assert found == before
+        assert longest < SOON_S
+    pointer = store.publish(make_artifact(TASKS[3], seed=1))
+    hanging.goes_on.set()
+    wait_until("it follows again", lambda: service.follows_store)
+    wait_until("it is seen", lambda: service.current(TASKS[3]) == pointer)
+    service.close()
 
 
 def test_closing_does_not_wait_for_a_store_that_hangs(store: HangingStore) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from adapters.cache.pointer_memory import MAX_UNKNOWN_TASKS, RENEWED_AFTER, PointerMemory
+from adapters.cache.pointer_memory import (
+    FOLLOWED_RENEWAL_S,
+    MAX_UNKNOWN_TASKS,
+    RENEWED_AFTER,
+    SPREAD_S,
+    PointerMemory,
+)
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.record import Pointer
 
@@ -86,14 +92,19 @@ def test_in_the_second_half_of_its_life_one_is_told_to_renew_a_pointer(memory: M
     memory.now += RENEWED_AFTER * LIFETIME_S - 0.01
     assert not memory.should_be_renewed("pets")
     memory.now += 0.01
-    assert [memory.should_be_renewed("pets") for _ in range(3)] == [True, False, False]
+    assert memory.should_be_renewed("pets")
+    assert memory.begin("pets", renew=True).is_mine
+    assert not memory.should_be_renewed("pets")
+    memory.expire("pets", newest=OLD)
     assert memory.renew("pets", lambda: NEW) == memory.fresh("pets") == NEW
     memory.now += LIFETIME_S - 0.01
     assert memory.fresh("pets") == NEW
     assert memory.should_be_renewed("pets")
 
 
-@pytest.mark.parametrize("forget", [lambda m: m.expire("pets"), lambda m: m.expire_all()])
+@pytest.mark.parametrize(
+    "forget", [lambda m: m.expire("pets"), lambda m: m.follow(["pets"], {}, 1e9)]
+)
 def test_what_is_out_of_date_is_not_renewed_but_looked_up(memory: Memory, forget: Any) -> None:
     memory.look_up("pets", lambda: OLD)
     memory.now += RENEWED_AFTER * LIFETIME_S
@@ -147,7 +158,7 @@ def unavailable() -> Pointer:
 EXPIRIES: list[Callable[[Memory], None]] = [
     lambda memory: memory.expire("pets"),
     lambda memory: memory.expire("pets", newest=NEW),
-    lambda memory: memory.expire_all(),
+    lambda memory: memory.follow(["pets"], {}, 0.0),
 ]
 
 
@@ -187,7 +198,7 @@ def test_a_look_up_that_was_overtaken_is_remembered_where_nothing_else_is(
     finder = Finder(OLD)
     slow = pool.submit(memory.look_up, "pets", finder)
     assert finder.is_looking.wait(10)
-    memory.expire_all()
+    memory.begin_anew()
     finder.may_go_on.set()
     assert slow.result() == OLD
     assert memory.fresh("pets") is None
@@ -246,10 +257,120 @@ def test_threads_that_ask_and_expire_at_random_leave_nothing_behind(
             if i % 2:
                 memory.expire("pets")
             elif i % 5 == 0:
-                memory.expire_all()
+                memory.begin_anew()
 
     for job in [pool.submit(ask, i) for i in range(16)]:
         job.result()
     assert memory._look_ups == {}
     assert memory.last("pets") == OLD
     pool.shutdown()
+
+
+FOREVER = float("inf")
+
+
+def test_what_is_followed_is_fresh_until_it_moves_however_old_it_is(memory: Memory) -> None:
+    memory.follow([], {}, FOREVER)
+    for task in ("pets", "dogs"):
+        memory.look_up(task, lambda: OLD)
+    memory.now += 1e6
+    assert memory.fresh("pets") == memory.fresh("dogs") == OLD
+    memory.follow(["pets"], {}, FOREVER)
+    assert (memory.fresh("pets"), memory.fresh("dogs")) == (None, OLD)
+    assert memory.look_up("pets", lambda: NEW) == NEW
+
+
+def test_what_was_looked_up_before_it_was_followed_is_fresh_for_its_lifetime(
+    memory: Memory,
+) -> None:
+    memory.look_up("pets", lambda: OLD)
+    memory.begin_anew()
+    memory.follow([], {}, FOREVER)
+    memory.now += LIFETIME_S
+    assert memory.fresh("pets") is None
+
+
+def test_a_look_up_that_began_in_the_era_before_is_fresh_for_its_lifetime(memory: Memory) -> None:
+    memory.follow([], {}, FOREVER)
+
+    def overtaken() -> Pointer:
+        memory.begin_anew()
+        memory.follow([], {}, FOREVER)
+        return OLD
+
+    memory.look_up("pets", overtaken)
+    assert memory.fresh("pets") is None
+    assert memory.last("pets") == OLD
+
+
+def test_what_is_followed_is_renewed_now_and_then_without_anybody_waiting(memory: Memory) -> None:
+    memory.follow([], {}, FOREVER)
+    memory.look_up("pets", lambda: OLD)
+    memory.now += 0.79 * FOLLOWED_RENEWAL_S
+    assert not memory.should_be_renewed("pets")
+    memory.now += 0.41 * FOLLOWED_RENEWAL_S
+    assert memory.fresh("pets") == OLD
+    assert memory.should_be_renewed("pets")
+
+
+def test_a_pointer_that_is_known_to_move_in_a_moment_is_fresh_for_its_lifetime(
+    memory: Memory,
+) -> None:
+    memory.follow(["pets"], {"pets": NEW.sequence}, FOREVER)
+    memory.look_up("pets", lambda: OLD)
+    memory.now += LIFETIME_S
+    assert memory.fresh("pets") is None
+    memory.look_up("pets", lambda: NEW)
+    memory.now += LIFETIME_S
+    assert memory.fresh("pets") == NEW
+
+
+def test_when_nothing_more_is_told_lifetimes_count_and_when_it_is_again_they_do_not(
+    memory: Memory,
+) -> None:
+    memory.follow([], {}, memory.now + 2 * LIFETIME_S)
+    memory.look_up("pets", lambda: OLD)
+    memory.look_up("dogs", lambda: OLD)
+    memory.now += 2 * LIFETIME_S
+    assert memory.fresh("pets") is memory.fresh("dogs") is None
+    memory.follow(["dogs"], {}, FOREVER)
+    assert (memory.fresh("pets"), memory.fresh("dogs")) == (OLD, None)
+
+
+def test_after_missed_moves_all_is_looked_up_while_the_old_answers_for_a_moment(
+    memory: Memory,
+) -> None:
+    memory.follow([], {}, FOREVER)
+    memory.look_up("pets", lambda: OLD)
+    memory.look_up("dogs", lambda: OLD)
+    memory.begin_anew()
+    memory.follow([], {}, FOREVER)
+    memory.now += 0.9 * SPREAD_S
+    assert memory.fresh("pets") == OLD
+    assert memory.should_be_renewed("pets")
+    memory.renew("pets", lambda: NEW)
+    memory.now += SPREAD_S
+    assert (memory.fresh("pets"), memory.fresh("dogs")) == (NEW, None)
+
+
+@pytest.mark.parametrize("eras", [1, 2, 3])
+def test_moves_that_are_missed_again_and_again_prolong_nothing(memory: Memory, eras: int) -> None:
+    memory.follow([], {}, FOREVER)
+    memory.look_up("pets", lambda: OLD)
+    for _ in range(eras):
+        memory.begin_anew()
+        memory.follow([], {}, FOREVER)
+        memory.now += SPREAD_S / eras
+    assert memory.fresh("pets") is None
+
+
+def test_a_look_up_that_waits_for_its_turn_is_not_begun_twice(memory: Memory) -> None:
+    memory._limit_s = 2.0
+    mine = memory.begin("pets")
+    memory.now += 1000.0
+    assert not memory.begin("pets").is_mine
+    memory.begun(mine)
+    memory.now += 1.9
+    assert not memory.begin("pets").is_mine
+    memory.now += 0.1
+    assert memory.begin("pets").is_mine

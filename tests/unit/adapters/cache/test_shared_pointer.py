@@ -1,91 +1,139 @@
-from typing import Any
+"""A pointer that Redis has kept is taken where the feed says that it still is the task's."""
+
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adapters.cache.redis_pointer import from_reply, to_fields
-from adapters.redis.announcements import Announcement, parse_message
+from adapters.cache.cached_store import CachedStore
+from adapters.cache.follower import TRUST_S, Follower
+from adapters.cache.redis_pointer import MAX_BYTES, KeptPointer, kept_from, parse
+from adapters.errors import StoreUnavailable
 from adapters.store.directory import Pointer
-from adapters.store.record import Canary
+from adapters.store.feed import FEED, Feed, tell
+from tests.fakes.artifacts import make_artifact
+from tests.unit.adapters.cache.world import World
 
-VERSION, OTHER = b"ab" * 32, b"cd" * 32
-VERSIONS = st.text("0123456789abcdef", min_size=64, max_size=64)
-SHARES = st.floats(0, 1, exclude_min=True, exclude_max=True)
-CANARIES = st.none() | st.builds(Canary, version=VERSIONS, share=SHARES)
-POINTERS = st.builds(
-    Pointer, version=VERSIONS, sequence=st.integers(1, 10**15 - 1), canary=CANARIES
-)
+FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
+DOGS = make_artifact("dogs")
+POINTER = Pointer(version="ab" * 32, sequence=3)
 
 
-@given(POINTERS)
-def test_a_pointer_survives_the_way_through_redis(pointer: Pointer) -> None:
-    fields = [text.encode() if text else None for text in to_fields(pointer)]
-    assert all(text is None or len(text) <= 64 for text in fields)
-    assert from_reply(fields) == pointer
+class Scene(World):
+    """A world whose readers follow the store, and whose publisher may do without Redis."""
+
+    def reader(self) -> CachedStore:
+        """Return a process that knows no task and has looked at the feed once."""
+        process = self.process()
+        process._follower = Follower(self.store.feed, process._memory, self.clock)
+        process._follower.look()
+        self.store.asked = 0
+        return process
+
+    def publish(self, data: bytes, *, with_redis: bool = True) -> Pointer:
+        return self.process(with_redis=with_redis).publish(data)
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        None,
-        [],
-        b"OK",
-        7,
-        ["EVAL", "return 1"],
-        [b"a field is too long"],
-        [VERSION, None, None, None],
-        [None, b"1", None, None],
-        [b"../../etc/passwd", b"1", None, None],
-        [VERSION.upper(), b"1", None, None],
-        [b"\xff" * 64, b"1", None, None],
-        [VERSION.decode(), "1", None, None],
-        [VERSION, b"-1", None, None],
-        [VERSION, b"0", None, None],
-        [VERSION, b"1e9", None, None],
-        [VERSION, b"9" * 400, None, None],
-        [VERSION, b"1"],
-        [VERSION, b"1", None],
-        [VERSION, b"1", None, None, None],
-        [VERSION, b"1", OTHER, None],
-        [VERSION, b"1", None, b"0.5"],
-        [VERSION, b"1", b"x", b"0.5"],
-        [VERSION, b"1", OTHER, 0.5],
-        *(
-            [VERSION, b"1", OTHER, share]
-            for share in [b"0", b"1", b"1.5", b"-0.5", b"nan", b"inf", b"0x1", b"", b".", b" 0.5"]
-        ),
-    ],
-)
-def test_whatever_is_not_one_of_our_pointers_is_none(reply: Any) -> None:
-    assert from_reply(reply) is None
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "store")
 
 
-@given(st.lists(st.none() | st.binary(max_size=64) | st.integers(), max_size=6))
-def test_no_reply_makes_it_raise(reply: list[Any]) -> None:
-    found = from_reply(reply)
-    assert found is None or isinstance(found, Pointer)
+def test_who_knows_nothing_learns_it_from_redis_and_trusts_it(scene: Scene) -> None:
+    pointer = scene.publish(FIRST)
+    scene.publish(DOGS)
+    reader = scene.reader()
+    assert reader.current("pets") == pointer
+    scene.clock.now += TRUST_S - 0.1
+    assert reader.current("pets") == pointer
+    assert scene.store.asked == 0
 
 
-def test_an_announcement_has_an_epoch_and_a_task() -> None:
-    message = [b"message", b"spt:published", b"1764000000000001 cub200"]
-    assert parse_message(message) == Announcement(1764000000000001, "cub200")
+def test_what_the_store_says_is_kept_for_others(scene: Scene) -> None:
+    pointer = scene.publish(FIRST, with_redis=False)
+    assert scene.reader().current("pets") == pointer
+    assert scene.store.asked == 1
+    assert scene.reader().current("pets") == pointer
+    assert scene.store.asked == 0
+
+
+def test_what_was_moved_behind_redis_back_is_not_taken(scene: Scene) -> None:
+    scene.publish(FIRST)
+    second = scene.publish(SECOND, with_redis=False)
+    assert scene.reader().current("pets") == second
+    assert scene.store.asked == 1
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_another_feed_vouches_for_nothing(scene: Scene, is_older: bool) -> None:
+    before = (scene.store.root / FEED).read_bytes() if scene.publish(DOGS) and is_older else None
+    pointer = scene.publish(FIRST)
+    (scene.store.root / FEED).unlink()
+    if before is None:
+        scene.publish(DOGS)
+    else:
+        (scene.store.root / FEED).write_bytes(before)
+    assert scene.reader().current("pets") == pointer
+    assert scene.store.asked == 1
+
+
+def test_while_a_move_is_under_way_nothing_is_taken_or_kept(scene: Scene) -> None:
+    pointer = scene.publish(FIRST)
+    tell(scene.store.root, "pets", pointer.sequence + 1)
+    for _ in range(2):
+        assert scene.reader().current("pets") == pointer
+        assert scene.store.asked == 1
+
+
+def test_while_the_store_is_away_the_last_one_that_was_kept_goes_on(scene: Scene) -> None:
+    first = scene.publish(FIRST)
+    second = scene.publish(SECOND, with_redis=False)
+    scene.store.is_dead = True
+    reader = scene.reader()
+    assert reader.current("pets") == first
+    with pytest.raises(StoreUnavailable):
+        reader.current("dogs")
+    scene.store.is_dead = False
+    scene.later()
+    assert reader.current("pets") == second
+
+
+def test_who_does_not_follow_the_store_asks_it_and_not_redis(scene: Scene) -> None:
+    pointer = scene.publish(FIRST)
+    scene.redis.pointers["pets"] = KeptPointer(number=1, pointer=POINTER)
+    assert scene.process().current("pets") == pointer
+
+
+def test_without_a_feed_nothing_is_kept_and_nothing_is_current() -> None:
+    assert kept_from("pets", POINTER, None) is None
+    kept = kept_from("pets", POINTER, Feed(since=7))
+    assert kept == KeptPointer(number=7, pointer=POINTER)
+    assert not kept.is_current("pets", Feed(since=8))
+    assert not kept.is_current("pets", Feed(since=5))
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        *(b"", b"pets", b"1", b"1 ", b" pets", b"-1 pets", b"1 pets ", b"1 Pets", b"1 ../x"),
-        *(b"1 pets\n", b"1 -pets", b"\xff pets", b"9" * 19 + b" pets", b"1 " + b"a" * 65),
-        b"x" * 10_000_000,
+        None,
+        b"",
+        "a string",
+        [b"nested"],
+        b"{}",
+        b"[" * 500,
+        b'{"number":-1,"pointer":{"version":"' + b"a" * 64 + b'","sequence":1}}',
+        b'{"number":1,"pointer":{"version":"../../etc/passwd","sequence":1}}',
+        b'{"number":1,"pointer":{"version":"' + b"a" * 64 + b'","sequence":0}}',
+        b" " * MAX_BYTES + KeptPointer(number=1, pointer=POINTER).model_dump_json().encode(),
     ],
 )
-def test_what_is_not_an_announcement_is_none(data: bytes) -> None:
-    assert parse_message([b"message", b"spt:published", data]) is None
+def test_what_is_no_pointer_of_ours_is_none(data: object) -> None:
+    assert parse(data) is None
 
 
-@pytest.mark.parametrize(
-    "message", [None, 7, [], [b"subscribe", b"c", 1], [b"message", b"c", 1], [b"message", b"c"]]
-)
-def test_what_is_not_a_message_is_none(message: Any) -> None:
-    assert parse_message(message) is None
+def test_a_pointer_with_a_canary_comes_back_whole_and_is_small() -> None:
+    canary = {"version": "cd" * 32, "share": 0.1234567890123}
+    pointer = Pointer.model_validate({**POINTER.model_dump(), "canary": canary})
+    kept = KeptPointer(number=2**62, pointer=pointer)
+    data = kept.model_dump_json().encode()
+    assert parse(data) == kept
+    assert len(data) < MAX_BYTES / 2

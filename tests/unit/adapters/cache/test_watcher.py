@@ -9,7 +9,6 @@ from redis import Redis
 
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.watcher import CHECK_EVERY_S, LONGEST_PAUSE_S, Watcher
-from adapters.redis.announcements import Announcement
 from tests.fakes.waiting import wait_until
 
 LOST = "lost"
@@ -17,20 +16,20 @@ SOON_S = LONGEST_PAUSE_S + 3 * CHECK_EVERY_S + 5.0
 
 
 class ScriptedCache(AdapterCache):
-    """A Redis whose epoch and announcements a test sets."""
+    """A Redis whose answers and announcements a test sets."""
 
     def __init__(self) -> None:
         super().__init__(Redis())
-        self.now: int | None = 7
-        self.channel: Queue[Announcement | str] = Queue()
+        self.is_there = True
+        self.channel: Queue[str] = Queue()
         self.connects = 0
         self.is_deaf = False
         self.probed: list[bool] = []
 
-    def epoch(self) -> int | None:
-        return self.now
+    def answers(self) -> bool:
+        return self.is_there
 
-    def announcements(self, moment_s: float) -> Generator[Announcement | None, None, None]:
+    def announcements(self, moment_s: float) -> Generator[str | None, None, None]:
         self.connects += 1
         if self.is_deaf:
             return
@@ -41,7 +40,7 @@ class ScriptedCache(AdapterCache):
             except Empty:
                 yield None
                 continue
-            if isinstance(news, str):
+            if news == LOST:
                 return
             yield news
 
@@ -49,9 +48,7 @@ class ScriptedCache(AdapterCache):
         self.probed.append(is_probed)
 
     def announce(self, task: str) -> None:
-        assert self.now is not None
-        self.now += 1
-        self.channel.put(Announcement(self.now, task))
+        self.channel.put(task)
 
 
 class Listener:
@@ -66,35 +63,36 @@ class Listener:
         if self.fails:
             raise RuntimeError("a bug of the listener")
 
-    def expire_all(self) -> None:
-        self.told.append("*")
-
 
 class Scene:
     def __init__(self) -> None:
         self.cache = ScriptedCache()
         self.listener = Listener()
-        self.watcher = Watcher(self.cache, self.listener.expire, self.listener.expire_all)
+        self.watcher = Watcher(self.cache, self.listener.expire)
 
     def wait_for(self, told: list[str]) -> None:
-        """Wait until the listener was told just that since the last time, and is heard again."""
+        """Wait until the listener was told just that since the last time."""
         wait_until(f"{told} is told", lambda: self.listener.told == told, timeout_s=SOON_S)
         self.listener.told.clear()
+
+    def wait_until_it_hears(self, *, connects: int = 1) -> None:
+        wait_until(
+            "it hears",
+            lambda: self.watcher.is_hearing and self.cache.connects >= connects,
+            timeout_s=SOON_S,
+        )
 
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     scene = Scene()
     scene.watcher.start()
-    scene.wait_for(["*"])
+    scene.wait_until_it_hears()
     yield scene
     scene.watcher.close()
 
 
-def test_once_it_listens_everything_is_out_of_date_and_then_what_is_announced(
-    scene: Scene,
-) -> None:
-    assert scene.watcher.is_hearing
+def test_what_is_announced_is_out_of_date_and_nothing_else(scene: Scene) -> None:
     for task in ("pets", "dogs", "pets"):
         scene.cache.announce(task)
     scene.wait_for(["pets", "dogs", "pets"])
@@ -104,56 +102,29 @@ def test_once_it_listens_everything_is_out_of_date_and_then_what_is_announced(
     assert scene.cache.connects == 1
 
 
-def test_an_epoch_that_grows_without_an_announcement_makes_everything_out_of_date(
-    scene: Scene,
-) -> None:
-    scene.cache.now = 8
-    scene.wait_for(["*", "*"])
-    assert scene.cache.connects == 2
-    assert scene.watcher.is_hearing
-
-
-def test_an_epoch_that_goes_back_makes_everything_out_of_date(scene: Scene) -> None:
+def test_when_the_connection_is_lost_it_connects_anew(scene: Scene) -> None:
+    scene.cache.channel.put(LOST)
+    scene.wait_until_it_hears(connects=2)
     scene.cache.announce("pets")
     scene.wait_for(["pets"])
-    scene.cache.now = 0
-    scene.wait_for(["*", "*"])
-    assert scene.watcher.is_hearing
-
-
-def test_a_lost_connection_makes_everything_out_of_date_and_it_connects_anew(
-    scene: Scene,
-) -> None:
-    scene.cache.channel.put(LOST)
-    scene.wait_for(["*", "*"])
-    assert scene.cache.connects == 2
 
 
 def test_a_redis_that_is_down_is_asked_until_it_is_back(scene: Scene) -> None:
-    scene.cache.now = None
-    scene.wait_for(["*"])
-    assert not scene.watcher.is_hearing
+    scene.cache.is_there = False
+    wait_until("it does not hear", lambda: not scene.watcher.is_hearing, timeout_s=SOON_S)
     connects = scene.cache.connects
     time.sleep(2 * LONGEST_PAUSE_S)
     assert scene.cache.connects == connects
-    scene.cache.now = 7
-    scene.wait_for(["*"])
-    assert scene.watcher.is_hearing
+    scene.cache.is_there = True
+    scene.wait_until_it_hears(connects=connects + 1)
 
 
 def test_a_redis_that_does_not_announce_is_never_heard(scene: Scene) -> None:
     scene.cache.is_deaf = True
     scene.cache.channel.put(LOST)
-    scene.wait_for(["*"])
     connects = scene.cache.connects
     wait_until("it tried again", lambda: scene.cache.connects > connects + 1, timeout_s=SOON_S)
     assert not scene.watcher.is_hearing
-
-
-def test_an_announcement_from_the_future_only_makes_it_begin_anew(scene: Scene) -> None:
-    scene.cache.channel.put(Announcement(10**17, "pets"))
-    scene.wait_for(["pets", "*", "*"])
-    assert scene.watcher.is_hearing
 
 
 def test_it_survives_whatever_the_listener_raises_and_says_so_once(
@@ -161,9 +132,10 @@ def test_it_survives_whatever_the_listener_raises_and_says_so_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     scene.listener.fails = True
-    for _ in range(3):
+    for times in range(1, 4):
+        scene.wait_until_it_hears(connects=times)
         scene.cache.announce("pets")
-        scene.wait_for(["pets", "*", "*"])
+        scene.wait_for(["pets"])
     assert [r.getMessage() for r in caplog.records] == [
         "the watcher of Redis stumbled and begins anew"
     ]
@@ -172,7 +144,7 @@ def test_it_survives_whatever_the_listener_raises_and_says_so_once(
 def test_while_it_runs_no_caller_probes_and_it_ends_at_once() -> None:
     scene = Scene()
     scene.watcher.start()
-    scene.wait_for(["*"])
+    scene.wait_until_it_hears()
     assert scene.cache.probed == [True]
     start = time.monotonic()
     scene.watcher.close()
@@ -183,7 +155,7 @@ def test_while_it_runs_no_caller_probes_and_it_ends_at_once() -> None:
 
 def test_it_ends_at_once_between_two_tries() -> None:
     scene = Scene()
-    scene.cache.now = None
+    scene.cache.is_there = False
     scene.watcher.start()
     time.sleep(0.05)
     start = time.monotonic()

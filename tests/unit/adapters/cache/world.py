@@ -1,4 +1,4 @@
-"""One store, a Redis of two dicts, and any number of processes in front of them."""
+"""One store, a Redis of a dict, and any number of processes in front of them."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from redis import Redis
 
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
+from adapters.cache.redis_pointer import KeptPointer
 from adapters.errors import StoreUnavailable
 from adapters.store.directory import DirectoryStore, Pointer
 
@@ -50,28 +51,22 @@ class DyingStore(DirectoryStore):
 
 
 class MemoryCache(AdapterCache):
-    """What Redis does, in two dicts."""
+    """What Redis does, in a list and dicts."""
 
     def __init__(self) -> None:
         super().__init__(Redis())
-        self.pointers: dict[str, Pointer] = {}
+        self.announced: list[str] = []
         self.artifacts: dict[str, bytes] = {}
-        self.asked = 0
+        self.pointers: dict[str, KeptPointer] = {}
 
-    def get_pointer(self, task: str) -> Pointer | None:
-        self.asked += 1
+    def get_pointer(self, task: str) -> KeptPointer | None:
         return self.pointers.get(task)
 
-    def set_pointer(self, task: str, pointer: Pointer) -> None:
-        held = self.pointers.pop(task, None)
-        if held is None or held.sequence <= pointer.sequence:
-            self.pointers[task] = pointer
+    def keep_pointer(self, task: str, kept: KeptPointer) -> None:
+        self.pointers[task] = kept
 
-    def publish_pointer(self, task: str, pointer: Pointer) -> None:
-        self.set_pointer(task, pointer)
-
-    def forget_pointer(self, task: str) -> None:
-        self.pointers.pop(task, None)
+    def announce(self, task: str) -> None:
+        self.announced.append(task)
 
     def get_artifact(self, version: str) -> bytes | None:
         return self.artifacts.get(version)

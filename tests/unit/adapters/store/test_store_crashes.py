@@ -11,7 +11,7 @@ from adapters.artifact.codec import version_of
 from adapters.errors import TaskNotFound
 from adapters.store.audit import audit
 from adapters.store.directory import DirectoryStore
-from adapters.store.garbage import collect_garbage
+from adapters.store.garbage import collect_garbage, collect_garbage_beside_tasks
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.crashes import Change, End, crashes
 
@@ -84,6 +84,7 @@ def test_a_change_stopped_at_any_step_leaves_the_old_state_or_the_new(
         store = DirectoryStore(crash.root)
         left = state(store)
         assert left in (old, new), f"{crash}: {left}"
+        assert_it_was_told(store)
         assert_everything_goes_on(store, left)
     assert {"write"} <= set(steps)
     assert end is End.TORN or {"fsync", "replace", "flock", "open"} <= set(steps)
@@ -114,16 +115,25 @@ def state(store: Store) -> object:
     return record.pointer, history, record.pinned, retired
 
 
+def assert_it_was_told(store: Store) -> None:
+    """The feed is whole, and knows of the record's pointer or of a later one."""
+    if store.root.exists() and store.tasks():
+        feed = store.feed()
+        assert feed is not None
+        assert feed.sequences["pets"] >= store.current("pets").sequence
+
+
 def assert_everything_goes_on(store: Store, left: object) -> None:
     """Publish again and clean up: nothing of the crash is left."""
     sequence = 1 if left is None else store.current("pets").sequence + 1
     found = store.publish(NEXT)
     assert (found.version, found.sequence) == (version_of(NEXT), sequence)
     assert store.read("pets", found.version) == NEXT
-    for path in store.files.unfinished("pets"):
+    for path in [*store.files.unfinished("pets"), *store.files.unfinished_beside_tasks()]:
         os.utime(path, (0, 0))
     collect_garbage(store, "pets", keep=100, older_than_s=60.0)
-    assert store.files.unfinished("pets") == []
+    collect_garbage_beside_tasks(store)
+    assert store.files.unfinished("pets") == store.files.unfinished_beside_tasks() == []
     assert state(store) is not None
 
 
