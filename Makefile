@@ -14,17 +14,20 @@ SET ?=
 FRESH ?=
 NO_TOKEN ?=
 
-TRAIN_OPTIONS := $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
-	$(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(METHOD),--method $(METHOD)) \
+# a path may have spaces and quotes; not every shell has replaced its ~ by now
+quoted = '$(subst ','\'',$(if $(filter ~/%,$1),$(patsubst ~/%,$(HOME)/%,$1),$1))'
+
+TRAIN_OPTIONS := $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(BACKBONE),--backbone $(call quoted,$(BACKBONE))) \
+	$(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) $(if $(METHOD),--method $(METHOD)) \
 	$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh) $(foreach pair,$(SET),--set $(pair))
-SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
+SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(call quoted,$(BACKBONE))) $(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) \
 	$(foreach pair,$(SET),--set $(pair)) $(if $(NO_TOKEN),--no-token)
 
 BENCH ?=
 STORE ?=
 SHORT ?=
-BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
-	$(if $(STORE),--store $(STORE)) $(if $(DATA),--data $(DATA))
+BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) \
+	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check docs audit train serve stop bench faults clean

@@ -3,13 +3,11 @@
 A command is a module, imported only when it is chosen: `add_arguments(parser)` declares what
 `run(args)` reads, and `run` returns the exit code. It may say in `STOPPED` what Ctrl-C means to it.
 
-Exit codes: 0 done; 1 an error of ours, or the reader of the output has gone; 2 wrong usage; 130
-Ctrl-C. Knows no command, and imports nothing but the standard library and our errors.
+Exit codes: 0 done; 1 an error of ours, or the output cannot be written; 2 wrong usage; 130 Ctrl-C.
+Knows no command, and imports nothing but the standard library and our errors.
 """
 
 import argparse
-import os
-import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -18,10 +16,9 @@ from typing import Any, Final, NamedTuple, NoReturn
 from adapters.background import give_way
 from adapters.errors import SptError
 from adapters.shown import shown
-from adapters.streams import spell_out_what_cannot_be_shown
+from adapters.streams import OutputRefused, drop_output, prepare, reader_has_gone, refusal
 from adapters.suggestions import did_you_mean
 
-_STDOUT: Final = 1
 _OURS: Final = ("adapters", "trainer", "serving", "clients")
 
 
@@ -93,7 +90,20 @@ class Program(NamedTuple):
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one command and return the exit code; wrong usage and help leave by SystemExit."""
-        spell_out_what_cannot_be_shown()
+        prepare()
+        try:
+            code = self._run(argv)
+        except SystemExit:
+            refused = refusal()
+            if refused is None:
+                raise
+            return _refused(refused)
+        except OSError as error:  # of a version that is printed: a command's own end in `_end`
+            return _refused(error)
+        refused = refusal()
+        return code if refused is None else max(code, _refused(refused))
+
+    def _run(self, argv: Sequence[str] | None) -> int:
         parser = self._parser()
         args = parser.parse_args(argv)
         name, words = args.command, args.words
@@ -152,7 +162,6 @@ class _Chosen(NamedTuple):
             code = module.run(parser.parse_args(self.words, self.before))
         except UsageError as error:
             parser.error(str(error))
-        sys.stdout.flush()
         return int(code)
 
 
@@ -172,8 +181,9 @@ def _end(chosen: _Chosen, table: Table) -> int:
             f"pip install 'spt-serving[{table.extra}]'"
         )
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _reader_has_gone():
-            return 1
+        refused = _refusal_behind(error)
+        if refused is not None:
+            return _refused(refused)
         if not isinstance(error, (SptError, OSError, *map(_named, table.errors))):
             raise
         return _fail(_told(error))
@@ -190,14 +200,21 @@ def _told(error: Exception) -> str:
     return str(error)
 
 
-def _reader_has_gone() -> bool:
-    """Return whether nobody reads the output; if so, what is still buffered goes nowhere."""
-    pipe = select.poll()
-    pipe.register(_STDOUT, 0)  # an error is reported unasked
-    if not pipe.poll(0):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
-    return True
+def _refusal_behind(error: Exception) -> OSError | None:
+    """Return why the output cannot be written, if that is what ended a command."""
+    if isinstance(error, OutputRefused):
+        return error.reason
+    if isinstance(error, BrokenPipeError) and reader_has_gone():
+        return error
+    return refusal() if isinstance(error, OSError) else None
+
+
+def _refused(error: OSError) -> int:
+    """Return the exit code of a command whose output cannot be written; a reader may go."""
+    drop_output()
+    if isinstance(error, BrokenPipeError):
+        return 1
+    return _fail(f"its output cannot be written: {error.strerror}; make room, or print elsewhere")
 
 
 def _named(name: str) -> type[Exception]:

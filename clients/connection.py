@@ -46,7 +46,9 @@ def blocking_http(
     transport: httpx.BaseTransport | None = None,
 ) -> httpx.Client:
     """Return httpx's client for the service; see `connection`."""
-    return httpx.Client(auth=auth, transport=transport, **connection(base_url, timeout_s))
+    settings = connection(base_url, timeout_s)
+    with _proxies_explained():
+        return httpx.Client(auth=auth, transport=transport, **settings)
 
 
 def async_http(
@@ -57,7 +59,25 @@ def async_http(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
     """Return the same for asyncio."""
-    return httpx.AsyncClient(auth=auth, transport=transport, **connection(base_url, timeout_s))
+    settings = connection(base_url, timeout_s)
+    with _proxies_explained():
+        return httpx.AsyncClient(auth=auth, transport=transport, **settings)
+
+
+@contextmanager
+def _proxies_explained() -> Iterator[None]:
+    """Say where an address that httpx cannot use comes from.
+
+    Raises:
+        ValueError: a proxy that the environment names is none.
+    """
+    try:
+        yield
+    except (ImportError, ValueError, httpx.InvalidURL) as err:
+        raise ValueError(
+            f"a proxy that the environment names cannot be used ({err}); correct or unset "
+            "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        ) from err
 
 
 def is_loopback(host: str) -> bool:

@@ -5,7 +5,9 @@ TorchServe demands that this module define exactly one class.
 
 import itertools
 import os
-from collections.abc import Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -39,6 +41,8 @@ from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 
 Body = Answer | Failure | MultiAnswer
+Batch = Sequence[dict[str, Any]]
+Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
 
 
 class Handler:
@@ -51,6 +55,7 @@ class Handler:
             SptError: configuration, backbone or weights are wrong; the worker stops.
         """
         log_warnings()
+        keep_what_is_said_twice()
         torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
@@ -100,6 +105,33 @@ class Handler:
         tasks = None if named is None else named.split(TASK_SEPARATOR)
         context.set_response_content_type(0, "application/json")
         return self._engine.describe(tasks).model_dump_json().encode()
+
+
+def keep_what_is_said_twice() -> None:
+    """Have rows hold a tuple where a call repeats a parameter: TorchServe keeps the last one."""
+    torchserve = sys.modules.get("ts.service")
+    if torchserve is not None:  # else no worker of TorchServe runs us
+        read = torchserve.Service.retrieve_data_for_inference
+        torchserve.Service.retrieve_data_for_inference = staticmethod(_keeping(read))
+
+
+def _keeping(read: Read) -> Read:
+    def read_all(batch: Batch) -> tuple[list[Any], list[dict[str, Any]], Any]:
+        headers, rows, ids = read(batch)
+        for row, request in zip(rows, batch, strict=True):
+            row.update(_repeated(request["parameters"]))
+        return headers, rows, ids
+
+    return read_all
+
+
+def _repeated(parameters: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    counts = Counter(one["name"] for one in parameters)
+    return {
+        name: tuple(one["value"] for one in parameters if one["name"] == name)
+        for name, count in counts.items()
+        if count > 1
+    }
 
 
 def _parse(row: dict[str, Any], context: Any, index: int) -> Request | Exception:

@@ -20,17 +20,19 @@ nothing of tensors.
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from adapters.artifact.codec import VERSION, decode_meta, version_of
 from adapters.artifact.meta import AdapterMeta
-from adapters.artifact.task import check_task_id
+from adapters.artifact.task import check_task_id, is_task_id
 from adapters.cache.follower import Follower
+from adapters.cache.held_versions import HeldVersions
 from adapters.cache.places import Places
 from adapters.cache.pointer_memory import LookUp, PointerMemory
 from adapters.cache.redis_cache import AdapterCache
-from adapters.cache.store_calls import LIMIT_S, StoreCalls
+from adapters.cache.store_calls import LIMIT_S, LONG_S, StoreCalls
 from adapters.cache.watcher import Watcher
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Expecting, Pointer
@@ -70,6 +72,7 @@ class CachedStore:
         self._clock = clock
         self._places = Places(store, cache, artifacts_in_redis=artifacts_in_redis, clock=clock)
         self._memory = PointerMemory(clock, LIMIT_S)
+        self._held = HeldVersions(self._places.holds, self._lifetime_s, clock)
         self._watcher: Watcher | None = None
         self._follower: Follower | None = None
         self._calls: StoreCalls | None = None
@@ -115,8 +118,25 @@ class CachedStore:
         if self.cache is not None:
             self.cache.close()
 
-    def current(self, task: str) -> Pointer:
+    def begin_to_look_up(self, tasks: Iterable[str]) -> None:
+        """Look up several tasks side by side, so that whoever asks for them waits once.
+
+        What becomes of it, `current` tells.
+        """
+        if self._calls is None:
+            return
+        for task in tasks:
+            with suppress(TaskNotFound):
+                if is_task_id(task) and self._memory.fresh(task) is None:
+                    self._begin(task, self._calls)
+
+    def current(self, task: str, patience_s: float | None = None) -> Pointer:
         """Return which version of a task is current, or was when it could last be learned.
+
+        Args:
+            task: its id.
+            patience_s: longest wait for a task of which nothing is known, in a process that
+                watches; `LIMIT_S` by default.
 
         Raises:
             TaskNotFound: nothing is published under this id.
@@ -125,7 +145,7 @@ class CachedStore:
         pointer, calls = self._memory.fresh(task), self._calls
         if pointer is None:
             _check_id(task)
-            return self._look_up(task) if calls is None else self._soon(task, calls)
+            return self._look_up(task) if calls is None else self._soon(task, calls, patience_s)
         if calls is not None and self._memory.should_be_renewed(task):
             self._begin(task, calls, renew=True)
         return pointer
@@ -155,7 +175,7 @@ class CachedStore:
 
     def describe(self, task: str, version: str) -> AdapterMeta:
         """Return what one version in the store says of itself; errors are the store's."""
-        return self.store.describe(task, version)[0]
+        return self.ask_store(lambda store: store.describe(task, version))[0]
 
     def publish(
         self,
@@ -206,30 +226,67 @@ class CachedStore:
         pointer = self.store.promote(task, version, expected=expected, change=change)
         return self._announce(task, pointer)
 
-    def tasks(self) -> list[str]:
-        """Return the ids of all published tasks, sorted; asks the store."""
-        return self.store.tasks()
+    def tasks(self, patience_s: float | None = None) -> list[str]:
+        """Return the ids of all published tasks, sorted; asks the store, as `ask_store`."""
+        return self._ask(self.store.tasks, limit_s=LONG_S, patience_s=patience_s)
 
-    def resolve_version(self, task: str, text: str) -> str:
-        """Return the version that `text` stands for; asks the store unless it is current here."""
-        last = self._memory.last(task)
-        if last is not None and text in last.answering:
+    def ask_store(self, question: Callable[[DirectoryStore], _T]) -> _T:
+        """Return what the store itself says; a process that watches waits `LIMIT_S` at most.
+
+        Args:
+            question: what it is asked.
+
+        Raises:
+            SptError: as the store; StoreUnavailable, too, if it hangs.
+        """
+        return self._ask(lambda: question(self.store))
+
+    def resolve_version(self, task: str, text: str, patience_s: float | None = None) -> str:
+        """Return the version that `text` stands for; asks the store unless it is current here.
+
+        `patience_s` is as in `current`.
+        """
+        if self._answers(task, text):
             return text
-        ask = _at_once if self._calls is None else self._calls.ask
         if VERSION.fullmatch(text):
             try:
-                if ask(lambda: self.store.holds(task, text)):
+                if self._ask(lambda: self._places.holds(task, text), patience_s=patience_s):
                     return text
             except StoreUnavailable:
                 return text  # it may be on the device; if not, reading it says what is wrong
-        return ask(lambda: self.store.resolve_version(task, text))
+        return self._ask(lambda: self._places.resolve_version(task, text), patience_s=patience_s)
 
-    def _soon(self, task: str, calls: StoreCalls) -> Pointer:
+    def still_holds(self, task: str, version: str) -> bool:
+        """Return whether a version that was read here is still in the store; True while it is away.
+
+        Known for `pointer_ttl_s`; who asks then waits for a moment at most.
+        """
+        return self._answers(task, version) or self._held.has(task, version, self._calls)
+
+    def _answers(self, task: str, version: str) -> bool:
+        """Return whether a version is named by a pointer that is trusted now."""
+        pointer = self._memory.fresh(task)
+        return pointer is not None and version in pointer.answering
+
+    def _ask(
+        self,
+        call: Callable[[], _T],
+        *,
+        limit_s: float | None = None,
+        patience_s: float | None = None,
+    ) -> _T:
+        """Make a call to the store, in a thread that may hang; see `StoreCalls.ask`."""
+        calls = self._calls
+        if calls is None:
+            return call()
+        return calls.ask(call, limit_s=limit_s, patience_s=patience_s)
+
+    def _soon(self, task: str, calls: StoreCalls, patience_s: float | None) -> Pointer:
         """Return the task's pointer, or what was last known of it if that takes a moment."""
         last = self._memory.last(task)
         look_up = self._begin(task, calls)
         try:
-            return calls.wait(look_up.pointer, is_known=last is not None)
+            return calls.wait(look_up.pointer, is_known=last is not None, patience_s=patience_s)
         except StoreUnavailable as error:
             if last is None:
                 raise
@@ -277,10 +334,6 @@ class CachedStore:
 
     def _lifetime_s(self) -> float:
         return self._pointer_ttl_s * random.uniform(0.8, 1.2)
-
-
-def _at_once(call: Callable[[], _T]) -> _T:
-    return call()
 
 
 def _check_id(task: str) -> None:

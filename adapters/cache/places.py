@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 from adapters.artifact.codec import decode_meta
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.redis_pointer import KeptPointer, kept_from
-from adapters.cache.store_calls import StoreCalls
+from adapters.cache.store_calls import LONG_S, StoreCalls
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.feed import Feed
@@ -103,19 +103,44 @@ class Places:
             with suppress(StoreUnavailable, ArtifactCorrupt):
                 self._keep(task, pointer, self._store.feed())
 
+    def holds(self, task: str, version: str) -> bool:
+        """Return whether the store has a version; errors are the store's."""
+        if self._store.holds(task, version):
+            return True
+        self._require_store()
+        return False
+
+    def resolve_version(self, task: str, text: str) -> str:
+        """Return the version that `text` stands for; errors are the store's."""
+        return self._while_there(lambda: self._store.resolve_version(task, text))
+
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version; errors are the store's."""
         if self._artifacts is None:
-            return self._store.read(task, version)
+            return self._read_store(task, version)
         data = self._artifact_from_redis(task, version) if self._may_hold(task, version) else None
         if data is None:
-            data = self._store.read(task, version)
+            data = self._read_store(task, version)
             self.keep_artifact(version, data)
         return data
 
     def envelope(self, task: str, version: str) -> bytes | None:
         """Return the signatures next to one version, from the store alone; errors are its own."""
-        return self._asked(lambda: self._store.envelope(task, version))
+
+        def read() -> bytes | None:
+            return self._while_there(lambda: self._store.envelope(task, version))
+
+        return self._bounded(read)
+
+    def _read_store(self, task: str, version: str) -> bytes:
+        def read() -> bytes:
+            return self._while_there(lambda: self._store.read(task, version))
+
+        return self._bounded(read, limit_s=LONG_S)
+
+    def _bounded(self, call: Callable[[], _T], limit_s: float | None = None) -> _T:
+        """Ask the store in a thread that may hang, where there are such."""
+        return call() if self.calls is None else self.calls.ask(call, limit_s=limit_s)
 
     def keep_artifact(self, version: str, data: bytes) -> None:
         """Keep an artifact in Redis, if artifacts are kept there."""
@@ -131,18 +156,25 @@ class Places:
             self._cache.keep_pointer(task, kept)
 
     def _current_in_store(self, task: str) -> Pointer:
+        return self._while_there(lambda: self._asked(lambda: self._store.current(task)))
+
+    def _while_there(self, call: Callable[[], _T]) -> _T:
+        """Make a call to the store; a task is unknown only while the store is there."""
         try:
-            return self._asked(lambda: self._store.current(task))
-        except TaskNotFound as error:
-            if self._is_gone():
-                raise StoreUnavailable(
-                    f"store {self._store.root}: it had tasks and has none any more; mount or "
-                    "restore the folder, or publish again"
-                ) from error
+            return call()
+        except TaskNotFound:
+            self._require_store()
             raise
 
+    def _require_store(self) -> None:
+        """Raise StoreUnavailable where the folder was the store once and is an empty place now."""
+        if self._is_gone():
+            raise StoreUnavailable(
+                f"store {self._store.root}: it had tasks and has none any more; mount or restore "
+                "the folder, or publish again"
+            )
+
     def _is_gone(self) -> bool:
-        """Return whether the folder was the store once and is an empty place now."""
         if self._store_id is not None:
             return self._store.identity() is None
         return self._had_tasks and not self._store.tasks()
@@ -173,7 +205,7 @@ class Places:
     def _may_hold(self, task: str, version: str) -> bool:
         """Return whether the store has this version, or cannot say so."""
         try:
-            return self._asked(lambda: self._store.holds(task, version))
+            return self._bounded(lambda: self._store.holds(task, version))
         except StoreUnavailable as error:
             _log.debug("looking in Redis for %s: %s", task, error)
             return True

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from adapters.errors import StoreUnavailable
 
@@ -18,6 +18,9 @@ PATIENCE_S: Final = 0.05
 
 LIMIT_S: Final = 2.0
 """Longest that one waits for what is not known; a call that takes longer hangs."""
+
+LONG_S: Final = 30.0
+"""The same for what may well take long: a whole artifact, or the list of all tasks."""
 
 PROBE_EVERY_S: Final = 10.0
 """How often a store that hangs is asked all the same."""
@@ -31,6 +34,16 @@ MOST_THREADS: Final = 16
 _T = TypeVar("_T")
 
 
+class _Job(NamedTuple):
+    run: Callable[[], object]
+    limit_s: float
+
+
+class _Running(NamedTuple):
+    began_at: float
+    hangs_at: float
+
+
 class StoreCalls:
     """Makes calls in daemon threads, so that none keeps a caller, or the end of the process.
 
@@ -40,25 +53,43 @@ class StoreCalls:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._began: dict[int, float] = {}
+        self._running: dict[int, _Running] = {}
         self._answered_at = self._probe_at = float("-inf")
         self._is_late = False
         self._lock = threading.Lock()
 
-    def submit(self, job: Callable[[], object]) -> None:
-        """Have a thread run a job, which raises nothing."""
+    def submit(self, job: Callable[[], object], limit_s: float | None = None) -> None:
+        """Have a thread run a job, which raises nothing.
+
+        Args:
+            job: what is run.
+            limit_s: how long it may take before it hangs; `LIMIT_S` by default.
+        """
         with self._lock:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             ready = len(self._threads) - len(self._hanging())
             if ready < THREADS and len(self._threads) < MOST_THREADS:
                 self._threads.append(threading.Thread(target=self._run, name="store", daemon=True))
                 self._threads[-1].start()
-        self._jobs.put(job)
+        self._jobs.put(_Job(job, LIMIT_S if limit_s is None else limit_s))
 
-    def ask(self, call: Callable[[], _T]) -> _T:
+    def ask(
+        self,
+        call: Callable[[], _T],
+        *,
+        limit_s: float | None = None,
+        patience_s: float | None = None,
+        is_known: bool = False,
+    ) -> _T:
         """Return what a call does, or raise what it raises.
+
+        Args:
+            call: asks the store.
+            limit_s: how long it may take before it hangs; `LIMIT_S` by default.
+            patience_s: longest wait for it; `limit_s` by default.
+            is_known: whether the caller can do without it.
 
         Raises:
             StoreUnavailable: it hangs, or the store is known to.
@@ -74,30 +105,32 @@ class StoreCalls:
                 answer.set_exception(error)
             self.answered()
 
-        self.submit(job)
-        return self.wait(answer, is_known=False)
+        self.submit(job, limit_s)
+        patience_s = limit_s if patience_s is None else patience_s
+        return self.wait(answer, is_known=is_known, patience_s=patience_s)
 
-    def wait(self, answer: "Future[_T]", *, is_known: bool) -> _T:
+    def wait(self, answer: "Future[_T]", *, is_known: bool, patience_s: float | None = None) -> _T:
         """Return an answer, or raise what it is.
 
         Args:
             answer: that a job brings.
             is_known: whether the caller can do without it.
+            patience_s: longest wait for what is not known; `LIMIT_S` by default.
 
         Raises:
             StoreUnavailable: it did not come in time.
         """
-        patience_s = LIMIT_S
+        patience_s = LIMIT_S if patience_s is None else patience_s
         if is_known:
             patience_s = 0.0 if self._is_late else PATIENCE_S
         elif self.is_hanging:
-            patience_s = PATIENCE_S
+            patience_s = min(patience_s, PATIENCE_S)
         try:
             return answer.result(patience_s)
         except TimeoutError:
             if answer.done():
                 raise
-            self._is_late = True
+            self._is_late = self._is_late or patience_s > 0
             raise self.unavailable() from None
 
     def answered(self) -> None:
@@ -137,16 +170,17 @@ class StoreCalls:
 
     def _hanging(self) -> list[float]:
         """Return since when the calls last that hang; the caller holds the lock."""
-        since = self._clock() - LIMIT_S
-        return [began for began in self._began.values() if began <= since]
+        now = self._clock()
+        return [one.began_at for one in self._running.values() if one.hangs_at <= now]
 
     def _run(self) -> None:
         me = threading.get_ident()
         while (job := self._jobs.get()) is not None:
             with self._lock:
-                self._began[me] = self._clock()
+                now = self._clock()
+                self._running[me] = _Running(now, now + job.limit_s)
             try:
-                job()
+                job.run()
             finally:
                 with self._lock:
-                    del self._began[me]
+                    del self._running[me]

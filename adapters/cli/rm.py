@@ -2,7 +2,12 @@
 
 import argparse
 
-from adapters.cli.options import add_store_options, task_suggested
+from adapters.cli.options import (
+    add_change_options,
+    add_store_options,
+    change,
+    task_suggested,
+)
 from adapters.cli.tables import show, show_row
 from adapters.store.directory import DirectoryStore
 
@@ -12,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "The current version, the canary and pinned versions are refused."
     parser.add_argument("task", help="its id")
     parser.add_argument("version", help="first hex digits, 6 or more")
+    add_change_options(parser)
     add_store_options(parser)
 
 
@@ -19,5 +25,5 @@ def run(args: argparse.Namespace) -> int:
     """Delete the version."""
     store = DirectoryStore(args.store)
     with task_suggested(store, args.task):
-        removed = store.remove(args.task, args.version)
+        removed = store.remove(args.task, args.version, change=change(args))
     return show({"task": args.task, "removed": removed}, args.json, show_row)

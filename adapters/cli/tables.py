@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from adapters.artifact.changes import ClassChanges
 from adapters.artifact.codec import VERSION, short
+from adapters.shown import shown
 from adapters.store.audit import Finding
 
 _LOOK_AHEAD = 100
@@ -146,18 +147,13 @@ def in_words(value: Any) -> str:
         case None:
             return ""
         case str():
-            return short(value) if VERSION.fullmatch(value) else _printable(value)
+            return short(value) if VERSION.fullmatch(value) else shown(value)
         case dict():
-            return ", ".join(f"{key} {in_words(one)}" for key, one in value.items())
+            return ", ".join(f"{shown(key)} {in_words(one)}" for key, one in value.items())
         case list():
             between = "\n" if any(isinstance(one, dict) for one in value) else ", "
             return between.join(in_words(one) for one in value)
     return str(value)
-
-
-def _printable(text: str) -> str:
-    """Return a text with its control characters escaped: a terminal obeys them."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _class_rows(changes: ClassChanges) -> Iterable[tuple[str, str, str]]:

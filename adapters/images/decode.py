@@ -12,20 +12,24 @@ from PIL import Image, UnidentifiedImageError
 
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage, ImageTooLarge, SptError
-from adapters.images import jpeg, png
+from adapters.images import jpeg, png, webp
+from adapters.images.formats import other_format, taken_format
 from adapters.images.rgb import strips, to_rgb, upright
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 MAX_ASPECT: Final = 50
 """Longest side over shortest side; beyond it a resize of the shorter side explodes."""
 
-BYTES_PER_PIXEL: Final = 16
+_BYTES_PER_PIXEL: Final = 16
 """What decoding takes at its peak: the image, its turned or converted copy, and coefficients."""
 
 OWN_LIMITS: Final = ImageLimits(max_pixels=50_000_000)
 """Of images that are the caller's own, as in training; a service has its settings."""
 
-Reserve = Callable[[int], object]
+Size = tuple[int, int]
+"""Width and height, in pixels."""
+
+Reserve = Callable[[Size], object]
 
 # once, for the whole process: a filter that is set and taken back in threads stays in the end.
 # Pillow warns of bombs and of broken EXIF, and both are decided here
@@ -40,12 +44,13 @@ def decode_image(
 
     EXIF rotation is applied; of an animation the first frame counts; transparency is laid on
     white; 16-bit greys are scaled to 8 bits; CMYK, palette and grey images become RGB. A JPEG
-    without its end and a PNG whose text is broken are taken, if every pixel is there.
+    without its end, and a PNG or WebP whose metadata are broken or huge, are taken, if every pixel
+    is there.
 
     Args:
         data: the file.
         limits: what it may cost.
-        reserve: told how many bytes of memory decoding takes, before it takes them.
+        reserve: told the image's size, before any memory is taken for its pixels.
 
     Raises:
         ImageTooLarge: more bytes, pixels, scans or chunks than the limits, or a side 50 times the
@@ -65,12 +70,15 @@ def decode_image(
     except SptError:
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(
-            f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, "
-            f"found bytes that start with {data[:8]!r}"
-        ) from error
+        raise BadImage(_unknown(data)) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
         raise BadImage(f"the image is damaged or truncated ({error}); send it again") from error
+
+
+def decoding_bytes(size: Size) -> int:
+    """Return how many bytes of memory decoding an image of this size takes."""
+    width, height = size
+    return width * height * _BYTES_PER_PIXEL
 
 
 def _load_whole(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
@@ -82,13 +90,18 @@ def _load_whole(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Ima
     except Exception:
         if data.startswith(jpeg.START):
             found = _load_without_end(data, limits)
-        elif data.startswith(png.START) and (mended := png.without_broken_metadata(data)):
-            found = _load(mended, limits, reserve)
         else:
-            found = None
+            bare = _without_metadata(data)
+            found = None if bare is None else _load(bare, limits, reserve)
         if found is None:
             raise
     return found
+
+
+def _without_metadata(data: bytes) -> bytes | None:
+    if data.startswith(png.START):
+        return png.without_metadata(data)
+    return webp.without_metadata(data) if taken_format(data) == "WebP" else None
 
 
 def _load_without_end(data: bytes, limits: ImageLimits) -> Image.Image | None:
@@ -109,9 +122,20 @@ def _are_same(one: Image.Image, other: Image.Image) -> bool:
 def _load(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     _check_size(image.size, limits)
-    reserve(image.width * image.height * BYTES_PER_PIXEL)
+    reserve(image.size)
     image.load()
     return image
+
+
+def _unknown(data: bytes) -> str:
+    if name := taken_format(data):
+        return f"the {name} is damaged, or of a kind that we cannot decode; save it again"
+    if name := other_format(data):
+        return f"the image is {name}, expected JPEG, PNG or WebP; convert it"
+    return (
+        f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, found bytes that "
+        f"start with {data[:8]!r}"
+    )
 
 
 def _check_structure(data: bytes) -> None:
@@ -122,7 +146,7 @@ def _check_structure(data: bytes) -> None:
         png.check_chunks(data)
 
 
-def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+def _check_size(size: Size, limits: ImageLimits) -> None:
     width, height = size
     if width * height > limits.max_pixels:
         raise ImageTooLarge(

@@ -1,4 +1,4 @@
-"""The chunks of a PNG: how many there are, and the file without those whose text is broken.
+"""The chunks of a PNG: how many there are, and the file without its metadata.
 
 Knows chunks and checksums, nothing of pixels.
 """
@@ -13,6 +13,7 @@ from adapters.errors import ImageTooLarge
 START: Final = b"\x89PNG\r\n\x1a\n"
 
 _TRANSPARENCY: Final = b"tRNS"
+_EXIF: Final = b"eXIf"
 _ANCILLARY: Final = 0x20
 """The bit of a chunk's first letter, in lower case, that says pixels do not depend on it."""
 
@@ -31,17 +32,21 @@ def check_chunks(data: bytes) -> None:
         raise ImageTooLarge(f"the PNG has more than {MAX_CHUNKS:,} chunks; save it again")
 
 
-def without_broken_metadata(data: bytes) -> bytes | None:
-    """Return a PNG without the metadata whose checksum is wrong; None if there is none."""
+def without_metadata(data: bytes) -> bytes | None:
+    """Return a PNG of the chunks that its pixels depend on; None if it has no others.
+
+    The turn of the camera stays, where its checksum is right.
+    """
     chunks = [data[start:end] for start, end in _chunks(data)]
-    good = [chunk for chunk in chunks if not _is_broken_metadata(chunk)]
-    return None if len(good) == len(chunks) else START + b"".join(good)
+    kept = [chunk for chunk in chunks if not _is_metadata(chunk)]
+    return None if len(kept) == len(chunks) else START + b"".join(kept)
 
 
-def _is_broken_metadata(chunk: bytes) -> bool:
-    kind, checksum = chunk[4:8], chunk[-4:]
-    is_metadata = bool(kind[:1]) and bool(kind[0] & _ANCILLARY) and kind != _TRANSPARENCY
-    return is_metadata and zlib.crc32(chunk[4:-4]).to_bytes(4, "big") != checksum
+def _is_metadata(chunk: bytes) -> bool:
+    kind = chunk[4:8]
+    if kind == _EXIF:
+        return zlib.crc32(chunk[4:-4]).to_bytes(4, "big") != chunk[-4:]
+    return bool(kind[:1]) and bool(kind[0] & _ANCILLARY) and kind != _TRANSPARENCY
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ a writer that dies at any moment leaves the old state or the new one. Knows noth
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,15 @@ from adapters.store.log import (
     already_made,
     this_user,
 )
-from adapters.store.record import Canary, Pointer, TaskRecord
+from adapters.store.record import Canary, LastChange, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
     after_canary,
+    after_deletion,
+    after_pin,
     after_publish,
     after_rollback,
+    after_unpin,
     canary_of,
     check_canary,
     check_expected,
@@ -103,7 +106,7 @@ class DirectoryStore(SignedVersions):
             what: What = "publish" if added is None else "canary"
             made = self._made(task, record, change, what, version)
             if made is not None:
-                return made
+                return made.pointer
             signed = self._checked_envelope(task, version, data, envelope)
             if record is not None and _is_already(record, version, added):
                 self._write_version(task, version, data, signed)
@@ -144,7 +147,7 @@ class DirectoryStore(SignedVersions):
             named = None if version is None else self.resolve_version(task, version)
             made = self._made(task, record, change, "promote", named)
             if made is not None:
-                return made
+                return made.pointer
             promoted = named or canary_of(task, record)
             self.check_trusted(task, promoted)
             if _is_already(record, promoted, None):
@@ -177,7 +180,7 @@ class DirectoryStore(SignedVersions):
         with self._changing(task) as record:
             made = self._made(task, record, change, "rollback", None)
             if made is not None:
-                return made
+                return made.pointer
             check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
             before = after_rollback(task, record, self.now())
@@ -208,7 +211,7 @@ class DirectoryStore(SignedVersions):
         with self._changing(task) as record:
             made = self._made(task, record, change, "end canary", None)
             if made is not None:
-                return made
+                return made.pointer
             canary = canary_of(task, record)
             check_canary(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -216,29 +219,34 @@ class DirectoryStore(SignedVersions):
             self.check_trusted(task, following.version)
             return self._move(task, following, change, "end canary", canary)
 
-    def pin(self, task: str, version: str) -> str:
+    def pin(self, task: str, version: str, *, change: Change = ANY_CHANGE) -> str:
         """Keep a version from being deleted, whatever becomes of it, and return all its digits.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
+            PublishConflict: the sequence is not as expected.
         """
         with self._changing(task) as record:
             version = self.resolve_version(task, version)
-            self._write_pins(task, record, {*record.pinned, version})
+            if not self._is_done(task, record, change, "pin", version, version in record.pinned):
+                self._note(task, after_pin(record, version), change, "pin", version)
         return version
 
-    def unpin(self, task: str, version: str) -> str:
+    def unpin(self, task: str, version: str, *, change: Change = ANY_CHANGE) -> str:
         """Let a version be deleted again, and return all its digits.
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version, neither held nor pinned.
+            PublishConflict: the sequence is not as expected.
         """
         with self._changing(task) as record:
             version = pick_version(task, version, record.named.union(self.versions(task)))
-            self._write_pins(task, record, {*record.pinned} - {version})
+            is_off = version not in record.pinned
+            if not self._is_done(task, record, change, "unpin", version, is_off):
+                self._note(task, after_unpin(record, version), change, "unpin", version)
         return version
 
-    def remove(self, task: str, version: str) -> str:
+    def remove(self, task: str, version: str, *, change: Change = ANY_CHANGE) -> str:
         """Delete one version, and what the history says of it; return all its digits.
 
         At once: a service that has not heard yet that it stopped answering misses it for a
@@ -246,13 +254,33 @@ class DirectoryStore(SignedVersions):
 
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
-            PublishConflict: it is current, the canary or pinned.
+            PublishConflict: it is current, the canary or pinned, or the sequence is another.
         """
         with self._changing(task) as record:
-            version = pick_version(task, version, record.named.union(self.versions(task)))
-            check_unprotected(task, record, version)
-            self.files.delete(task, record, {version})
+            made = self._made(task, record, change, "remove", None)
+            removed = [made.subject] if made is not None and made.subject is not None else []
+            known = record.named.union(self.versions(task), removed)
+            version = pick_version(task, version, known)
+            if not self._is_done(task, record, change, "remove", version):
+                check_unprotected(task, record, version)
+                self.delete(task, record, [version], "remove", change)
         return version
+
+    def delete(
+        self,
+        task: str,
+        record: TaskRecord,
+        versions: Collection[str],
+        what: What,
+        change: Change = ANY_CHANGE,
+    ) -> None:
+        """Delete versions, and what the record says of them; the caller keeps other writers out."""
+        # the record first: what a history names can be read, even if we die in between
+        for version in versions:
+            left = after_deletion(record, version)
+            record = self._log(task, left, change, what, version)
+        self.files.write_record(task, record)
+        self.files.delete(task, versions)
 
     @contextmanager
     def _changing(self, task: str) -> Iterator[TaskRecord]:
@@ -263,26 +291,61 @@ class DirectoryStore(SignedVersions):
 
     def _made(
         self, task: str, record: TaskRecord | None, change: Change, what: What, subject: str | None
-    ) -> Pointer | None:
+    ) -> LogEntry | None:
         """Return what a change with this id did before, None if there was none."""
         if record is None or change.id is None:
             return None
         return already_made(task, self.log(task), change, what, subject)
 
+    def _is_done(
+        self,
+        task: str,
+        record: TaskRecord,
+        change: Change,
+        what: What,
+        subject: str,
+        is_so: bool = False,
+    ) -> bool:
+        """Return whether nothing is left to do: a change did it, or it is so already."""
+        if is_so or self._made(task, record, change, what, subject) is not None:
+            return True
+        check_sequence(task, record, change.expected_sequence)
+        return False
+
     def _move(
         self, task: str, following: TaskRecord, change: Change, what: What, subject: str
     ) -> Pointer:
+        return self.files.move(task, self._log(task, following, change, what, subject))
+
+    def _note(
+        self, task: str, following: TaskRecord, change: Change, what: What, subject: str
+    ) -> None:
+        """Write a record that moves no pointer: nobody has to look the task up."""
+        self.files.write_record(task, self._log(task, following, change, what, subject))
+
+    def _log(
+        self, task: str, following: TaskRecord, change: Change, what: What, subject: str
+    ) -> TaskRecord:
+        """Add a line to the log, and return the record that it leads to, which knows of it."""
+        told = LastChange(
+            id=change.id or secrets.token_hex(8),
+            what=what,
+            subject=subject,
+            sequence=following.sequence,
+            at=self.now(),
+        )
         entry = LogEntry(
             **dict(following.pointer),
-            at=self.now(),
+            revision=following.revision,
+            at=told.at,
             what=what,
             subject=subject,
             by=change.by or this_user(),
             why=change.why,
-            change=change.id or secrets.token_hex(8),
+            change=told.id,
         )
         self.files.add_to_log(task, entry.model_dump_json(exclude_none=True))
-        return self.files.move(task, following)
+        return following.model_copy(update={"last_change": told})
 
     def _checked(self, data: bytes) -> str:
         """Return the task of an artifact that may be published."""
@@ -298,11 +361,6 @@ class DirectoryStore(SignedVersions):
         durable.write_unless_same(self.files.artifact(task, version), data)
         if envelope is not None:
             self._write_envelope(task, version, envelope)
-
-    def _write_pins(self, task: str, record: TaskRecord, pinned: set[str]) -> None:
-        if pinned != set(record.pinned):
-            changed = record.model_copy(update={"pinned": tuple(sorted(pinned))})
-            self.files.write_record(task, changed)
 
 
 def _is_already(record: TaskRecord, version: str, canary: Canary | None) -> bool:

@@ -22,7 +22,6 @@ from adapters.store import durable
 from adapters.store.feed import FEED, Feed, read_feed, tell
 from adapters.store.identity import IDENTITY, give_identity, read_identity
 from adapters.store.record import Pointer, TaskRecord, parse_record
-from adapters.store.record_changes import after_deletion
 
 _RECORD = "current.json"
 _LOG = "log.jsonl"
@@ -149,12 +148,8 @@ class StoreFiles:
         with durable.reaching(path):
             return (durable.bytes_or_none(path) or b"").splitlines()
 
-    def delete(self, task: str, record: TaskRecord, versions: Collection[str]) -> None:
-        """Delete versions and what the record says of them; the caller is `writing` the task."""
-        # the record first: what a history names can be read, even if we die in between
-        left = after_deletion(record, versions)
-        if left != record:
-            self.write_record(task, left)
+    def delete(self, task: str, versions: Collection[str]) -> None:
+        """Delete versions that no record names; the caller is `writing` the task."""
         # signatures first: without their version nobody would miss them
         places = (self.envelope, self.artifact)
         durable.delete([place(task, version) for version in versions for place in places])

@@ -90,7 +90,7 @@ def collect_garbage(
         old = _older(store, idle, older_than_s)
         stray = [] if record is None else files.stray_envelopes(task, record.named)
         if not dry_run and record is not None and old:
-            files.delete(task, record, {one.version for one in old if one.version})
+            store.delete(task, record, [one.version for one in old if one.version], "gc")
         return old + _collect_unfinished(store, files.unfinished(task) + stray, dry_run)
 
 

@@ -2,7 +2,8 @@
 
 A line is written before the record that it leads to, so that no change is without one. A line whose
 writer died before the record, or in the middle of the line, tells of nothing: lines with a number
-above the record's, and all but the last one of a number, are left out.
+above the record's, and all but the last one of a number, are left out. The record itself knows its
+last change, so a retry is recognised where the log was lost.
 """
 
 import getpass
@@ -17,7 +18,9 @@ from adapters.artifact.backbone_spec import Sha256
 from adapters.errors import PublishConflict
 from adapters.store.record import Canary, Pointer, TaskRecord
 
-What = Literal["publish", "canary", "promote", "rollback", "end canary"]
+What = Literal[
+    "publish", "canary", "promote", "rollback", "end canary", "pin", "unpin", "remove", "gc"
+]
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,14 @@ ANY_CHANGE = Change()
 
 
 class LogEntry(BaseModel):
-    """One change that happened, and the pointer that it made; unknown fields are ignored."""
+    """One change that happened, and the pointer since then; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
     sequence: int = Field(ge=1)
+    revision: int = Field(0, ge=0, description="of the record, with this sequence")
     at: AwareDatetime
-    what: What
+    what: str
     version: Sha256 = Field(description="the current one, since then")
     canary: Canary | None = None
     subject: Sha256 | None = Field(None, description="the version that the change was about")
@@ -58,8 +62,13 @@ class LogEntry(BaseModel):
 
     @property
     def pointer(self) -> Pointer:
-        """The pointer that the change made."""
+        """The pointer since the change."""
         return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Its place among the task's changes."""
+        return self.sequence, self.revision
 
 
 def happened(lines: Iterable[bytes], record: TaskRecord) -> list[LogEntry]:
@@ -67,26 +76,39 @@ def happened(lines: Iterable[bytes], record: TaskRecord) -> list[LogEntry]:
 
     What is older than the log is known from the record's history alone, as far as that goes.
     """
-    found: dict[int, LogEntry] = {}
+    found: dict[tuple[int, int], LogEntry] = {}
     for line in lines:
         try:
             entry = LogEntry.model_validate_json(line)
         except ValidationError:  # its writer died
             continue
-        found[entry.sequence] = entry
+        found[entry.number] = entry
     for one in record.history:
-        known = found.get(one.sequence)
+        known = found.get((one.sequence, 0))
         if known is None or known.version != one.version:
-            found[one.sequence] = LogEntry(
+            found[one.sequence, 0] = LogEntry(
                 sequence=one.sequence, at=one.published_at, what="publish", version=one.version
             )
-    return [found[number] for number in sorted(found) if number <= record.sequence]
+    now = record.sequence, record.revision
+    last = _last_of(record)
+    if last is not None and (now not in found or found[now].change != last.change):
+        found[now] = last
+    return [found[number] for number in sorted(found) if number <= now]
+
+
+def _last_of(record: TaskRecord) -> LogEntry | None:
+    """Return what a record says of the change that led to it; a writer of old says nothing."""
+    last = record.last_change
+    if last is None or last.sequence != record.sequence:
+        return None
+    told = last.model_dump(include={"at", "what", "subject"})
+    return LogEntry(**dict(record.pointer), revision=record.revision, change=last.id, **told)
 
 
 def already_made(
     task: str, entries: Iterable[LogEntry], change: Change, what: What, subject: str | None
-) -> Pointer | None:
-    """Return the pointer that this very change made before, None if it was not made yet.
+) -> LogEntry | None:
+    """Return what this very change did before, None if it was not made yet.
 
     Raises:
         PublishConflict: its id was given to another change.
@@ -94,7 +116,7 @@ def already_made(
     for entry in entries:
         if entry.change == change.id:
             if entry.what == what and subject in (None, entry.subject):
-                return entry.pointer
+                return entry
             raise PublishConflict(
                 f"{task}: the change {change.id} is known as '{entry.what}' with sequence "
                 f"{entry.sequence}; give another change another id"

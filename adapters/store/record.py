@@ -75,6 +75,18 @@ class Retirement(BaseModel):
     at: AwareDatetime
 
 
+class LastChange(BaseModel):
+    """The change that led to a record: what a retry needs to recognise itself by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    what: str
+    subject: Sha256 | None = Field(None, description="the version that it was about")
+    sequence: int = Field(ge=1, description="of the record that it led to")
+    at: AwareDatetime
+
+
 class TaskRecord(Pointer):
     """A task's pointer, the publishes that led to it, and what is known for deleting."""
 
@@ -89,6 +101,11 @@ class TaskRecord(Pointer):
     others_retired_by: AwareDatetime | None = Field(
         None, description="when the last of those left out of `retired` stopped answering"
     )
+
+    revision: int = Field(
+        0, ge=0, description="counts pins and deletions since the pointer's last change"
+    )
+    last_change: LastChange | None = None
 
     @model_validator(mode="after")
     def _versions_agree(self) -> "TaskRecord":

@@ -5,7 +5,6 @@ up and notes which versions have stopped answering.
 """
 
 import enum
-from collections.abc import Collection
 from datetime import datetime
 from itertools import pairwise
 
@@ -123,13 +122,26 @@ def without_canary(record: TaskRecord, now: datetime) -> TaskRecord:
     return _following(record, record.history, None, now)
 
 
-def after_deletion(record: TaskRecord, versions: Collection[str]) -> TaskRecord:
-    """Forget versions that are about to be deleted; the current one is none of them."""
-    left = [entry for entry in record.history if entry.version not in versions]
+def after_pin(record: TaskRecord, version: str) -> TaskRecord:
+    """Keep a version from being deleted."""
+    pinned = tuple(sorted({*record.pinned, version}))
+    return record.model_copy(update={"pinned": pinned, "revision": record.revision + 1})
+
+
+def after_unpin(record: TaskRecord, version: str) -> TaskRecord:
+    """Let a version be deleted again."""
+    pinned = tuple(one for one in record.pinned if one != version)
+    return record.model_copy(update={"pinned": pinned, "revision": record.revision + 1})
+
+
+def after_deletion(record: TaskRecord, version: str) -> TaskRecord:
+    """Forget a version that is about to be deleted; it is not the current one."""
+    left = [entry for entry in record.history if entry.version != version]
     # what stood around a forgotten version may be the same one: once is enough to roll back to
     distinct = [one for one, after in pairwise(left) if one.version != after.version]
-    retired = tuple(entry for entry in record.retired if entry.version not in versions)
-    return record.model_copy(update={"history": (*distinct, left[-1]), "retired": retired})
+    retired = tuple(entry for entry in record.retired if entry.version != version)
+    changed = {"history": (*distinct, left[-1]), "retired": retired}
+    return record.model_copy(update=changed | {"revision": record.revision + 1})
 
 
 def check_unprotected(task: str, record: TaskRecord, version: str) -> None:

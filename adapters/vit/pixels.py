@@ -13,6 +13,9 @@ from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
 
+_BYTES_PER_PIXEL = 4
+"""Of an RGB image in Pillow."""
+
 _INTERPOLATION = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -55,18 +58,31 @@ def normalise_batch(
 
 def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """Resize by the rule, then cut the centre; a side that is too short is padded with black."""
-    size, crop = preprocessing.resize_size, preprocessing.crop
-    width, height = image.size
-    if preprocessing.resize == "squash":
-        width = height = size
-    elif width <= height:
-        width, height = size, int(size * height / width)
-    else:
-        width, height = int(size * width / height), size
+    crop, (width, height) = preprocessing.crop, _resized(image.size, preprocessing)
     if (width, height) != image.size:
         image = image.resize((width, height), _INTERPOLATION[preprocessing.interpolation])
     left, top = _start(width, crop), _start(height, crop)
     return image.crop((left, top, left + crop, top + crop))
+
+
+def resizing_bytes(size: tuple[int, int], preprocessing: Preprocessing) -> int:
+    """Return how many bytes of memory resizing an image of this size takes, held either way.
+
+    A sliver takes far more than its own pixels: its shorter side decides, and the longer follows.
+    """
+    width, height = _resized(size, preprocessing)
+    between = max(width * size[1], height * size[0])  # one side is resized after the other
+    return (width * height + between) * _BYTES_PER_PIXEL
+
+
+def _resized(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return the width and height that the rule gives an image of this size."""
+    side, (width, height) = preprocessing.resize_size, size
+    if preprocessing.resize == "squash":
+        return side, side
+    if width <= height:
+        return side, int(side * height / width)
+    return int(side * width / height), side
 
 
 def _start(side: int, crop: int) -> int:

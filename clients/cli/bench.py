@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapters.program import UsageError
+from adapters.shown import shown
 from clients.cli.service_options import add_service_options, client_of, one_task
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _show(figures: "dict[str, LatencySummary]", reasons: dict[str, int], late: i
     console = Console(highlight=False)
     console.print(figures_table(figures))
     for reason, count in list(reasons.items())[:_MOST_REASONS]:
-        console.print(f"{count} failed: {reason}", markup=False, soft_wrap=True)
+        console.print(shown(f"{count} failed: {reason}"), markup=False, soft_wrap=True)
     if late:
         console.print(f"{late} were sent late: more are asked for than the service answers")
 

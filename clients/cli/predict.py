@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.program import UsageError
+from adapters.shown import shown
 from clients.cli.service_options import add_service_options, client_of, one_task
 from serving.protocol import DEFAULT_TOP_K, Answer, Failure, MultiAnswer
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     entries = answer.answers if isinstance(answer, MultiAnswer) else (answer,)
     for entry in entries:
         if isinstance(entry, Failure):
-            print("error:", " ".join(str(from_failure(entry)).split()), file=sys.stderr)
+            print("error:", shown(" ".join(str(from_failure(entry)).split())), file=sys.stderr)
         elif not args.json:
             Console().print(_table(entry))
     return int(any(isinstance(entry, Failure) for entry in entries))
@@ -67,10 +68,10 @@ def _table(answer: Answer) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{answer.task} @ {answer.version[:12]}"))
-    table.add_column("label")
-    table.add_column("score", justify="right")
-    table.add_column("index", justify="right")
+    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}"))
+    table.add_column("label", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("index", justify="right", no_wrap=True)
     for row in answer.predictions:
-        table.add_row(Text(row.label), f"{row.score:.1%}", str(row.index))
+        table.add_row(Text(shown(row.label)), f"{row.score:.1%}", str(row.index))
     return table

@@ -41,8 +41,8 @@ def client_of(args: argparse.Namespace, kind: type[AnyClient]) -> AnyClient:
         return kind(
             args.url,
             model=args.model,
-            api_key=args.api_key or os.environ.get("SPT_API_KEY"),
-            token_file=args.token_file or os.environ.get("SPT_TOKEN_FILE"),
+            api_key=args.api_key or os.environ.get("SPT_API_KEY") or None,
+            token_file=args.token_file or os.environ.get("SPT_TOKEN_FILE") or None,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

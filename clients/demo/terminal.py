@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from adapters.shown import shown
 from clients.demo.plan import Plan
 from clients.demo.records import Record
 from clients.demo.summary import Served, Summary, Swap, TaskSummary
@@ -60,7 +61,7 @@ def show(console: Console, summary: Summary, plan: Plan) -> None:
     console.print(_served(summary.served))
     console.print(f"[bold]swap[/]  {_swap(summary.swap)}\n")
     for name in ("summary.json", "report.html"):
-        console.print(f"wrote {plan.out / name}", soft_wrap=True)
+        console.print(shown(f"wrote {plan.out / name}"), markup=False, soft_wrap=True)
 
 
 def _tasks(tasks: dict[str, TaskSummary]) -> Table:

@@ -7,6 +7,7 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 from rich.text import Text
 
+from adapters.shown import shown
 from clients.load.closed import LatencySummary, Outcome, latency_summary
 
 ALL = "all"
@@ -40,7 +41,9 @@ def figures_table(figures: dict[str, LatencySummary]) -> Table:
     for name, row in figures.items():
         times = (_time(row["p50_ms"]), _time(row["p99_ms"]))
         rate, failed = f"{row['requests_per_s']:,.1f}", f"{row['failed']:,}"
-        table.add_row(Text(name), rate, *times, failed, style="bold" if name == ALL else None)
+        table.add_row(
+            Text(shown(name)), rate, *times, failed, style="bold" if name == ALL else None
+        )
     return table
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from adapters.artifact.backbone_spec import EMBEDDED, Pooling
+from adapters.streams import say
 from serving.config import LEAST_AGREEMENT
 
 
@@ -41,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
     backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
     if args.precision == "float32":
         export = export_trunk(backbone, args.out)
-        print(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
+        say(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
     else:
         samples = read_samples(backbone, args.store, args.images)
         export = export_int8(backbone, args.out, samples, args.floor)
-        print(f"same best class as in float32: {in_words(export.agreement or {})}")
-    print(
+        say(f"same best class as in float32: {in_words(export.agreement or {})}")
+    say(
         f"wrote {args.out}; serve it with --set backend=onnx --set onnx={args.out} "
         f"--set precision={args.precision}"
     )

@@ -13,15 +13,21 @@ import yaml
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.redis.server import RedisServer
+from adapters.store import durable
 from adapters.store.directory import DirectoryStore
+from adapters.streams import say
 from serving.cli.folder import add_folder_option
 from serving.errors import ConfigError
 from serving.torchserve.configure import Launch
-from serving.torchserve.launch import check_folder, start
+from serving.torchserve.launch import check_folder, start, stop
 from serving.torchserve.running import REDIS_FILE, Running, adopt
 
 _BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
 """What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
+
+_STORE = Path("runs/store")
+
+_LAST_PORT = 65535 - 3
 
 _DRAIN_S = Launch.model_fields["drain_s"].default
 
@@ -29,11 +35,11 @@ _DRAIN_S = Launch.model_fields["drain_s"].default
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `started` reads."""
     add_folder_option(parser)
-    parser.add_argument("--store", type=Path, default=Path("runs/store"), help="the store's folder")
+    parser.add_argument("--store", type=Path, default=_STORE, help="the store's folder")
     parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
     parser.add_argument(
-        "--port", type=int, default=8080, help="the next three: management, metrics, probes"
+        "--port", type=_port, default=8080, help="the next three: management, metrics, probes"
     )
     parser.add_argument("--no-redis", action="store_true", help="start no Redis")
     parser.add_argument(
@@ -41,7 +47,7 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--drain-s",
-        type=float,
+        type=_seconds,
         default=_DRAIN_S,
         help="longest wait for open requests when it is stopped",
     )
@@ -56,8 +62,15 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
-    """Start the service, and a Redis for it if REDIS_URL names none; say how to call it."""
-    DirectoryStore(args.store).require_folder()
+    """Start the service, and a Redis for it if REDIS_URL names none; say how to call it.
+
+    Raises:
+        StoreUnavailable: the store's folder is not there; an empty one is made in the usual place.
+        LaunchError: it did not start.
+    """
+    _require_store(args.store)
+    launch = _launch(args)
+    _refuse_missing(launch)
     url, redis = os.environ.get("REDIS_URL") or None, None
     check_folder(args.folder)
     try:
@@ -66,8 +79,8 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
             redis = RedisServer(args.folder, password=password, options=_BOUNDED)
             redis.start()
             url = redis.url
-        print(f"loading {args.backbone} …", flush=True)
-        launch = _launch(args, url)
+        say(f"loading {args.backbone} …")
+        launch = launch.model_copy(update={"redis_url": url})
         running = start(launch)
         if redis is not None and redis.pid is not None:
             adopt(args.folder, redis.pid)
@@ -75,19 +88,44 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
         if redis is not None:
             redis.stop()
         raise
-    print(f"ready: {_call_of(running)}")
-    if url is not None:
-        from adapters.redis.address import public_address  # slow to import
-
-        address = public_address(url)
-        print(
-            f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(args.folder / REDIS_FILE))})"
-        )
-    print(f"logs: {args.folder / 'logs'}", flush=True)
+    try:
+        _announce(running, args.folder, url)
+    except BaseException:  # nobody has heard of it
+        stop(args.folder, draining=False)
+        raise
     yield running, launch
 
 
-def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
+def _require_store(folder: Path) -> None:
+    """Refuse a folder that is not there, which a typing error may have named, but the usual one."""
+    if folder == _STORE and not folder.exists():
+        with durable.reaching(folder):
+            durable.make_folder(folder)
+        say(f"nothing is published yet: {folder.absolute()} is an empty store now")
+    DirectoryStore(folder).require_folder()
+
+
+def _announce(running: Running, folder: Path, redis_url: str | None) -> None:
+    say(f"ready: {_call_of(running)}")
+    if redis_url is not None:
+        from adapters.redis.address import public_address  # slow to import
+
+        address = public_address(redis_url)
+        say(f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(folder / REDIS_FILE))})")
+    say(f"logs: {folder / 'logs'}")
+
+
+def _refuse_missing(launch: Launch) -> None:
+    """Say at once what the worker would find only after it has loaded everything else."""
+    named = {"weights": launch.weights} | {
+        name: launch.settings.get(name) for name in ("onnx", "tenants")
+    }
+    for name, place in named.items():
+        if isinstance(place, str | Path) and not Path(place).exists():
+            raise ConfigError(f"{name}: {Path(place).absolute()} is not there; check the path")
+
+
+def _launch(args: argparse.Namespace) -> Launch:
     return Launch(
         folder=args.folder,
         store=args.store,
@@ -95,11 +133,28 @@ def _launch(args: argparse.Namespace, redis_url: str | None) -> Launch:
         weights=args.weights,
         ports=(args.port, args.port + 1, args.port + 2),
         health_port=args.port + 3,
-        redis_url=redis_url,
         settings=_settings(args.set),
         token=not args.no_token,
         drain_s=args.drain_s,
     )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(
+            f"expected a number from 1 to {_LAST_PORT}, with room for three more; found {text!r}"
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds from 0, found {text!r}")
+    return seconds
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from adapters.redis.server import find_server
+from adapters.streams import say
 from serving.java.home import java_home
 
 
@@ -22,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
         link = args.bin / name
         if program is not None and not link.exists():
             link.symlink_to(program.resolve())
-            print(f"{link} -> {program}")
+            say(f"{link} -> {program}")
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from adapters.streams import say
 from serving.cli.folder import add_folder_option
 from serving.torchserve.readiness import why_not_ready
 
@@ -19,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"ready": reason is None, "reason": reason}))
     else:
-        print(reason or "ready")
+        say(reason or "ready")
     return 1 if reason else 0

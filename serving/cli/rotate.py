@@ -3,6 +3,7 @@
 import argparse
 from typing import get_args
 
+from adapters.streams import say
 from serving.cli.folder import add_folder_option
 from serving.errors import LaunchError
 from serving.torchserve.running import is_recorded, read
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
     if not is_recorded(args.folder):
         raise LaunchError(f"nothing was started in {args.folder}; name its folder with --folder")
     path = rotate(args.folder, read(args.folder), args.kind)
-    print(f"{path} has a new token; the one before is refused from now on")
+    say(f"{path} has a new token; the one before is refused from now on")
     return 0

@@ -3,6 +3,7 @@
 import argparse
 from shlex import quote
 
+from adapters.streams import say
 from serving.cli.launching import add_launch_options, started
 from serving.torchserve.supervise import sigterm_as_interrupt
 
@@ -19,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
         LaunchError: it did not start.
     """
     with sigterm_as_interrupt(), started(args):
-        print(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
+        say(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 
+from adapters.streams import say
 from serving.cli.folder import add_folder_option
 from serving.torchserve.launch import stop
 
@@ -13,5 +14,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stop the service; that there is none is no error."""
-    print("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
+    say("stopped" if stop(args.folder) else f"nothing was started in {args.folder}")
     return 0

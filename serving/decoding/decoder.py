@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
-from adapters.images.decode import decode_image
-from adapters.vit.pixels import to_pixels
+from adapters.images.decode import Size, decode_image, decoding_bytes
+from adapters.vit.pixels import resizing_bytes, to_pixels
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.decoding.budget import ByteBudget
@@ -77,10 +77,15 @@ class Decoder:
 
     def _decode(self, data: bytes, rules: Collection[Preprocessing]) -> Pixels:
         with self._budget.loan(self._patience_s) as reserve:
-            image = decode_image(data, self._limits, reserve)
+            image = decode_image(data, self._limits, lambda size: reserve(_bytes(size, rules)))
             made = {rule: to_pixels(image, rule) for rule in rules}
             del image  # before its bytes are given back
         return made
+
+
+def _bytes(size: Size, rules: Collection[Preprocessing]) -> int:
+    """Return the memory for an image's pixels, decoded and resized, one rule after the other."""
+    return decoding_bytes(size) + max((resizing_bytes(size, rule) for rule in rules), default=0)
 
 
 def _outcome(decoding: Decoding) -> Pixels | Exception:

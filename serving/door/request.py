@@ -61,11 +61,13 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
     """Check everything a caller can get wrong before any work is done.
 
     Args:
-        row: TorchServe's dictionary: query parameters or form fields, and the body.
+        row: TorchServe's dictionary: query parameters or form fields, and the body; a tuple where
+            one was given more than once.
         task_header: tasks named in the header, for routes that lose the query.
 
     Raises:
-        BadParameter: missing, unknown or out of range, or two images; names the parameter.
+        BadParameter: missing, unknown or out of range, two images, or said twice; names the
+            parameter.
         BadImage: the body is not bytes.
     """
     unknown = sorted(row.keys() - _KNOWN)
@@ -74,18 +76,25 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
             f"unknown parameter {unknown[0][:80]!r}: expected {TASK_PARAMETER}, "
             f"{TOP_K_PARAMETER} or {VERSION_PARAMETER}"
         )
-    tasks = _tasks(_text(row, TASK_PARAMETER) or task_header)
+    tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
     return Request(_image(row), tasks, _top_k(row), _version(row, tasks))
 
 
 def _text(row: Mapping[str, Any], key: str) -> str | None:
     value = row.get(key)
+    if isinstance(value, tuple):
+        raise BadParameter(f"{key}: given {len(value)} times; give it once")
     if isinstance(value, bytes | bytearray):
         return value.decode(errors="replace")
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _tasks(text: str | None) -> tuple[str, ...]:
+def _tasks(text: str | None, header: str | None) -> tuple[str, ...]:
+    if text and header and text != header:
+        raise BadParameter(
+            f"task: the query names {text[:80]!r} and the header {header[:80]!r}; name it once"
+        )
+    text = text or header
     if not text:
         raise BadParameter(
             "no task named: expected POST /spt/predict?task=<task>, or the header X-Task"
@@ -96,9 +105,13 @@ def _tasks(text: str | None) -> tuple[str, ...]:
             f"task: {len(tasks)} tasks in one call, the limit is {MAX_TASKS_PER_CALL}; split it"
         )
     try:
-        return tuple(check_task_id(task) for task in tasks)
+        tasks = tuple(check_task_id(task) for task in tasks)
     except ValueError as error:
         raise BadParameter(str(error)) from error
+    if len(set(tasks)) < len(tasks):
+        twice = next(task for task in tasks if tasks.count(task) > 1)
+        raise BadParameter(f"task: {twice} is asked more than once; ask each task once")
+    return tasks
 
 
 def _top_k(row: Mapping[str, Any]) -> int:
@@ -126,6 +139,8 @@ def _image(row: Mapping[str, Any]) -> bytes:
     if len(named) > 1:
         raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
     value = row[named[0]] if named else b""
+    if isinstance(value, tuple):
+        raise BadParameter(f"expected one image, found {len(value)} called {named[0]}; send one")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     raise BadImage(

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import SptError
+from adapters.errors import SptError, StoreUnavailable
 from adapters.store.directory import Pointer
 from adapters.vit.backbone import Backbone
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.description import (
     BackboneDescription,
@@ -26,6 +27,9 @@ from serving.inference.lookup import Lookup
 
 MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
+
+PATIENCE_S: Final = 2.0
+"""Longest time for the store to tell of all of them; what is not told by then is left out."""
 
 
 def describe(
@@ -47,7 +51,7 @@ def describe(
     trouble = None
     if tasks is None:
         try:
-            tasks = source.tasks()
+            tasks = source.tasks(PATIENCE_S)
         except SptError as error:
             tasks, trouble = {key.task for key in bank.keys}, str(error)
     names = sorted(set(tasks))
@@ -90,11 +94,12 @@ def _look(names: Iterable[str], source: CachedStore, bank: AdapterBank) -> dict[
     """Look at tasks everywhere; Redis is asked once for all."""
     resident, pinned = _by_task(bank.keys), _by_task(bank.pins)
     sights = {name: _Sight(resident[name], pinned[name]) for name in names}
+    source.begin_to_look_up(sights)
+    deadline = Deadline.after(PATIENCE_S)
     for name, sight in sights.items():
         try:
-            sight.pointer = source.current(name)
-            sight.stored = set(source.store.versions(name))
-            sight.kept = set(source.store.record(name).pinned)
+            sight.pointer = source.current(name, deadline.left_s)
+            sight.stored, sight.kept = _held(source, name, deadline)
         except SptError as error:
             sight.trouble = str(error)
     if source.cache is not None:
@@ -103,6 +108,15 @@ def _look(names: Iterable[str], source: CachedStore, bank: AdapterBank) -> dict[
         for sight in sights.values():
             sight.cached = sight.versions & cached
     return sights
+
+
+def _held(source: CachedStore, task: str, deadline: Deadline) -> tuple[set[str], set[str]]:
+    """Return the versions that the store holds, and those that it never deletes."""
+    if not deadline.left_s:
+        raise StoreUnavailable("the store is too slow to tell of all tasks; ask for some by name")
+    return source.ask_store(
+        lambda store: (set(store.versions(task)), set(store.record(task).pinned))
+    )
 
 
 def _by_task(keys: Iterable[AdapterKey]) -> defaultdict[str, set[str]]:

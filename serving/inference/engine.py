@@ -34,6 +34,10 @@ USUAL_PROMPTS: Final = 20
 SEARCH_S: Final = 0.5
 """Least time for a stand-in to be found, though the batch's images took all of its patience."""
 
+LOOK_UP_S: Final = 2.0
+"""Least time for a batch to learn which versions its tasks have."""
+
+PRELOAD_LOOK_UP_S: Final = 10.0
 PRELOAD_PATIENCE_S: Final = 60.0
 PRELOADED_AT_ONCE: Final = 32
 """Tasks that are loaded side by side; what is leased at once may exceed the bank's budget."""
@@ -86,7 +90,7 @@ class Engine:
         deadline = Deadline.after(self._patience_s)
         decoded_by = Deadline.after(self._decode_patience_s)
         rows = [Row(query) for query in queries]
-        self._lookup.choose(rows)
+        self._lookup.choose(rows, deadline.at_least(LOOK_UP_S))
         launched: list[Launched] = []
         failed: dict[AdapterKey, Exception] = {}
         with ExitStack() as leases:  # all of them last until the device has answered
@@ -133,7 +137,7 @@ class Engine:
 
     def _preload(self, tasks: Iterable[str]) -> list[Resident]:
         rows = [Row(Query(b"", task)) for task in tasks]
-        self._lookup.choose(rows)
+        self._lookup.choose(rows, Deadline.after(PRELOAD_LOOK_UP_S))
         found = pending(rows)
         with self._bank.lease(row.key for row in found) as lease:
             lease.wait(PRELOAD_PATIENCE_S)

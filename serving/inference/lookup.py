@@ -10,7 +10,7 @@ from hashlib import blake2b, sha256
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import SptError, StoreUnavailable, TaskNotFound
+from adapters.errors import SptError, StoreUnavailable
 from adapters.store.directory import Pointer
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
@@ -39,14 +39,17 @@ class Lookup:
         self._fallback = Fallback(source, bank)
         self._hashing = ThreadPoolExecutor(DECODE_THREADS, "hash")
 
-    def choose(self, rows: Sequence[Row]) -> None:
-        """Give each row its key, or the error it ends with; each task is looked up once."""
+    def choose(self, rows: Sequence[Row], deadline: Deadline) -> None:
+        """Give each row its key, or the error it ends with; each task is looked up once.
+
+        Args:
+            rows: of one batch.
+            deadline: until when what is not known is waited for, of all rows together.
+        """
         draws = _Draws()
-        known: dict[tuple[str, str | None], Pointer | AdapterKey | Exception] = {}
-        for row in rows:
-            asked = row.query.task, row.query.version
-            if asked not in known:
-                known[asked] = self._find(*asked)
+        asked = dict.fromkeys((row.query.task, row.query.version) for row in rows)
+        self._source.begin_to_look_up(task for task, version in asked if version is None)
+        known = {(task, version): self._find(task, version, deadline) for task, version in asked}
         drawing = (
             row for row in rows if isinstance(known[row.query.task, row.query.version], Pointer)
         )
@@ -90,30 +93,33 @@ class Lookup:
         self._fallback.close()
         self._hashing.shutdown()
 
-    def _find(self, task: str, version: str | None) -> Pointer | AdapterKey | Exception:
+    def _find(
+        self, task: str, version: str | None, deadline: Deadline
+    ) -> Pointer | AdapterKey | Exception:
         """Return what answers every row that asks so, or a pointer where its image decides."""
         try:
             if version is not None:
-                return AdapterKey(task, self._resolve(task, version))
-            pointer = self._source.current(task)
+                return AdapterKey(task, self._resolve(task, version, deadline))
+            pointer = self._source.current(task, deadline.left_s)
         except SptError as error:
             return error
         if pointer.canary is not None:
             return pointer
         return self._answering(task, pointer, pointer.version)
 
-    def _resolve(self, task: str, text: str) -> str:
-        """Return the version that `text` stands for; needs no store for one that is here.
+    def _resolve(self, task: str, text: str, deadline: Deadline) -> str:
+        """Return the version that `text` stands for; one that is here needs no store that answers.
 
         Fewer digits than `_SURE_DIGITS` may begin another version, too, so the store is asked.
         """
         near = self._bank.versions_of(task)
-        if len(text) >= _SURE_DIGITS and (found := _only(near, text)):
+        is_sure = len(text) >= _SURE_DIGITS
+        if is_sure and (found := _only(near, text)) and self._source.still_holds(task, found):
             return found
         try:
-            return self._source.resolve_version(task, text)
-        except (TaskNotFound, StoreUnavailable):
-            near |= self._answering_now(task)
+            return self._source.resolve_version(task, text, deadline.left_s)
+        except StoreUnavailable:
+            near |= self._answering_now(task, deadline)
             if found := _only(near, text):
                 return found
             if near:
@@ -122,9 +128,9 @@ class Lookup:
                 ) from None
             raise
 
-    def _answering_now(self, task: str) -> frozenset[str]:
+    def _answering_now(self, task: str, deadline: Deadline) -> frozenset[str]:
         try:
-            return self._source.current(task).answering
+            return self._source.current(task, deadline.left_s).answering
         except SptError:
             return frozenset()
 

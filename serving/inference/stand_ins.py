@@ -60,9 +60,10 @@ class StandIns:
     def history(self, task: str) -> list[str]:
         """Return the versions that were current, newest first; none while the store is away."""
         try:
-            return [entry.version for entry in reversed(self._source.store.history(task))]
+            history = self._source.ask_store(lambda store: store.history(task))
         except SptError:
             return []
+        return [entry.version for entry in reversed(history)]
 
     def close(self) -> None:
         """Let the thread go; searches that run end without a find."""

@@ -11,6 +11,8 @@ _DEATH: Final = "Backend worker process died."
 
 _FROM_WORKER: Final = " MODEL_LOG - "
 
+_ALWAYS_SAID: Final = "Warning: TorchServe is using non-default JVM parameters"
+
 _FAULT: Final = re.compile(r"(?i)^(error|exception in|caused by|\S*(error|exception):)|not found")
 """How the console's line begins, or what it says, that names why Java did not begin."""
 
@@ -43,9 +45,10 @@ class ServiceLog:
 
     def console_fault(self) -> str:
         """Return what the console says of why Java did not begin; its last line if no more."""
-        lines = [line for line in _lines(self._console, self._console_begin) if line.strip()]
+        said = _lines(self._console, self._console_begin)
+        lines = [line for line in said if line.strip() and not line.startswith(_ALWAYS_SAID)]
         faults = [line.strip() for line in lines if _FAULT.search(line.strip())]
-        return next(iter(faults or lines[-1:]), "it said nothing")
+        return next(iter(faults or lines[-1:]), "Java said nothing; does 'java -version' run?")
 
 
 def _size(path: Path) -> int:

@@ -33,6 +33,22 @@ def test_a_body_beyond_the_limit_is_413(service: Service) -> None:
         client.predict(data, task=TASKS[0])
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"params": {"task": list(TASKS[:2])}, "content": IMAGES[0]},
+        {"params": {"task": TASKS[0], "top_k": [1, 2]}, "content": IMAGES[0]},
+        {"params": {"task": TASKS[0]}, "files": [("data", IMAGES[0]), ("data", IMAGES[1])]},
+        {"params": {"task": TASKS[0]}, "content": IMAGES[0], "headers": {"X-Task": TASKS[1]}},
+    ],
+    ids=["two tasks", "two top_k", "two images", "another task in the header"],
+)
+def test_what_a_call_says_twice_is_refused_and_never_half_answered(
+    service: Service, said: dict[str, object]
+) -> None:
+    assert refused(service, **said) == 400
+
+
 def test_a_body_without_a_content_type_is_answered(service: Service) -> None:
     with service.plain_http() as http:
         response = http.post(ROUTE, params={"task": TASKS[0]}, content=IMAGES[0])
@@ -63,7 +79,7 @@ def test_a_header_that_is_not_text_does_not_end_the_worker(service: Service) -> 
     head = f"POST {ROUTE}?task={TASKS[0]} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
     worker = service.worker()
     answer = raw_exchange(service, head.encode() + b"X-Task: \xff\xfe\xfd\r\n\r\n" + body)
-    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.startswith(b"HTTP/1.1 400")
     assert service.worker() == worker
 
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from adapters.streams import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
@@ -20,5 +22,5 @@ def run(args: argparse.Namespace) -> int:
     """
     from trainer.experiment.attention import draw_attention
 
-    print(f"wrote {draw_attention(args.artifact, args.images, args.weights, args.out)}")
+    say(f"wrote {draw_attention(args.artifact, args.images, args.weights, args.out)}")
     return 0

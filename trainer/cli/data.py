@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.streams import say
 from trainer.data.known import BUILTIN_NAMES, DATA_ROOT, meant
 from trainer.data.public.task import Archive, PublicTask
 from trainer.data.public.tasks import PUBLIC_TASKS
@@ -85,14 +86,13 @@ def _show_check(found: dict[str, Any], known: PublicTask | None) -> None:
     from rich.console import Console
 
     from trainer.data.public.listing import sizes_table
-    from trainer.experiment.terminal import say
 
-    console, bad = Console(), found["unreadable"]
+    bad = found["unreadable"]
     complete = "incomplete" if bad else "complete"
-    console.print(f"{found['task']}: {known.title if known else complete}")
-    console.print(sizes_table(found["found"], known))
+    say(f"{found['task']}: {known.title if known else complete}")
+    Console().print(sizes_table(found["found"], known))
     for split, digest in found["sha256"].items():
-        console.print(f"sha256 of the {split} list {digest}", soft_wrap=True, highlight=False)
+        say(f"sha256 of the {split} list {digest}")
     for file in bad:
         say(f"{file['image']}: {file['reason']}")
     say(f"{len(bad):,} of {found['images']:,} images cannot be read")
@@ -108,18 +108,17 @@ def _fetch(args: argparse.Namespace) -> None:
     folder, console = args.data / args.task, Console()
     size = sum(archive.megabytes for archive in archives)
     files = "one file" if len(archives) == 1 else f"{len(archives)} files"
-    console.print(f"{args.task}: {files}, about {size:,} MB, into {folder}")
+    say(f"{args.task}: {files}, about {size:,} MB, into {folder}")
     terms = PUBLIC_TASKS[args.task].terms
     if terms:
-        console.print(f"terms of its publisher: {terms}")
+        say(f"terms of its publisher: {terms}")
     for archive in archives:
         with download_bar(archive.name, console) as watch:
             digest = fetch(archive, folder, watch)
-        console.print(f"{archive.name}: {digest}", soft_wrap=True, highlight=False)
-    console.print(
+        say(f"{archive.name}: {digest}")
+    say(
         f"unpacked in {folder}, where the archives may be deleted; next: "
-        f"spt data check {args.task} --data {args.data}",
-        soft_wrap=True,
+        f"spt data check {args.task} --data {args.data}"
     )
 
 

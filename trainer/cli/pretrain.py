@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from adapters.streams import say
 from trainer.pretraining.recipe import PretrainRecipe
 
 STOPPED = "stopped; the same command goes on from the last finished epoch"
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
     from trainer.pretraining.run import pretrain
 
     recipe = PretrainRecipe(epochs=args.epochs, seed=args.seed)
-    print(f"weights {pretrain(recipe, args.data, args.out)}")
+    say(f"weights {pretrain(recipe, args.data, args.out)}")
     return 0

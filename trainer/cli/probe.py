@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from adapters.streams import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
@@ -20,5 +22,5 @@ def run(args: argparse.Namespace) -> int:
 
     for weights in (args.weights, None):
         name = "untrained" if weights is None else str(weights)
-        print(f"linear probe, {name}: {probe(weights, args.data):.4f}")
+        say(f"linear probe, {name}: {probe(weights, args.data):.4f}")
     return 0

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from adapters.streams import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
@@ -18,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     from trainer.report.page import write_report
 
     for folder in args.folders:
-        print(f"wrote {write_report(folder)}")
+        say(f"wrote {write_report(folder)}")
     return 0

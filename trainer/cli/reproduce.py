@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from adapters.streams import say
 from adapters.suggestions import one_of
 from trainer.errors import RecipeError
 from trainer.reproduce.studies.by_name import STUDIES
@@ -65,9 +66,9 @@ def run(args: argparse.Namespace) -> int:
     command = _command(args)
     if not study.source:
         for path in write_record(study, out, command, is_new=not args.render_only):
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     page = show_study(study, out, command, is_smoke=args.smoke)
-    print(f"wrote {page} and {page.with_suffix('.md')}")
+    say(f"wrote {page} and {page.with_suffix('.md')}")
     return 0
 
 

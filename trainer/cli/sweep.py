@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from adapters.streams import Stream, say
 from trainer.cli.recipe_options import STOPPED, add_recipe_options, chosen
 
 __all__ = ["STOPPED", "add_arguments", "run"]
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from trainer.experiment.materials import prepare
     from trainer.experiment.run import run_folder
     from trainer.experiment.sweep import Grid, best_of, forget_sweep, sweep
-    from trainer.experiment.terminal import Stream, say, training_bar, trials_table
+    from trainer.experiment.terminal import training_bar, trials_table
     from trainer.recipe_file import load_recipe
 
     recipe = load_recipe(args.task, args.set, **chosen(args))
@@ -57,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([vars(one) | {"best": one is best} for one in trials], indent=1))
         return 0
-    console = Console()
-    console.print(trials_table(trials, best))
+    Console().print(trials_table(trials, best))
     options = " ".join(f"--set optim.{name}={value:g}" for name, value in best.settings.items())
-    console.print(f"the best, as options of train: {options}", soft_wrap=True)
+    say(f"the best, as options of train: {options}")
     return 0

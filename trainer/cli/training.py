@@ -12,6 +12,7 @@ from adapters.artifact.codec import short, version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store, publish
 from adapters.store import durable
+from adapters.streams import say
 from adapters.trust.envelope import Envelope, sign
 from adapters.trust.keys import load_private_key
 from adapters.trust.statement import statement
@@ -19,7 +20,7 @@ from trainer.cli.recipe_options import chosen
 from trainer.errors import RecipeError
 from trainer.experiment.folder import check_writable
 from trainer.experiment.run import Result, run, run_folder
-from trainer.experiment.terminal import say, training_bar
+from trainer.experiment.terminal import training_bar
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe

@@ -122,13 +122,13 @@ def _read(identity: Identity, folder: Path) -> dict[str, Trial]:
         return {}
     try:
         document = json.loads(content)
-        before = document["identity"]
+        differs = described(document["identity"], identity)
         trials = [Trial(**trial) for trial in document["trials"]]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ResumeError(
             f"{folder / FILE} is damaged, or of another version of this program; {START_OVER}"
         ) from error
-    if differs := described(before, identity):
+    if differs:
         raise ResumeError(f"{folder / FILE}: this sweep was trained with {differs}; {START_OVER}")
     return {json.dumps(trial.settings): trial for trial in trials}
 

@@ -7,33 +7,20 @@ half minute without.
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
-from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from adapters.shown import shown
+from adapters.streams import Stream, say
 from trainer.experiment.sweep import Trial
 from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
-Stream = Literal["stdout", "stderr"]
-
 _SILENCE_S = 30.0
 """Where there is no terminal, nothing is said for no longer than this."""
-
-
-def say(line: str, stream: Stream = "stdout") -> None:
-    """Print one line at once, never wrapped.
-
-    Args:
-        line: what is said.
-        stream: where.
-    """
-    print(shown(line), file=getattr(sys, stream), flush=True)
 
 
 @contextmanager
@@ -124,8 +111,9 @@ class _Lines:
     def _break_silence(self) -> None:
         while not self._over.wait(max(0.1, self._said_at + _SILENCE_S - time.monotonic())):
             if time.monotonic() >= self._said_at + _SILENCE_S:
-                self._tell_finished()
-                self._say(self._doing)
+                with suppress(OSError):  # the training's own next line will meet it
+                    self._tell_finished()
+                    self._say(self._doing)
 
     def _say(self, what: str) -> None:
         self._said_at = time.monotonic()

@@ -13,12 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from adapters.store import durable
-from trainer.errors import RecipeError
+from trainer.errors import RecipeError, ResumeError
+from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.run import finish, fit
 from trainer.experiment.sweep import best_of, sweep, trial_folder, with_settings
 from trainer.recipe import Recipe
 from trainer.reproduce.variant import Cell, Variant
+from trainer.training.identity import Identity, described
 from trainer.training.loop import Watch
 
 CELL = "cell.json"
@@ -67,6 +69,7 @@ def measure(bench: Bench, tasks: Sequence[str], variants: Sequence[Variant]) -> 
     """Yield the cell of every task and variant, from its folder where it has been measured.
 
     Raises:
+        ResumeError: a cell is of other images, another backbone or another version of this code.
         TrainerError: as the trainer's `run`.
     """
     for task in tasks:
@@ -123,7 +126,11 @@ def _measure(
         device=runs[0]["device"],
         versions={name: version(name) for name in ("torch", "timm")},
     )
-    content = {"asked": _asked(bench, task, variant), "cell": asdict(cell)}
+    content = {
+        "asked": _asked(bench, task, variant),
+        "identity": _identity(bench, first),
+        "cell": asdict(cell),
+    }
     durable.write(folder / CELL, json.dumps(content, indent=1).encode())
     return cell
 
@@ -134,7 +141,8 @@ def _run(bench: Bench, variant: str, recipe: Recipe, folder: Path) -> dict[str, 
     watch = bench.announce(title, recipe.optim.epochs)
     materials = bench.materials(recipe)
     trained = fit(recipe, materials, folder, watch)
-    if not (folder / METRICS).exists():
+    was_finished = trained[1].restored == recipe.optim.epochs
+    if not (was_finished and (folder / METRICS).exists()):
         finish(recipe, materials, trained, folder)
     metrics: dict[str, Any] = json.loads((folder / METRICS).read_bytes())
     return metrics | {"observed": trained[1].observed}
@@ -142,13 +150,15 @@ def _run(bench: Bench, variant: str, recipe: Recipe, folder: Path) -> dict[str, 
 
 def _chosen_before(bench: Bench, task: str, variant: Variant) -> dict[str, float]:
     """Return what was chosen for the variant that this one follows, in an earlier call."""
-    content = durable.bytes_or_none(_folder(bench, task, str(variant.like)) / CELL)
-    if content is None:
+    like = str(variant.like)
+    document = _document(bench, task, like)
+    if document is None:
         raise RecipeError(
-            f"{variant.name} takes the settings of {variant.like}, which has not been measured on "
-            f"{task}; measure it first, or add it: --variants {variant.like} {variant.name}"
+            f"{variant.name} takes the settings of {like}, which has not been measured on "
+            f"{task}; measure it first, or add it: --variants {like} {variant.name}"
         )
-    chosen: dict[str, float] = json.loads(content)["cell"]["chosen"]
+    _check_same(bench, variant.recipe(bench.common, task, 0), document, like)
+    chosen: dict[str, float] = document["cell"]["chosen"]
     return chosen
 
 
@@ -163,13 +173,64 @@ def _asked(bench: Bench, task: str, variant: Variant) -> dict[str, Any]:
 
 
 def _read(bench: Bench, task: str, variant: Variant) -> Cell | None:
-    """Return the cell that was measured under the same settings."""
-    content = durable.bytes_or_none(_folder(bench, task, variant.name) / CELL)
-    if content is None:
-        return None
-    document = json.loads(content)
+    """Return the cell that was measured under the same settings, of the same things."""
+    document = _document(bench, task, variant.name)
     now = json.loads(json.dumps(_asked(bench, task, variant)))
-    return Cell(**document["cell"]) if _as_today(document["asked"]) == now else None
+    if document is None or _as_today(document["asked"]) != now:
+        return None
+    _check_same(bench, variant.recipe(bench.common, task, 0), document, variant.name)
+    return Cell(**document["cell"])
+
+
+def _document(bench: Bench, task: str, variant: str) -> dict[str, Any] | None:
+    """Return what a cell's file holds.
+
+    None for one that does not say of what it is, as an earlier version left it: its runs say it.
+    """
+    path = _folder(bench, task, variant) / CELL
+    document = read_cell(path) if path.exists() else {}
+    return document if "identity" in document else None
+
+
+def read_cell(path: Path) -> dict[str, Any]:
+    """Return what the file of a cell holds: what was `asked`, the `cell`, and what it is of.
+
+    Raises:
+        ResumeError: it is damaged, or of another version of this program.
+    """
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        Cell(**document["cell"])
+        document["asked"]["recipe"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResumeError(
+            f"{path} is damaged, or of another version of this program; delete it, and the cell "
+            "is made from its runs again"
+        ) from error
+    return document
+
+
+def _identity(bench: Bench, recipe: Recipe) -> Identity:
+    """Return what a cell is of: images and backbone by their content, and the code's version."""
+    identity = identity_of(recipe, bench.materials(recipe))
+    settings = recipe.provenance().keys()  # which are in what was asked
+    found = {key: value for key, value in identity.items() if key not in settings}
+    return found | {"code_version": version("spt-serving")}
+
+
+def _check_same(bench: Bench, recipe: Recipe, document: dict[str, Any], variant: str) -> None:
+    """Refuse a cell of other images, another backbone or another version of this code.
+
+    Raises:
+        ResumeError: naming what differs.
+    """
+    now = json.loads(json.dumps(_identity(bench, recipe)))
+    if differs := described(document["identity"], now):
+        folder = _folder(bench, recipe.task, variant)
+        raise ResumeError(
+            f"{folder / CELL}: this was measured with {differs}; choose another --out, or delete "
+            f"{folder}"
+        )
 
 
 def _as_today(asked: dict[str, Any]) -> dict[str, Any]:

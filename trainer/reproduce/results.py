@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.reproduce.measure import CELL
+from trainer.reproduce.measure import CELL, read_cell
 from trainer.reproduce.variant import Cell
 
 Key = tuple[str, str, str]
@@ -43,12 +43,16 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read every finished cell below a folder, and the records that lie in it."""
+    """Read every finished cell below a folder, and the records that lie in it.
+
+    Raises:
+        ResumeError: a cell is damaged.
+    """
     results = Results(folder)
     for path in sorted(folder.glob("*.json")):
         _add_record(results, json.loads(path.read_bytes()))
     for path in sorted(folder.glob(f"*/*/*/{CELL}")):
-        document = json.loads(path.read_bytes())
+        document = read_cell(path)
         backbone, task, variant = path.relative_to(folder).parts[:3]
         results.cells[backbone, task, variant] = Cell(**document["cell"])
         results.recipes[backbone, task, variant] = document["asked"]["recipe"]

@@ -82,11 +82,11 @@ def read(path: Path, identity: Identity) -> Mapping[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        before = state["identity"]
         parts = {key: state[key] for key in ("model", "optimizer", "progress")}
+        differs = described(state["identity"], identity)
     except Exception as error:  # torch raises nearly anything on damaged files
         raise _damaged(path, error) from error
-    if differs := described(before, identity):
+    if differs:
         raise ResumeError(f"{path}: this run was trained with {differs}; {START_OVER}")
     return parts
 

@@ -12,16 +12,29 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from trainer.errors import TrainingError
+
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the other processes while in this block, if `torchrun` started more than one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    """Join the other processes while in this block, if `torchrun` started more than one.
+
+    Raises:
+        TrainingError: WORLD_SIZE says that there are others, and they cannot be joined.
+    """
+    world_size = os.environ.get("WORLD_SIZE") or "1"
+    if world_size == "1":
         yield
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group()
+    try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group()
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(
+            f"WORLD_SIZE is {world_size!r}, but there are no such processes to join ({error}); "
+            "start them with torchrun, or unset it"
+        ) from error
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from adapters.cli.options import (
 from adapters.cli.signing.sidecar import envelope_of
 from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import Row, show, show_row, show_stream
-from adapters.errors import SptError
+from adapters.errors import ArtifactCorrupt, SptError
 from adapters.program import UsageError
 
 
@@ -83,7 +83,7 @@ def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) 
 
 def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     data = file.read_bytes()
-    task, version = decode_meta(data).task.id, version_of(data)
+    task, version = _task_of(file, data), version_of(data)
     envelope = envelope_of(file, task, version, _key(args.sign))
     current = expected(store.store, task, args.expect)
     pointer, compared = publish(
@@ -101,6 +101,13 @@ def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     elif warning := compared.warning(task):
         print(warning, file=sys.stderr)
     return row
+
+
+def _task_of(file: Path, data: bytes) -> str:
+    try:
+        return decode_meta(data).task.id
+    except ArtifactCorrupt as error:
+        raise ArtifactCorrupt(f"{file}: {error}") from error
 
 
 def _key(file: Path | None) -> Ed25519PrivateKey | None:

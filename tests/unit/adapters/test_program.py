@@ -1,5 +1,6 @@
 """Around every command: what is imported, what is printed, and with which code it ends."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ PARTS = {
     "slow": "import time\nprint('importing', flush=True)\ntime.sleep(60)",
     "socket": "def run(args): raise BrokenPipeError(32, 'the other end has gone')",
     "long": "def run(args):\n    for i in range(100_000): print(i)\n    return 0",
+    "said": "from adapters.streams import say\ndef run(args):\n    say('word')\n    return 0",
 }
 ARGUMENTS = """
 def add_arguments(parser):
@@ -156,6 +158,40 @@ def test_a_reader_that_has_gone_ends_it_quietly(folder: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
         assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("fine",), ("said",), ("--help",), ("--version",)],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("buffered", [True, False])
+def test_an_output_that_is_full_is_one_line_and_exit_1(
+    folder: Path, words: tuple[str, ...], buffered: bool
+) -> None:
+    unbuffered = "" if buffered else "1"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            child(folder, *words),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "No space left on device" in line
+    assert done.returncode == 1
+
+
+def test_a_file_on_a_full_disk_is_not_the_output(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "def run(args):\n    with open('/dev/full', 'w') as file: file.write('x')"
+    (folder / "part_fine.py").write_text(f"{code}\n{ARGUMENTS}")
+    assert run("fine") == 1
+    assert capsys.readouterr() == ("", "error: [Errno 28] No space left on device\n")
 
 
 def test_help_shows_defaults_but_none_that_say_nothing(

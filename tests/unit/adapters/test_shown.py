@@ -28,7 +28,11 @@ def test_hidden_characters_are_spelled_out_and_no_others(text: str, expected: st
 
 
 def test_tables_and_warnings_show_names_spelled_out(capsys: pytest.CaptureFixture[str]):
-    show_rows([{"field": "class", "value": WILD, "list": [WILD], "tree": {"name": WILD}}])
+    show_rows([{"field": "class", "value": WILD, "list": [WILD], "tree": {WILD: WILD}}])
     told = capsys.readouterr().out + class_changes(["a"], [WILD]).described() + in_words(WILD)
     assert "\x1b" not in told
-    assert told.count(r"a\x1b[31mb") == 5
+    assert told.count(r"a\x1b[31mb") == 6
+
+
+def test_a_line_break_in_a_name_breaks_no_line():
+    assert in_words({"names": ["a\nb"]}) == r"names a\nb"

@@ -202,3 +202,23 @@ def test_clients_load_nothing_heavy():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTP_PROXY", "foo://bar"),
+        ("HTTPS_PROXY", ":::"),
+        ("NO_PROXY", "[::1"),
+    ],
+)
+def test_a_proxy_that_is_none_is_an_error_that_names_the_variables(kind, name, value, monkeypatch):
+    for variable in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.lower(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"proxy that the environment names .*HTTP_PROXY"):
+        kind("http://service.example")
+    kind("http://127.0.0.1:8080")  # loopback asks no proxy

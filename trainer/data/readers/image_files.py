@@ -5,6 +5,7 @@ Never opens a file.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from trainer.errors import DataError
@@ -40,12 +41,12 @@ def is_clutter_folder(name: str) -> bool:
 def class_folders(folder: Path) -> list[Path]:
     """Return the visible folders inside, sorted by name."""
     inside = _entries(folder)
-    return sorted(Path(e.path) for e in inside if e.is_dir() and not is_clutter_folder(e.name))
+    return sorted(Path(e.path) for e in inside if not is_clutter_folder(e.name) and _is_folder(e))
 
 
 def holds_images(folder: Path) -> bool:
     """Tell whether an image of whatever format lies directly inside."""
-    return any(is_image_like(e.name) and not e.is_dir() for e in _entries(folder))
+    return any(is_image_like(e.name) and not _is_folder(e) for e in _entries(folder))
 
 
 def images_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
@@ -58,10 +59,13 @@ def images_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
     images, strays = [], {}
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         path = folder / entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             strays.update(_inner_folder(path))
         elif (ending := path.suffix.lower()) in TAKEN and not entry.name.startswith("."):
-            images.append(path)
+            if _is_file(entry):
+                images.append(path)
+            else:
+                strays[path] = "a link that leads nowhere, or no file at all"
         elif not _is_clutter(entry.name, ending):
             strays[path] = _why(ending)
     return images, strays
@@ -69,7 +73,7 @@ def images_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
 
 def unlabelled_in(folder: Path) -> Mapping[Path, str]:
     """Return the images that lie next to the classes' folders, each with the reason."""
-    lost = (e for e in _entries(folder) if is_image_like(e.name) and not e.is_dir())
+    lost = (e for e in _entries(folder) if is_image_like(e.name) and not _is_folder(e))
     names = sorted(entry.name for entry in lost)
     return {folder / name: "it lies in no class's folder" for name in names}
 
@@ -87,6 +91,18 @@ def _is_clutter(name: str, ending: str) -> bool:
 def _why(ending: str) -> str:
     found = f"its name ends in {ending}" if ending else "its name has no ending"
     return f"{found}, expected JPEG, PNG or WebP (.jpg, .jpeg, .jfif, .jpe, .png, .webp)"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        return entry.is_file()
+    return False
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

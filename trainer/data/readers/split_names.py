@@ -24,7 +24,7 @@ _NAMES = {
 }
 """The word that is left of a name -> its split; `eval` is whichever of val and test is missing."""
 
-_FILLING = {"set", "data", "dataset", "images", "imgs", "image", "img", "split", "folder"}
+_FILLING = {"set", "data", "dataset", "images", "imgs", "image", "img", "split", "folder", "seg"}
 _WORD = re.compile(r"[a-z]+")
 
 

@@ -2,20 +2,22 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from adapters.artifact.codec import version_of
-from adapters.cache import follower, store_calls
+from adapters.cache import cached_store, follower, places, store_calls
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.store_calls import StoreCalls
 from adapters.errors import StoreUnavailable, VersionNotFound
-from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.directory import Pointer
 from adapters.store.feed import Feed
 from tests.fakes.artifacts import make_artifact
+from tests.fakes.hanging_store import HangingStore
 from tests.fakes.waiting import wait_until
+from tests.unit.adapters.cache.world import Clock
 
 TASKS = tuple(f"task-{number}" for number in range(20))
 LIMIT_S = 0.3
@@ -23,42 +25,12 @@ SOON_S = 0.25
 """Far less than a hang, and patient with a busy machine."""
 
 
-class HangingStore(DirectoryStore):
-    """Every read waits for an event that a test takes away.
-
-    It is one of an earlier version, without a feed, so that tasks are looked up all the time.
-    """
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.goes_on = threading.Event()
-        self.goes_on.set()
-        self.asked = 0
-
-    def feed(self) -> Feed | None:
-        return None
-
-    def current(self, task: str) -> Pointer:
-        self._wait()
-        return super().current(task)
-
-    def holds(self, task: str, version: str) -> bool:
-        self._wait()
-        return super().holds(task, version)
-
-    def resolve_version(self, task: str, text: str) -> str:
-        self._wait()
-        return super().resolve_version(task, text)
-
-    def _wait(self) -> None:
-        self.asked += 1
-        assert self.goes_on.wait(60)
-
-
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingStore]:
     monkeypatch.setattr(store_calls, "LIMIT_S", LIMIT_S)
     monkeypatch.setattr(store_calls, "PROBE_EVERY_S", LIMIT_S)
+    for module in (cached_store, places):
+        monkeypatch.setattr(module, "LONG_S", LIMIT_S)
     store = HangingStore(tmp_path / "store")
     for task in TASKS:
         store.publish(make_artifact(task))
@@ -236,3 +208,80 @@ def test_the_version_that_a_rollback_leaves_is_not_hidden_by_a_stale_answer(
     store.goes_on.clear()
     assert service.current(TASKS[0]) == pointer
     assert pointer.version == version_of(make_artifact(TASKS[0]))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda service: service.read(TASKS[0], "0" * 64),
+        lambda service: service.tasks(),
+        lambda service: service.ask_store(lambda store: store.history(TASKS[0])),
+    ],
+    ids=["read", "tasks", "ask_store"],
+)
+def test_whatever_a_hanging_store_is_asked_ends_within_its_limit(
+    store: HangingStore, service: CachedStore, ask: Callable[[CachedStore], object]
+) -> None:
+    store.goes_on.clear()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="has not answered for"):
+            ask(service)
+
+
+@pytest.mark.parametrize(("limit_s", "hangs"), [(None, True), (60.0, False)])
+def test_a_call_hangs_once_it_takes_longer_than_its_kind_may(
+    limit_s: float | None, hangs: bool
+) -> None:
+    clock, began, never = Clock(), threading.Event(), threading.Event()
+    calls = StoreCalls(clock)
+    calls.submit(lambda: began.set() or never.wait(60), limit_s)
+    assert began.wait(60)
+    clock.now += store_calls.LIMIT_S
+    assert calls.is_hanging == hangs
+    assert calls.lets_through()
+    assert calls.lets_through() != hangs
+    never.set()
+    calls.close()
+
+
+def test_unknown_tasks_are_waited_for_together(store: HangingStore, service: CachedStore) -> None:
+    store.goes_on.clear()
+    service.begin_to_look_up(TASKS)
+    start = time.monotonic()
+    for task in TASKS:
+        with pytest.raises(StoreUnavailable):
+            service.current(task, patience_s=0.0)
+    assert time.monotonic() - start < LIMIT_S
+    store.goes_on.set()
+    wait_until("they are found", lambda: all(is_found(service, task) for task in TASKS))
+
+
+def test_a_version_that_was_read_is_held_until_the_store_says_otherwise(
+    store: HangingStore, service: CachedStore
+) -> None:
+    task, old = TASKS[0], store.current(TASKS[0]).version
+    store.publish(make_artifact(task, seed=1))
+    assert service.still_holds(task, old)
+    store.goes_on.clear()
+    time.sleep(0.1)  # longer than it is known
+    for _ in range(3):
+        assert service.still_holds(task, old)
+    store.goes_on.set()
+    store.remove(task, old)
+    wait_until("it is gone", lambda: not service.still_holds(task, old))
+    assert not service.still_holds(task, old)
+
+
+def test_a_version_stays_while_the_folder_is_an_empty_place(
+    store: HangingStore, service: CachedStore
+) -> None:
+    version = service.current(TASKS[0]).version
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    store.root.mkdir()
+    time.sleep(0.1)
+    assert service.still_holds(TASKS[0], version)
+    with pytest.raises(StoreUnavailable):
+        service.resolve_version(TASKS[0], version[:6])
+    store.root.rmdir()
+    away.rename(store.root)

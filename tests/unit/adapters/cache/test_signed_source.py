@@ -74,7 +74,9 @@ def test_one_that_is_signed_inside_passes_too() -> None:
     assert file.reads == 1
 
 
-@pytest.mark.parametrize("envelope", [None, signed("pets", PETS, STRANGER)], ids=str)
+@pytest.mark.parametrize(
+    "envelope", [None, signed("pets", PETS, STRANGER)], ids=["unsigned", "by a stranger"]
+)
 def test_what_no_trusted_key_has_signed_is_neither_read_nor_parsed(
     monkeypatch: pytest.MonkeyPatch, envelope: Envelope | None
 ) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage, ImageTooLarge
 from adapters.images import jpeg, rgb
-from adapters.images.decode import BYTES_PER_PIXEL, decode_image
+from adapters.images.decode import decode_image
 from tests.fakes import hostile
 
 END = b"\xff\xd9"
@@ -25,6 +25,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "progressive with restarts": {"progressive": True, "restart_marker_rows": 1},
     "without subsampling": {"subsampling": 0},
 }
+TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+TWELVE_BITS = hostile.jpeg(hostile.photo()).replace(
+    b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c", 1
+)
+WRONG_HEADER = hostile.png(hostile.photo()).replace(b"IHDR\0\0\0", b"IHDR\0\0\1", 1)
 MODES = ("RGB", "L", "CMYK")
 
 
@@ -56,6 +61,56 @@ def test_a_png_whose_metadata_have_a_wrong_checksum_is_taken_with_every_pixel(ch
     broken = len(b"a\0b").to_bytes(4, "big") + chunk + b"a\0b" + b"\0\0\0\0"
     data = whole[:after_header] + broken + whole[after_header:]
     assert decode_image(data).tobytes() == hostile.photo().tobytes()
+
+
+def test_a_png_whose_text_is_huge_is_taken_with_every_pixel() -> None:
+    whole, after_header = hostile.png(hostile.photo()), 8 + 25
+    text = b"zTXtk\0\0" + zlib.compress(bytes(4 << 20))
+    chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    data = whole[:after_header] + chunk + whole[after_header:]
+    assert decode_image(data).tobytes() == hostile.photo().tobytes()
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("cut", [1, 2, 100])
+def test_a_webp_that_is_cut_in_its_metadata_is_taken_with_every_pixel(
+    lossless: bool, cut: int
+) -> None:
+    turned = {"exif": TURNED, "xmp": b"x" * 301, "icc_profile": b"y" * 300}
+    whole = hostile.encoded(hostile.photo(), "WEBP", lossless=lossless, **turned)
+    found = decode_image(whole[:-cut])
+    assert found.size == hostile.photo().size[::-1]
+    assert found.tobytes() == decode_image(whole).tobytes()
+
+
+def test_a_webp_that_misses_pixels_is_refused() -> None:
+    whole = hostile.encoded(hostile.photo(), "WEBP", xmp=b"x" * 300)
+    for cut in range(320, len(whole) - 12, 50):
+        with pytest.raises(BadImage):
+            decode_image(whole[:-cut])
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (hostile.encoded(hostile.photo(), "GIF"), "is GIF, expected JPEG, PNG or WebP; convert"),
+        (hostile.encoded(hostile.photo(), "BMP"), "is BMP"),
+        (hostile.encoded(hostile.photo(), "TIFF"), "is TIFF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0avifmif1" + bytes(99), "is AVIF"),
+        (b"\xff\x0a" + bytes(99), "is JPEG XL"),
+        (b"<?xml version='1.0'?><svg/>", "is SVG"),
+        (TWELVE_BITS, "the JPEG is damaged, or of a kind that we cannot decode"),
+        (WRONG_HEADER, "the PNG is damaged"),
+        (b"RIFF\x10\0\0\0WEBP", "the WebP is damaged"),
+        (b"BMW, Audi", "the 9 bytes are not an image"),
+        (b"<html>", "found bytes that start with b'<html>'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_taken_is_refused_by_its_name(data: bytes, told: str) -> None:
+    with pytest.raises(BadImage, match=told):
+        decode_image(data)
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_its_pixels_are_decoded(
@@ -166,7 +221,7 @@ def test_what_decoding_takes_is_told_before_it_is_taken(monkeypatch: pytest.Monk
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("it was decoded"))
     with pytest.raises(ImageTooLarge, match="no room"):
         decode_image(hostile.jpeg(hostile.photo(96, 64)), reserve=refuse)
-    assert told == [96 * 64 * BYTES_PER_PIXEL]
+    assert told == [(96, 64)]
 
 
 def test_a_service_takes_16_megapixels_by_default_and_not_one_more() -> None:

@@ -298,9 +298,12 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.record("pets")
             return
         record = self.store.record("pets")
-        assert [entry.sequence for entry in self.store.log("pets")] == [
-            *range(1, record.sequence + 1)
-        ]
+        log = self.store.log("pets")
+        moves = [entry.sequence for entry in log if entry.revision == 0]
+        assert moves == [*range(1, record.sequence + 1)]
+        numbers = [entry.number for entry in log]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == (record.sequence, record.revision)
         assert record.pointer == self.model.pointer
         assert [entry.version for entry in record.history] == self.model.history
         assert set(record.pinned) == self.model.pinned

@@ -42,6 +42,19 @@ def test_markup_in_a_label_is_printed_as_it_is(photo, capsys):
     assert "[red]one[/red]" in capsys.readouterr().out
 
 
+def test_what_a_service_says_does_nothing_to_the_terminal(photo, capsys):
+    wild = "a\x1b[31m\u202eb"
+    with over_http(FakeService(tasks={"digits": (wild,)})) as url:
+        words = ["predict", photo, "--task", "digits", "--url", url]
+        assert main(words) == 0
+        assert main([*words, "--task", "pe\x1bts"]) == 1
+        assert main(["bench", photo, "--task", "pe\x1bts", "--seconds", "0.1", "--url", url]) == 1
+    out, err = capsys.readouterr()
+    assert r"a\x1b[31m\u202eb" in out
+    assert r"pe\x1bts: no such task" in err
+    assert not {"\x1b", "\u202e"} & {*out, *err}
+
+
 def test_several_tasks_in_one_call(service, url, photo, capsys):
     words = ["predict", photo, "--task", "digits", "--task", "shapes", "--url", url]
     assert main(words) == 0
@@ -95,6 +108,13 @@ def test_secrets_come_from_the_environment_or_the_command_line(
     assert main([*words, "--api-key", "given"]) == 0
     shown = [(r.headers["X-Api-Key"], r.headers["Authorization"]) for r in service.requests]
     assert shown == [("from-the-environment", "Bearer t-1"), ("given", "Bearer t-1")]
+
+
+def test_empty_variables_count_as_none(service, url, photo, monkeypatch):
+    for name in ("SPT_API_KEY", "SPT_TOKEN_FILE"):
+        monkeypatch.setenv(name, "")
+    assert main(["predict", photo, "--task", "digits", "--url", url]) == 0
+    assert not {"X-Api-Key", "Authorization"} & set(service.requests[0].headers)
 
 
 def test_a_missing_token_file_is_one_line_and_exit_1(photo, capsys):

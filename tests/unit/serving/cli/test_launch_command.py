@@ -1,5 +1,6 @@
 """The commands: guarded by default, and they say how to call what they started."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from redis import Redis
 
 from adapters.redis.server import RedisServer
+from adapters.streams import OutputRefused
 from serving import __main__ as command
 from serving.cli import launching
 from serving.door.tenants import digest_of
@@ -220,6 +222,68 @@ def guarded(folder: Path, url: str) -> Running:
         token_file=token_file(folder),
         management_token_file=token_file(folder, "management"),
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("--port", port) for port in ("0", "-1", "65533", "70000", "8e3", "")),
+        *(("--drain-s", seconds) for seconds in ("-1", "nan", "inf", "soon")),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_makes_no_sense_is_wrong_usage(
+    run: Run, launches: list[Launch], words: tuple[str, str]
+) -> None:
+    option, value = words
+    with pytest.raises(SystemExit) as caught:
+        run("start", f"{option}={value}")
+    assert caught.value.code == 2
+    assert launches == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--weights", "w.pth"), ("--set", "onnx=w.pth"), ("--set", "tenants=w.pth")]
+)
+def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(
+    run: Run,
+    launches: list[Launch],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, str],
+) -> None:
+    assert run("start", *words) == 1
+    out, err = capsys.readouterr()
+    assert f"{tmp_path / 'w.pth'} is not there; check the path" in err
+    assert (out, launches) == ("", [])
+    (tmp_path / "w.pth").touch()
+    assert run("start", *words) == 0
+
+
+def test_before_the_first_publish_the_usual_store_is_made(
+    run: Run, launches: list[Launch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "runs/store"
+    store.rmdir()
+    assert run("start") == 0
+    assert list(store.iterdir()) == []
+    assert f"nothing is published yet: {store} is an empty store now" in capsys.readouterr().out
+    assert run("start") == 0
+    assert "nothing is published" not in capsys.readouterr().out
+
+
+def test_a_service_that_cannot_be_announced_is_stopped(
+    run: Run, launches: list[Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[Path] = []
+
+    def refuse(*_: object) -> None:
+        raise OutputRefused(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+    monkeypatch.setattr(launching, "_announce", refuse)
+    monkeypatch.setattr(launching, "stop", lambda folder, draining: stopped.append(folder))
+    assert run("start") == 1
+    assert stopped == [tmp_path]
 
 
 def test_a_store_that_is_not_there_is_said_at_the_start(

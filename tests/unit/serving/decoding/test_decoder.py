@@ -91,9 +91,32 @@ def test_no_more_pixels_are_decoded_at_once_than_the_budget_holds(monkeypatch):
         return image
 
     monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
-    room_for_two = 2 * 16 * 100 * 100
+    room_for_two = 2 * (16 * 100 * 100 + 4 * (16 * 16 + 16 * 100))
     decoder = Decoder(settings(threads=4, budget_bytes=room_for_two))
     decodings = [decoder.start(image_bytes(i, (100, 100)), {RULE}) for i in range(8)]
+    found = decoder.finish(decodings, Deadline.after(60.0))
+    assert all(isinstance(one, dict) for one in found.values())
+    assert most[0] == 2
+    decoder.close()
+
+
+def test_what_a_sliver_is_resized_to_counts_as_well(monkeypatch):
+    at_once, most, lock = [0], [0], threading.Lock()
+    rule = make_preprocessing(16).model_copy(update={"resize": "shorter"})
+
+    def resize(image, rule):
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.05)
+        with lock:
+            at_once[0] -= 1
+        return to_pixels(image, rule)
+
+    monkeypatch.setattr("serving.decoding.decoder.to_pixels", resize)
+    resized = 4 * (16 * 800 + 800)
+    decoder = Decoder(settings(threads=4, budget_bytes=2 * (resized + 16 * 50)))
+    decodings = [decoder.start(image_bytes(i, (50, 1)), {rule}) for i in range(8)]
     found = decoder.finish(decodings, Deadline.after(60.0))
     assert all(isinstance(one, dict) for one in found.values())
     assert most[0] == 2

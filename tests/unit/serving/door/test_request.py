@@ -46,15 +46,33 @@ def test_every_parameter_arrives() -> None:
     assert found == Request(IMAGE, ("pets",), 7, version)
 
 
-def test_several_tasks_keep_their_order_and_may_repeat() -> None:
-    assert parse_request(row(("task", "b,a,b")), None).tasks == ("b", "a", "b")
+def test_several_tasks_keep_their_order() -> None:
+    assert parse_request(row(("task", "b,c,a")), None).tasks == ("b", "c", "a")
     assert len(parse_request(row(("task", SEVERAL)), None).tasks) == MAX_TASKS_PER_CALL
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "told"),
+    [
+        ({"task": (b"pets", b"cars")}, None, "task: given 2 times"),
+        ({"task": b"pets", "top_k": (b"1", b"2")}, None, "top_k: given 2 times"),
+        ({"task": b"pets", "version": (b"0" * 64,) * 3}, None, "version: given 3 times"),
+        ({"task": b"pets", "body": (IMAGE, IMAGE)}, None, "found 2 called body"),
+        ({"task": b"b,a,b"}, None, "b is asked more than once"),
+        ({"task": b"pets"}, "cars", "the query names 'pets' and the header 'cars'"),
+    ],
+)
+def test_what_is_said_twice_is_refused_and_never_half_answered(
+    asked: dict[str, Any], header: str | None, told: str
+) -> None:
+    with pytest.raises(BadParameter, match=told):
+        parse_request({"body": IMAGE} | asked, header)
 
 
 def test_the_header_names_the_task_where_the_query_does_not() -> None:
     assert parse_request(row(), "pets").tasks == ("pets",)
     assert parse_request(row(("task", "")), "pets").tasks == ("pets",)
-    assert parse_request(row(("task", "cars")), "pets").tasks == ("cars",)
+    assert parse_request(row(("task", "pets")), "pets").tasks == ("pets",)
     with pytest.raises(BadParameter, match="not a task id"):
         parse_request(row(), "../pets")
 

@@ -143,7 +143,7 @@ def test_redis_is_asked_once_for_all_tasks(source, backbone, monkeypatch):
     versions = [publish(source, backbone, task, 1) for task in ("cars", "pets")]
     bank = AdapterBank(backbone, source, 1 << 20)
     cache = FakeCache(versions[:1])
-    monkeypatch.setattr(source, "current", source.store.current)
+    monkeypatch.setattr(source, "current", lambda task, _: source.store.current(task))
     monkeypatch.setattr(source, "cache", cache)
     sights = describe_module._look(["cars", "pets"], source, bank)
     assert cache.asked == 1

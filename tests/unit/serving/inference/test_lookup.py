@@ -12,6 +12,7 @@ from adapters.cache.cached_store import CachedStore
 from adapters.errors import TaskNotFound, VersionNotFound
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.lookup import Lookup
 from serving.inference.row import Query, Row
@@ -55,7 +56,7 @@ def images(count: int) -> list[bytes]:
 def looked_up(lookup, *queries):
     """Return the key that each query's row gets, or the error that it ends with."""
     rows = [Row(query) for query in queries]
-    lookup.choose(rows)
+    lookup.choose(rows, Deadline.after(60.0))
     return [row.key if row.is_pending else row.outcome for row in rows]
 
 
@@ -137,7 +138,7 @@ def test_what_is_not_there_is_an_error_at_its_own_place(lookup):
 def test_each_distinct_task_is_looked_up_once_a_batch(lookup, source, monkeypatch):
     seen = []
     real = source.current
-    monkeypatch.setattr(source, "current", lambda task: seen.append(task) or real(task))
+    monkeypatch.setattr(source, "current", lambda task, _: seen.append(task) or real(task))
     looked_up(lookup, *(Query(b"x", ("plain", "canaried")[i % 2]) for i in range(8)))
     assert sorted(seen) == ["canaried", "plain"]
 

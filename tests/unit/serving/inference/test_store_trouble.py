@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import StoreUnavailable
+from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
 from adapters.store import durable
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
@@ -160,6 +161,24 @@ def test_a_version_on_the_device_that_is_named_answers_while_the_store_is_away(
     with trouble(source.store.root):
         for version in (first, second):
             assert ask(engine, "known", version[:digits]).version == version
+
+
+@pytest.mark.parametrize("digits", [64, 12, 6])
+def test_a_version_that_was_removed_answers_no_longer_though_it_is_on_the_device(
+    engine, source, backbone, digits
+):
+    old = ask(engine, "known").version
+    source.publish(encode(make_adapter("known", seed=2, backbone=backbone.spec)))
+    assert ask(engine, "known", old[:digits]).version == old
+    source.store.remove("known", old)
+    assert isinstance(ask(engine, "known", old[:digits]), VersionNotFound)
+
+
+def test_a_task_that_was_removed_answers_no_longer_by_a_version(engine, source):
+    version = ask(engine, "known").version
+    shutil.rmtree(source.store.root / "known")
+    for named in (version, version[:12], version[:6], None):
+        assert isinstance(ask(engine, "known", named), TaskNotFound)
 
 
 def test_a_named_version_that_is_not_on_the_device_is_out_of_reach_and_not_unknown(engine, source):

@@ -70,7 +70,8 @@ def test_a_death_counts_once_its_error_is_written(path: Path, tmp_path: Path) ->
         ("java not found, please make sure JAVA_HOME is set properly.\n", "java not found"),
         ("java.net.BindException: Address already in use\n\tat a.b\n", "Address already in use"),
         ("just this\n", "just this"),
-        ("", "it said nothing"),
+        ("", "Java said nothing"),
+        ("Warning: TorchServe is using non-default JVM parameters: -Xm\n", "Java said nothing"),
     ],
 )
 def test_the_console_tells_why_java_did_not_begin(said: str, told: str, tmp_path: Path) -> None:

@@ -91,7 +91,10 @@ def test_a_sweep_on_other_images_is_refused(
         go(prepare(RECIPE, tmp_path / "toy"), tmp_path / "sweep")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"identity": {}, "trials": [{"a": 1}]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '{"identity": "x", "trials": []}', '{"identity": {}, "trials": [{"a": 1}]}'],
+)
 def test_a_damaged_sweep_is_one_line(materials: Materials, tmp_path: Path, content: str):
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "sweep.json").write_text(content)

@@ -1,6 +1,7 @@
 """What has been measured is not measured again, and settings come from validation alone."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.unit.trainer.toy import make_toy_folder
 from trainer.errors import RecipeError, ResumeError
 from trainer.experiment import materials
 from trainer.experiment.sweep import Grid
+from trainer.reproduce import measure as measure_module
 from trainer.reproduce.measure import Bench, first_run, measure
 from trainer.reproduce.variant import Variant
 from trainer.training.loop import Watch
@@ -22,6 +24,7 @@ COMMON = {
 }
 LINEAR = Variant("linear", {"method": "linear"}, Grid(lr=[1e-3, 1e-2]))
 SPT = Variant("spt", {"method": "spt-deep"}, Grid(lr=[1e-3, 1e-2]))
+MEAN_ALONE = Variant("mean", {"method": "spt-deep", "prompt": {"init": "mean"}})
 MEAN = Variant("spt-mean", {"method": "spt-deep", "prompt": {"init": "mean"}}, like="spt")
 
 
@@ -115,3 +118,68 @@ def test_the_run_of_the_first_seed_holds_its_artifact(variant: Variant, data: Pa
     assert metrics["test_accuracy"] == cell.test_accuracies[0]
     assert cell.device == "cpu"
     assert set(cell.versions) == {"torch", "timm"}
+
+
+@pytest.mark.parametrize("variants", [[LINEAR], [SPT, MEAN]], ids=["itself", "its example"])
+def test_a_cell_of_other_images_never_passes_for_this_one(
+    variants: list[Variant], tmp_path: Path, data: Path
+):
+    other = tmp_path / "data"
+    shutil.copytree(data, other)
+    out = tmp_path / "out"
+    list(measure(bench_of(other, out, Steps(), seeds=1), ["toy"], variants[:1]))
+    first, second = sorted((other / "toy" / "train").rglob("*.png"))[:2]
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(ResumeError, match=r"other train images.*delete .*out/toy/"):
+        list(measure(bench_of(other, out, Steps(), seeds=1), ["toy"], variants[-1:]))
+
+
+def test_a_cell_of_another_backbone_file_never_passes_for_this_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+    spec = BACKBONE.spec.model_copy(update={"weights_sha256": "ab" * 32})
+    other = replace(BACKBONE, spec=spec)
+    monkeypatch.setattr(materials, "load_backbone", lambda *_, **__: other)
+    with pytest.raises(ResumeError, match=r"backbone_spec\.weights_sha256 \w+, now abababababab"):
+        list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+
+
+def test_a_cell_of_another_version_of_the_code_never_passes_for_this_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+    monkeypatch.setattr(measure_module, "version", lambda _: "7.0")
+    with pytest.raises(ResumeError, match=r"code_version \S+, now 7\.0"):
+        list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+
+
+def test_a_cell_that_does_not_say_of_what_it_is_is_made_from_its_runs(data: Path, tmp_path: Path):
+    (cell,) = measure(bench_of(data, tmp_path, Steps()), ["toy"], [SPT])
+    path = tmp_path / "toy" / "spt" / "cell.json"
+    document = json.loads(path.read_text())
+    del document["identity"]
+    path.write_text(json.dumps(document))
+    steps = Steps()
+    assert list(measure(bench_of(data, tmp_path, steps), ["toy"], [SPT])) == [cell]
+    assert steps.counts == {}
+    assert "identity" in json.loads(path.read_text())
+
+
+def test_scores_of_a_run_that_is_gone_are_not_those_of_the_next(data: Path, tmp_path: Path):
+    list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [MEAN_ALONE]))
+    (run,) = (tmp_path / "toy" / MEAN_ALONE.name).rglob("metrics.json")
+    run.with_name("state.pt").unlink()
+    run.write_text('{"test_accuracy": "of another run"}')
+    (tmp_path / "toy" / MEAN_ALONE.name / "cell.json").unlink()
+    (cell,) = measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [MEAN_ALONE])
+    assert isinstance(cell.test_accuracies[0], float)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"cell": 1}', '{"cell": {"task": "toy"}}'])
+def test_a_damaged_cell_is_one_line(data: Path, tmp_path: Path, content: str):
+    path = tmp_path / "toy" / "linear" / "cell.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(ResumeError, match=r"cell\.json is damaged.*delete it"):
+        list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [LINEAR]))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from trainer.errors import TrainingError
+from trainer.training import distributed
+
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
@@ -49,3 +52,21 @@ def test_two_processes_have_the_gradients_the_losses_and_the_parameters_of_one(t
     assert one["shares"] == [8, 8]
     assert two["shares"] == [4, 4]
     assert len(list((tmp_path / "two").glob("state*.pt"))) == 1
+
+
+@pytest.mark.parametrize("world_size", ["", "1"])
+def test_an_empty_variable_means_one_process(world_size: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", world_size)
+    with distributed.joined():
+        assert (distributed.rank(), distributed.size()) == (0, 1)
+
+
+@pytest.mark.parametrize("world_size", ["2", "many"])
+def test_processes_that_are_not_there_are_one_line(
+    world_size: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", world_size)
+    with pytest.raises(TrainingError, match=r"no such processes .*torchrun"), distributed.joined():
+        pass

@@ -153,7 +153,7 @@ def test_a_damaged_state_is_one_line_that_says_what_to_do(
     assert "\n" not in str(e.value)
 
 
-@pytest.mark.parametrize("lacks", ["identity", "model", "optimizer", "progress", None])
+@pytest.mark.parametrize("lacks", ["identity", "model", "optimizer", "progress", None, "sense"])
 def test_a_state_that_is_whole_but_not_ours_is_one_line(
     backbone: Backbone, tmp_path: Path, lacks: str | None
 ):
@@ -161,6 +161,8 @@ def test_a_state_that_is_whole_but_not_ours_is_one_line(
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     if lacks is None:
         state["model"].pop("head.bias")
+    elif lacks == "sense":
+        state["identity"] = "another one"
     else:
         state.pop(lacks)
     torch.save(state, tmp_path / "state.pt")

@@ -33,6 +33,7 @@ def make_splits(root: Path, *splits: str) -> Path:
         ("trainset", "valset", "testset"),
         ("train2017", "val2017", "test2017"),
         ("train_images", "validation_images", "Evaluation"),
+        ("seg_train", "seg_val", "seg_test"),
     ],
 )
 def test_splits_under_other_names_are_the_same_splits(
@@ -195,6 +196,27 @@ def test_a_file_of_any_other_ending_is_named_though_its_bytes_be_an_image(
     assert list(bad_files(data)) == [folder / name]
     with pytest.raises(DataError, match=f"{name}: its name .*expected JPEG, PNG or WebP"):
         refuse_bad(data, bad_files(data))
+
+
+@pytest.mark.parametrize("layout", ["splits", "classes"])
+def test_a_link_that_leads_nowhere_and_a_pipe_are_named_with_all_other_bad_files(
+    tmp_path: Path, layout: str
+) -> None:
+    if layout == "splits":
+        folder = make_splits(tmp_path, "train", "test") / "test" / "cat"
+    else:
+        folder = make_folders(tmp_path, {"cat": 9, "dog": 9}) / "cat"
+    (folder / "a.jpg").symlink_to("nowhere.jpg")
+    (folder / "b.jpg").symlink_to("b.jpg")
+    os.mkfifo(folder / "c.jpg")
+    (folder / "d.jpg").symlink_to("000.jpg")
+    (folder / "e.jpg").write_bytes(b"")
+    (tmp_path / "loop").symlink_to("loop")
+    data = load_task("pets", tmp_path)
+    assert sorted(path.name for path in bad_files(data)) == ["a.jpg", "b.jpg", "c.jpg", "e.jpg"]
+    whole = load_task("pets", tmp_path, skip_unreadable=True)
+    assert len(whole.left_out) == 4
+    assert len(whole.labels()) == len(data.labels()) - 1
 
 
 CLUTTER = [".DS_Store", "Thumbs.db", "desktop.ini", "notes.txt", "labels.csv", "._000.jpg"]
