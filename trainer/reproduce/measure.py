@@ -19,6 +19,7 @@ from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.run import finish, fit
 from trainer.experiment.sweep import best_of, sweep, trial_folder, with_settings
 from trainer.recipe import Recipe
+from trainer.reproduce.sources import WEIGHTS_FILE, sources_of
 from trainer.reproduce.variant import Cell, Variant
 from trainer.training.identity import Identity, described
 from trainer.training.loop import Watch
@@ -47,22 +48,37 @@ class Bench:
     seeds: int
     announce: Title
     _materials: dict[str, Materials] = field(default_factory=dict)
+    _sources: dict[str, Identity] = field(default_factory=dict)
 
     def materials(self, recipe: Recipe) -> Materials:
         """Return images and backbone, prepared once for all recipes that share them."""
-        shared = recipe.model_dump_json(
-            include={"task", "backbone", "weights", "pooling", "final_norm", "pixels"}
-            | {"data_proportion"}
-        )
+        shared = _shared(recipe)
         if shared not in self._materials:
             self._materials.clear()  # one backbone in memory at a time
-            folder = None if self.data is None else self.data / recipe.task
             # one split for all seeds, whichever of them is trained first after an interruption
             self._materials[shared] = prepare(
-                recipe.model_copy(update={"seed": 0}),
-                folder if folder and folder.exists() else None,
+                recipe.model_copy(update={"seed": 0}), self._folder(recipe.task)
             )
         return self._materials[shared]
+
+    def sources(self, recipe: Recipe) -> Identity:
+        """Return what a cell is of as far as files tell: images, weights, and this code."""
+        shared = _shared(recipe)
+        if shared not in self._sources:
+            self._sources[shared] = sources_of(recipe, self._folder(recipe.task))
+        return self._sources[shared]
+
+    def _folder(self, task: str) -> Path | None:
+        folder = None if self.data is None else self.data / task
+        return folder if folder and folder.exists() else None
+
+
+def _shared(recipe: Recipe) -> str:
+    """Return what decides images and backbone."""
+    return recipe.model_dump_json(
+        include={"task", "backbone", "weights", "pooling", "final_norm", "pixels"}
+        | {"data_proportion"}
+    )
 
 
 def measure(bench: Bench, tasks: Sequence[str], variants: Sequence[Variant]) -> Iterator[Cell]:
@@ -211,11 +227,11 @@ def read_cell(path: Path) -> dict[str, Any]:
 
 
 def _identity(bench: Bench, recipe: Recipe) -> Identity:
-    """Return what a cell is of: images and backbone by their content, and the code's version."""
+    """Return what a cell is of: images and backbone by content, the files, the code's version."""
     identity = identity_of(recipe, bench.materials(recipe))
     settings = recipe.provenance().keys()  # which are in what was asked
     found = {key: value for key, value in identity.items() if key not in settings}
-    return found | {"code_version": version("spt-serving")}
+    return {**found, **bench.sources(recipe)}
 
 
 def _check_same(bench: Bench, recipe: Recipe, document: dict[str, Any], variant: str) -> None:
@@ -224,8 +240,12 @@ def _check_same(bench: Bench, recipe: Recipe, document: dict[str, Any], variant:
     Raises:
         ResumeError: naming what differs.
     """
+    before, files = document["identity"], json.loads(json.dumps(bench.sources(recipe)))
+    if all(before.get(key) == value for key, value in files.items()):
+        return  # the backbone needs not be loaded
     now = json.loads(json.dumps(_identity(bench, recipe)))
-    if differs := described(document["identity"], now):
+    now[WEIGHTS_FILE] = before.get(WEIGHTS_FILE)  # the same weights may lie in another file
+    if differs := described(before, now):
         folder = _folder(bench, recipe.task, variant)
         raise ResumeError(
             f"{folder / CELL}: this was measured with {differs}; choose another --out, or delete "

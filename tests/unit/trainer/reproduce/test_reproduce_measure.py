@@ -12,7 +12,7 @@ from tests.unit.trainer.toy import make_toy_folder
 from trainer.errors import RecipeError, ResumeError
 from trainer.experiment import materials
 from trainer.experiment.sweep import Grid
-from trainer.reproduce import measure as measure_module
+from trainer.reproduce import sources
 from trainer.reproduce.measure import Bench, first_run, measure
 from trainer.reproduce.variant import Variant
 from trainer.training.loop import Watch
@@ -137,19 +137,30 @@ def test_a_cell_of_other_images_never_passes_for_this_one(
 def test_a_cell_of_another_backbone_file_never_passes_for_this_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+    weights = tmp_path / "w.pth"
+    common = COMMON | {"weights": weights}
+
+    def go() -> None:
+        bench = Bench(common, tmp_path / "out", data, 1, Steps().announce)
+        list(measure(bench, ["toy"], [LINEAR]))
+
+    weights.write_bytes(b"one")
+    go()
+    weights.write_bytes(b"the same in another format")
+    go()
     spec = BACKBONE.spec.model_copy(update={"weights_sha256": "ab" * 32})
     other = replace(BACKBONE, spec=spec)
     monkeypatch.setattr(materials, "load_backbone", lambda *_, **__: other)
+    weights.write_bytes(b"two")
     with pytest.raises(ResumeError, match=r"backbone_spec\.weights_sha256 \w+, now abababababab"):
-        list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
+        go()
 
 
 def test_a_cell_of_another_version_of_the_code_never_passes_for_this_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
-    monkeypatch.setattr(measure_module, "version", lambda _: "7.0")
+    monkeypatch.setattr(sources, "version", lambda _: "7.0")
     with pytest.raises(ResumeError, match=r"code_version \S+, now 7\.0"):
         list(measure(bench_of(data, tmp_path, Steps(), seeds=1), ["toy"], [LINEAR]))
 
