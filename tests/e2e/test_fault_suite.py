@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.__main__ import SERVICES, STORES
 from tests.faults.row import Row
-from tests.faults.scene import Scene, started
+from tests.faults.scene.scene import Scene, started
 from tests.faults.sizes import TINY
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.result import conditions
-from tests.faults import (
+from tests.faults.page import write_page
+from tests.faults.row import Row, could_not_run
+from tests.faults.rows import (
     cycles,
     damaged_artifacts,
     endurance,
@@ -32,9 +34,7 @@ from tests.faults import (
     slow_callers,
     worker_kills,
 )
-from tests.faults.page import write_page
-from tests.faults.row import Row, could_not_run
-from tests.faults.scene import Scene, started
+from tests.faults.scene.scene import Scene, started
 from tests.faults.sizes import LONG, SHORT, Sizes
 from tests.faults.table import show
 

@@ -15,9 +15,9 @@ from clients.load.open import run_rate
 from clients.wire import BatchInfo
 from serving.protocol import Answer
 from tests.fakes.waiting import wait_until
-from tests.faults.scene import Scene
-from tests.faults.truth import Said
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.truth import Said
+from tests.faults.scene.versions import IMAGES, TASKS
 
 ASKS = tuple(
     Ask(image, task, top_k=1 + i % 7)

@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 from serving.config import MAX_BODY_BYTES
 from tests.fakes.crashes import PROCESSES
-from tests.faults.crowd import rush
-from tests.faults.load import Load, steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.load import Load, steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.strangers.crowd import rush
+from tests.faults.strangers.raw import let_in, post
 
 RECOVERED_S: Final = 5.0
 """After a crowd, within which small requests must be answered as before."""

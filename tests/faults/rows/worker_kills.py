@@ -6,9 +6,9 @@ from typing import Final
 
 from clients.load.closed import Outcome
 from tests.fakes.waiting import wait_until
-from tests.faults.load import Load, callers, steady
 from tests.faults.row import Row
-from tests.faults.scene import Scene
+from tests.faults.scene.load import Load, callers, steady
+from tests.faults.scene.scene import Scene
 from tests.faults.sizes import Sizes
 
 _CALLERS: Final = 8

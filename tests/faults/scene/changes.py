@@ -9,9 +9,9 @@ from typing import Final
 from clients.client import Client
 from clients.load.closed import Ask
 from tests.fakes.waiting import wait_until
-from tests.faults.scene import Scene
-from tests.faults.truth import Said
-from tests.faults.versions import IMAGES, TASKS, artifact_of
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.truth import Said
+from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 
 _SHARE: Final = 0.5
 

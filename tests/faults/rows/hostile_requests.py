@@ -11,13 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from clients.load.closed import Ask
 from serving.protocol import Answer, Failure, MultiAnswer
-from tests.faults.memory import megabytes
-from tests.faults.raw import Reply, exchange, let_in
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.memory import megabytes
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.truth import Said
 from tests.faults.sizes import Sizes
-from tests.faults.strangers import Sent, good, traffic
-from tests.faults.truth import Said
+from tests.faults.strangers.raw import Reply, exchange, let_in
+from tests.faults.strangers.requests import Sent, good, traffic
 
 FLAT: Final = 0.05
 """Share by which memory may grow between the end of the warm-up and that of the row."""

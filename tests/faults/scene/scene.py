@@ -27,8 +27,8 @@ from serving.torchserve.running import Running
 from tests.e2e.service import Service
 from tests.fakes.proxy import Proxy
 from tests.fakes.waiting import wait_until
-from tests.faults.truth import Truth
-from tests.faults.versions import IMAGES, TASKS, artifact_of
+from tests.faults.scene.truth import Truth
+from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 
 TIMEOUT_S: Final = 90.0
 """Of a caller: longer than a worker takes to come back."""

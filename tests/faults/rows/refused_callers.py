@@ -11,14 +11,14 @@ from typing import Final
 from serving.door.tenants import make_key
 from serving.torchserve.tokens import rotate
 from tests.fakes.crashes import PROCESSES
-from tests.faults.flood import Refusal, flood
-from tests.faults.load import Load, steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import exchange, let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import GUEST, GUEST_BURST, GUEST_PER_S, HOUSE, Scene
+from tests.faults.scene.load import Load, steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import GUEST, GUEST_BURST, GUEST_PER_S, HOUSE, Scene
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.strangers.flood import Refusal, flood
+from tests.faults.strangers.raw import exchange, let_in, post
 
 SLOWER: Final = 1.1
 """The goal for the other tenants' p99."""

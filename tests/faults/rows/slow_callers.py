@@ -5,14 +5,14 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
 from tests.fakes.crashes import PROCESSES
-from tests.faults.crowd import linger
-from tests.faults.load import steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.load import steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.strangers.crowd import linger
+from tests.faults.strangers.raw import let_in, post
 
 SLOWER: Final = 1.5
 """The goal for the others' p99."""

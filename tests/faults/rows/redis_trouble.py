@@ -11,10 +11,10 @@ from redis.exceptions import ResponseError
 
 from clients.load.closed import Outcome
 from tests.fakes.waiting import wait_until
-from tests.faults.load import Load, steady
-from tests.faults.percentile import latency_ms
 from tests.faults.row import Row
-from tests.faults.scene import Scene
+from tests.faults.scene.load import Load, steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import Scene
 from tests.faults.sizes import Sizes
 
 SLOWER: Final = 1.5
