@@ -15,6 +15,9 @@ from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 
 _SHARE: Final = 0.5
 
+_NUMBERS: Final = itertools.count(1)
+"""Of versions: every one that is published in this process is news."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -51,7 +54,6 @@ class Changes:
         self.probes: list[Said] = []
         self._scene = scene
         self._client = client
-        self._numbers = itertools.count(1)
         source = scene.source
         kinds: tuple[Callable[[str], object], ...] = (
             lambda task: source.publish(self._next(task)),
@@ -101,4 +103,4 @@ class Changes:
         return sent
 
     def _next(self, task: str) -> bytes:
-        return artifact_of(task, next(self._numbers), self._scene.spec)
+        return artifact_of(task, next(_NUMBERS), self._scene.spec)
