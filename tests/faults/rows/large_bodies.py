@@ -41,7 +41,6 @@ def run(scene: Scene, sizes: Sizes) -> Row:
         for name, request, count in _requests(scene, sizes.crowd):
             crowds.append(_send(pool, scene, name, request, count))
             time.sleep(min(RECOVERY_S, 2 * sizes.phase_s))
-        load.wait_until_caught_up(2)
     after = scene.processes()
     quiet = load.between(0, crowds[0].start)
     during = [one for crowd in crowds for one in load.between(crowd.start, crowd.end)]

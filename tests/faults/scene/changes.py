@@ -70,15 +70,16 @@ class Changes:
         """Make the task's next change.
 
         Returns:
-            The seconds from its end until the first request was sent that was answered so.
+            The seconds from its end until the first request was sent that was answered so; 0 where
+            every image is answered as before, as with a canary that none of them draws.
         """
         before = self.moments[task][-1].by_image
         began = time.perf_counter()
         next(self._kinds[task])(task)
         returned = time.perf_counter()
         after = self._scene.truth.chosen(task, IMAGES)
-        image = next(image for image in IMAGES if before[image] != after[image])
-        sent = self._probe(Ask(image, task), after[image])
+        changed = [image for image in IMAGES if before[image] != after[image]]
+        sent = self._probe(Ask(changed[0], task), after[changed[0]]) if changed else returned
         self.moments[task].append(Moment(after, began, seen=time.perf_counter()))
         return sent - returned
 

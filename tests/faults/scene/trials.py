@@ -1,5 +1,6 @@
 """Faults that come and go under load: a phase before each, one during it, and the way back."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -44,7 +45,7 @@ class Flood(NamedTuple):
 @contextmanager
 def another_process(count: int = 1) -> Iterator[ProcessPoolExecutor]:
     """Have processes that are there before they are needed: each start takes a core for a while."""
-    with ProcessPoolExecutor(count, PROCESSES) as pool:
+    with ProcessPoolExecutor(count, PROCESSES, initializer=logging.disable) as pool:
         list(pool.map(time.sleep, [_START_S] * count))
         yield pool
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapters.background import give_way
 from adapters.cache.publishing import open_store
 
 
@@ -19,6 +20,7 @@ def develop(
         rate_per_s: publishes, evenly spaced.
         seconds: how long.
     """
+    give_way()  # as every command does that publishes
     source, began = open_store(folder, redis_url), time.perf_counter()
     for i in range(round(rate_per_s * seconds)):
         time.sleep(max(0.0, began + i / rate_per_s - time.perf_counter()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from adapters.background import give_way
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.publishing import open_store
 from adapters.errors import SptError
@@ -48,6 +49,7 @@ def ask_twice(
     Returns:
         What was told of each change, both times.
     """
+    give_way()  # as every command does that publishes
     source, began = open_store(folder, redis_url), time.perf_counter()
     told: list[list[Told]] = [[] for _ in asked]
     for i in range(len(asked) + 1):
