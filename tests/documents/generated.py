@@ -1,4 +1,4 @@
-"""Marked blocks of the documents, whose text is made from the code.
+"""Marked blocks of the documents, whose text is made from the code and from results.
 
 ```
 <!-- generated: settings -->
@@ -24,6 +24,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "statuses": tables.statuses,
     "methods": tables.methods,
     "commands": tables.commands,
+    "faults": tables.faults,
 }
 
 
