@@ -72,8 +72,8 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     return Row(
         fault=f"{sizes.hostile:,} hostile requests among {len(sent) - sizes.hostile:,} good ones",
         goal="0 crashes, 0 5xx that are not deliberate, 0 wrong answers, memory flat",
-        figure=f"{must_be_0[CRASHES]} crashes, {must_be_0[BROKEN]} 5xx (beside {forms} of "
-        "TorchServe's own, to forms that it cannot read), "
+        figure=f"{must_be_0[CRASHES]} crashes, {must_be_0[BROKEN]} 5xx (and {forms} of "
+        "TorchServe's, to forms that it cannot read), "
         f"{must_be_0[WRONG]} wrong of {len(said):,} answers; "
         f"memory {shown}",
         must_be_0=must_be_0,
