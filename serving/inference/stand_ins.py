@@ -25,7 +25,7 @@ NOT_ITS_FAULT: Final = (TaskNotFound, DeviceOutOfMemory)
 
 LOAD_PATIENCE_S: Final = 30.0
 
-BREATH_S: Final = 0.002
+BREATH_S: Final = 0.005
 """Between versions that nobody waits for: the forwards go first."""
 
 _log = logging.getLogger(__name__)

@@ -19,6 +19,9 @@ from serving.torchserve.stop_mark import FOLDER_VARIABLE
 LOSE = "lose-the-device"
 """The worker that hears it deletes it."""
 
+_POLL_S = 0.1
+"""So long that many calls that wait take no time from the others."""
+
 HANG = "hang-the-store"
 """While it is there no call to the store comes back, as on a network directory that is away."""
 
@@ -38,7 +41,7 @@ class Fragile(serving.handler.Handler):
         @contextmanager
         def reaching(path: Path) -> Iterator[None]:
             while demand.exists():
-                time.sleep(0.02)
+                time.sleep(_POLL_S)
             with whole(path):
                 yield
 
