@@ -16,7 +16,6 @@ import redis
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
-from clients import readiness
 from clients.client import Client
 from clients.connection import blocking_http
 from clients.errors import BadKey
@@ -24,6 +23,7 @@ from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.torchserve import launch
 from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import is_recorded
 from serving.torchserve.stop_mark import StopMark
 from tests.fakes import hostile
@@ -50,7 +50,7 @@ class Commands:
         self.service, self.store = folder / "serve", folder / "store"
         self.sessions: set[int] = set()
         self.port = four_free_ports_in_a_row()
-        self.url, self.management_url = (f"http://127.0.0.1:{self.port + i}" for i in range(2))
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def spawn(self, *words: str, output: int | None = None) -> subprocess.Popen[str]:
         """Start one command in a session of its own."""
@@ -79,7 +79,8 @@ class Commands:
         return self.run(*self.start_words)
 
     def is_ready(self) -> bool:
-        return readiness.is_ready(self.management_url, token_file=self.service / "management.token")
+        """Return what the command `ready` says, without a process for each look."""
+        return why_not_ready(self.service) is None
 
     def is_of(self, process: psutil.Process) -> bool:
         """Return whether a process was started by one of the commands on this folder."""
@@ -166,8 +167,8 @@ def test_a_java_that_ended_by_itself_is_started_again_and_keeps_its_redis(
     before = {one.name(): one for one in commands.processes()}
     (java,) = (one for name, one in before.items() if "java" in name)
     java.kill()
-    wait_until("it is not ready", lambda: commands.run("ready").returncode == 1)
-    wait_until("it is again", lambda: commands.run("ready").returncode == 0, timeout_s=200)
+    wait_until("it is not ready", lambda: not commands.is_ready())
+    wait_until("it is again", commands.is_ready, timeout_s=200)
     after = {one.name(): one for one in commands.processes()}
     assert after.keys() == before.keys()
     assert [name for name, one in after.items() if before[name] == one] == [
@@ -199,4 +200,5 @@ def test_probes_are_answered_without_a_token_and_readiness_ends_before_the_servi
         assert "has done nothing for" in commands.run("ready").stdout
     finally:
         worker.resume()
-    wait_until("it beats again", lambda: commands.run("ready").returncode == 0)
+    wait_until("it beats again", commands.is_ready)
+    assert commands.run("ready").returncode == 0
