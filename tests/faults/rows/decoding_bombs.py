@@ -15,6 +15,7 @@ from tests.faults.scene.scene import Scene
 from tests.faults.scene.trials import another_process, flood_of, try_all
 from tests.faults.scene.versions import TASKS
 from tests.faults.sizes import Sizes
+from tests.faults.strangers.flood import flood
 from tests.faults.strangers.raw import post
 
 
@@ -63,7 +64,7 @@ def run_largest(scene: Scene, sizes: Sizes) -> Row:
 def _send(scene: Scene, sizes: Sizes, fault: str, files: Mapping[str, _Sent]) -> Row:
     requests = {name: post(f"task={TASKS[0]}", one.make()) for name, one in files.items()}
     before_mb = megabytes(scene.processes())
-    with another_process() as pool:
+    with another_process(flood) as pool:
         floods = {
             name: flood_of(requests[name], one.rate_per_s, scene, sizes, pool)
             for name, one in files.items()

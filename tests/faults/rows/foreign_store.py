@@ -21,7 +21,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     theirs = [artifact_of(task, number, scene.spec) for number in _NUMBERS for task in TASKS]
     folder, url = scene.service.folder.parent / "developer", scene.running.redis_url or ""
     published = list[int]()
-    with another_process() as pool, scene.client() as client:
+    with another_process(develop) as pool, scene.client() as client:
 
         def publish() -> None:
             job = pool.submit(develop, folder, url, theirs, _RATE_PER_S, sizes.phase_s)

@@ -13,6 +13,7 @@ from tests.faults.scene.scene import Scene
 from tests.faults.scene.trials import another_process, flood_of, try_all
 from tests.faults.scene.versions import IMAGES
 from tests.faults.sizes import Sizes
+from tests.faults.strangers.flood import flood
 from tests.faults.strangers.raw import post
 
 TASKS: Final = tuple(f"foreign-{number:02}" for number in range(MAX_TASKS_PER_CALL))
@@ -23,7 +24,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     """Publish them, then ask for all of them at once, again and again, beside the others."""
     _publish(scene.source.store, sizes.foreign)
     request = post(f"task={','.join(TASKS)}", IMAGES[0])
-    with another_process() as pool:
+    with another_process(flood) as pool:
         calls = flood_of(request, _RATE_PER_S, scene, sizes, pool)
         noticed = try_all(scene, sizes, {"during it": calls.fault})
     return noticed.row(

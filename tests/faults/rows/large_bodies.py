@@ -35,7 +35,7 @@ class _Crowd(NamedTuple):
 def run(scene: Scene, sizes: Sizes) -> Row:
     """Send crowds of photos, of the largest bodies, with a wrong token, and of too large ones."""
     before = scene.processes()
-    with another_process() as pool, steady(scene, sizes.rate_per_s) as load:
+    with another_process(rush) as pool, steady(scene, sizes.rate_per_s) as load:
         time.sleep(sizes.phase_s)
         crowds = []
         for name, request, count in _requests(scene, sizes.crowd):

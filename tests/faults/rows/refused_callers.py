@@ -110,7 +110,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
 def _flood_in_turns(scene: Scene, sizes: Sizes) -> _Floods:
     """Have a phase in which the guest asks what he may and one with his flood, in turns."""
     floods = _Floods([], [], [])
-    with another_process() as pool:
+    with another_process(flood) as pool:
         for _ in range(sizes.floods):
             for times, phases in ((1, floods.quiet), (TIMES, floods.flooded)):
                 seconds = _BURST_S + sizes.phase_s

@@ -30,7 +30,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     left = iter(asked)
     told = list[tuple[Asked, Told]]()
     store, url = scene.source.store, scene.running.redis_url or ""
-    with another_process(_PUBLISHERS) as pool, scene.client() as client:
+    with another_process(ask_twice, _PUBLISHERS) as pool, scene.client() as client:
 
         def ask() -> None:
             some = list(islice(left, in_a_phase))

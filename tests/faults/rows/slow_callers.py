@@ -24,7 +24,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     """Hold idle connections and slow senders, between two phases without."""
     before = scene.processes()
     seconds = max(sizes.phase_s, 2.0) + 2 * _HELLO_S
-    with another_process() as pool, steady(scene, sizes.rate_per_s) as load:
+    with another_process(linger) as pool, steady(scene, sizes.rate_per_s) as load:
         load.wait_for_more(len(TASKS))
         began = time.perf_counter()
         time.sleep(seconds)

@@ -1,10 +1,10 @@
 """Faults that come and go under load: a phase before each, one during it, and the way back."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import NamedTuple
 
 from tests.fakes.crashes import PROCESSES
@@ -43,9 +43,10 @@ class Flood(NamedTuple):
 
 
 @contextmanager
-def another_process(count: int = 1) -> Iterator[ProcessPoolExecutor]:
-    """Have processes that are there before they are needed: each start takes a core for a while."""
-    with ProcessPoolExecutor(count, PROCESSES, initializer=logging.disable) as pool:
+def another_process(work: Callable[..., object], count: int = 1) -> Iterator[ProcessPoolExecutor]:
+    """Have processes that are ready for some work before it begins: a start costs a core."""
+    module = (work.__module__,)
+    with ProcessPoolExecutor(count, PROCESSES, initializer=import_module, initargs=module) as pool:
         list(pool.map(time.sleep, [_START_S] * count))
         yield pool
 

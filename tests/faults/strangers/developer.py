@@ -1,5 +1,6 @@
 """A developer whose store is on production's Redis, with tasks of the same names; a process."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ def develop(
         rate_per_s: publishes, evenly spaced.
         seconds: how long.
     """
+    logging.disable()
     give_way()  # as every command does that publishes
     source, began = open_store(folder, redis_url), time.perf_counter()
     for i in range(round(rate_per_s * seconds)):

@@ -1,5 +1,6 @@
 """Publishers who do not hear of their success and ask again: each a process of its own."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,7 @@ def ask_twice(
     Returns:
         What was told of each change, both times.
     """
+    logging.disable()
     give_way()  # as every command does that publishes
     source, began = open_store(folder, redis_url), time.perf_counter()
     told: list[list[Told]] = [[] for _ in asked]
