@@ -1,11 +1,13 @@
 """`spt serve`, or `python -m serving start`: leaves a service that needs nobody."""
 
 import argparse
+from functools import partial
 from shlex import quote
 
 from adapters.streams import say
 from serving.cli.launching import add_launch_options, started
-from serving.torchserve.supervise import sigterm_as_interrupt
+from serving.torchserve.launch import start_again
+from serving.torchserve.supervise import leave_supervisor, sigterm_as_interrupt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the service, and say how to stop it.
+    """Start the service, leave somebody who starts it again if it ends, and say how to stop it.
 
     Raises:
         LaunchError: it did not start.
     """
-    with sigterm_as_interrupt(), started(args):
+    with sigterm_as_interrupt(), started(args) as (running, launch):
+        leave_supervisor(args.folder, running, partial(start_again, launch))
         say(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
     return 0

@@ -4,7 +4,8 @@ A version whose artifact is damaged, foreign, unsigned or gone is left alone for
 requests that named no version go to the task's next best: its current version, the one that was
 served last, then the history's, newest first. One version stands in for all bad ones of a task,
 so that no two stand in for each other. It is looked for in a thread; rows wait for it until their
-batch's deadline, and later ones find it. A version that is merely out of reach, because the store
+batch's deadline, and later ones find it; those of a task whose versions are all another backbone's
+do not wait for the whole of its history. A version that is merely out of reach, because the store
 is away or slow, is stood in for only by what is on the device already. Knows nothing of images,
 leases or HTTP.
 """
@@ -33,6 +34,9 @@ from serving.inference.stand_ins import NOT_ITS_FAULT, OUT_OF_REACH, StandIns
 RETRY_S: Final = 5.0
 """How long a version that could not be loaded is left alone."""
 
+MOST_FOREIGN: Final = 4
+"""Versions of another backbone after which nobody waits for what may stand in for them."""
+
 _MAX_TROUBLED: Final = 1000
 _MAX_TOLD: Final = 3
 
@@ -55,7 +59,7 @@ class _Trouble:
     Attributes:
         bad: by version.
         instead: what stands in; None while nothing is known that does.
-        search: for it, while one runs.
+        search: for it, while one runs; its result is there when nobody should wait any more.
     """
 
     bad: dict[str, _Bad] = field(default_factory=dict)
@@ -149,10 +153,11 @@ class Fallback:
             search, trouble.search = trouble.search, None
             trouble.instead = trouble.instead or found
         self._tell(task)
-        if search is not None:
+        if search is not None and not search.done():
             search.set_result(None)
 
-    def _note_bad(self, key: AdapterKey, error: Exception) -> None:
+    def _note_bad(self, key: AdapterKey, error: Exception) -> bool:
+        """Remember a version that cannot be loaded; return whether its task seems to have none."""
         never = isinstance(error, ArtifactMismatch)
         retry_at = math.inf if never else self._clock() + RETRY_S
         with self._lock:
@@ -162,6 +167,11 @@ class Fallback:
             trouble.bad[key.version] = _Bad(copy(error), retry_at, before is not None)
             if trouble.instead == key:
                 trouble.instead = None
+            foreign = sum(bad.retry_at == math.inf for bad in trouble.bad.values())
+            is_hopeless = never and foreign >= MOST_FOREIGN
+            if is_hopeless and trouble.search is not None and not trouble.search.done():
+                trouble.search.set_result(None)
+        return is_hopeless
 
     def _tell(self, task: str) -> None:
         """Log what was found bad since the last time, and what answers instead."""

@@ -6,6 +6,7 @@ never read. Knows nothing of rows, nor of what is done with what is found.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -24,10 +25,13 @@ NOT_ITS_FAULT: Final = (TaskNotFound, DeviceOutOfMemory)
 
 LOAD_PATIENCE_S: Final = 30.0
 
+BREATH_S: Final = 0.005
+"""Between versions that nobody waits for: the forwards go first."""
+
 _log = logging.getLogger(__name__)
 
 End = Callable[[AdapterKey | None], None]
-NoteBad = Callable[[AdapterKey, Exception], None]
+NoteBad = Callable[[AdapterKey, Exception], bool]
 
 
 class StandIns:
@@ -36,7 +40,7 @@ class StandIns:
     Args:
         source: where tasks' pointers and histories are read.
         bank: where a version is described, and loaded to see whether it can be.
-        note_bad: told of each version that cannot.
+        note_bad: told of each version that cannot; returns whether nobody waits for the rest.
     """
 
     def __init__(self, source: CachedStore, bank: AdapterBank, note_bad: NoteBad) -> None:
@@ -82,7 +86,8 @@ class StandIns:
         elif isinstance(error, OUT_OF_REACH + NOT_ITS_FAULT):
             end(None)
         else:
-            self._note_bad(candidate, error)
+            if self._note_bad(candidate, error):
+                time.sleep(BREATH_S)
             self.search(candidates, end)
 
     def _trouble_of(self, key: AdapterKey) -> Exception | None:

@@ -17,7 +17,10 @@ FRONT_MEMORY_BYTES: Final = 8 << 30
 """A ceiling for the worst crowd, not a reservation: an idle front has a quarter of a gigabyte."""
 
 _HEAP_BASE: Final = 256 << 20
-_DIRECT_BASE: Final = 64 << 20
+_DIRECT_BASE: Final = (64 + 128) << 20
+"""With one block of the pool that buffers are taken from; see io.netty.allocator in
+config.properties."""
+
 _WRITTEN: Final = 2
 """Buffers of a batch that is written: the one that has grown too small, and its successor."""
 

@@ -26,7 +26,7 @@ from serving.health import heartbeat
 from serving.java.paths import make_scratch
 from serving.torchserve.configure import Launch, environment, write_configuration
 from serving.torchserve.drain import drain
-from serving.torchserve.logs import ServiceLog
+from serving.torchserve.logs import CONSOLE, ServiceLog
 from serving.torchserve.management import is_ready
 from serving.torchserve.running import RECORD, Running, created, forget, is_recorded, read, write
 from serving.torchserve.stop_mark import StopMark
@@ -76,7 +76,8 @@ def start_again(launch: Launch) -> Running:
         running = begin(launch, log, others)
         _wait_until_ready(running, log)
     except BaseException:
-        _end(read(launch.folder), spare=others)
+        if is_recorded(launch.folder):  # else somebody has stopped it meanwhile
+            _end(read(launch.folder), spare=others)
         raise
     return running
 
@@ -185,7 +186,7 @@ def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
     folder = launch.folder.resolve()
     log, scratch = ServiceLog(launch.folder), make_scratch()
     command = [_program(), "--start", "--ncs", "--ts-config", str(config)]
-    with (folder / "console.log").open("ab") as console:
+    with (folder / CONSOLE).open("ab") as console:
         subprocess.run(
             command,
             cwd=folder,  # where TorchServe leaves its keys

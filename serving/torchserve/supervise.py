@@ -1,4 +1,4 @@
-"""Staying with a service until one of the two is told to end, for systemd, Kubernetes and the like.
+"""Staying with a service until one of the two is told to end; it is started again if it ended.
 
 The process that stays is the parent of what it started, also of what that leaves behind. So it may
 drain where only ancestors may look into a process, and no ended process stays a zombie.
@@ -17,8 +17,8 @@ from typing import Final
 
 from serving.errors import LaunchError
 from serving.torchserve.launch import stop
-from serving.torchserve.logs import ServiceLog
-from serving.torchserve.running import Running, is_recorded
+from serving.torchserve.logs import CONSOLE, ServiceLog
+from serving.torchserve.running import Running, is_recorded, read
 from serving.torchserve.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -50,7 +50,7 @@ def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> N
 
     Args:
         folder: of the launch.
-        running: what was started there.
+        running: what was started there; another service that follows it is none of ours.
         again: starts what has ended by itself once more.
 
     Raises:
@@ -58,21 +58,44 @@ def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> N
     """
     pauses, started_at = iter(_PAUSES_S), time.monotonic()
     try:
-        while is_recorded(folder):
+        while _is_recorded(folder, running):
             _bury_children()
             if running.alive() or StopMark(folder).is_stopping():
                 time.sleep(_LOOK_S)
                 continue
             if time.monotonic() - started_at > _SOUND_S:
                 pauses = iter(_PAUSES_S)
-            running = _again(folder, again, pauses) or running
+            _pause(folder, pauses)
+            if _is_recorded(folder, running):  # nobody has stopped it meanwhile, or begun anew
+                running = _started_again(folder, running, again)
             started_at = time.monotonic()
     except KeyboardInterrupt:
         stop(folder)
 
 
-def _again(folder: Path, again: Callable[[], Running], pauses: Iterator[float]) -> Running | None:
-    """Start what has ended once more, after a pause; return None if that failed this time."""
+def leave_supervisor(folder: Path, running: Running, again: Callable[[], Running]) -> None:
+    """Supervise in a process of its own, that nobody waits for; the arguments are the same."""
+    if os.fork():
+        return
+    try:
+        os.setsid()
+        with Path(os.devnull).open() as nothing, (folder / CONSOLE).open("ab") as console:
+            for number, file in enumerate((nothing, console, console)):
+                os.dup2(file.fileno(), number)
+        supervise(folder, running, again)
+    except LaunchError as error:
+        _log.error("%s", error)
+    finally:
+        os._exit(0)
+
+
+def _is_recorded(folder: Path, running: Running) -> bool:
+    """Return whether a service is what is written down in its folder, told by its own scratch."""
+    return is_recorded(folder) and read(folder).scratch == running.scratch
+
+
+def _pause(folder: Path, pauses: Iterator[float]) -> None:
+    """Wait before a service that has ended is started again; give it up after the last pause."""
     reason = f"the service ended by itself; see {ServiceLog(folder).places}"
     pause_s = next(pauses, None)
     if pause_s is None:
@@ -80,11 +103,16 @@ def _again(folder: Path, again: Callable[[], Running], pauses: Iterator[float]) 
         raise LaunchError(f"{reason}; it did so {len(_PAUSES_S) + 1} times, and is left alone")
     _log.error("%s; it is started again in %g s", reason, pause_s)
     time.sleep(pause_s)
+
+
+def _started_again(folder: Path, before: Running, again: Callable[[], Running]) -> Running:
+    """Start a service once more; return what has ended, as it is written down now, if it fails."""
     try:
         return again()
     except LaunchError as error:
         _log.error("it did not start: %s", error)
-        return None
+    scratch = read(folder).scratch if is_recorded(folder) else before.scratch
+    return before.model_copy(update={"scratch": scratch})
 
 
 def _adopt_orphans(is_wanted: bool) -> None:

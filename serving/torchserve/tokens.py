@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from serving.errors import LaunchError
 from serving.torchserve import management
+from serving.torchserve.logs import CONSOLE
 from serving.torchserve.private_file import write_private
 from serving.torchserve.running import Running
 
@@ -57,8 +58,7 @@ def await_tokens(folder: Path, check_alive: Callable[[], None] = lambda: None) -
         check_alive()
         if time.monotonic() > give_up_at:
             raise LaunchError(
-                f"TorchServe wrote no {folder / _KEY_FILE} in {_KEYS_S:g} s; see "
-                f"{folder / 'console.log'}"
+                f"TorchServe wrote no {folder / _KEY_FILE} in {_KEYS_S:g} s; see {folder / CONSOLE}"
             )
         time.sleep(0.05)
     write_private(token_file(folder), keys.inference.key)

@@ -1,4 +1,4 @@
-"""Marked blocks of the documents, whose text is made from the code.
+"""Marked blocks of the documents, whose text is made from the code and from results.
 
 ```
 <!-- generated: settings -->
@@ -25,6 +25,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "statuses": tables.statuses,
     "methods": tables.methods,
     "commands": tables.commands,
+    "faults": tables.faults,
 }
 
 

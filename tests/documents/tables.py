@@ -1,5 +1,6 @@
-"""Tables of the documents, made from the code: settings, statuses, methods, commands."""
+"""Tables of the documents, made from the code and from what it was seen to do."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from serving.protocol import HTTP_STATUS, ErrorCode
 from serving.torchserve.configure import Launch
 from trainer.methods.table import METHODS
 
+_FAULTS = Path(__file__).parent.parent / "faults" / "results" / "summary.json"
 _KINDS = {
     str: "text",
     Path: "path",
@@ -80,6 +82,22 @@ def commands() -> str:
         for name, command in table.commands.items()
     )
     return _table(("command", "does", "part"), rows)
+
+
+def faults() -> str:
+    """Return what was broken, what was seen of it, and whether that was as hoped for."""
+    rows = (
+        (row["fault"], _seen(row), "yes" if row["holds"] else "**no**")
+        for row in json.loads(_FAULTS.read_text())
+    )
+    return _table(("fault", "seen", "held"), rows)
+
+
+def _seen(row: dict[str, Any]) -> str:
+    happened = [
+        f"{count:,} {what}" for what, count in row["conditions"]["must_be_0"].items() if count
+    ]
+    return "; ".join([row["figure"], *happened])
 
 
 def command_tables() -> list[Table]:

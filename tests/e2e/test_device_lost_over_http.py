@@ -1,43 +1,29 @@
 """A worker that loses its device tells its callers to ask again, ends, and another one answers."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import psutil
 import pytest
 
 from clients.client import Client
 from clients.errors import ClientError
-from serving.torchserve import launch as launch_module
-from serving.torchserve.configure import Launch, free_ports, write_configuration
+from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
 from tests.e2e.service import IMAGES, TASKS, Service
 from tests.fakes import fragile_handler
+from tests.fakes.fragile import fragile_services
 from tests.fakes.waiting import wait_until
 
-PROJECT = Path(__file__).parents[2]
 
-
-@pytest.fixture
-def fragile(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def fragile(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service on the same store, whose device can be lost."""
-
-    def write(launch: Launch) -> Path:
-        written = write_configuration(launch)
-        manifest = written.parent / "model_store" / "spt" / "MAR-INF" / "MANIFEST.json"
-        document = json.loads(manifest.read_text())
-        document["model"]["handler"] = fragile_handler.__name__
-        manifest.write_text(json.dumps(document))
-        return written
-
-    monkeypatch.setattr(launch_module, "write_configuration", write)
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    launch = Launch(folder=tmp_path / "serve", store=service.source.store.root, ports=free_ports(3))
-    running = start(launch)
-    yield Service(
-        launch.folder, running, service.redis, service.source, service.engine, service.backbone
-    )
+    folder, store = tmp_path_factory.mktemp("fragile"), running.source.store.root
+    launch = Launch(folder=folder / "serve", store=store, ports=free_ports(3))
+    with fragile_services():
+        process = start(launch)
+    yield replace(running, folder=launch.folder, process=process)
     stop(launch.folder, draining=False)
 
 

@@ -82,6 +82,13 @@ class Commands:
         """Return what the command `ready` says, without a process for each look."""
         return why_not_ready(self.service) is None
 
+    def is_of(self, process: psutil.Process) -> bool:
+        """Return whether a process was started by one of the commands on this folder."""
+        try:
+            return str(self.service) in process.cmdline()
+        except psutil.Error:
+            return False
+
     def processes(self) -> list[psutil.Process]:
         """Return what runs: TorchServe, its worker and Redis."""
         record = json.loads((self.service / "service.json").read_text())
@@ -153,24 +160,23 @@ def test_a_start_that_is_told_to_end_while_it_waits_leaves_nothing(commands: Com
     assert not is_recorded(commands.service)
 
 
-def test_run_starts_a_java_again_that_ended_by_itself_and_keeps_its_redis(
+def test_a_java_that_ended_by_itself_is_started_again_and_keeps_its_redis(
     commands: Commands,
 ) -> None:
-    with commands.spawn("run", *commands.start_words[1:]) as process:
-        wait_until("it is ready", commands.is_ready, timeout_s=200)
-        before = {one.name(): one for one in commands.processes()}
-        (java,) = (one for name, one in before.items() if "java" in name)
-        java.kill()
-        wait_until("it is not ready", lambda: not commands.is_ready())
-        wait_until("it is again", commands.is_ready, timeout_s=200)
-        after = {one.name(): one for one in commands.processes()}
-        assert after.keys() == before.keys()
-        assert [name for name, one in after.items() if before[name] == one] == [
-            name for name in before if "valkey" in name or "redis" in name
-        ]
-        process.terminate()
-        assert process.wait(120) == 0
+    assert commands.start().returncode == 0
+    before = {one.name(): one for one in commands.processes()}
+    (java,) = (one for name, one in before.items() if "java" in name)
+    java.kill()
+    wait_until("it is not ready", lambda: not commands.is_ready())
+    wait_until("it is again", commands.is_ready, timeout_s=200)
+    after = {one.name(): one for one in commands.processes()}
+    assert after.keys() == before.keys()
+    assert [name for name, one in after.items() if before[name] == one] == [
+        name for name in before if "valkey" in name or "redis" in name
+    ]
+    assert commands.run("stop").stdout == "stopped\n"
     wait_until("all have ended", lambda: all(map(ended, after.values())))
+    wait_until("nobody stays", lambda: not any(map(commands.is_of, psutil.process_iter())))
 
 
 def test_probes_are_answered_without_a_token_and_readiness_ends_before_the_service(

@@ -248,10 +248,11 @@ def png_with_a_wrong_text_checksum() -> bytes:
     return whole[:after_header] + broken + whole[after_header:]
 
 
-def jpeg_of_many_scans(count: int) -> bytes:
+def jpeg_of_many_scans(count: int, image: Image.Image | None = None) -> bytes:
     """Return a progressive JPEG with so many scans of no bytes, each a pass over its pixels."""
     scan = b"\xff\xda\x00\x08\x01\x01\x00\x3f\x3f\x10"
-    return jpeg(photo(), progressive=True)[:-2] + scan * count + b"\xff\xd9"
+    whole = jpeg(photo() if image is None else image, progressive=True)
+    return whole[:-2] + scan * count + b"\xff\xd9"
 
 
 def png_with_garbage_for_pixels() -> bytes:

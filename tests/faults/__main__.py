@@ -18,23 +18,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.result import conditions
-from tests.faults import (
+from tests.faults.page import write_page
+from tests.faults.row import Row, could_not_run
+from tests.faults.rows import (
     cycles,
     damaged_artifacts,
+    decoding_bombs,
     endurance,
+    foreign_store,
+    foreign_tasks,
+    hanging_store,
     hostile_requests,
     large_bodies,
+    lost_device,
     publisher_kills,
     publisher_races,
     publishes,
     redis_trouble,
     refused_callers,
+    retried_changes,
     slow_callers,
     worker_kills,
 )
-from tests.faults.page import write_page
-from tests.faults.row import Row, could_not_run
-from tests.faults.scene import Scene, started
+from tests.faults.scene.scene import Scene, started
 from tests.faults.sizes import LONG, SHORT, Sizes
 from tests.faults.table import show
 
@@ -51,9 +57,16 @@ STORES: Final[Mapping[str, StoreRow]] = {
 SERVICES: Final[Mapping[str, ServedRow]] = {
     "publishes": publishes.run,
     "redis": redis_trouble.run,
+    "hanging-store": hanging_store.run,
+    "foreign-store": foreign_store.run,
+    "foreign-tasks": foreign_tasks.run,
+    "retried-changes": retried_changes.run,
     "worker-kills": worker_kills.run,
+    "lost-device": lost_device.run,
     "hostile": hostile_requests.run,
     "damaged": damaged_artifacts.run,
+    "bombs": decoding_bombs.run,
+    "largest-images": decoding_bombs.run_largest,
     "refused": refused_callers.run,
     "large-bodies": large_bodies.run,
     "slow-callers": slow_callers.run,

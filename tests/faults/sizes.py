@@ -16,9 +16,11 @@ class Sizes:
             before all of them are compared with those during each.
         phase_s: seconds of each such phase.
         kills: of the worker.
+        losses: of its device.
         stopped: the changes whose publisher dies; none for all there are.
         ends: ways in which he dies at each of their steps.
         races: rounds of two publishers.
+        foreign: versions of each task of another backbone.
         hostile: requests of strangers, good ones among them not counted.
         damaged: artifacts that are not what they should be.
         damaged_over_http: those of them that a service meets too.
@@ -36,9 +38,11 @@ class Sizes:
     pairs: int
     phase_s: float
     kills: int
+    losses: int
     stopped: tuple[str, ...]
     ends: tuple[End, ...]
     races: int
+    foreign: int
     hostile: int
     damaged: int
     damaged_over_http: int
@@ -57,9 +61,11 @@ LONG = Sizes(
     pairs=3,
     phase_s=4,
     kills=20,
+    losses=5,
     stopped=(),
     ends=(End.KILLED, End.REFUSED, End.TORN),
     races=1000,
+    foreign=100,
     hostile=10_000,
     damaged=1000,
     damaged_over_http=40,
@@ -77,9 +83,11 @@ SHORT = Sizes(
     pairs=1,
     phase_s=5,
     kills=4,
+    losses=2,
     stopped=(),
     ends=(End.KILLED,),
     races=300,
+    foreign=100,
     hostile=2000,
     damaged=300,
     damaged_over_http=16,
@@ -97,9 +105,11 @@ TINY = Sizes(
     pairs=1,
     phase_s=1,
     kills=1,
+    losses=1,
     stopped=("later publish",),
     ends=(End.KILLED,),
     races=20,
+    foreign=5,
     hostile=200,
     damaged=60,
     damaged_over_http=6,

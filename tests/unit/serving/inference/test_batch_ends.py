@@ -110,6 +110,27 @@ def test_tasks_of_another_backbone_with_long_histories_hold_nobody_up(scene):
     assert all(isinstance(other, ArtifactMismatch) for other in others)
 
 
+def test_nobody_waits_for_the_whole_history_of_a_task_of_another_backbone(scene, monkeypatch):
+    scene.history("foreign", 12, foreign=True)
+    scene.publish("good")
+    looked_at, go_on, describe = [], threading.Event(), scene.source.store.describe
+
+    def stop_in_the_middle(task, version):
+        looked_at.append(version)
+        assert len(looked_at) < 8 or go_on.wait(SLOW_S)
+        return describe(task, version)
+
+    monkeypatch.setattr(scene.source.store, "describe", stop_in_the_middle)
+    monkeypatch.setattr(scene.engine, "_patience_s", SLOW_S)
+    began = time.monotonic()
+    good, foreign = scene.ask("good", "foreign")
+    took = time.monotonic() - began
+    go_on.set()
+    assert isinstance(good, Answer)
+    assert isinstance(foreign, ArtifactMismatch)
+    assert took < SLOW_S / 2
+
+
 def test_of_a_task_of_another_backbone_one_version_is_read_whole_and_it_is_not_tried_again(scene):
     keys = scene.history("foreign", 30, foreign=True)
     scene.ask("foreign")

@@ -229,6 +229,21 @@ def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grow
     assert "started again in 0.03 s" in caplog.text
 
 
+def test_whoever_stays_leaves_a_service_alone_that_was_begun_anew(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
+) -> None:
+    another = recorded.model_copy(update={"scratch": tmp_path / "another"})
+    monkeypatch.setattr(
+        supervise_module,
+        "_pause",
+        lambda *_: write(tmp_path, another),  # stopped, and started
+    )
+    process.kill()
+    process.wait()
+    supervise(tmp_path, recorded, never)
+    assert read(tmp_path) == another
+
+
 def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
     recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
 ) -> None:

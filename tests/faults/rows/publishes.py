@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from tests.faults.changes import Changes
-from tests.faults.load import steady
-from tests.faults.percentile import percentile
 from tests.faults.row import Row
-from tests.faults.scene import Scene
+from tests.faults.scene.changes import Changes
+from tests.faults.scene.load import steady
+from tests.faults.scene.percentile import percentile
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.versions import TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import TASKS
 
 VISIBLE_S: Final = 1.0
 """The goal for 99 of 100 changes."""

@@ -6,23 +6,20 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final, NamedTuple
 
 from serving.config import MAX_BODY_BYTES
-from tests.fakes.crashes import PROCESSES
-from tests.faults.crowd import rush
-from tests.faults.load import Load, steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.load import steady
+from tests.faults.scene.noticed import RECOVERY_S, recovery_s
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.trials import another_process
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
-
-RECOVERED_S: Final = 5.0
-"""After a crowd, within which small requests must be answered as before."""
+from tests.faults.strangers.crowd import rush
+from tests.faults.strangers.raw import let_in, post
 
 PATIENCE_S: Final = 20.0
 """The longest that a small request may take behind a crowd of photos, on two cores."""
 
-_SLOW_S: Final = 1.0
 _EXPECTED: Final = frozenset({"200", "400", "413", "503", "507", "cut"})
 
 
@@ -38,18 +35,16 @@ class _Crowd(NamedTuple):
 def run(scene: Scene, sizes: Sizes) -> Row:
     """Send crowds of photos, of the largest bodies, with a wrong token, and of too large ones."""
     before = scene.processes()
-    with steady(scene, sizes.rate_per_s) as load, ProcessPoolExecutor(1, PROCESSES) as pool:
-        pool.submit(time.time).result()  # the process is there
+    with another_process(rush) as pool, steady(scene, sizes.rate_per_s) as load:
         time.sleep(sizes.phase_s)
-        crowds = [
-            _send(pool, scene, name, request, count)
-            for name, request, count in _requests(scene, sizes.crowd)
-        ]
-        load.wait_until_caught_up(2)
+        crowds = []
+        for name, request, count in _requests(scene, sizes.crowd):
+            crowds.append(_send(pool, scene, name, request, count))
+            time.sleep(min(RECOVERY_S, 2 * sizes.phase_s))
     after = scene.processes()
     quiet = load.between(0, crowds[0].start)
     during = [one for crowd in crowds for one in load.between(crowd.start, crowd.end)]
-    recovery_s = max(_recovery_s(load, crowd.end) for crowd in crowds)
+    back_s = max(recovery_s(load, crowd.end) for crowd in crowds)
     longest_s = max((one.latency_s for one in load.outcomes), default=0.0)
     must_be_0 = {
         "processes that ended": sum(before[name] != after[name] for name in before),
@@ -67,13 +62,13 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     return Row(
         fault=f"{sizes.crowd} photos of 3 MB at once; a third as many bodies of the largest size, "
         "with the token and with a wrong one; and as many that are too large",
-        goal=f"refused or answered; small requests go on, as before {RECOVERED_S:g} s later",
+        goal=f"refused or answered; small requests go on, as before {RECOVERY_S:g} s later",
         figure=f"small requests: p99 {latency_ms(quiet, 0.99):.0f} ms before, "
         f"{latency_ms(during, 0.99):.0f} ms during, longest {longest_s:.1f} s, "
         f"{len(load.failed())} of {len(load.outcomes):,} told to try again; recovered after "
-        f"{recovery_s:.1f} s",
+        f"{back_s:.1f} s",
         must_be_0=must_be_0,
-        in_bounds=recovery_s <= RECOVERED_S and longest_s <= PATIENCE_S,
+        in_bounds=back_s <= RECOVERY_S and longest_s <= PATIENCE_S,
         conditions={
             "small_requests_per_s": sizes.rate_per_s,
             "crowds": {crowd.name: dict(crowd.statuses) for crowd in crowds},
@@ -102,13 +97,4 @@ def _padded(size: int) -> bytes:
 def _send(pool: ProcessPoolExecutor, scene: Scene, name: str, request: bytes, count: int) -> _Crowd:
     start = time.perf_counter()
     statuses = pool.submit(rush, scene.running.url, request, count).result()
-    end = time.perf_counter()
-    time.sleep(RECOVERED_S)
-    return _Crowd(name, start, end, statuses)
-
-
-def _recovery_s(load: Load, end: float) -> float:
-    """Return how long after a crowd the last small request was refused or slow."""
-    later = load.between(end, end + RECOVERED_S)
-    bad = [load.done_at(one) for one in later if one.error or one.latency_s > _SLOW_S]
-    return max([0.0, *(at - end for at in bad)])
+    return _Crowd(name, start, time.perf_counter(), statuses)

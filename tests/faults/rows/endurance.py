@@ -7,11 +7,11 @@ from typing import Final
 
 import psutil
 
-from tests.faults.load import callers, steady
-from tests.faults.memory import growth, megabytes
-from tests.faults.percentile import latency_ms, percentile
 from tests.faults.row import Row
-from tests.faults.scene import Scene
+from tests.faults.scene.load import callers, steady
+from tests.faults.scene.memory import growth, megabytes
+from tests.faults.scene.percentile import latency_ms, percentile
+from tests.faults.scene.scene import Scene
 from tests.faults.sizes import Sizes
 
 MOST_GROWTH: Final = 0.01

@@ -16,7 +16,7 @@ from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.codec import version_of
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, SptError
 from adapters.vit.adapter import Adapter, encode
-from tests.faults.versions import TASKS, adapter_of
+from tests.faults.scene.versions import TASKS, adapter_of
 
 MARKER: Final = Path(tempfile.gettempdir()) / f"a-pickle-was-opened-{os.getpid()}"
 """There as soon as anybody, this process or a service, has opened one of the pickles."""

@@ -1,18 +1,17 @@
 """Callers who say nothing, or never come to an end: nobody waits for them."""
 
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
-from tests.fakes.crashes import PROCESSES
-from tests.faults.crowd import linger
-from tests.faults.load import steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.load import steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.trials import another_process
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.strangers.crowd import linger
+from tests.faults.strangers.raw import let_in, post
 
 SLOWER: Final = 1.5
 """The goal for the others' p99."""
@@ -25,8 +24,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     """Hold idle connections and slow senders, between two phases without."""
     before = scene.processes()
     seconds = max(sizes.phase_s, 2.0) + 2 * _HELLO_S
-    with steady(scene, sizes.rate_per_s) as load, ProcessPoolExecutor(1, PROCESSES) as pool:
-        pool.submit(time.time).result()  # the process is there
+    with another_process(linger) as pool, steady(scene, sizes.rate_per_s) as load:
         load.wait_for_more(len(TASKS))
         began = time.perf_counter()
         time.sleep(seconds)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from tests.faults.raw import exchange
+from tests.faults.strangers.raw import exchange
 
 _PATIENCE_S: Final = 120.0
 _DRIP_S: Final = 0.5

@@ -9,11 +9,14 @@ from typing import Final
 from clients.client import Client
 from clients.load.closed import Ask
 from tests.fakes.waiting import wait_until
-from tests.faults.scene import Scene
-from tests.faults.truth import Said
-from tests.faults.versions import IMAGES, TASKS, artifact_of
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.truth import Said
+from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 
 _SHARE: Final = 0.5
+
+_NUMBERS: Final = itertools.count(1)
+"""Of versions: every one that is published in this process is news."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,6 @@ class Changes:
         self.probes: list[Said] = []
         self._scene = scene
         self._client = client
-        self._numbers = itertools.count(1)
         source = scene.source
         kinds: tuple[Callable[[str], object], ...] = (
             lambda task: source.publish(self._next(task)),
@@ -68,15 +70,16 @@ class Changes:
         """Make the task's next change.
 
         Returns:
-            The seconds from its end until the first request was sent that was answered so.
+            The seconds from its end until the first request was sent that was answered so; 0 where
+            every image is answered as before, as with a canary that none of them draws.
         """
         before = self.moments[task][-1].by_image
         began = time.perf_counter()
         next(self._kinds[task])(task)
         returned = time.perf_counter()
         after = self._scene.truth.chosen(task, IMAGES)
-        image = next(image for image in IMAGES if before[image] != after[image])
-        sent = self._probe(Ask(image, task), after[image])
+        changed = [image for image in IMAGES if before[image] != after[image]]
+        sent = self._probe(Ask(changed[0], task), after[changed[0]]) if changed else returned
         self.moments[task].append(Moment(after, began, seen=time.perf_counter()))
         return sent - returned
 
@@ -101,4 +104,4 @@ class Changes:
         return sent
 
     def _next(self, task: str) -> bytes:
-        return artifact_of(task, next(self._numbers), self._scene.spec)
+        return artifact_of(task, next(_NUMBERS), self._scene.spec)

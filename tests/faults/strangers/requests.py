@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clients.load.closed import Ask
 from tests.fakes import hostile
-from tests.faults.raw import ROUTE, post
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.scene.versions import IMAGES, TASKS
+from tests.faults.strangers.raw import ROUTE, post
 
 T = TypeVar("T")
 

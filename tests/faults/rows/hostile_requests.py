@@ -11,13 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from clients.load.closed import Ask
 from serving.protocol import Answer, Failure, MultiAnswer
-from tests.faults.memory import megabytes
-from tests.faults.raw import Reply, exchange, let_in
 from tests.faults.row import Row
-from tests.faults.scene import HOUSE, Scene
+from tests.faults.scene.memory import megabytes
+from tests.faults.scene.scene import HOUSE, Scene
+from tests.faults.scene.truth import Said
 from tests.faults.sizes import Sizes
-from tests.faults.strangers import Sent, good, traffic
-from tests.faults.truth import Said
+from tests.faults.strangers.raw import Reply, exchange, let_in
+from tests.faults.strangers.requests import Sent, good, traffic
 
 FLAT: Final = 0.05
 """Share by which memory may grow between the end of the warm-up and that of the row."""
@@ -72,8 +72,8 @@ def run(scene: Scene, sizes: Sizes) -> Row:
     return Row(
         fault=f"{sizes.hostile:,} hostile requests among {len(sent) - sizes.hostile:,} good ones",
         goal="0 crashes, 0 5xx that are not deliberate, 0 wrong answers, memory flat",
-        figure=f"{must_be_0[CRASHES]} crashes, {must_be_0[BROKEN]} 5xx (beside {forms} of "
-        "TorchServe's own, to forms that it cannot read), "
+        figure=f"{must_be_0[CRASHES]} crashes, {must_be_0[BROKEN]} 5xx (and {forms} of "
+        "TorchServe's, to forms that it cannot read), "
         f"{must_be_0[WRONG]} wrong of {len(said):,} answers; "
         f"memory {shown}",
         must_be_0=must_be_0,

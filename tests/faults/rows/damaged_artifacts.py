@@ -17,12 +17,12 @@ from clients.load.closed import Ask
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer, ErrorCode
 from tests.e2e.service import expecting_engine
-from tests.faults.damage import MARKER, Damaged, damaged
 from tests.faults.row import Row
-from tests.faults.scene import Scene
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.truth import Said
+from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 from tests.faults.sizes import Sizes
-from tests.faults.truth import Said
-from tests.faults.versions import IMAGES, TASKS, artifact_of
+from tests.faults.strangers.damage import MARKER, Damaged, damaged
 
 SERVED, OTHER_REASON, GAP, UNNOTICED, OPENED = (
     "served",

@@ -25,10 +25,12 @@ from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
 from serving.torchserve.running import Running
 from tests.e2e.service import Service
+from tests.fakes.fragile import fragile_services
+from tests.fakes.fragile_handler import HANG, LOSE
 from tests.fakes.proxy import Proxy
 from tests.fakes.waiting import wait_until
-from tests.faults.truth import Truth
-from tests.faults.versions import IMAGES, TASKS, artifact_of
+from tests.faults.scene.truth import Truth
+from tests.faults.scene.versions import IMAGES, TASKS, artifact_of
 
 TIMEOUT_S: Final = 90.0
 """Of a caller: longer than a worker takes to come back."""
@@ -122,11 +124,21 @@ class Scene:
         assert worker is not None, "the service has no worker"
         return {"worker": worker, "Java": java}
 
+    def lose_device(self) -> None:
+        """Have the worker's next forward fail as on a lost device, and all later ones."""
+        (self.service.folder / LOSE).touch()
+
+    def hang_store(self, does_hang: bool) -> None:
+        """Have no call of the service to its store come back, or have them all."""
+        demand = self.service.folder / HANG
+        demand.touch() if does_hang else demand.unlink(missing_ok=True)
+
     def make_whole(self) -> None:
         """Mend whatever is broken, end all canaries; return once every task answers."""
         self.service.redis.start()
         self.raw_redis.config_set("maxmemory", 0)
         self.proxy.passes()
+        self.hang_store(False)
         wait_until("a worker is ready", self.is_ready, timeout_s=_PATIENCE_S)
         with self.client() as client:
             for task in TASKS:
@@ -162,7 +174,9 @@ def started(folder: Path) -> Iterator[Scene]:
         stack.callback(truth.close)
         launch, keys = _launch(folder, source.store.root, url)
         stack.callback(stop, launch.folder, draining=False)
-        service = Service(launch.folder, start(launch), redis, source, truth.engine, backbone)
+        with fragile_services():
+            running = start(launch)
+        service = Service(launch.folder, running, redis, source, truth.engine, backbone)
         scene = Scene(service, proxy, truth, keys)
         stack.callback(scene.raw_redis.close)
         scene.make_whole()

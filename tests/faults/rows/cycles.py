@@ -16,8 +16,8 @@ from serving.inference.resident import Resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.crashes import PROCESSES
 from tests.fakes.tiny import tiny_backbone
-from tests.faults.memory import growth, megabytes
 from tests.faults.row import Row
+from tests.faults.scene.memory import growth, megabytes
 from tests.faults.sizes import Sizes
 
 MOST_GROWTH: Final = 0.01

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tests.faults.raw import exchange
+from tests.faults.strangers.raw import exchange
 
 
 class Refusal(NamedTuple):

@@ -4,21 +4,20 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from serving.door.tenants import make_key
 from serving.torchserve.tokens import rotate
-from tests.fakes.crashes import PROCESSES
-from tests.faults.flood import Refusal, flood
-from tests.faults.load import Load, steady
-from tests.faults.percentile import latency_ms
-from tests.faults.raw import exchange, let_in, post
 from tests.faults.row import Row
-from tests.faults.scene import GUEST, GUEST_BURST, GUEST_PER_S, HOUSE, Scene
+from tests.faults.scene.load import Load, steady
+from tests.faults.scene.percentile import latency_ms
+from tests.faults.scene.scene import GUEST, GUEST_BURST, GUEST_PER_S, HOUSE, Scene
+from tests.faults.scene.trials import another_process
+from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.sizes import Sizes
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.strangers.flood import Refusal, flood
+from tests.faults.strangers.raw import exchange, let_in, post
 
 SLOWER: Final = 1.1
 """The goal for the other tenants' p99."""
@@ -111,8 +110,7 @@ def run(scene: Scene, sizes: Sizes) -> Row:
 def _flood_in_turns(scene: Scene, sizes: Sizes) -> _Floods:
     """Have a phase in which the guest asks what he may and one with his flood, in turns."""
     floods = _Floods([], [], [])
-    with ProcessPoolExecutor(1, PROCESSES) as pool:
-        pool.submit(time.time).result()  # the process is there
+    with another_process(flood) as pool:
         for _ in range(sizes.floods):
             for times, phases in ((1, floods.quiet), (TIMES, floods.flooded)):
                 seconds = _BURST_S + sizes.phase_s

@@ -15,9 +15,9 @@ from clients.load.open import run_rate
 from clients.wire import BatchInfo
 from serving.protocol import Answer
 from tests.fakes.waiting import wait_until
-from tests.faults.scene import Scene
-from tests.faults.truth import Said
-from tests.faults.versions import IMAGES, TASKS
+from tests.faults.scene.scene import Scene
+from tests.faults.scene.truth import Said
+from tests.faults.scene.versions import IMAGES, TASKS
 
 ASKS = tuple(
     Ask(image, task, top_k=1 + i % 7)
@@ -45,7 +45,7 @@ class Load:
         self._run = run
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="load")
-        self._num_sent = self._num_answered = 0
+        self._num_answered = 0
         self._began = 0.0
         self._failure: BaseException | None = None
 
@@ -67,14 +67,6 @@ class Load:
         wait_until(
             f"{count} more answers came",
             lambda: self._num_answered >= wanted or not self._thread.is_alive(),
-            timeout_s=120,
-        )
-
-    def wait_until_caught_up(self, most_open: int) -> None:
-        """Return once at most so many requests wait for their answer."""
-        wait_until(
-            f"all but {most_open} requests are answered",
-            lambda: self._num_sent - self._num_answered <= most_open,
             timeout_s=120,
         )
 
@@ -126,8 +118,7 @@ class Load:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count a request as sent, and as answered or refused when the block ends."""
-        self._num_sent += 1
+        """Count a request as answered or refused when the block ends."""
         try:
             yield
         finally:
