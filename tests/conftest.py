@@ -1,6 +1,7 @@
 """What holds for every test: whose neighbour it may be, and how it shares the machine."""
 
 import os
+
 import pytest
 
 # before torch is loaded, for every process that the tests start: threads that wait for one another
