@@ -80,7 +80,7 @@ stop: $(READY)  ## stop what `make serve` started
 bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http decode training kmeans" WEIGHTS= STORE= DATA= SHORT=1]; about 45 minutes
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
-faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under 40 minutes
+faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under an hour
 	$(BIN)/python -m tests.faults $(if $(SHORT),--short)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters

@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--out", type=Path, default=Path("runs/faults"))
-    parser.add_argument("--short", action="store_true", help="less of everything; 10 minutes")
+    parser.add_argument("--short", action="store_true", help="less of everything; 15 minutes")
     return parser
 
 
