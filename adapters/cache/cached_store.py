@@ -18,7 +18,6 @@ nothing of tensors.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -29,6 +28,7 @@ from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.task import check_task_id, is_task_id
 from adapters.cache.follower import Follower
 from adapters.cache.held_versions import HeldVersions
+from adapters.cache.jitter import jittered
 from adapters.cache.places import Places
 from adapters.cache.pointer_memory import LookUp, PointerMemory
 from adapters.cache.redis_cache import AdapterCache
@@ -333,7 +333,7 @@ class CachedStore:
         return follower.feed if follower is not None and self._memory.is_followed else None
 
     def _lifetime_s(self) -> float:
-        return self._pointer_ttl_s * random.uniform(0.8, 1.2)
+        return jittered(self._pointer_ttl_s)
 
 
 def _check_id(task: str) -> None:

@@ -5,11 +5,11 @@ lies.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 
+from adapters.cache.jitter import jittered
 from adapters.cache.pointer_memory import PointerMemory
 from adapters.cache.store_calls import StoreCalls
 from adapters.errors import ArtifactCorrupt
@@ -111,4 +111,4 @@ class Follower:
     def _run(self) -> None:
         while not self._closing.is_set():
             self.look()
-            self._closing.wait(LOOK_EVERY_S * random.uniform(0.8, 1.0))
+            self._closing.wait(jittered(LOOK_EVERY_S, high=1.0))

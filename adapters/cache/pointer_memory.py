@@ -5,7 +5,6 @@ pointer elsewhere, and ends the look-up with what was found. A pointer is fresh 
 and beyond that for as long as somebody follows what moves: an era lasts while they miss nothing.
 """
 
-import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Final, NamedTuple
 
+from adapters.cache.jitter import jittered
 from adapters.errors import TaskNotFound
 from adapters.store.record import Pointer
 
@@ -254,7 +254,7 @@ class PointerMemory:
         is_awaited = pointer.sequence < followed.sequences.get(task, 0)
         if era != followed.era or not now < followed.until or is_awaited:
             return _Known(pointer, now + lifetime_s, now + RENEWED_AFTER * lifetime_s)
-        renewed_from = now + FOLLOWED_RENEWAL_S * random.uniform(0.8, 1.2)
+        renewed_from = now + jittered(FOLLOWED_RENEWAL_S)
         return _Known(pointer, now + lifetime_s, renewed_from, era)
 
     def _expire(self, task: str, newest: Pointer | None = None) -> None:

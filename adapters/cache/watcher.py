@@ -5,12 +5,12 @@ the store's feed. Knows nothing of Redis' protocol.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 
+from adapters.cache.jitter import jittered
 from adapters.cache.redis_cache import AdapterCache
 
 CHECK_EVERY_S = 0.5
@@ -66,7 +66,7 @@ class Watcher:
             except Exception as error:
                 self._note(error)
             self.is_hearing = False
-            self._closing.wait(LONGEST_PAUSE_S * random.uniform(0.1, 1.0))
+            self._closing.wait(jittered(LONGEST_PAUSE_S, 0.1, 1.0))
 
     def _watch(self) -> None:
         """Watch until the connection is lost, Redis does not answer, or `close`."""
@@ -84,7 +84,7 @@ class Watcher:
         if self.is_hearing and self._clock() < self._check_at:
             return True
         self.is_hearing = self._cache.answers()
-        self._check_at = self._clock() + CHECK_EVERY_S * random.uniform(0.8, 1.2)
+        self._check_at = self._clock() + jittered(CHECK_EVERY_S)
         return self.is_hearing
 
     def _note(self, error: Exception) -> None:

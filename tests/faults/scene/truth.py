@@ -8,6 +8,7 @@ from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import Backbone
 from clients.load.closed import Ask
+from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Query
 from serving.inference.lookup import Lookup
@@ -19,6 +20,7 @@ TOLERANCE = 1e-5
 """Between scores: rows of other batches are summed in another order."""
 
 _AT_ONCE = 32
+_PATIENCE_S = 60.0
 
 
 class Said(NamedTuple):
@@ -61,7 +63,7 @@ class Truth:
     def chosen(self, task: str, images: Iterable[bytes]) -> dict[bytes, str]:
         """Return the version that answers for each image, as the store has it now."""
         rows = [Row(Query(image, task)) for image in images]
-        self._lookup.choose(rows)
+        self._lookup.choose(rows, Deadline.after(_PATIENCE_S))
         return {row.query.image: _key(row).version for row in rows}
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from serving.onnx.samples import read_samples
 from serving.trunk.backend import Example, Form
 from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter, make_spec
+from tests.fakes.processors import needs_int8_dot_products
 from tests.fakes.tiny import image_bytes, tiny_backbone
 from tests.unit.serving.rows import features_of, some_rows
 
@@ -28,6 +29,7 @@ def some_samples(backbone, count=8):
     return {"pets": Sample(resident, torch.randn(count, 3, 16, 16))}
 
 
+@needs_int8_dot_products
 def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
     export = export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
     assert read_export(tmp_path / "trunk") == export

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session
+from tests.fakes.processors import needs_int8_dot_products
 
 INPUTS, OUTPUTS = 24, 10
 
@@ -43,6 +44,7 @@ def product(tmp_path, weight):
     return lambda x: session.run(["features"], {"x": x})[0] / 2
 
 
+@needs_int8_dot_products
 def test_a_product_is_that_of_rounded_tokens_and_rounded_channels(product, weight):
     x = np.random.default_rng(1).standard_normal((3, 5, INPUTS)).astype(np.float32)
     x *= np.float32(10.0) ** np.arange(-3, 2, dtype=np.float32)[None, :, None]
