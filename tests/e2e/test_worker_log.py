@@ -16,6 +16,9 @@ from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
 
 
+LINE = "ERROR serving.errors: task spoilt: "
+
+
 def test_the_log_says_why_a_request_met_500(service: Service) -> None:
     store = service.source.store
     pointer = store.publish(encode(make_adapter("spoilt", backbone=service.backbone.spec)))
@@ -24,9 +27,8 @@ def test_the_log_says_why_a_request_met_500(service: Service) -> None:
     artifact.write_bytes(artifact.read_bytes()[:-1])
     with service.client() as client, pytest.raises(ServerFault, match="damaged"):
         client.predict(IMAGES[0], task="spoilt")
-    said = service.log.read_text()
-    assert "ERROR serving.errors: task spoilt: " in said
-    assert str(artifact) in said
+    wait_until("the log says so", lambda: LINE in service.log.read_text())
+    assert str(artifact) in service.log.read_text()
 
 
 def test_the_log_says_that_redis_is_gone_and_back_without_its_password(

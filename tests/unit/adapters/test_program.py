@@ -62,6 +62,8 @@ def run(folder: Path) -> Run:
 
 def child(folder: Path, *words: str) -> list[str]:
     code = (
+        # tests that run in the background hand down that Ctrl-C is ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         f"from tests.unit.adapters.test_program import program\n"
         f"sys.exit(program().main({[*words]!r}))"
