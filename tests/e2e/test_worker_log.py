@@ -15,7 +15,6 @@ from tests.e2e.service import IMAGES, REDIS_PASSWORD, TASKS, Service
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
 
-
 LINE = "ERROR serving.errors: task spoilt: "
 
 
