@@ -77,17 +77,29 @@ def test_an_image_that_takes_too_long_is_refused_alone_and_the_next_batch_goes_o
     decoder.close()
 
 
+class Held:
+    """Counts how many threads hold something for a moment, and remembers the most at once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    def hold(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.05)
+        with self._lock:
+            self._now -= 1
+
+
 def test_no_more_pixels_are_decoded_at_once_than_the_budget_holds(monkeypatch):
-    at_once, most, lock = [0], [0], threading.Lock()
+    held = Held()
 
     def decode(data, limits, reserve):
         image = decode_image(data, limits, reserve)
-        with lock:
-            at_once[0] += 1
-            most[0] = max(most[0], at_once[0])
-        time.sleep(0.05)
-        with lock:
-            at_once[0] -= 1
+        held.hold()
         return image
 
     monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
@@ -96,21 +108,16 @@ def test_no_more_pixels_are_decoded_at_once_than_the_budget_holds(monkeypatch):
     decodings = [decoder.start(image_bytes(i, (100, 100)), {RULE}) for i in range(8)]
     found = decoder.finish(decodings, Deadline.after(60.0))
     assert all(isinstance(one, dict) for one in found.values())
-    assert most[0] == 2
+    assert held.most == 2
     decoder.close()
 
 
 def test_what_a_sliver_is_resized_to_counts_as_well(monkeypatch):
-    at_once, most, lock = [0], [0], threading.Lock()
+    held = Held()
     rule = make_preprocessing(16).model_copy(update={"resize": "shorter"})
 
     def resize(image, rule):
-        with lock:
-            at_once[0] += 1
-            most[0] = max(most[0], at_once[0])
-        time.sleep(0.05)
-        with lock:
-            at_once[0] -= 1
+        held.hold()
         return to_pixels(image, rule)
 
     monkeypatch.setattr("serving.decoding.decoder.to_pixels", resize)
@@ -119,7 +126,7 @@ def test_what_a_sliver_is_resized_to_counts_as_well(monkeypatch):
     decodings = [decoder.start(image_bytes(i, (50, 1)), {rule}) for i in range(8)]
     found = decoder.finish(decodings, Deadline.after(60.0))
     assert all(isinstance(one, dict) for one in found.values())
-    assert most[0] == 2
+    assert held.most == 2
     decoder.close()
 
 
