@@ -228,7 +228,7 @@ class CachedStore:
 
     def tasks(self, patience_s: float | None = None) -> list[str]:
         """Return the ids of all published tasks, sorted; asks the store, as `ask_store`."""
-        return self._ask(self.store.tasks, limit_s=LONG_S, patience_s=patience_s)
+        return self._places.ask(self.store.tasks, limit_s=LONG_S, patience_s=patience_s)
 
     def ask_store(self, question: Callable[[DirectoryStore], _T]) -> _T:
         """Return what the store itself says; a process that watches waits `LIMIT_S` at most.
@@ -239,7 +239,7 @@ class CachedStore:
         Raises:
             SptError: as the store; StoreUnavailable, too, if it hangs.
         """
-        return self._ask(lambda: question(self.store))
+        return self._places.ask(lambda: question(self.store))
 
     def resolve_version(self, task: str, text: str, patience_s: float | None = None) -> str:
         """Return the version that `text` stands for; asks the store unless it is current here.
@@ -250,11 +250,13 @@ class CachedStore:
             return text
         if VERSION.fullmatch(text):
             try:
-                if self._ask(lambda: self._places.holds(task, text), patience_s=patience_s):
+                if self._places.ask(lambda: self._places.holds(task, text), patience_s=patience_s):
                     return text
             except StoreUnavailable:
                 return text  # it may be on the device; if not, reading it says what is wrong
-        return self._ask(lambda: self._places.resolve_version(task, text), patience_s=patience_s)
+        return self._places.ask(
+            lambda: self._places.resolve_version(task, text), patience_s=patience_s
+        )
 
     def still_holds(self, task: str, version: str) -> bool:
         """Return whether a version that was read here is still in the store; True while it is away.
@@ -267,19 +269,6 @@ class CachedStore:
         """Return whether a version is named by a pointer that is trusted now."""
         pointer = self._memory.fresh(task)
         return pointer is not None and version in pointer.answering
-
-    def _ask(
-        self,
-        call: Callable[[], _T],
-        *,
-        limit_s: float | None = None,
-        patience_s: float | None = None,
-    ) -> _T:
-        """Make a call to the store, in a thread that may hang; see `StoreCalls.ask`."""
-        calls = self._calls
-        if calls is None:
-            return call()
-        return calls.ask(call, limit_s=limit_s, patience_s=patience_s)
 
     def _soon(self, task: str, calls: StoreCalls, patience_s: float | None) -> Pointer:
         """Return the task's pointer, or what was last known of it if that takes a moment."""

@@ -103,6 +103,19 @@ class Places:
             with suppress(StoreUnavailable, ArtifactCorrupt):
                 self._keep(task, pointer, self._store.feed())
 
+    def ask(
+        self,
+        call: Callable[[], _T],
+        *,
+        limit_s: float | None = None,
+        patience_s: float | None = None,
+    ) -> _T:
+        """Make a call to the store, in a thread that may hang where there are such."""
+        calls = self.calls
+        if calls is None:
+            return call()
+        return calls.ask(call, limit_s=limit_s, patience_s=patience_s)
+
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has a version; errors are the store's."""
         if self._store.holds(task, version):
@@ -130,17 +143,13 @@ class Places:
         def read() -> bytes | None:
             return self._while_there(lambda: self._store.envelope(task, version))
 
-        return self._bounded(read)
+        return self.ask(read)
 
     def _read_store(self, task: str, version: str) -> bytes:
         def read() -> bytes:
             return self._while_there(lambda: self._store.read(task, version))
 
-        return self._bounded(read, limit_s=LONG_S)
-
-    def _bounded(self, call: Callable[[], _T], limit_s: float | None = None) -> _T:
-        """Ask the store in a thread that may hang, where there are such."""
-        return call() if self.calls is None else self.calls.ask(call, limit_s=limit_s)
+        return self.ask(read, limit_s=LONG_S)
 
     def keep_artifact(self, version: str, data: bytes) -> None:
         """Keep an artifact in Redis, if artifacts are kept there."""
@@ -205,7 +214,7 @@ class Places:
     def _may_hold(self, task: str, version: str) -> bool:
         """Return whether the store has this version, or cannot say so."""
         try:
-            return self._bounded(lambda: self._store.holds(task, version))
+            return self.ask(lambda: self._store.holds(task, version))
         except StoreUnavailable as error:
             _log.debug("looking in Redis for %s: %s", task, error)
             return True
