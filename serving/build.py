@@ -5,63 +5,47 @@ import torch
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.signed_source import ArtifactSource, SignedSource
-from adapters.redis.shared_limit import SharedLimit
 from adapters.store.directory import DirectoryStore
 from adapters.trust.keys import load_public_key
 from adapters.trust.policy import Trust, TrustedKey
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
+from serving.build_front import decoder_settings
 from serving.config import ServingConfig
-from serving.decoding.decoder import DecoderSettings
-from serving.door.admission import Admission
-from serving.door.rate_limit import RateLimit
-from serving.door.tenants_file import TenantsFile
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine
 from serving.trunk.backend import Backend
 from serving.trunk.torch_backend import TorchBackend
 
 
 def build_engine(config: ServingConfig) -> Engine:
-    """Load the backbone and what is to be resident, and warm up; takes seconds to minutes.
+    """Make all that answers queries within this process; takes seconds to minutes.
 
     Raises:
         SptError: backbone, weights, export or a trusted key are wrong.
     """
+    return Engine(
+        build_core(config),
+        decoding=decoder_settings(config),
+        max_batch=config.max_batch,
+        patience_s=config.load_patience_s,
+    )
+
+
+def build_core(config: ServingConfig) -> Core:
+    """Load the backbone and what is to be resident, and warm up; errors as `build_engine`."""
+    torch.set_float32_matmul_precision("highest")
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
     source = CachedStore(
         DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
     )
-    engine = Engine(
-        _backend(config, backbone),
-        source,
-        AdapterBank(backbone, _trusted(config, source), config.bank_bytes),
-        decoding=DecoderSettings(
-            config.image_limits,
-            config.decode_threads,
-            config.decode_bytes,
-            config.decode_patience_s,
-        ),
-        max_batch=config.max_batch,
-        patience_s=config.load_patience_s,
-        pinned=config.pinned,
-    )
+    bank = AdapterBank(backbone, _trusted(config, source), config.bank_bytes)
+    core = Core(_backend(config, backbone), source, bank, config.pinned)
     source.watch()
-    engine.warm_up(source.tasks() if config.preload == "all" else config.preload)
-    return engine
-
-
-def build_admission(config: ServingConfig) -> Admission:
-    """Read the tenants, if there are any; who may ask, and how much.
-
-    Raises:
-        ConfigError: the file of tenants is missing or wrong.
-    """
-    if config.tenants is None:
-        return Admission(None, RateLimit())
-    shared = SharedLimit.from_url(config.redis_url) if config.redis_url else None
-    return Admission(TenantsFile(config.tenants), RateLimit(shared))
+    core.warm_up(source.tasks() if config.preload == "all" else config.preload)
+    return core
 
 
 def _trusted(config: ServingConfig, source: CachedStore) -> ArtifactSource:

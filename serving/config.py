@@ -91,6 +91,13 @@ class ServingConfig(BaseModel):
     decode_patience_s: float = Field(
         20.0, gt=0, description="seconds that a batch waits for its images"
     )
+    front_workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that decode, beside one that owns the device; 0: all in one. "
+        "On Linux, by `spt serve`",
+    )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
         None,

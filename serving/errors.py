@@ -8,6 +8,8 @@ SptError
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
 ├── DeviceLost          the device is lost for this process, which ends; the next one answers
+├── DeviceAway          the process that owns the device has ended; another one begins
+├── Refused             the process that owns the device has said why not
 ├── DecodingTooSlow     an image takes longer to decode than its batch may wait
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
@@ -65,6 +67,24 @@ class DeviceLost(SptError):
     retry_after_s = 5.0
 
 
+class DeviceAway(SptError):
+    """The process that owns the device has ended, or is slow; asking again helps."""
+
+    retry_after_s = 1.0
+
+
+class Refused(SptError):
+    """The process that owns the device has said why not.
+
+    Attributes:
+        body: its words, as a client sees them.
+    """
+
+    def __init__(self, body: ErrorBody) -> None:
+        super().__init__(body.message)
+        self.body = body
+
+
 class DecodingTooSlow(SptError):
     """An image takes longer to decode than its batch may wait; a smaller one may not."""
 
@@ -101,6 +121,7 @@ CODES: dict[type[Exception], ErrorCode] = {
     ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
     DeviceLost: ErrorCode.NOT_READY,
+    DeviceAway: ErrorCode.NOT_READY,
     DecodingTooSlow: ErrorCode.NOT_READY,
     DeviceOutOfMemory: ErrorCode.OUT_OF_MEMORY,
 }
@@ -120,7 +141,7 @@ _PUBLIC = {
 }
 """Public words where the error's own would tell a stranger about our machine."""
 
-_PASSING = (RateLimited, ServiceStopping, DeviceLost)
+_PASSING = (RateLimited, ServiceStopping, DeviceLost, DeviceAway)
 """Errors that say after how long asking again helps."""
 
 _LOGGED = "(its traceback is in the log)"
@@ -133,6 +154,8 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
     A service that is not ready is no fault; where nobody foresaw the error, its traceback is
     logged with it, once however many rows met it.
     """
+    if isinstance(error, Refused):
+        return error.body
     code = CODES.get(type(error), ErrorCode.INTERNAL)
     if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
         is_new = code == ErrorCode.INTERNAL and _LOGGED not in getattr(error, "__notes__", ())

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from serving.build import build_admission, build_engine
-from serving.config import load_config
+from serving.build_front import build_admission, build_front_engine
+from serving.config import ServingConfig, load_config
 from serving.door.admission import Admitted
 from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.inference.engine import Outcome, Query
+from serving.inference.query import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -40,6 +38,10 @@ from serving.torchserve.pulse import watched
 from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 
+if TYPE_CHECKING:
+    from serving.inference.engine import Engine
+    from serving.runtime.front_engine import FrontEngine
+
 Body = Answer | Failure | MultiAnswer
 Batch = Sequence[dict[str, Any]]
 Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
@@ -56,13 +58,11 @@ class Handler:
         """
         log_warnings()
         keep_what_is_said_twice()
-        torch.set_float32_matmul_precision("highest")
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
-        disable_malloc_trim()
-        self._admission = build_admission(config)
-        self._engine = build_engine(config)
         self._mark = StopMark.of_this_worker()
+        self._admission = build_admission(config)
+        self._engine = _engine(config, self._mark.folder)
         self._vitals = watched(self._engine.probe, self._mark)
         self._batches = itertools.count()
 
@@ -105,6 +105,16 @@ class Handler:
         tasks = None if named is None else named.split(TASK_SEPARATOR)
         context.set_response_content_type(0, "application/json")
         return self._engine.describe(tasks).model_dump_json().encode()
+
+
+def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine":
+    """Return what answers: with the device of another process, or with one of its own."""
+    if config.front_workers:
+        return build_front_engine(config, folder)
+    from serving.build import build_engine  # noqa: PLC0415 (loads torch and timm)
+
+    disable_malloc_trim()
+    return build_engine(config)
 
 
 def keep_what_is_said_twice() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from adapters.errors import SptError
-from serving.errors import DeviceLost
+from serving.errors import DeviceAway, DeviceLost
 from serving.health.heartbeat import Heartbeat
 
 MOST_FAILURES: Final = 5
@@ -55,6 +55,8 @@ class Vitals:
         if any(isinstance(one, DeviceLost) for one in outcomes):
             self._end_soon("the device is lost")
             return
+        if outcomes and all(isinstance(one, DeviceAway) for one in outcomes):
+            return  # the device is another process', which has its own vitals
         faults = [one for one in outcomes if _is_our_fault(one)]
         if not faults or any(not isinstance(one, Exception) for one in outcomes):
             self._well()
@@ -74,6 +76,15 @@ class Vitals:
                 self._end_soon(f"a row of our own fails: {type(error).__name__}: {error}")
         else:
             self._well()
+
+    def examine(self) -> None:
+        """Do the same for somebody who wants to know; raise what keeps the row from its end."""
+        try:
+            self._probe()
+        except Exception as error:
+            self.judge([error])
+            raise
+        self._well()
 
     def _well(self) -> None:
         self._failures = 0

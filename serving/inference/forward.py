@@ -21,8 +21,9 @@ from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from serving.inference.heads import Best, best_classes, in_doubt
 from serving.inference.prompts import gather_prompts
+from serving.inference.query import Outcome
 from serving.inference.resident import Resident
-from serving.inference.row import Outcome, Row
+from serving.inference.row import Row
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
 from serving.trunk.lost_device import named

@@ -5,8 +5,7 @@ only that they have bytes.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from hashlib import blake2b, sha256
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from adapters.cache.cached_store import CachedStore
@@ -15,11 +14,11 @@ from adapters.store.directory import Pointer
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
+from serving.inference.draws import digest_of, draw
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
 from serving.inference.row import PENDING, Row, pending
 
-_DRAW_BYTES: Final = 6
 _SURE_DIGITS: Final = 12
 
 
@@ -46,21 +45,19 @@ class Lookup:
             rows: of one batch.
             deadline: until when what is not known is waited for, of all rows together.
         """
-        draws = _Draws()
         asked = dict.fromkeys((row.query.task, row.query.version) for row in rows)
         self._source.begin_to_look_up(task for task, version in asked if version is None)
         known = {(task, version): self._find(task, version, deadline) for task, version in asked}
         drawing = (
             row for row in rows if isinstance(known[row.query.task, row.query.version], Pointer)
         )
-        draws.learn((row.query.image for row in drawing), self._hashing)
+        self._read(drawing)
         for row in rows:
             query = row.query
             found = known[query.task, query.version]
             if isinstance(found, Pointer):
-                found = self._answering(
-                    query.task, found, found.chosen(draws.of(query.image, _salt(query.task, found)))
-                )
+                chosen = found.chosen(draw(_digest(row), _salt(query.task, found)))
+                found = self._answering(query.task, found, chosen)
             if isinstance(found, AdapterKey):
                 row.key = found
             else:
@@ -92,6 +89,14 @@ class Lookup:
         """Let the threads go."""
         self._fallback.close()
         self._hashing.shutdown()
+
+    def _read(self, rows: Iterable[Row]) -> None:
+        """Read the images of rows that have no digest yet, side by side, each image once."""
+        unread = [row for row in rows if row.digest is None]
+        distinct = {id(row.query.image): row.query.image for row in unread}
+        digests = dict(zip(distinct, self._hashing.map(digest_of, distinct.values()), strict=True))
+        for row in unread:
+            row.digest = digests[id(row.query.image)]
 
     def _find(
         self, task: str, version: str | None, deadline: Deadline
@@ -152,27 +157,9 @@ def _only(versions: Iterable[str], text: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-class _Draws:
-    """A number for each image of a batch and each canary; an image is read once, where needed."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, bytes] = {}
-
-    def learn(self, images: Iterable[bytes], threads: Executor) -> None:
-        """Read some images, side by side."""
-        distinct = {id(image): image for image in images}
-        self._known |= zip(distinct, threads.map(_digest, distinct.values()), strict=True)
-
-    def of(self, image: bytes, salt: str) -> float:
-        """Return a number in [0, 1) that depends on the image's bytes and the salt alone."""
-        if id(image) not in self._known:
-            self._known[id(image)] = _digest(image)
-        digest = sha256(self._known[id(image)] + salt.encode()).digest()[:_DRAW_BYTES]
-        return int.from_bytes(digest) / 256**_DRAW_BYTES
-
-
-def _digest(image: bytes) -> bytes:
-    return blake2b(image).digest()
+def _digest(row: Row) -> bytes:
+    assert row.digest is not None
+    return row.digest
 
 
 def _salt(task: str, pointer: Pointer) -> str:

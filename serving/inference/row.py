@@ -12,30 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from serving.decoding.decoder import Decoding
+from serving.inference.query import Outcome, Query
 from serving.inference.resident import AdapterKey, Resident
-from serving.protocol import DEFAULT_TOP_K, Answer
-
-Outcome = Answer | Exception
 
 PENDING: Final = RuntimeError("the engine left a row without an outcome")
 """The outcome of a row that is still on its way; should one ever be forgotten, it is an error."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """One image asked about one task.
-
-    Attributes:
-        image: encoded; queries that share the object share its decoding.
-        task: task id.
-        top_k: how many labels are answered, at most.
-        version: hex digits of the version to use, or None for the current one.
-    """
-
-    image: bytes
-    task: str
-    top_k: int = DEFAULT_TOP_K
-    version: str | None = None
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -46,6 +27,7 @@ class Row:
 
     Attributes:
         query: what is asked.
+        digest: of its image, where a canary may answer, or another process has the image.
         outcome: the answer or what went wrong; `PENDING` until then.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
@@ -54,6 +36,7 @@ class Row:
     """
 
     query: Query
+    digest: bytes | None = None
     outcome: Outcome = PENDING
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)

@@ -17,6 +17,7 @@ import numpy as np
 
 from adapters.vit.backbone import Backbone, load_backbone
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
 from serving.trunk.torch_backend import TorchBackend
@@ -158,7 +159,7 @@ def _engines(backbone: Backbone, some: Sequence[Asking]) -> Iterator[dict[str, E
         engines = {}
         for one in some:
             bank = AdapterBank(backbone, one.source, 1 << 40)
-            engine = Engine(TorchBackend(backbone), one.source, bank)
+            engine = Engine(Core(TorchBackend(backbone), one.source, bank))
             closing.callback(engine.close)
             engine.warm_up(one.asked)
             engines[one.name] = engine

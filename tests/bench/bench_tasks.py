@@ -12,7 +12,8 @@ import torch
 from adapters.vit.backbone import Backbone
 from serving.inference.bank import AdapterBank
 from serving.inference.forward import collect, launch
-from serving.inference.row import Query, Row
+from serving.inference.query import Query
+from serving.inference.row import Row
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.torch_backend import TorchBackend

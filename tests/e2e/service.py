@@ -27,6 +27,7 @@ from clients.errors import ClientError
 from clients.load.closed import Ask
 from serving.decoding.decoder import DecoderSettings
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
 from serving.torchserve.launch import Running
@@ -151,7 +152,9 @@ def expecting_engine(backbone: Backbone, root: Path) -> Engine:
     source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
     bank = AdapterBank(backbone, source, 1 << 30)
     return Engine(
-        TorchBackend(backbone), source, bank, decoding=DecoderSettings(threads=1), patience_s=60.0
+        Core(TorchBackend(backbone), source, bank),
+        decoding=DecoderSettings(threads=1),
+        patience_s=60.0,
     )
 
 

@@ -48,7 +48,7 @@ class Fragile(serving.handler.Handler):
         durable.reaching = reaching
 
     def _lose_on(self, demand: Path) -> None:
-        backend = self._engine._backend
+        backend = self._engine.core.backend
         whole, lost = backend.features, False
 
         def features(*given: Any) -> Any:

@@ -3,8 +3,9 @@
 import torch
 
 from serving.inference.prompts import gather_prompts
+from serving.inference.query import Query
 from serving.inference.resident import AdapterKey, make_resident
-from serving.inference.row import Query, Row
+from serving.inference.row import Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import read_out, tiny_backbone

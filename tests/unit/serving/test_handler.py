@@ -302,7 +302,7 @@ def test_a_lost_device_is_503_for_every_row_one_traceback_and_the_workers_end(
     def lose(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(handler._engine._backend, "features", lose)
+    monkeypatch.setattr(handler._engine.core.backend, "features", lose)
     rows = [row(task, image_bytes(i)) for i, task in enumerate(["pets", "cars", "plain"] * 3)]
     for _ in range(2):  # those that come in meanwhile are refused alike
         found, context = handled(handler, rows)

@@ -17,9 +17,11 @@ from adapters.vit.adapter import encode
 from serving.decoding.decoder import DecoderSettings
 from serving.errors import DecodingTooSlow
 from serving.inference.bank import AdapterBank
-from serving.inference.engine import MAX_STAND_INS, Engine, Query
+from serving.inference.core import Core
+from serving.inference.engine import Engine, Query
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
+from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
 from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter, make_spec
@@ -55,7 +57,9 @@ class Scene:
         self.source = CachedStore(DirectoryStore(root))
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
-        self.engine = Engine(TorchBackend(backbone), self.source, self.bank, patience_s=PATIENCE_S)
+        self.engine = Engine(
+            Core(TorchBackend(backbone), self.source, self.bank), patience_s=PATIENCE_S
+        )
 
     def publish(self, task: str, seed: int = 0, *, foreign: bool = False) -> AdapterKey:
         spec = make_spec(name="another") if foreign else self.backbone.spec
@@ -73,7 +77,7 @@ class Scene:
         return [self.publish(task, seed, foreign=foreign) for seed in range(count)]
 
     def searching(self, task: str) -> bool:
-        return self.engine._lookup._fallback._troubles[task].search is not None
+        return self.engine.core.lookup._fallback._troubles[task].search is not None
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +177,7 @@ def test_no_version_is_tried_twice_for_one_batch(scene):
 
 def test_a_row_tries_few_stand_ins_and_the_search_goes_on_without_it(scene, monkeypatch):
     keys = [scene.publish("task", seed) for seed in range(6)]
-    fallback = scene.engine._lookup._fallback
+    fallback = scene.engine.core.lookup._fallback
     tried = []
 
     def always_another(failed, _deadline):
@@ -195,7 +199,7 @@ def test_two_versions_never_stand_in_for_each_other(backbone, tmp_path):
     a, b = scene.publish("task", 1), scene.publish("task", 2)
     now = [0.0]
     fallback = Fallback(scene.source, scene.bank, lambda: now[0])
-    scene.engine._lookup._fallback = fallback
+    scene.engine.core.lookup._fallback = fallback
     whole = {key: scene.file(key).read_bytes() for key in (a, b)}
     scene.file(b).write_bytes(b"cut")
     (answer,) = scene.ask("task")
@@ -219,7 +223,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
     scene = Scene(tmp_path / "store", backbone)
     scene.publish("good")
     settings = DecoderSettings(threads=2, patience_s=0.5)
-    engine = Engine(TorchBackend(backbone), scene.source, scene.bank, decoding=settings)
+    engine = Engine(Core(TorchBackend(backbone), scene.source, scene.bank), decoding=settings)
     slow, go_on = image_bytes(99), threading.Event()
 
     def decode(data, *args):
@@ -252,7 +256,7 @@ def test_images_that_take_all_of_a_batchs_patience_leave_time_to_find_what_stand
         return decode_image(*args)
 
     monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
-    monkeypatch.setattr("serving.inference.engine.SEARCH_S", 30.0)
+    monkeypatch.setattr("serving.inference.seating.SEARCH_S", 30.0)
     good, stood_in_for = scene.ask("good", "task")
     assert isinstance(good, Answer)
     assert stood_in_for.version == before.version

@@ -11,6 +11,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.inference import describe as describe_module
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.description import Description
 from serving.inference.engine import Engine, Query
 from serving.trunk.torch_backend import TorchBackend
@@ -31,7 +32,7 @@ def source(tmp_path):
 @pytest.fixture
 def engine(backbone, source):
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(TorchBackend(backbone), source, bank, pinned=["pets"])
+    engine = Engine(Core(TorchBackend(backbone), source, bank, pinned=["pets"]))
     yield engine
     engine.close()
 

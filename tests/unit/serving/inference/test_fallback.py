@@ -20,6 +20,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import DeviceOutOfMemory
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.fallback import RETRY_S, Fallback
 from serving.inference.resident import AdapterKey
@@ -72,9 +73,9 @@ class Scene:
         self.source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
-        self.engine = Engine(TorchBackend(backbone), self.source, self.bank)
+        self.engine = Engine(Core(TorchBackend(backbone), self.source, self.bank))
         self.clock = Clock()
-        self.engine._lookup._fallback = Fallback(self.source, self.bank, self.clock)
+        self.engine.core.lookup._fallback = Fallback(self.source, self.bank, self.clock)
 
     def publish(self, seed: int, **options) -> str:
         data = encode(make_adapter(TASK, seed=seed, backbone=self.backbone.spec))
@@ -189,7 +190,7 @@ def test_a_version_that_was_published_again_answers_after_the_next_try(scene):
     assert scene.ask() == good
     scene.clock.now += RETRY_S
     assert [scene.ask() for _ in range(3)] == [bad] * 3
-    assert scene.engine._lookup.trouble_with(AdapterKey(TASK, bad)) is None
+    assert scene.engine.core.lookup.trouble_with(AdapterKey(TASK, bad)) is None
 
 
 def test_a_newer_version_is_tried_at_once(scene):
@@ -280,4 +281,4 @@ def test_what_is_remembered_of_a_bad_version_holds_on_to_no_tensor(scene):
 def test_an_image_that_is_broken_says_nothing_against_its_version(scene):
     version = scene.publish(1)
     scene.engine.predict([Query(b"no image", TASK)])
-    assert scene.engine._lookup.trouble_with(AdapterKey(TASK, version)) is None
+    assert scene.engine.core.lookup.trouble_with(AdapterKey(TASK, version)) is None

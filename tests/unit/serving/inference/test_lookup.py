@@ -14,8 +14,10 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.draws import digest_of, draw
 from serving.inference.lookup import Lookup
-from serving.inference.row import Query, Row
+from serving.inference.query import Query
+from serving.inference.row import Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 
@@ -78,17 +80,16 @@ def test_an_image_always_meets_the_same_version(lookup):
 
 
 def test_a_larger_share_takes_more_images_and_gives_none_back(lookup, source):
-    pointer, draws = source.current("canaried"), serving.inference.lookup._Draws()
+    pointer = source.current("canaried")
     more = pointer.model_copy(update={"canary": pointer.canary.model_copy(update={"share": 0.5})})
-    for image in images(300):
-        if pointer.chosen(draws.of(image, "salt")) == pointer.canary.version:
-            assert more.chosen(draws.of(image, "salt")) == pointer.canary.version
+    for digest in map(digest_of, images(300)):
+        if pointer.chosen(draw(digest, "salt")) == pointer.canary.version:
+            assert more.chosen(draw(digest, "salt")) == pointer.canary.version
 
 
 def test_two_canaries_draw_apart_from_each_other():
-    draws = serving.inference.lookup._Draws()
-    sent = images(4000)
-    first, second = ({n for n, image in enumerate(sent) if draws.of(image, salt) < SHARE}
+    sent = [digest_of(image) for image in images(4000)]
+    first, second = ({n for n, digest in enumerate(sent) if draw(digest, salt) < SHARE}
                      for salt in ("task-a 1", "task-b 2"))  # fmt: skip
     both = len(first & second) / len(sent)
     assert both == pytest.approx(SHARE**2, abs=4 * (SHARE**2 / len(sent)) ** 0.5)
@@ -96,18 +97,17 @@ def test_two_canaries_draw_apart_from_each_other():
 
 @given(st.binary(max_size=200))
 def test_a_draw_lies_in_its_range_and_depends_on_the_bytes_alone(image):
-    draw = serving.inference.lookup._Draws().of(image, "pets")
-    assert 0 <= draw < 1
-    assert serving.inference.lookup._Draws().of(bytes(bytearray(image)), "pets") == draw
+    drawn = draw(digest_of(image), "pets")
+    assert 0 <= drawn < 1
+    assert draw(digest_of(bytes(bytearray(image))), "pets") == drawn
 
 
 def test_an_image_is_hashed_once_a_batch_and_only_where_there_is_a_canary(lookup, monkeypatch):
     hashed = []
-    real = serving.inference.lookup.blake2b
     monkeypatch.setattr(
         serving.inference.lookup,
-        "blake2b",
-        lambda data, **k: hashed.append(data) or real(data, **k),
+        "digest_of",
+        lambda data: hashed.append(data) or digest_of(data),
     )
     image = images(1)[0]
     looked_up(lookup, *[Query(image, "plain")] * 3)
@@ -144,13 +144,13 @@ def test_each_distinct_task_is_looked_up_once_a_batch(lookup, source, monkeypatc
 
 
 def test_images_are_hashed_side_by_side_and_not_in_the_thread_that_asks(lookup, monkeypatch):
-    threads, real = set(), serving.inference.lookup.blake2b
+    threads = set()
 
-    def note(data, **options):
+    def note(data):
         threads.add(threading.current_thread())
-        return real(data, **options)
+        return digest_of(data)
 
-    monkeypatch.setattr(serving.inference.lookup, "blake2b", note)
+    monkeypatch.setattr(serving.inference.lookup, "digest_of", note)
     versions(lookup, images(50))
     assert threads
     assert threading.current_thread() not in threads

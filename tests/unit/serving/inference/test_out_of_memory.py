@@ -9,6 +9,7 @@ from adapters.vit.adapter import encode
 from serving.errors import DeviceOutOfMemory
 from serving.inference import bank as bank_module
 from serving.inference.bank import AdapterBank, AdapterKey
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.resident import make_resident
 from serving.protocol import Answer
@@ -61,7 +62,7 @@ def bank(backbone, source):
 
 @pytest.fixture
 def engine(device, source, bank):
-    engine = Engine(device, source, bank, pinned=["task3"], max_batch=2)
+    engine = Engine(Core(device, source, bank, pinned=["task3"]), max_batch=2)
     yield engine
     engine.close()
 

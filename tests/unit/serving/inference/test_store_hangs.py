@@ -12,8 +12,9 @@ from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable, VersionNotFound
 from adapters.vit.adapter import encode
 from serving.inference import describe as describe_module
-from serving.inference import engine as engine_module
+from serving.inference import seating
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
 from serving.trunk.torch_backend import TorchBackend
@@ -37,7 +38,7 @@ def backbone():
 def store(tmp_path: Path, backbone, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingStore]:
     monkeypatch.setattr(store_calls, "LIMIT_S", PATIENCE_S)
     monkeypatch.setattr(store_calls, "PROBE_EVERY_S", PATIENCE_S)
-    monkeypatch.setattr(engine_module, "LOOK_UP_S", PATIENCE_S)
+    monkeypatch.setattr(seating, "LOOK_UP_S", PATIENCE_S)
     monkeypatch.setattr(describe_module, "PATIENCE_S", PATIENCE_S)
     store = HangingStore(tmp_path / "store")
     for task in ("known", *COLD):
@@ -51,7 +52,7 @@ def engine(store: HangingStore, backbone) -> Iterator[Engine]:
     source = CachedStore(store, pointer_ttl_s=0.05)
     source.watch()
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(TorchBackend(backbone), source, bank, patience_s=PATIENCE_S)
+    engine = Engine(Core(TorchBackend(backbone), source, bank), patience_s=PATIENCE_S)
     yield engine
     engine.close()
     source.close()

@@ -16,6 +16,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import to_wire
 from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
 from serving.trunk.torch_backend import TorchBackend
@@ -39,7 +40,7 @@ def source(backbone, tmp_path):
 @pytest.fixture
 def engine(backbone, source):
     reader = CachedStore(source.store, pointer_ttl_s=0.0)
-    engine = Engine(TorchBackend(backbone), reader, AdapterBank(backbone, reader, 1 << 20))
+    engine = Engine(Core(TorchBackend(backbone), reader, AdapterBank(backbone, reader, 1 << 20)))
     yield engine
     engine.close()
 

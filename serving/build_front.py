@@ -1,0 +1,64 @@
+"""From settings to what a front needs: who may ask, and an engine whose device is elsewhere.
+
+Loads no torch.
+"""
+
+from math import ceil
+from pathlib import Path
+
+from adapters.redis.shared_limit import SharedLimit
+from serving.config import ServingConfig
+from serving.decoding.decoder import DecoderSettings
+from serving.door.admission import Admission
+from serving.door.rate_limit import RateLimit
+from serving.door.tenants_file import TenantsFile
+from serving.errors import ConfigError
+from serving.runtime.device_client import DeviceClient
+from serving.runtime.front_engine import FrontEngine
+
+_DEVICE_START_S = 600.0
+
+
+def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine:
+    """Reach the launch's device process, and wait until it is warm.
+
+    Args:
+        config: of the service.
+        folder: of the launch.
+
+    Raises:
+        ConfigError: there is no launch, so nobody keeps a device process.
+        DeviceAway: the device process is not warm after ten minutes.
+    """
+    if folder is None:
+        raise ConfigError(
+            "front_workers needs the process that owns the device, which `spt serve` starts; "
+            "start the service with it, or leave front_workers out"
+        )
+    device = DeviceClient(folder, config.load_patience_s)
+    whole_side = device.wait_until_ready(_DEVICE_START_S)
+    return FrontEngine(device, decoder_settings(config, whole_side), config.load_patience_s)
+
+
+def decoder_settings(config: ServingConfig, whole_side: int = 0) -> DecoderSettings:
+    """Return what decoding may cost in one process of the service: its share of all of them."""
+    processes = max(1, config.front_workers)
+    return DecoderSettings(
+        config.image_limits,
+        ceil(config.decode_threads / processes),
+        config.decode_bytes // processes,
+        config.decode_patience_s,
+        whole_side,
+    )
+
+
+def build_admission(config: ServingConfig) -> Admission:
+    """Read the tenants, if there are any; who may ask, and how much.
+
+    Raises:
+        ConfigError: the file of tenants is missing or wrong.
+    """
+    if config.tenants is None:
+        return Admission(None, RateLimit())
+    shared = SharedLimit.from_url(config.redis_url) if config.redis_url else None
+    return Admission(TenantsFile(config.tenants), RateLimit(shared))

@@ -1,0 +1,63 @@
+"""Rows to their adapters, stage by stage: those of warm tasks first, then those that had to load.
+
+Knows lookups and the bank; nothing of images or forwards.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from serving.deadline import Deadline
+from serving.inference.bank import AdapterBank
+from serving.inference.lookup import Lookup
+from serving.inference.resident import AdapterKey, Resident
+from serving.inference.row import Row, pending
+
+SEARCH_S: Final = 0.5
+"""Least time for a stand-in to be found, though the batch's images took all of its patience."""
+
+LOOK_UP_S: Final = 2.0
+"""Least time for a batch to learn which versions its tasks have."""
+
+MAX_STAND_INS: Final = 2
+"""Other versions tried for one row, at most; it then gets its error, and the next may get more."""
+
+
+def seat(
+    rows: Sequence[Row], lookup: Lookup, bank: AdapterBank, leases: ExitStack, deadline: Deadline
+) -> Iterator[list[Row]]:
+    """Yield the rows as their adapters are there; those that get none end with their error.
+
+    Where an adapter cannot be loaded and the query named no version, an earlier version answers.
+
+    Args:
+        rows: of one batch; each is yielded once at most.
+        lookup: chooses the versions.
+        bank: of the adapters.
+        leases: until they end, what was yielded keeps its adapter.
+        deadline: until when the batch waits, in all, for what is cold or stands in.
+    """
+    lookup.choose(rows, deadline.at_least(LOOK_UP_S))
+    waiting, failed = pending(rows), dict[AdapterKey, Exception]()
+    for stand_ins_left in range(MAX_STAND_INS, -1, -1):
+        lease = leases.enter_context(bank.lease(row.key for row in waiting))
+        late = [row for row in waiting if row.key in lease.loads]
+        yield equip([row for row in waiting if row.key in lease.residents], lease.residents)
+        if late:
+            lease.wait(deadline.left_s)
+            yield equip(late, lease.residents)
+        failed |= lease.failed
+        if not (failed and stand_ins_left):
+            return
+        waiting = lookup.choose_again(waiting, failed, deadline.at_least(SEARCH_S))
+
+
+def equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:
+    """Give each row its adapter, or the error that it ends with; return those that go on."""
+    for row in rows:
+        found = residents[row.key]
+        if isinstance(found, Exception):
+            row.outcome = found
+        else:
+            row.resident = found
+    return pending(rows)

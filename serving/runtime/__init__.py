@@ -1,0 +1,1 @@
+"""One process that owns the device, and the front processes that decode for it."""

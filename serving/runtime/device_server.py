@@ -1,0 +1,205 @@
+"""The device, for fronts in other processes: listens at a socket, and answers their messages.
+
+A front that ends takes its calls with it: what waits is dropped, and its adapters are let go.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from adapters.artifact.preprocessing import Preprocessing
+from serving.decoding.decoder import Picture
+from serving.errors import to_wire
+from serving.inference.core import Core
+from serving.inference.query import Outcome, Query
+from serving.protocol import Answer, ErrorBody
+from serving.runtime.device import Call, Device
+from serving.runtime.link import Link
+from serving.runtime.messages import (
+    TO_DEVICE,
+    Ask,
+    Compute,
+    Describe,
+    Forget,
+    Outcomes,
+    Placed,
+    Probe,
+    Seated,
+    ToDevice,
+    Told,
+    Welcome,
+)
+from serving.runtime.place import SOCKET, address_in
+from serving.runtime.slots import SharedSlots
+
+_SEATED_AT_ONCE: Final = 16
+"""Calls of one front that may wait for cold adapters at the same time."""
+
+_log = logging.getLogger(__name__)
+
+
+class DeviceServer:
+    """Takes fronts in.
+
+    Args:
+        device: that they share.
+        core: what it computes with.
+        folder: of the launch, where fronts come; a socket that is there is replaced.
+        probe: computes one row of nothing; raises what keeps it from that.
+    """
+
+    def __init__(self, device: Device, core: Core, folder: Path, probe: Callable[[], None]) -> None:
+        self._device = device
+        self._core = core
+        self._probe = probe
+        self._ear = socket.socket(socket.AF_UNIX)
+        (folder / SOCKET).unlink(missing_ok=True)
+        before = os.umask(0o177)  # for us alone
+        try:
+            with address_in(folder) as address:
+                self._ear.bind(address)
+        finally:
+            os.umask(before)
+        self._ear.listen()
+
+    def serve(self) -> None:
+        """Take fronts in until `close`."""
+        while True:
+            try:
+                end, _ = self._ear.accept()
+            except OSError:  # closed
+                return
+            front = _Front(Link(end), self._device, self._core, self._probe)
+            Thread(target=front.serve, name="front", daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more fronts in; those that are here stay."""
+        with suppress(OSError):
+            self._ear.shutdown(socket.SHUT_RDWR)
+        self._ear.close()
+
+
+class _Front:
+    """One front's end of its link."""
+
+    def __init__(self, link: Link, device: Device, core: Core, probe: Callable[[], None]) -> None:
+        self._link = link
+        self._device = device
+        self._core = core
+        self._probe = probe
+        self._side = core.backend.backbone.spec.image_size
+        self._calls: dict[int, Call | None] = {}
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(_SEATED_AT_ONCE, "seat")
+
+    def serve(self) -> None:
+        """Answer until the front is gone."""
+        try:
+            slot_bytes = self._side**2 * 3
+            self._send(Welcome(slot_bytes=slot_bytes))
+            self._slots = SharedSlots(self._link.receive_file(), slot_bytes)
+            while True:
+                self._answer(TO_DEVICE.validate_json(self._link.receive()))
+        except (EOFError, OSError):
+            pass  # it has ended, or was ended
+        except (ValidationError, ValueError) as error:
+            _log.error("a front says what nobody understands, and is let go: %s", error)
+        finally:
+            self._end()
+
+    def _answer(self, message: ToDevice) -> None:
+        match message:
+            case Ask():
+                self._calls[message.call] = None
+                self._pool.submit(self._seat, message)
+            case Compute():
+                self._compute(message)
+            case Forget():
+                self._forget(message.call)
+            case Probe():
+                self._pool.submit(self._tell, message.call, self._probed)
+            case Describe():
+                self._pool.submit(self._tell, message.call, partial(self._described, message))
+
+    def _seat(self, ask: Ask) -> None:
+        queries = [Query(b"", row.task, row.top_k, row.version) for row in ask.rows]
+        try:
+            call = self._device.seat(queries, [bytes.fromhex(row.digest) for row in ask.rows])
+        except Exception as error:  # a fault of ours costs this call, and no other
+            body = to_wire(error, None)
+            self._send(Seated(call=ask.call, rules=(), rows=(body,) * len(queries)))
+            return
+        with self._lock:
+            is_wanted = ask.call in self._calls
+            if is_wanted:
+                self._calls[ask.call] = call
+        if not is_wanted:  # given up meanwhile
+            call.close()
+            return
+        found = call.rules()
+        rules = tuple(dict.fromkeys(rule for rule in found if isinstance(rule, Preprocessing)))
+        rows = tuple(
+            rules.index(one) if isinstance(one, Preprocessing) else to_wire(one, query.task)
+            for one, query in zip(found, queries, strict=True)
+        )
+        self._send(Seated(call=ask.call, rules=rules, rows=rows))
+
+    def _compute(self, message: Compute) -> None:
+        call = self._calls.get(message.call)
+        if call is None:
+            raise ValueError(f"pictures for call {message.call}, which has no seats")
+        pictures = {place: self._picture(one) for place, one in message.pictures.items()}
+        outcomes = self._device.compute(call, pictures)
+        outcomes.add_done_callback(partial(self._send_outcomes, message.call, call))
+
+    def _picture(self, placed: Placed) -> Picture:
+        pixels = self._slots.pixels(placed.slot, placed.height, placed.width)
+        return Picture(pixels, placed.is_whole)
+
+    def _send_outcomes(self, number: int, call: Call, done: Future[dict[int, Outcome]]) -> None:
+        self._calls.pop(number, None)
+        rows: dict[int, Answer | ErrorBody] = {
+            place: found
+            if isinstance(found, Answer)
+            else to_wire(found, call.rows[place].query.task)
+            for place, found in done.result().items()
+        }
+        self._send(Outcomes(call=number, rows=rows))
+
+    def _forget(self, number: int) -> None:
+        with self._lock:
+            call = self._calls.pop(number, None)
+        if call is not None:
+            self._device.forget(call)
+
+    def _tell(self, number: int, say: Callable[[], str | None]) -> None:
+        try:
+            told = Told(call=number, description=say())
+        except Exception as error:
+            told = Told(call=number, error=to_wire(error, None))
+        self._send(told)
+
+    def _probed(self) -> None:
+        self._device.run(self._probe).result()
+
+    def _described(self, message: Describe) -> str:
+        return self._core.describe(message.tasks).model_dump_json()
+
+    def _send(self, message: BaseModel) -> None:
+        with suppress(OSError):  # whoever reads learns that the front is gone
+            self._link.send(message.model_dump_json().encode())
+
+    def _end(self) -> None:
+        self._link.close()
+        for number in list(self._calls):
+            self._forget(number)
+        self._pool.shutdown(wait=False)

@@ -1,0 +1,116 @@
+"""What a front process and the device process say to each other, as JSON over a socket.
+
+A call is one batch of queries of a front: it asks for seats, brings pixels, and gets outcomes. Its
+number is the front's, and means nothing to others. Knows neither sockets nor tensors.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from adapters.artifact.preprocessing import Preprocessing
+from serving.protocol import Answer, ErrorBody
+
+CallId = Annotated[int, Field(ge=0)]
+Place = Annotated[int, Field(ge=0, description="of a row in its call")]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Welcome(_Message):
+    """The device process is warm; the first message to a front."""
+
+    kind: Literal["welcome"] = "welcome"
+    slot_bytes: int = Field(ge=1, description="of the largest picture")
+    whole_side: int = Field(ge=0, description="images with no longer side are sent whole")
+
+
+class AskedRow(_Message):
+    """One query without its image."""
+
+    task: str
+    version: str | None
+    top_k: int
+    digest: str = Field(description="of the image, hexadecimal: decides which canary it meets")
+
+
+class Ask(_Message):
+    """A front has these rows, and wants to know whether and how to decode their images."""
+
+    kind: Literal["ask"] = "ask"
+    call: CallId
+    rows: tuple[AskedRow, ...]
+
+
+class Seated(_Message):
+    """For each row the number of its rule for pixels, or why it is refused."""
+
+    kind: Literal["seated"] = "seated"
+    call: CallId
+    rules: tuple[Preprocessing, ...]
+    rows: tuple[int | ErrorBody, ...]
+
+
+class Placed(_Message):
+    """One picture in shared memory."""
+
+    slot: int = Field(ge=0)
+    height: int = Field(ge=1, description="pixels")
+    width: int = Field(ge=1, description="pixels")
+    is_whole: bool = Field(description="whether it is left to the device to crop")
+
+
+class Compute(_Message):
+    """Here are the pictures of these rows; rows that are not named are given up."""
+
+    kind: Literal["compute"] = "compute"
+    call: CallId
+    pictures: dict[Place, Placed]
+
+
+class Outcomes(_Message):
+    """What became of the rows whose pixels came; their slots are the front's again."""
+
+    kind: Literal["outcomes"] = "outcomes"
+    call: CallId
+    rows: dict[Place, Answer | ErrorBody]
+
+
+class Forget(_Message):
+    """A call is given up; what was asked of it is answered no more."""
+
+    kind: Literal["forget"] = "forget"
+    call: CallId
+
+
+class Probe(_Message):
+    """Compute one row of nothing, through the queue."""
+
+    kind: Literal["probe"] = "probe"
+    call: CallId
+
+
+class Describe(_Message):
+    """Say what is served and where it is: of these tasks, or of all."""
+
+    kind: Literal["describe"] = "describe"
+    call: CallId
+    tasks: tuple[str, ...] | None
+
+
+class Told(_Message):
+    """The answer to a probe or a description, or why there is none."""
+
+    kind: Literal["told"] = "told"
+    call: CallId
+    description: str | None = Field(None, description="a `Description` as JSON")
+    error: ErrorBody | None = None
+
+
+ToDevice = Annotated[Ask | Compute | Forget | Probe | Describe, Field(discriminator="kind")]
+ToFront = Annotated[Welcome | Seated | Outcomes | Told, Field(discriminator="kind")]
+
+TO_DEVICE: TypeAdapter[ToDevice] = TypeAdapter(ToDevice)
+TO_FRONT: TypeAdapter[ToFront] = TypeAdapter(ToFront)

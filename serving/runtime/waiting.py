@@ -1,0 +1,62 @@
+"""Rows that wait for the device, in the order in which they came. No timer: what waits is taken."""
+
+from collections.abc import Callable, Iterable
+from threading import Condition
+
+from serving.inference.chunks import chunks
+from serving.inference.row import Row
+
+Job = Callable[[], None]
+
+
+class WaitingRows:
+    """A queue of rows that have residents and pixels; safe for many threads.
+
+    Args:
+        most: rows of one forward.
+        apart: whether rows with far more prompts than the others get forwards without them.
+    """
+
+    def __init__(self, most: int, *, apart: bool) -> None:
+        self._most = most
+        self._apart = apart
+        self._rows: dict[Row, None] = {}
+        self._jobs: list[Job] = []
+        self._changed = Condition()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Let rows wait."""
+        with self._changed:
+            self._rows |= dict.fromkeys(rows)
+            self._changed.notify()
+
+    def add_job(self, job: Job) -> None:
+        """Let something else wait that only the device's thread may do; it goes before rows."""
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def drop(self, rows: Iterable[Row]) -> list[Row]:
+        """Take back the rows that still wait; return them."""
+        with self._changed:
+            return [row for row in rows if self._rows.pop(row, self) is None]
+
+    def take(self, *, wait: bool) -> list[Row] | Job | None:
+        """Return a job, or the rows of the next forward: the oldest row, and those that go with it.
+
+        Args:
+            wait: until there are some; else None says that there are none.
+        """
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._jobs or self._rows)
+            if self._jobs:
+                return self._jobs.pop(0)
+            if not self._rows:
+                return None
+            oldest = next(iter(self._rows))
+            kinds = chunks(self._rows, self._most, apart=self._apart)
+            taken = next(rows for rows in kinds if oldest in rows)
+            for row in taken:
+                del self._rows[row]
+            return taken
