@@ -1,4 +1,4 @@
-"""`python -m serving.runtime.device_process FOLDER`: the one process that owns a launch's device.
+"""`python -m serving.device.process FOLDER`: the one process that owns a launch's device.
 
 Fronts reach it as soon as it is warm. It ends when the device is lost; its keeper begins another.
 """
@@ -11,10 +11,10 @@ import yaml
 
 from serving.build import build_core
 from serving.config import load_config
+from serving.device.device import Device
+from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.runtime.device import Device
-from serving.runtime.device_server import DeviceServer
 from serving.trunk.allocator import disable_malloc_trim
 
 
