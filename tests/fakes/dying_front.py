@@ -1,4 +1,4 @@
-"""`python -m tests.fakes.dying_front FOLDER STEP`: a front that kills itself at one of its messages.
+"""`python -m tests.fakes.dying_front FOLDER STEP`: a front that kills itself at a message.
 
 Says how many rows were answered where it outlives that step.
 """
