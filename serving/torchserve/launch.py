@@ -37,6 +37,7 @@ from serving.torchserve.running import (
 )
 from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.tokens import await_tokens, forget_tokens, token_file
+from serving.torchserve.workers.device import begin_device, check_device, has_device
 from serving.torchserve.workers.fork_server import (
     forget_fork_server,
     keep_fork_server,
@@ -65,7 +66,7 @@ def start(launch: Launch) -> Running:
     log = ServiceLog(launch.folder)
     try:
         running = begin(launch, log)
-        _wait_until_ready(running, log)
+        _wait_until_ready(launch.folder, running, log)
     except BaseException:
         stop(launch.folder, draining=False)
         raise
@@ -83,7 +84,7 @@ def start_again(launch: Launch) -> Running:
     others = {process.pid: created(process.pid) for process in before.alive()}
     try:
         running = begin(launch, log, before.model_copy(update={"processes": others}))
-        _wait_until_ready(running, log)
+        _wait_until_ready(launch.folder, running, log)
     except BaseException:
         if is_recorded(launch.folder):  # else somebody has stopped it meanwhile
             _end(read(launch.folder), spare=others)
@@ -107,6 +108,8 @@ def begin(launch: Launch, log: ServiceLog, beside: Running | None = None) -> Run
         running = spawn(launch, config, beside=beside, python=python)
     if python is not None:
         keep_fork_server(launch)
+    if launch.front_workers and not has_device(launch.folder):
+        begin_device(launch)
     if launch.token:
         await_tokens(launch.folder, partial(_check_alive, running, log))
     return running
@@ -277,13 +280,14 @@ def _check_alive(running: Running, log: ServiceLog) -> None:
         )
 
 
-def _wait_until_ready(running: Running, log: ServiceLog) -> None:
+def _wait_until_ready(folder: Path, running: Running, log: ServiceLog) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not is_ready(running.management_url, token_file=running.management_token_file):
         deaths = log.deaths()
         if len(deaths) >= _DEATHS_ENOUGH:
             raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
         _check_alive(running, log)
+        check_device(folder)
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
         time.sleep(0.2)

@@ -29,6 +29,7 @@ class Running(BaseModel):
     token_file: Path | None = Field(None, description="what callers must send; None lets all in")
     management_token_file: Path | None = Field(None, description="the same for management")
     fork_server: int | None = Field(None, description="the process that workers are forks of")
+    device: int | None = Field(None, description="the process that owns the device, beside fronts")
     drain_s: float = Field(0, ge=0, description="longest wait for open requests at the end")
 
     def alive(self) -> list[psutil.Process]:
@@ -41,6 +42,7 @@ class Running(BaseModel):
         update = {
             "processes": other.processes | self.processes,
             "fork_server": other.fork_server,
+            "device": other.device,
         }
         return self.model_copy(update=update)
 

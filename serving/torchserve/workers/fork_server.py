@@ -28,7 +28,7 @@ SOCKET: Final = "fork-server.sock"
 PYTHON: Final = "worker-python"
 """In a launch's folder: the program that TorchServe takes for Python."""
 
-_PRELOADED: Final = ("serving.handler", "ts.model_service_worker")
+_PRELOADED: Final = ("serving.handler", "serving.device.process", "ts.model_service_worker")
 _TARGET: Final = "serving.torchserve.workers.worker:run"
 _LISTENS_S: Final = 30.0
 _PAUSE_S: Final = 30.0
