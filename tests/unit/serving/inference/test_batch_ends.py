@@ -21,7 +21,7 @@ from serving.inference.engine import MAX_STAND_INS, Engine, Query
 from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
 from tests.fakes.waiting import wait_until
@@ -55,7 +55,7 @@ class Scene:
         self.source = CachedStore(DirectoryStore(root))
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
-        self.engine = Engine(TorchBackend(backbone), self.source, self.bank, patience_s=PATIENCE_S)
+        self.engine = Engine(CpuBackend(backbone), self.source, self.bank, patience_s=PATIENCE_S)
 
     def publish(self, task: str, seed: int = 0, *, foreign: bool = False) -> AdapterKey:
         spec = make_spec(name="another") if foreign else self.backbone.spec
@@ -219,7 +219,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
     scene = Scene(tmp_path / "store", backbone)
     scene.publish("good")
     settings = DecoderSettings(threads=2, patience_s=0.5)
-    engine = Engine(TorchBackend(backbone), scene.source, scene.bank, decoding=settings)
+    engine = Engine(CpuBackend(backbone), scene.source, scene.bank, decoding=settings)
     slow, go_on = image_bytes(99), threading.Event()
 
     def decode(data, *args):

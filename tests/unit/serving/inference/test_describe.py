@@ -13,7 +13,7 @@ from serving.inference import describe as describe_module
 from serving.inference.bank import AdapterBank
 from serving.inference.description import Description
 from serving.inference.engine import Engine, Query
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -31,7 +31,7 @@ def source(tmp_path):
 @pytest.fixture
 def engine(backbone, source):
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(TorchBackend(backbone), source, bank, pinned=["pets"])
+    engine = Engine(CpuBackend(backbone), source, bank, pinned=["pets"])
     yield engine
     engine.close()
 

@@ -16,7 +16,7 @@ from serving.inference import engine as engine_module
 from serving.inference.bank import AdapterBank
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.hanging_store import HangingStore
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -51,7 +51,7 @@ def engine(store: HangingStore, backbone) -> Iterator[Engine]:
     source = CachedStore(store, pointer_ttl_s=0.05)
     source.watch()
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(TorchBackend(backbone), source, bank, patience_s=PATIENCE_S)
+    engine = Engine(CpuBackend(backbone), source, bank, patience_s=PATIENCE_S)
     yield engine
     engine.close()
     source.close()
