@@ -26,9 +26,10 @@ from serving.inference.query import Outcome
 from serving.inference.resident import Resident
 from serving.inference.row import Row
 from serving.protocol import Answer, LabelScore
-from serving.trunk.backend import Backend
+from serving.trunk.backend import Backend, Step
 from serving.trunk.lost_device import named
 from serving.trunk.out_of_memory import MakeRoom, retry_in_room
+from serving.trunk.transfer import Fetched
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Launched:
     """A forward that the device may still be computing; None if it failed, which ended its rows."""
 
     rows: Sequence[Row]
-    best: Best | None
+    best: Fetched | None
 
 
 def launch(backend: Backend, rows: Sequence[Row], make_room: MakeRoom = lambda _: 0) -> Launched:
@@ -60,7 +61,7 @@ def collect(launched: Launched) -> None:
     if best is None:
         return
     try:
-        scores, classes = best[0].tolist(), best[1].tolist()
+        scores, classes = (found.tolist() for found in best.wait())
     except Exception as error:  # the device shows some only to those who wait for it
         _fail(rows, error)
         return
@@ -75,15 +76,25 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 
 
 @torch.inference_mode()
-def _best(backend: Backend, rows: Sequence[Row]) -> Best:
+def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
     residents = [row.resident for row in rows]
-    form = residents[0].form
-    prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
+    form, top_k = residents[0].form, max(row.query.top_k for row in rows)
     rules = [resident.meta.preprocessing for resident in residents]
     pixels = stage([row.picture for row in rows], rules, backend.backbone.device)
+    steps = backend.steps
+    if steps is not None and steps.take(form, len(rows)):
+        step = steps.run(form, pixels, [resident.addresses for resident in residents])
+        return Fetched(_best_of_step(step, residents, top_k))
+    prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
     features = backend.features(form, pixels, prompts)
     features = _recompute_uncertain(backend, residents, pixels, features)
-    return best_classes(features, residents, max(row.query.top_k for row in rows))
+    return Fetched(best_classes(features, residents, top_k))
+
+
+def _best_of_step(step: Step, residents: Sequence[Resident], top_k: int) -> Best:
+    if top_k <= step.scores.shape[1]:
+        return step.scores, step.classes
+    return best_classes(step.features, residents, top_k)
 
 
 def _recompute_uncertain(

@@ -23,7 +23,7 @@ from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
 from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
 from tests.fakes.waiting import wait_until
@@ -58,7 +58,7 @@ class Scene:
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
         self.engine = Engine(
-            Core(TorchBackend(backbone), self.source, self.bank), patience_s=PATIENCE_S
+            Core(CpuBackend(backbone), self.source, self.bank), patience_s=PATIENCE_S
         )
 
     def publish(self, task: str, seed: int = 0, *, foreign: bool = False) -> AdapterKey:
@@ -223,7 +223,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
     scene = Scene(tmp_path / "store", backbone)
     scene.publish("good")
     settings = DecoderSettings(threads=2, patience_s=0.5)
-    engine = Engine(Core(TorchBackend(backbone), scene.source, scene.bank), decoding=settings)
+    engine = Engine(Core(CpuBackend(backbone), scene.source, scene.bank), decoding=settings)
     slow, go_on = image_bytes(99), threading.Event()
 
     def decode(data, *args):
