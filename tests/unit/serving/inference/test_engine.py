@@ -158,7 +158,7 @@ def test_one_bad_row_of_each_kind_leaves_the_others_untouched(engine):
 def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "serving.decoding.decoder.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
+        "adapters.images.crop.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
     )
     image = image_bytes(0)
     answers = engine.predict([Query(image, f"task{i}") for i in range(8)])
