@@ -32,7 +32,7 @@ def image_of(number: int) -> bytes:
     options = {
         "JPEG": {"quality": dice.randint(30, 95), "exif": exif, "progressive": number % 2 == 0},
         "PNG": {"exif": exif, "compress_level": 1},
-        "WEBP": {"exif": exif, "lossless": number % 2 == 0, "method": 0},
+        "WEBP": {"exif": exif, "lossless": number % 2 == 0, "method": 0, "quality": 10},
         "PPM": {},
     }
     image.save(out, kind, **options[kind])
@@ -42,7 +42,7 @@ def image_of(number: int) -> bytes:
 def rule_of(number: int, crop: int) -> Preprocessing:
     """Return one of the rules that there are."""
     dice = random.Random(-number - 1)
-    size = dice.choice([crop, crop, dice.randint(crop, 2 * crop), dice.randint(1, crop)])
+    size = dice.choice([crop, crop, dice.randint(crop, 2 * crop), dice.randint(crop // 2, crop)])
     return Preprocessing(
         resize=dice.choice(["squash", "shorter"]),
         resize_size=size,
