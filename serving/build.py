@@ -28,9 +28,10 @@ def build_engine(config: ServingConfig) -> Engine:
     Raises:
         SptError: backbone, weights, export or a trusted key are wrong.
     """
+    core = build_core(config)
     return Engine(
-        build_core(config),
-        decoding=decoder_settings(config),
+        core,
+        decoding=decoder_settings(config, core.whole_side),
         max_batch=config.max_batch,
         patience_s=config.load_patience_s,
     )

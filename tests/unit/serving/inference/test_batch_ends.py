@@ -231,7 +231,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
             go_on.wait(SLOW_S)
         return decode_image(data, *args)
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     images = [slow, image_bytes(0), slow, image_bytes(1)]
     refused, answer, refused_too, another = engine.predict([Query(one, "good") for one in images])
     go_on.set()
@@ -255,7 +255,7 @@ def test_images_that_take_all_of_a_batchs_patience_leave_time_to_find_what_stand
         time.sleep(2 * PATIENCE_S)
         return decode_image(*args)
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     monkeypatch.setattr("serving.inference.seating.SEARCH_S", 30.0)
     good, stood_in_for = scene.ask("good", "task")
     assert isinstance(good, Answer)

@@ -154,10 +154,23 @@ def test_one_bad_row_of_each_kind_leaves_the_others_untouched(engine):
             assert [p.index for p in answer.predictions] == [p.index for p in alone[i].predictions]
 
 
+def test_images_that_the_device_crops_are_answered_the_same(backbone, source, engine):
+    settings = DecoderSettings(ImageLimits(max_pixels=4096), whole_side=64)
+    cropping = Engine(
+        TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20), decoding=settings
+    )
+    sizes = [(64, 64), (16, 16), (9, 40), (100, 40), (33, 64)]
+    images = [image_bytes(i, size) for i, size in enumerate(sizes)]
+    tasks = tasks_of("distinct", 6)
+    queries = [Query(image, task) for image in images for task in tasks]
+    assert cropping.predict(queries) == engine.predict(queries)
+    cropping.close()
+
+
 def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "serving.decoding.decoder.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
+        "adapters.images.crop.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
     )
     image = image_bytes(0)
     answers = engine.predict([Query(image, f"task{i}") for i in range(8)])
