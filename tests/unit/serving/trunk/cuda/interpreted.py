@@ -8,15 +8,13 @@ import json
 import torch
 import torch.nn.functional as F
 
-from serving.inference import forward
-from serving.trunk.backend import Example
 from serving.trunk.cuda import backend as cuda_backend
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.attention import prefix_attention
 from serving.trunk.cuda.backend import CudaBackend
 from serving.trunk.cuda.heads import best_by_address
-from tests.fakes.tiny import tiny_backbone, tiny_trunk
-from tests.unit.serving.rows import expected_of, seated, some_rows
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.serving.trunk.cuda.answers import compared, wide_trunk
 
 LENGTHS = (5, 0, 40, 70, 20)
 CLASSES = (3, 1, 1300, 0, 7)
@@ -83,35 +81,10 @@ def heads():
 
 
 def steps():
-    """Return how far the answers of whole steps are from the token form's, and what was wrong.
-
-    A recording needs a GPU: here it runs its step anew each time.
-    """
+    """Return what is wrong with whole steps; a recording needs a GPU, so each runs anew."""
     recording.record = run_again
     cuda_backend.reads_by_address = lambda _: True
-    backbone = tiny_backbone(tiny_trunk(embed_dim=64, num_heads=2))
-    backend = CudaBackend(backbone, kernels=True, max_batch=3)
-    worst, wrong = 0.0, 0
-    for pooling in ("cls", "mean"):
-        adapters, residents, pixels = some_rows(backbone, 3, pooling=pooling, lengths=(4, 0, 30))
-        backend.warm_up([Example(residents[0].form, 4)])
-        for first, last, top_k in ((0, 3, 1), (2, 3, 5), (0, 2, 50)):
-            rows = [seated(*row) for row in zip(residents, pixels, strict=True)][first:last]
-            for row in rows:
-                row.query = type(row.query)(b"", row.key.task, top_k=top_k)
-            assert backend.steps.take(residents[0].form, len(rows))
-            forward.collect(forward.launch(backend, rows))
-            features = expected_of(adapters, pixels, tiny_trunk(embed_dim=64, num_heads=2))
-            for row, adapter, feature in zip(
-                rows, adapters[first:last], features[first:last], strict=True
-            ):
-                head = adapter.head_weight.double() @ feature + adapter.head_bias.double()
-                exact = head.softmax(0)
-                answer = row.outcome.predictions
-                wrong += len(answer) != min(top_k, len(exact))
-                wrong += answer[0].index != int(exact.argmax())
-                worst = max([worst, *(abs(one.score - float(exact[one.index])) for one in answer)])
-    return {"error": worst, "wrong": wrong}
+    return compared(CudaBackend(tiny_backbone(wide_trunk()), kernels=True, max_batch=3))
 
 
 def run_again(run):

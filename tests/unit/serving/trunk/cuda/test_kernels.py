@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from tests.unit.serving.trunk.cuda.tools import MISSING
 
@@ -80,3 +81,11 @@ def test_attention_uses_tensor_cores_and_copies_ahead_16_bytes_at_a_time(compile
 
 def test_heads_are_read_16_bytes_at_a_time(compiled):
     assert compiled["logits"]["wide_load"] >= 16
+
+
+def test_on_cuda_whole_steps_answer_as_the_token_form_eager_and_compiled():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    for name, found in told("on_cuda").items():
+        assert found["error"] < 0.05, name  # bfloat16
+        assert found["wrong"] == 0, name
