@@ -78,6 +78,7 @@ def _tests_on_cuda() -> str:
     command = [sys.executable, "-m", "pytest", "tests/unit/serving/trunk", "-q", "-k", "on_cuda"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        told = done.stdout[-4000:] + done.stderr[-1000:]
         raise SystemExit(f"error: a test fails on CUDA:\n{told}")
     return f"tests on CUDA: {done.stdout.strip().splitlines()[-1]}"
 

@@ -13,7 +13,7 @@ _RATIOS = {
 
 
 def gpu(record: Record) -> Drawing:
-    """Return the throughput of a mixed batch over that of the compiled plain ViT, a row per size."""
+    """Return the throughput of a mixed batch over that of the plain ViT, a row per size."""
     dots = {rows: _dot(name, record) for name, rows in _RATIOS.items()}
     ends = [end for dot in dots.values() for end in dot.ends]
     caption = Caption(
