@@ -86,7 +86,7 @@ class CudaBackend:
                 self._graphs.compile(form)
             for bucket in self._buckets:
                 self._warm_up(form, bucket, num_prompts)
-        torch.cuda.synchronize()
+        torch.get_device_module(self.backbone.device).synchronize()
 
     @torch.inference_mode()
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:

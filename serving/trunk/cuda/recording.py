@@ -1,6 +1,7 @@
 """A CUDA graph: launches that are recorded once, and repeated by a single one."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -22,12 +23,13 @@ class Recording(NamedTuple):
     outputs: tuple[Tensor, ...]
 
 
-def record(run: Callable[[], tuple[Tensor, ...]], pool: Any) -> Recording:
+def record(run: Callable[[], tuple[Tensor, ...]]) -> Recording:
     """Run something a few times, record it, and repeat it once.
+
+    All recordings share what memory they need in between: no two may be repeated at the same time.
 
     Args:
         run: reads and writes the same memory each time, and never waits for the device.
-        pool: of memory, shared by recordings that are never repeated at the same time.
     """
     apart, current = torch.cuda.Stream(), torch.cuda.current_stream()
     apart.wait_stream(current)
@@ -37,8 +39,13 @@ def record(run: Callable[[], tuple[Tensor, ...]], pool: Any) -> Recording:
     current.wait_stream(apart)
     graph = torch.cuda.CUDAGraph()
     # threads that load adapters meanwhile may allocate
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, pool=_pool(), capture_error_mode="thread_local"):
         outputs = run()
     graph.replay()
     torch.cuda.synchronize()
     return Recording(graph.replay, outputs)
+
+
+@cache
+def _pool() -> Any:
+    return torch.cuda.graph_pool_handle()

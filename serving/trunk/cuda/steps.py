@@ -66,11 +66,9 @@ class CudaSteps:
         if self.take(form, 1) or not has_no_tokens(form):
             return self.take(form, 1)
         trunk = self._trunk(form)
-        pool = torch.cuda.graph_pool_handle()
         for bucket in self._buckets:
-            self._recordings[form, bucket] = recording.record(
-                partial(self._compute, trunk, bucket), pool
-            )
+            run = partial(self._compute, trunk, bucket)
+            self._recordings[form, bucket] = recording.record(run)
         return True
 
     def take(self, form: Form, rows: int) -> bool:

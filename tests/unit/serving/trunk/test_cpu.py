@@ -9,7 +9,6 @@ import torch
 
 import serving.trunk.graphs
 from serving.inference.prompts import gather_prompts
-from serving.trunk.backend import Example
 from serving.trunk.blank import num_tokens
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.tiny import tiny_backbone
@@ -59,19 +58,3 @@ def test_bfloat16_stays_near_the_reference():
     expected = expected_of(adapters, pixels)
     assert found.dtype == torch.bfloat16
     assert torch.cosine_similarity(found.double(), expected).min() > 0.999
-
-
-def test_on_cuda_eager_and_graphs_equal_the_reference():
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
-    cpu = tiny_backbone()
-    backbone = type(cpu)(cpu.trunk.cuda(), cpu.spec, cpu.preprocessing)
-    for compiled in (False, True):
-        backend = CpuBackend(backbone, compiled=compiled, max_batch=4)
-        *_, residents, _ = some_rows(backbone, 1, lengths=(4,))
-        backend.warm_up([Example(residents[0].form, 4)])
-        for rows in (1, 3, 4):
-            adapters, residents, pixels = some_rows(backbone, rows, lengths=(4,))
-            expected = expected_of(adapters, pixels)
-            found = features_of(backend, residents, pixels).cpu()
-            assert (found - expected).abs().max() / expected.abs().max() < 1e-4

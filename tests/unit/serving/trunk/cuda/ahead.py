@@ -12,16 +12,16 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from serving.trunk.cuda import attention, heads
+from tests.unit.serving.trunk.cuda.tools import MISSING
 
 HOPPER = GPUTarget("cuda", 90, 32)
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-MISSING = 3
-"""The exit code where a tool that says what was compiled is missing."""
 
 PTX = {
     "tensor_core": "wgmma.mma_async",
     "small_tensor_core": "mma.sync",
     "asynchronous_copy": "cp.async.cg",
+    "narrow_copy": "cp.async.ca",
     "wide_load": "ld.global.v4",
 }
 
