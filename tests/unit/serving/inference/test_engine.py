@@ -157,7 +157,8 @@ def test_one_bad_row_of_each_kind_leaves_the_others_untouched(engine):
 def test_images_that_the_device_crops_are_answered_the_same(backbone, source, engine):
     settings = DecoderSettings(ImageLimits(max_pixels=4096), whole_side=64)
     cropping = Engine(
-        TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20), decoding=settings
+        Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)),
+        decoding=settings,
     )
     sizes = [(64, 64), (16, 16), (9, 40), (100, 40), (33, 64)]
     images = [image_bytes(i, size) for i, size in enumerate(sizes)]
