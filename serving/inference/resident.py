@@ -15,6 +15,7 @@ from adapters.artifact.meta import AdapterMeta
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import prefix_of
+from serving.inference.draws import digest_of
 from serving.trunk.backend import Addresses, Form
 
 
@@ -36,6 +37,7 @@ class Resident:
             deep and averaged.
         head_weight: one row per class, in float32 at least.
         head_bias: one number per class, in float32 at least.
+        prompts_digest: tells prompts from others of the same form; None without prompts.
         meta: names, preprocessing, provenance.
     """
 
@@ -44,6 +46,7 @@ class Resident:
     tokens: Float[Tensor, "P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
+    prompts_digest: bytes | None
     meta: AdapterMeta
 
     @property
@@ -99,7 +102,8 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     exact = torch.promote_types(backbone.dtype, torch.float32)
     head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
-    return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)
+    digest = None if adapter.prompts is None else digest_of(adapter.prompts.numpy().tobytes())
+    return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta)
 
 
 def _pooling(read_out: BackboneSpec, *, has_prompts: bool) -> Pooling:

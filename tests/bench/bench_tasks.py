@@ -111,6 +111,7 @@ def _batches(plan: Plan, backend: Backend, bank: AdapterBank, draw: Draw) -> Cal
                 rows = [Row(Query(b"", key.task)) for key in keys]
                 for row, key, own in zip(rows, keys, pictures, strict=True):
                     row.key, row.resident, row.picture = key, lease.residents[key], own
+                    row.image = id(row)
                 collect(launch(backend, rows))
 
     return answer
