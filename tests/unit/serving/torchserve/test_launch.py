@@ -317,6 +317,20 @@ def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
         assert other.communicate()[0] == "stopped\n"
 
 
+def test_whoever_stays_looks_after_what_else_a_service_that_runs_needs(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    looks = []
+
+    def look() -> None:
+        looks.append(len(recorded.alive()))
+        if len(looks) == 2:
+            stop(tmp_path, draining=False)
+
+    supervise(tmp_path, recorded, never, look)
+    assert looks == [1, 1]
+
+
 def test_whoever_stays_ends_the_service_when_told_to_end(
     recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
 ) -> None:
