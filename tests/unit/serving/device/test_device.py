@@ -104,7 +104,7 @@ def test_a_row_without_a_seat_has_its_error_and_the_others_their_answers(device,
 
 
 def test_adapters_are_leased_from_the_seat_to_the_outcome(device, core):
-    call, outcomes = ask(device, "task0")
+    _, outcomes = ask(device, "task0")
     assert core.bank._leases
     core.backend.may.set()
     outcomes.result(SOON_S)
