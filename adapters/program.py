@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 from adapters.background import give_way
@@ -57,10 +58,18 @@ class Table(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help shows defaults."""
+    """An argument parser whose help shows defaults, and that takes no empty path."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": _Defaults} | settings)
+        self.register("type", Path, _path)
+
+
+def _path(text: str) -> Path:
+    """Return a path; an empty one would be the current folder, which nobody means by it."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, found none: is a variable empty?")
+    return Path(text)
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):

@@ -29,11 +29,13 @@ PARTS = {
     "said": "from adapters.streams import say\ndef run(args):\n    say('word')\n    return 0",
 }
 ARGUMENTS = """
+from pathlib import Path
 def add_arguments(parser):
     parser.add_argument("word", nargs="?", default="hello", help="what is printed")
     parser.add_argument("--count", type=int, default=0, help="how often")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     parser.add_argument("--to", help="a file")
+    parser.add_argument("--folder", type=Path, help="a place")
     parser.add_argument("--set", action="append", default=[], help="a setting")
 """
 Run = Callable[..., int]
@@ -240,3 +242,12 @@ def test_the_version_is_the_distributions(run: Run, capsys: pytest.CaptureFixtur
     name, version = capsys.readouterr().out.split()
     assert name == "spt-serving"
     assert version[0].isdigit()
+
+
+def test_an_empty_path_is_not_the_current_folder(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("fine", "--folder", "")
+    assert ended.value.code == 2
+    assert "argument --folder: expected a path, found none" in capsys.readouterr().err
