@@ -58,18 +58,19 @@ class Table(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help shows defaults, and that takes no empty path."""
+    """An argument parser whose help shows defaults, and that takes no empty word."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": _Defaults} | settings)
-        self.register("type", Path, _path)
+        self.register("type", None, _text)
+        self.register("type", Path, lambda text: Path(_text(text)))
 
 
-def _path(text: str) -> Path:
-    """Return a path; an empty one would be the current folder, which nobody means by it."""
+def _text(text: str) -> str:
+    """Return what was typed; nothing at all is an empty variable, as a path the current folder."""
     if not text:
-        raise argparse.ArgumentTypeError("expected a path, found none: is a variable empty?")
-    return Path(text)
+        raise argparse.ArgumentTypeError("found nothing; is a variable empty?")
+    return text
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):

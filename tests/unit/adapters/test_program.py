@@ -244,10 +244,11 @@ def test_the_version_is_the_distributions(run: Run, capsys: pytest.CaptureFixtur
     assert version[0].isdigit()
 
 
-def test_an_empty_path_is_not_the_current_folder(
-    run: Run, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--folder", "--to"])
+def test_an_empty_variable_is_neither_the_current_folder_nor_a_name(
+    run: Run, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        run("fine", "--folder", "")
+        run("fine", option, "")
     assert ended.value.code == 2
-    assert "argument --folder: expected a path, found none" in capsys.readouterr().err
+    assert f"argument {option}: found nothing; is a variable empty?" in capsys.readouterr().err
