@@ -121,7 +121,12 @@ def spawn(
     with _interrupts_held_back():
         running = _spawn(launch, config, changes or {})
         recorded = {"processes": running.processes | dict(others)}
-        write(launch.folder, running.model_copy(update=recorded))
+        try:
+            write(launch.folder, running.model_copy(update=recorded))
+        except BaseException:  # nobody could stop it
+            _end(running)
+            shutil.rmtree(running.scratch, ignore_errors=True)
+            raise
     return running
 
 
@@ -197,7 +202,7 @@ def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
             check=False,
         )
     try:
-        pid = int((scratch / ".model_server.pid").read_text())
+        pid = int((scratch / ".model_server.pid").read_text(encoding="utf-8"))
         started_at = created(pid)
     except (OSError, ValueError, psutil.NoSuchProcess) as error:
         shutil.rmtree(scratch, ignore_errors=True)
