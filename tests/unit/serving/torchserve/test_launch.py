@@ -19,7 +19,8 @@ from serving.health import heartbeat
 from serving.torchserve import launch as launch_module
 from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.torchserve.launch import begin, start, stop
+from serving.torchserve.logs import ServiceLog
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
 from serving.torchserve.stop_mark import StopMark
@@ -278,6 +279,20 @@ def test_a_torchserve_that_never_began_is_told_with_its_last_word(
     with pytest.raises(LaunchError, match="did not start: java not found"):
         start(launch)
     assert not is_recorded(launch.folder)
+
+
+def test_a_service_that_cannot_be_written_down_does_not_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    def full(folder: Path, running: Running) -> None:
+        raise OSError(28, "No space left on device", str(folder / "running.json"))
+
+    script = f'echo {process.pid} > "$TMPDIR/.model_server.pid"'
+    launch = torchserve_that(monkeypatch, tmp_path, script)
+    monkeypatch.setattr(launch_module, "write", full)
+    with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
+        begin(launch, ServiceLog(launch.folder))
+    assert has_ended(process)
 
 
 def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
