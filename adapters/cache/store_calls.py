@@ -75,7 +75,7 @@ class StoreCalls:
         self._threads: list[threading.Thread] = []
         self._running: dict[int, _Running] = {}
         self._probe_at = float("-inf")
-        self._answers = _Answers() if others is None else others._answers
+        self._answers: _Answers = _Answers() if others is None else others._answers
         self._lock = threading.Lock()
 
     def submit(self, job: Callable[[], object], limit_s: float | None = None) -> None:
@@ -149,7 +149,7 @@ class StoreCalls:
             if answer.done():
                 raise
             self._answers.is_late = self.is_late or patience_s > 0
-            raise self.unavailable() from None
+            raise self.unavailable(max(patience_s, LIMIT_S)) from None
 
     def answered(self) -> None:
         """Take note that the store has answered, be it with an error."""
@@ -184,10 +184,10 @@ class StoreCalls:
             self._jobs.put(None)
 
     @staticmethod
-    def unavailable() -> StoreUnavailable:
+    def unavailable(waited_s: float = LIMIT_S) -> StoreUnavailable:
         """Return the error of a store that hangs."""
         return StoreUnavailable(
-            f"the store has not answered for {LIMIT_S:g} s, and does not fail either; see whether "
+            f"the store has not answered for {waited_s:g} s, and does not fail either; see whether "
             "its file system hangs"
         )
 
