@@ -1,5 +1,9 @@
 """What a launch started, written down so that any process can find it, ask it and end it."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -36,6 +40,29 @@ class Running(BaseModel):
 def is_recorded(folder: Path) -> bool:
     """Return whether something was started in this folder and not stopped."""
     return (folder / RECORD).exists()
+
+
+def is_recorded_as(folder: Path, running: Running) -> bool:
+    """Return whether this service is what is written down there, told by its own scratch."""
+    return is_recorded(folder) and read(folder).scratch == running.scratch
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep others from starting or ending a service in this folder; a dead holder keeps nobody.
+
+    Where the file system has no locks on folders, as on some networks, nobody is kept out.
+
+    Raises:
+        OSError: the folder is not there, or not ours.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read(folder: Path) -> Running:

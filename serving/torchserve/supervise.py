@@ -18,7 +18,7 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.torchserve.launch import stop
 from serving.torchserve.logs import CONSOLE, ServiceLog
-from serving.torchserve.running import Running, is_recorded, read
+from serving.torchserve.running import Running, is_recorded_as
 from serving.torchserve.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -45,20 +45,21 @@ def sigterm_as_interrupt() -> Iterator[None]:
         _adopt_orphans(False)
 
 
-def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> None:
+def supervise(folder: Path, running: Running, again: Callable[[Running], Running]) -> None:
     """Return once the service has ended as it was told to, here or by `stop` elsewhere.
 
     Args:
         folder: of the launch.
         running: what was started there; another service that follows it is none of ours.
-        again: starts what has ended by itself once more.
+        again: starts what has ended by itself once more, unless it was stopped; returns what was
+            begun.
 
     Raises:
         LaunchError: it cannot be started again; what is left of it is ended too.
     """
     pauses, started_at = iter(_PAUSES_S), time.monotonic()
     try:
-        while _is_recorded(folder, running):
+        while is_recorded_as(folder, running):
             _bury_children()
             if running.alive() or StopMark(folder).is_stopping():
                 time.sleep(_LOOK_S)
@@ -66,14 +67,14 @@ def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> N
             if time.monotonic() - started_at > _SOUND_S:
                 pauses = iter(_PAUSES_S)
             _pause(folder, pauses)
-            if _is_recorded(folder, running):  # nobody has stopped it meanwhile, or begun anew
-                running = _started_again(folder, running, again)
+            if is_recorded_as(folder, running):  # nobody has stopped it meanwhile, or begun anew
+                running = _started_again(running, again)
             started_at = time.monotonic()
     except KeyboardInterrupt:
         stop(folder)
 
 
-def leave_supervisor(folder: Path, running: Running, again: Callable[[], Running]) -> None:
+def leave_supervisor(folder: Path, running: Running, again: Callable[[Running], Running]) -> None:
     """Supervise in a process of its own, that nobody waits for; the arguments are the same."""
     if os.fork():
         return
@@ -89,11 +90,6 @@ def leave_supervisor(folder: Path, running: Running, again: Callable[[], Running
         os._exit(0)
 
 
-def _is_recorded(folder: Path, running: Running) -> bool:
-    """Return whether a service is what is written down in its folder, told by its own scratch."""
-    return is_recorded(folder) and read(folder).scratch == running.scratch
-
-
 def _pause(folder: Path, pauses: Iterator[float]) -> None:
     """Wait before a service that has ended is started again; give it up after the last pause."""
     reason = f"the service ended by itself; see {ServiceLog(folder).places}"
@@ -105,14 +101,13 @@ def _pause(folder: Path, pauses: Iterator[float]) -> None:
     time.sleep(pause_s)
 
 
-def _started_again(folder: Path, before: Running, again: Callable[[], Running]) -> Running:
-    """Start a service once more; return what has ended, as it is written down now, if it fails."""
+def _started_again(before: Running, again: Callable[[Running], Running]) -> Running:
+    """Start a service once more; return what has ended where nothing was begun."""
     try:
-        return again()
+        return again(before)
     except LaunchError as error:
         _log.error("it did not start: %s", error)
-    scratch = read(folder).scratch if is_recorded(folder) else before.scratch
-    return before.model_copy(update={"scratch": scratch})
+        return before
 
 
 def _adopt_orphans(is_wanted: bool) -> None:
