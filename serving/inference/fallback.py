@@ -210,10 +210,15 @@ class Fallback:
         return None if instead == key else instead
 
     def _forget_deleted(self, task: str) -> bool:
-        """Forget what stands in for a task's bad versions if it was deleted, and say so."""
+        """Forget what stands in for a task's bad versions if it was deleted, and say so.
+
+        What is not on the device is not looked for: that it is gone, its load finds.
+        """
         trouble = self._troubles.get(task)
         instead = None if trouble is None else trouble.instead
-        if trouble is None or instead is None or self._source.still_holds(*instead):
+        if trouble is None or instead is None or instead not in self._bank:
+            return False
+        if self._source.still_holds(*instead):
             return False
         with self._lock:
             if trouble.instead == instead:
