@@ -24,6 +24,10 @@ class HangingStore(DirectoryStore):
     def feed(self) -> Feed | None:
         return None
 
+    def identity(self) -> str | None:
+        self._wait()
+        return super().identity()
+
     def current(self, task: str) -> Pointer:
         self._wait()
         return super().current(task)

@@ -14,7 +14,7 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.forking import launcher
 from serving.torchserve.configure import Launch, environment
-from serving.torchserve.running import created, interrupts_held_back, read, write
+from serving.torchserve.running import changing, created, interrupts_held_back, read, write
 from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.workers.fork_server import SOCKET as FORK_SERVER
 
@@ -47,7 +47,9 @@ class DeviceKeeper:
             if not has_device(folder) and self._is_time():
                 _log.error("the device process has ended; another begins; see %s", log_of(folder))
                 self._begun_at = time.monotonic()
-                begin_device(self._launch)
+                with changing(folder):
+                    if not StopMark(folder).is_stopping():
+                        begin_device(self._launch)
 
     def _is_time(self) -> bool:
         age_s = time.monotonic() - self._begun_at
@@ -60,7 +62,7 @@ class DeviceKeeper:
 
 
 def begin_device(launch: Launch) -> None:
-    """Begin a launch's device process, and write it down."""
+    """Begin a launch's device process, and write it down, under the folder's lock."""
     folder = launch.folder.resolve()
     program = ["-m", _MODULE, str(folder)]
     fork = [launcher.__file__, str(folder / FORK_SERVER), f"{_MODULE}:run"]

@@ -1,4 +1,4 @@
-"""Settings of who may ask and whom we trust."""
+"""Settings of who may ask and whom we trust, and where their paths lead."""
 
 from pathlib import Path
 
@@ -48,3 +48,9 @@ def test_a_key_that_is_not_said_rightly_is_refused(tmp_path: Path, wrong: object
 def test_one_key_without_a_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trusted_keys"):
         load_config({"trusted_keys": "a.pem"}, tmp_path)
+
+
+def test_no_path_is_looked_at_for_a_store_may_hang(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "store")
+    assert load_config({"store": "link"}, tmp_path).store == link

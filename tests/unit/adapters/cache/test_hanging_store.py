@@ -18,7 +18,7 @@ from adapters.store.feed import Feed
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.hanging_store import HangingStore
 from tests.fakes.waiting import wait_until
-from tests.unit.adapters.cache.world import Clock
+from tests.unit.adapters.cache.world import Clock, MemoryCache
 
 TASKS = tuple(f"task-{number}" for number in range(20))
 LIMIT_S = 0.3
@@ -178,6 +178,39 @@ def test_no_known_task_waits_for_a_store_whose_feed_hangs_and_what_is_published_
     hanging.goes_on.set()
     wait_until("it follows again", lambda: service.follows_store)
     wait_until("it is seen", lambda: service.current(TASKS[3]) == pointer)
+    service.close()
+
+
+def test_what_the_follower_waited_for_in_vain_nobody_waits_for(
+    store: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_calls, "PATIENCE_S", 30.0)
+    monkeypatch.setattr(follower, "TRUST_S", 6 * LIMIT_S)
+    hanging = HangingFeed(store.root)
+    service = CachedStore(hanging)
+    service.watch()
+    wait_until("it follows", lambda: service.follows_store)
+    before, _ = ask_all(service)
+    hanging.goes_on.clear()
+    wait_until("it does not follow", lambda: not service.follows_store)
+    start = time.monotonic()
+    assert ask_all(service)[0] == before
+    assert time.monotonic() - start < 15.0
+    hanging.goes_on.set()
+    service.close()
+
+
+def test_a_store_that_hangs_already_is_watched_and_known_when_it_answers(
+    store: HangingStore,
+) -> None:
+    cache = MemoryCache()
+    service = CachedStore(store, cache, pointer_ttl_s=0.05)
+    store.goes_on.clear()
+    start = time.monotonic()
+    service.watch()
+    assert time.monotonic() - start < 15.0
+    store.goes_on.set()
+    wait_until("it is known which store it is", lambda: cache.store_id == store.identity())
     service.close()
 
 
