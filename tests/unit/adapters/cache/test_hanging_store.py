@@ -21,9 +21,9 @@ from tests.fakes.waiting import wait_until
 from tests.unit.adapters.cache.world import Clock
 
 TASKS = tuple(f"task-{number}" for number in range(20))
-LIMIT_S = 0.3
-SOON_S = 0.25
-"""Far less than a hang, and patient with a busy machine."""
+LIMIT_S = 1.0
+SOON_S = 0.9
+"""Less than a call may hang, and patient with a busy machine."""
 
 
 @pytest.fixture
