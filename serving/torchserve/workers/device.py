@@ -27,6 +27,9 @@ _PAUSES_S: Final = (0.0, 1.0, 5.0, 30.0)
 
 _SOUND_S: Final = 60.0
 
+_LEAVE_BEHIND: Final = ("/bin/sh", "-c", '"$@" >&2 & echo $!', "sh")
+"""Begins what follows, says its process id, and ends: so nobody of ours must wait for it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,18 +71,18 @@ def begin_device(launch: Launch) -> None:
     fork = [launcher.__file__, str(folder / FORK_SERVER), f"{_MODULE}:run"]
     log_of(folder).parent.mkdir(exist_ok=True)
     with interrupts_held_back(), log_of(folder).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", *fork, *program],
-            cwd=Path.cwd(),
-            env=environment(launch, read(folder).scratch),
+        running = read(folder)
+        left = subprocess.run(
+            [*_LEAVE_BEHIND, sys.executable, "-I", "-S", *fork, *program],
+            env=environment(launch, running.scratch),
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            check=True,
         )
-        running = read(folder)
-        processes = running.processes | {process.pid: created(process.pid)}
-        update = {"processes": processes, "device": process.pid}
+        pid = int(left.stdout)
+        update = {"processes": running.processes | {pid: created(pid)}, "device": pid}
         write(folder, running.model_copy(update=update))
 
 
