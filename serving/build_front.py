@@ -56,9 +56,14 @@ def build_admission(config: ServingConfig) -> Admission:
     """Read the tenants, if there are any; who may ask, and how much.
 
     Raises:
-        ConfigError: the file of tenants is missing or wrong.
+        ConfigError: the file of tenants is missing or wrong, or each front would count alone.
     """
     if config.tenants is None:
         return Admission(None, RateLimit())
+    if config.redis_url is None and config.front_workers > 1:
+        raise ConfigError(
+            "tenants with several front_workers need Redis, which counts for all of them; set "
+            "REDIS_URL, or front_workers=1"
+        )
     shared = SharedLimit.from_url(config.redis_url) if config.redis_url else None
     return Admission(TenantsFile(config.tenants), RateLimit(shared))

@@ -1,6 +1,7 @@
 """What the service is told, parsed once from TorchServe's model-config.yaml and the environment."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -124,7 +125,9 @@ class ServingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _backend_can(self) -> "ServingConfig":
-        """Refuse a precision or an option that the chosen backend does not have."""
+        """Refuse what the chosen backend, or this system, does not have."""
+        if self.front_workers and sys.platform != "linux":
+            raise ValueError("front_workers needs Linux; leave it out")
         if self.backend == "onnx":
             if self.onnx is None:
                 raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
