@@ -1,7 +1,5 @@
 """From settings to a warm engine: the one place where the parts are put together."""
 
-from typing import Final
-
 import torch
 
 from adapters.cache.cached_store import CachedStore
@@ -22,10 +20,6 @@ from serving.inference.engine import Engine
 from serving.trunk.backend import Backend
 from serving.trunk.torch_backend import TorchBackend
 
-WHOLE_SIDE: Final = 2048
-"""Of an image, in pixels, up to which CUDA crops it; a larger one is cropped where it is decoded,
-which costs less than to send it."""
-
 
 def build_engine(config: ServingConfig) -> Engine:
     """Load the backbone and what is to be resident, and warm up; takes seconds to minutes.
@@ -35,7 +29,6 @@ def build_engine(config: ServingConfig) -> Engine:
     """
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
-    on_cuda = backbone.device.type == "cuda"
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
     source = CachedStore(
         DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
@@ -49,7 +42,7 @@ def build_engine(config: ServingConfig) -> Engine:
             config.decode_threads,
             config.decode_bytes,
             config.decode_patience_s,
-            whole_side=WHOLE_SIDE if on_cuda else 0,
+            whole_side=config.device_crop_side,
         ),
         max_batch=config.max_batch,
         patience_s=config.load_patience_s,

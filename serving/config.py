@@ -91,6 +91,12 @@ class ServingConfig(BaseModel):
     decode_patience_s: float = Field(
         20.0, gt=0, description="seconds that a batch waits for its images"
     )
+    device_crop_side: int = Field(
+        0,
+        ge=0,
+        description="images whose sides have no more pixels are cropped by the device, to the same "
+        "pixels; for a GPU beside few cores, such as 2048",
+    )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
         None,
