@@ -95,7 +95,7 @@ class ServingConfig(BaseModel):
         0,
         ge=0,
         description="images whose sides have no more pixels are cropped by the device, to the same "
-        "pixels; for a GPU beside few cores, such as 2048",
+        "pixels; for a GPU with few cores, such as 2048",
     )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
