@@ -36,11 +36,11 @@ def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngin
             "start the service with it, or leave front_workers out"
         )
     device = DeviceClient(folder, config.load_patience_s)
-    whole_side = device.wait_until_ready(_DEVICE_START_S)
-    return FrontEngine(device, decoder_settings(config, whole_side), config.load_patience_s)
+    device.wait_until_ready(_DEVICE_START_S)
+    return FrontEngine(device, decoder_settings(config), config.load_patience_s)
 
 
-def decoder_settings(config: ServingConfig, whole_side: int = 0) -> DecoderSettings:
+def decoder_settings(config: ServingConfig) -> DecoderSettings:
     """Return what decoding may cost in one process of the service: its share of all of them."""
     processes = max(1, config.front_workers)
     return DecoderSettings(
@@ -48,7 +48,7 @@ def decoder_settings(config: ServingConfig, whole_side: int = 0) -> DecoderSetti
         ceil(config.decode_threads / processes),
         config.decode_bytes // processes,
         config.decode_patience_s,
-        whole_side,
+        config.device_crop_side,
     )
 
 

@@ -109,6 +109,12 @@ class ServingConfig(BaseModel):
         description="processes that decode, beside one that owns the device; 0: all in one. "
         "On Linux, by `spt serve`",
     )
+    device_crop_side: int = Field(
+        0,
+        ge=0,
+        description="images whose sides have no more pixels are cropped by the device, to the same "
+        "pixels; for a GPU with few cores, such as 2048",
+    )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
         None,
