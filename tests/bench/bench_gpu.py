@@ -127,6 +127,6 @@ def _images_per_s(
 
     def batch(number: int) -> Fetched:
         placed = arrivals.placed(crops[number % IN_FLIGHT])
-        return ours(normalise_batch(placed, backbone.preprocessing))
+        return ours(normalise_batch(placed, [backbone.preprocessing]))
 
     return rows / pipelined_seconds(batch, batches)
