@@ -1,44 +1,14 @@
-"""One store of adapters a process, and one real service on such a store: TorchServe and Redis."""
+"""One store of adapters a process, for services that a test starts itself."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from adapters.redis.server import RedisServer
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from tests.e2e.service import REDIS_PASSWORD, Published, Service, published_in
-from tests.fakes.waiting import wait_until
+from tests.e2e.service import Published, published_in
 
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
-    """A store for services that a test starts itself; they use no Redis."""
+    """A store for services that use no Redis."""
     with published_in(tmp_path_factory.mktemp("published") / "store") as published:
         yield published
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The shared service; all its tests run in one process, see `tests/conftest.py`."""
-    root = tmp_path_factory.mktemp("e2e")
-    with (
-        RedisServer(root / "redis", password=REDIS_PASSWORD) as redis,
-        published_in(root / "store", redis.url) as published,
-    ):
-        launch = Launch(
-            folder=root / "serve", store=root / "store", ports=free_ports(3), redis_url=redis.url
-        )
-        start(launch)
-        try:
-            yield published.served(launch.folder, redis)
-        finally:
-            stop(launch.folder)
-
-
-@pytest.fixture
-def service(running: Service) -> Service:
-    """The service, whole again whatever the last test did to it."""
-    running.redis.start()
-    wait_until("a worker is ready", running.is_ready)
-    return running
