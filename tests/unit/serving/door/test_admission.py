@@ -60,7 +60,7 @@ def admission(tmp_path: Path, limit: CountingLimit) -> Iterator[Admission]:
 
 
 def asking(*tasks: str) -> Request:
-    return Request(b"image", tasks, 5, None)
+    return Request(tasks, 5, None)
 
 
 def kinds(rows: list[Admitted | Exception]) -> list[Any]:
