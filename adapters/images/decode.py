@@ -31,6 +31,9 @@ Size = tuple[int, int]
 
 Reserve = Callable[[Size], object]
 
+Prepare = Callable[[Image.Image], None]
+"""What is done with an image that is opened, and not loaded yet."""
+
 # once, for the whole process: a filter that is set and taken back in threads stays in the end.
 # Pillow warns of bombs and of broken EXIF, and both are decided here
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -38,7 +41,10 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def decode_image(
-    data: bytes, limits: ImageLimits = OWN_LIMITS, reserve: Reserve = lambda _: None
+    data: bytes,
+    limits: ImageLimits = OWN_LIMITS,
+    reserve: Reserve = lambda _: None,
+    needed: Callable[[Size], Size] = lambda size: size,
 ) -> Image.Image:
     """Decode bytes into an upright 8-bit RGB image.
 
@@ -51,6 +57,8 @@ def decode_image(
         data: the file.
         limits: what it may cost.
         reserve: told the image's size, before any memory is taken for its pixels.
+        needed: from the image's size, the least that is needed of it. A JPEG is decoded at half, a
+            quarter or an eighth of its resolution, where that is enough; its pixels are others.
 
     Raises:
         ImageTooLarge: more bytes, pixels, scans or chunks than the limits, or a side 50 times the
@@ -64,9 +72,16 @@ def decode_image(
             f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
             "send a smaller one"
         )
+
+    def prepare(image: Image.Image) -> None:
+        _check_size(image.size, limits)
+        reserve(image.size)
+        if (least := needed(image.size)) != image.size:
+            image.draft(None, least)
+
     try:
         _check_structure(data)
-        return to_rgb(upright(_load_whole(data, limits, reserve)))
+        return to_rgb(upright(_load_whole(data, prepare)))
     except SptError:
         raise
     except UnidentifiedImageError as error:
@@ -81,18 +96,18 @@ def decoding_bytes(size: Size) -> int:
     return width * height * _BYTES_PER_PIXEL
 
 
-def _load_whole(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
+def _load_whole(data: bytes, prepare: Prepare) -> Image.Image:
     """Load an image, also one that lacks what none of its pixels depends on."""
     try:
-        return _load(data, limits, reserve)
+        return _load(data, prepare)
     except SptError:
         raise
     except Exception:
         if data.startswith(jpeg.START):
-            found = _load_without_end(data, limits)
+            found = _load_without_end(data, prepare)
         else:
             bare = _without_metadata(data)
-            found = None if bare is None else _load(bare, limits, reserve)
+            found = None if bare is None else _load(bare, prepare)
         if found is None:
             raise
     return found
@@ -104,10 +119,10 @@ def _without_metadata(data: bytes) -> bytes | None:
     return webp.without_metadata(data) if taken_format(data) == "WebP" else None
 
 
-def _load_without_end(data: bytes, limits: ImageLimits) -> Image.Image | None:
+def _load_without_end(data: bytes, prepare: Prepare) -> Image.Image | None:
     found = None
     for ended in jpeg.endings(data):
-        other = _load(ended, limits, lambda _: None)
+        other = _load(ended, prepare)
         if found is not None and not _are_same(found, other):
             return None
         found = other
@@ -119,10 +134,9 @@ def _are_same(one: Image.Image, other: Image.Image) -> bool:
     return all(a.tobytes() == b.tobytes() for (_, a), (_, b) in parts)
 
 
-def _load(data: bytes, limits: ImageLimits, reserve: Reserve) -> Image.Image:
+def _load(data: bytes, prepare: Prepare) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    _check_size(image.size, limits)
-    reserve(image.size)
+    prepare(image)
     image.load()
     return image
 

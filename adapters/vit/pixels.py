@@ -1,9 +1,10 @@
-"""Upright RGB images to pixels, the same code for training and serving.
+"""8-bit crops to the backbone's input, the same floats on every device, for training and serving.
 
-`to_pixels` resizes, crops and normalises what `adapters.images.decode` has made of the bytes. Knows
-nothing of tasks or tensors' later life.
+Knows nothing of tasks, or of how an image became a crop.
 Axis letters: B batch, H W pixels.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,19 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
-
-_BYTES_PER_PIXEL = 4
-"""Of an RGB image in Pillow."""
-
-_INTERPOLATION = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
+from adapters.images.crop import crop_centre
 
 
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> Float32[Tensor, "3 H W"]:
     """Resize, centre-crop and normalise an RGB image (H = W = `preprocessing.crop`)."""
-    return normalise(np.asarray(crop_centre(image, preprocessing)), preprocessing)
+    return normalise(crop_centre(image, preprocessing), preprocessing)
 
 
 def normalise(
@@ -44,47 +38,29 @@ def normalise(
 
 
 def normalise_batch(
-    crops: UInt8[Tensor, "B H W 3"], preprocessing: Preprocessing
+    crops: UInt8[Tensor, "B H W 3"], rules: Sequence[Preprocessing]
 ) -> Float32[Tensor, "B 3 H W"]:
     """Do the same to many crops at once, where they are, with the same floats bit by bit.
 
     The divisors are tensors: by a plain number, CUDA would multiply by the reciprocal.
+
+    Args:
+        crops: of any rules.
+        rules: one per crop, or one for all.
     """
-    rule = torch.tensor([preprocessing.mean, preprocessing.std], device=crops.device)
-    mean, std = rule[..., None, None]
+    numbers = np.array([[rule.mean, rule.std] for rule in rules], np.float32)
+    mean, std = place([numbers], crops.device)[..., None, None].unbind(1)
     pixels = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return pixels.div_(pixels.new_tensor([255.0])).sub_(mean).div_(std)
 
 
-def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """Resize by the rule, then cut the centre; a side that is too short is padded with black."""
-    crop, (width, height) = preprocessing.crop, _resized(image.size, preprocessing)
-    if (width, height) != image.size:
-        image = image.resize((width, height), _INTERPOLATION[preprocessing.interpolation])
-    left, top = _start(width, crop), _start(height, crop)
-    return image.crop((left, top, left + crop, top + crop))
+def place(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """Return arrays one after the other along their first axis, in a tensor on the device.
 
-
-def resizing_bytes(size: tuple[int, int], preprocessing: Preprocessing) -> int:
-    """Return how many bytes of memory resizing an image of this size takes, held either way.
-
-    A sliver takes far more than its own pixels: its shorter side decides, and the longer follows.
+    On the host each byte is copied once; CUDA takes it from there while the host goes on.
     """
-    width, height = _resized(size, preprocessing)
-    between = max(width * size[1], height * size[0])  # one side is resized after the other
-    return (width * height + between) * _BYTES_PER_PIXEL
-
-
-def _resized(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return the width and height that the rule gives an image of this size."""
-    side, (width, height) = preprocessing.resize_size, size
-    if preprocessing.resize == "squash":
-        return side, side
-    if width <= height:
-        return side, int(side * height / width)
-    return int(side * width / height), side
-
-
-def _start(side: int, crop: int) -> int:
-    """Where the crop starts; half pixels go where torchvision lets them go."""
-    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
+    kind = torch.from_numpy(np.empty(0, parts[0].dtype)).dtype
+    shape = (sum(map(len, parts)), *parts[0].shape[1:])
+    staged = torch.empty(shape, dtype=kind, pin_memory=device.type == "cuda")
+    np.concatenate(parts, out=staged.numpy())
+    return staged.to(device, non_blocking=True)

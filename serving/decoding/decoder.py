@@ -1,7 +1,7 @@
-"""Bytes → image → pixels in threads: what is decoded at once is bounded, and what takes too long.
+"""Bytes → image → crop in threads: what is decoded at once is bounded, and what takes too long.
 
 Knows nothing of rows: an image comes with the rules that it is asked under.
-Axis letters: H W pixels.
+Without torch.
 """
 
 from collections.abc import Collection
@@ -9,12 +9,12 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Final, NamedTuple
 
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from PIL import Image
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
-from adapters.images.decode import Size, decode_image, decoding_bytes
-from adapters.vit.pixels import resizing_bytes, to_pixels
+from adapters.images.crop import Picture, crop_centre, decode_by_rule, resizing_bytes
+from adapters.images.decode import Size, decoding_bytes
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.decoding.budget import ByteBudget
@@ -22,8 +22,8 @@ from serving.decoding.threads import Threads
 from serving.errors import DecodingTooSlow
 from serving.trunk.allocator import trim_malloc
 
-Pixels = dict[Preprocessing, Float[Tensor, "3 H W"]]
-Decoding = Future[Pixels]
+Pictures = dict[Preprocessing, Picture]
+Decoding = Future[Pictures]
 
 PATIENCE_S: Final = 20.0
 BUDGET_BYTES: Final = 1 << 29
@@ -37,31 +37,34 @@ class DecoderSettings(NamedTuple):
         threads: images decoded side by side.
         budget_bytes: of decoded pixels in all threads together.
         patience_s: how long a batch waits for its images.
+        whole_side: images whose sides are no longer are left whole; 0 crops all of them here.
     """
 
     limits: ImageLimits = ImageLimits()
     threads: int = DECODE_THREADS
     budget_bytes: int = BUDGET_BYTES
     patience_s: float = PATIENCE_S
+    whole_side: int = 0
 
 
 class Decoder:
-    """Decodes encoded images into pixels."""
+    """Decodes encoded images into what their rules ask for."""
 
     def __init__(self, settings: DecoderSettings) -> None:
         self._limits = settings.limits
         self._patience_s = settings.patience_s
+        self._whole_side = settings.whole_side
         self._budget = ByteBudget(settings.budget_bytes, trim_malloc)
         # as many may be stuck as work: a flood of slow images then waits for its own kind
         self._threads = Threads(settings.threads, most_stuck=settings.threads)
 
     def start(self, image: bytes, rules: Collection[Preprocessing]) -> Decoding:
-        """Begin to decode one image; its pixels are made under each of the rules."""
+        """Begin to decode one image; it is made a picture under each of the rules."""
         return self._threads.submit(partial(self._decode, image, rules))
 
     def finish(
         self, decodings: Collection[Decoding], deadline: Deadline
-    ) -> dict[Decoding, Pixels | Exception]:
+    ) -> dict[Decoding, Pictures | Exception]:
         """Wait for images; what is not decoded by then is given up, each by itself."""
         late = wait(decodings, deadline.left_s).not_done
         for decoding in late:
@@ -75,12 +78,28 @@ class Decoder:
         """Let the threads go."""
         self._threads.close()
 
-    def _decode(self, data: bytes, rules: Collection[Preprocessing]) -> Pixels:
+    def _decode(self, data: bytes, rules: Collection[Preprocessing]) -> Pictures:
+        made: Pictures = {}
         with self._budget.loan(self._patience_s) as reserve:
-            image = decode_image(data, self._limits, lambda size: reserve(_bytes(size, rules)))
-            made = {rule: to_pixels(image, rule) for rule in rules}
-            del image  # before its bytes are given back
+            for alike in _decoded_alike(rules):
+                image = decode_by_rule(
+                    data, alike[0], self._limits, lambda size: reserve(_bytes(size, rules))
+                )
+                made |= self._pictures(image, alike)
+                del image  # before its bytes are given back
         return made
+
+    def _pictures(self, image: Image.Image, rules: Collection[Preprocessing]) -> Pictures:
+        if max(image.size) <= self._whole_side:
+            return dict.fromkeys(rules, Picture(np.asarray(image), is_whole=True))
+        return {rule: Picture(crop_centre(image, rule), is_whole=False) for rule in rules}
+
+
+def _decoded_alike(rules: Collection[Preprocessing]) -> list[list[Preprocessing]]:
+    """Return rules in groups that share an image; a draft depends on its own rule's size."""
+    whole = [rule for rule in rules if rule.decoder == "pillow"]
+    drafts = [[rule] for rule in rules if rule.decoder == "draft"]
+    return [whole, *drafts] if whole else drafts
 
 
 def _bytes(size: Size, rules: Collection[Preprocessing]) -> int:
@@ -88,7 +107,7 @@ def _bytes(size: Size, rules: Collection[Preprocessing]) -> int:
     return decoding_bytes(size) + max((resizing_bytes(size, rule) for rule in rules), default=0)
 
 
-def _outcome(decoding: Decoding) -> Pixels | Exception:
+def _outcome(decoding: Decoding) -> Pictures | Exception:
     # asked for and not raised here: a raised one would hold this frame, and the rows above it
     error = decoding.exception()
     return error if isinstance(error, Exception) else decoding.result()

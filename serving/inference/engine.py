@@ -106,12 +106,12 @@ def start_decoding(decoder: Decoder, rows: Sequence[Row]) -> None:
 
 
 def decoded(decoder: Decoder, rows: Sequence[Row], deadline: Deadline) -> list[Row]:
-    """Wait for the images of rows; return those that have pixels, the others have ended."""
+    """Wait for the images of rows; return those that have pictures, the others have ended."""
     found = decoder.finish({row.decoding for row in rows}, deadline)
     for row in rows:
-        pixels = found[row.decoding]
-        if isinstance(pixels, dict):
-            row.pixels = pixels[row.resident.meta.preprocessing]
+        pictures = found[row.decoding]
+        if isinstance(pictures, dict):
+            row.picture = pictures[row.resident.meta.preprocessing]
         else:
-            row.outcome = pixels
+            row.outcome = pictures
     return pending(rows)

@@ -1,7 +1,7 @@
 """Rows of one form → pixels on the device → features → best classes → answers.
 
 Launched and collected apart: on CUDA the device computes one chunk while the next one's images
-are decoded. Knows rows that have residents and pixels; nothing of lookups, decoding or HTTP.
+are decoded. Knows rows that have residents and pictures; nothing of lookups, decoding or HTTP.
 
 A forward in int8 moves every feature a little. A row's best class can change only if its feature
 lies that near to the boundary between two classes, so only the rows near one are computed again,
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
+from adapters.vit.staging import stage
 from serving.inference.heads import Best, best_classes, in_doubt
 from serving.inference.prompts import gather_prompts
 from serving.inference.query import Outcome
@@ -78,7 +79,8 @@ def _best(backend: Backend, rows: Sequence[Row]) -> Best:
     residents = [row.resident for row in rows]
     form = residents[0].form
     prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
-    pixels = torch.stack([row.pixels for row in rows])
+    rules = [resident.meta.preprocessing for resident in residents]
+    pixels = stage([row.picture for row in rows], rules, backend.backbone.device)
     features = backend.features(form, pixels, prompts)
     features = _recompute_uncertain(backend, residents, pixels, features)
     return best_classes(features, residents, max(row.query.top_k for row in rows))

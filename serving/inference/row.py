@@ -1,16 +1,13 @@
 """One row: a query on its way from lookup to answer, carrying all that is known of it so far.
 
 Knows nothing of how a version is chosen, an adapter loaded, an image decoded or a forward run.
-Axis letters: H W pixels.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from jaxtyping import Float
-from torch import Tensor
-
+from adapters.images.crop import Picture
 from serving.decoding.decoder import Decoding
 from serving.inference.query import Outcome, Query
 from serving.inference.resident import AdapterKey, Resident
@@ -32,7 +29,7 @@ class Row:
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
         decoding: of its image, under the rules of all the rows that share it.
-        pixels: the image as this adapter's preprocessing makes it.
+        picture: the image as this adapter's preprocessing asks for it.
     """
 
     query: Query
@@ -41,7 +38,7 @@ class Row:
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)
     decoding: Decoding = field(init=False)
-    pixels: Float[Tensor, "3 H W"] = field(init=False)
+    picture: Picture = field(init=False)
 
     @property
     def is_pending(self) -> bool:

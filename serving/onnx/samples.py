@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import SptError
-from adapters.images.decode import decode_image
+from adapters.images.crop import decode_by_rule
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
@@ -57,7 +57,7 @@ def read_samples(
 
 def read_pixels(paths: Iterable[Path], rule: Preprocessing) -> Float[Tensor, "B 3 H W"]:
     """Return images of files, by one rule; one image at least."""
-    return torch.stack([to_pixels(decode_image(path.read_bytes()), rule) for path in paths])
+    return torch.stack([to_pixels(decode_by_rule(path.read_bytes(), rule), rule) for path in paths])
 
 
 def _resident(backbone: Backbone, store: DirectoryStore, task: str) -> Resident | None:

@@ -1,1 +1,1 @@
-"""One process that owns the device, and the front processes that decode for it."""
+"""How fronts reach the process that owns the device: messages, shared memory, an engine."""

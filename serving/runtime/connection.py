@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from adapters.images.crop import Picture
 from serving.deadline import Deadline
-from serving.decoding.decoder import Picture
 from serving.errors import DecodingTooSlow, DeviceAway
 from serving.runtime.link import Link
 from serving.runtime.messages import (

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.crop import Picture
 from serving.deadline import Deadline
-from serving.decoding.decoder import Picture
 from serving.errors import DeviceAway, Refused
 from serving.inference.description import Description
 from serving.inference.draws import digest_of
@@ -42,7 +42,7 @@ class Seats(NamedTuple):
 
     call: int
     connection: Connection
-    rows: list[Preprocessing | Exception]
+    rows: Sequence[Preprocessing | Exception]
 
 
 class DeviceClient:

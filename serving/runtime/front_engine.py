@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.crop import Picture
 from serving.deadline import Deadline
-from serving.decoding.decoder import Decoder, DecoderSettings, Decoding, Picture, Pictures
+from serving.decoding.decoder import Decoder, DecoderSettings, Decoding, Pictures
 from serving.inference.description import Description
 from serving.inference.query import Outcome, Query
 from serving.runtime.device_client import DeviceClient

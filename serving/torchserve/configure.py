@@ -60,6 +60,11 @@ class Launch(BaseModel):
         30, ge=0, description="longest wait in seconds for open requests at the end"
     )
 
+    @property
+    def front_workers(self) -> int:
+        """Processes that decode beside the one that owns the device; 0 if all is in one."""
+        return int(self.settings.get("front_workers") or 0)
+
 
 def free_ports(count: int) -> tuple[int, ...]:
     """Return `count` TCP ports of the loopback that nobody listens on right now."""
@@ -125,6 +130,8 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
 
 def _write_model_config(launch: Launch, path: Path) -> ServingConfig:
     settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    workers = max(1, launch.front_workers)
+    settings |= {"minWorkers": workers, "maxWorkers": workers}
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
     ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
     if launch.weights is not None:

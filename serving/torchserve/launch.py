@@ -6,7 +6,6 @@ started. Knows nothing of tensors.
 
 import logging
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,8 +15,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 import psutil
 
@@ -28,9 +25,24 @@ from serving.torchserve.configure import Launch, environment, write_configuratio
 from serving.torchserve.drain import drain
 from serving.torchserve.logs import CONSOLE, ServiceLog
 from serving.torchserve.management import is_ready
-from serving.torchserve.running import RECORD, Running, created, forget, is_recorded, read, write
+from serving.torchserve.running import (
+    RECORD,
+    Running,
+    created,
+    forget,
+    interrupts_held_back,
+    is_recorded,
+    read,
+    write,
+)
 from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.tokens import await_tokens, forget_tokens, token_file
+from serving.torchserve.workers.device import begin_device, check_device, has_device
+from serving.torchserve.workers.fork_server import (
+    forget_fork_server,
+    keep_fork_server,
+    write_python,
+)
 
 _READY_TIMEOUT_S = 600
 _STOP_TIMEOUT_S = 30
@@ -38,8 +50,6 @@ _DEATHS_ENOUGH = 2
 """A worker that died loading once may have met a passing trouble; TorchServe starts another."""
 
 _log = logging.getLogger(__name__)
-
-_NONE: Final[Mapping[int, float]] = MappingProxyType({})
 
 
 def start(launch: Launch) -> Running:
@@ -56,7 +66,7 @@ def start(launch: Launch) -> Running:
     log = ServiceLog(launch.folder)
     try:
         running = begin(launch, log)
-        _wait_until_ready(running, log)
+        _wait_until_ready(launch.folder, running, log)
     except BaseException:
         stop(launch.folder, draining=False)
         raise
@@ -73,8 +83,8 @@ def start_again(launch: Launch) -> Running:
     shutil.rmtree(before.scratch, ignore_errors=True)
     others = {process.pid: created(process.pid) for process in before.alive()}
     try:
-        running = begin(launch, log, others)
-        _wait_until_ready(running, log)
+        running = begin(launch, log, before.model_copy(update={"processes": others}))
+        _wait_until_ready(launch.folder, running, log)
     except BaseException:
         if is_recorded(launch.folder):  # else somebody has stopped it meanwhile
             _end(read(launch.folder), spare=others)
@@ -82,19 +92,24 @@ def start_again(launch: Launch) -> Running:
     return running
 
 
-def begin(launch: Launch, log: ServiceLog, others: Mapping[int, float] = _NONE) -> Running:
+def begin(launch: Launch, log: ServiceLog, beside: Running | None = None) -> Running:
     """Configure and start a TorchServe, and wait until it has made its tokens.
 
     Args:
         launch: how.
         log: of the launch, from before it began.
-        others: what else runs for the service, by process id; written down with it.
+        beside: what runs for the service already; written down with it.
 
     Raises:
         LaunchError: the folder cannot be written, or Java ended at once; with its reason.
     """
     with _explained(launch.folder):
-        running = spawn(launch, write_configuration(launch), others=others)
+        config, python = write_configuration(launch), write_python(launch.folder)
+        running = spawn(launch, config, beside=beside, python=python)
+    if python is not None:
+        keep_fork_server(launch)
+    if launch.front_workers and not has_device(launch.folder):
+        begin_device(launch)
     if launch.token:
         await_tokens(launch.folder, partial(_check_alive, running, log))
     return running
@@ -105,7 +120,8 @@ def spawn(
     config: Path,
     changes: Mapping[str, str] | None = None,
     *,
-    others: Mapping[int, float] = _NONE,
+    beside: Running | None = None,
+    python: Path | None = None,
 ) -> Running:
     """Start a TorchServe, wait for nothing, and write down what `stop` will end.
 
@@ -113,15 +129,15 @@ def spawn(
         launch: whose folder, ports and environment it gets.
         config: its config.properties.
         changes: of that environment.
-        others: what else `stop` ends, by process id.
+        beside: what else `stop` ends.
+        python: what TorchServe takes for Python; None is ours.
     """
     StopMark(launch.folder).begin()
     heartbeat.forget(launch.folder)
     forget_tokens(launch.folder)
-    with _interrupts_held_back():
-        running = _spawn(launch, config, changes or {})
-        recorded = {"processes": running.processes | dict(others)}
-        write(launch.folder, running.model_copy(update=recorded))
+    with interrupts_held_back():
+        running = _spawn(launch, config, changes or {}, python)
+        write(launch.folder, running if beside is None else running.beside(beside))
     return running
 
 
@@ -142,7 +158,8 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
     except OSError as error:
         _log.warning("the service is not drained (%s)", error)
     finally:
-        _end(running)
+        _end(read(folder) if is_recorded(folder) else running)  # it may have a new fork server
+        forget_fork_server(folder)
         shutil.rmtree(running.scratch, ignore_errors=True)
         forget_tokens(folder)
         heartbeat.forget(folder)
@@ -182,10 +199,12 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
+def _spawn(
+    launch: Launch, config: Path, changes: Mapping[str, str], python: Path | None
+) -> Running:
     folder = launch.folder.resolve()
     log, scratch = ServiceLog(launch.folder), make_scratch()
-    command = [_program(), "--start", "--ncs", "--ts-config", str(config)]
+    command = [*_torchserve(python), "--start", "--ncs", "--ts-config", str(config)]
     with (folder / CONSOLE).open("ab") as console:
         subprocess.run(
             command,
@@ -214,8 +233,11 @@ def _spawn(launch: Launch, config: Path, changes: Mapping[str, str]) -> Running:
     )
 
 
-def _program() -> str:
-    """Return TorchServe's command, which lies next to this Python.
+def _torchserve(python: Path | None) -> list[str]:
+    """Return TorchServe's command, which lies next to our Python.
+
+    Args:
+        python: what it is to take for Python; None is ours.
 
     Raises:
         LaunchError: it is not installed.
@@ -223,22 +245,9 @@ def _program() -> str:
     program = Path(sys.executable).parent / "torchserve"
     if not program.exists():
         raise LaunchError(f"{program} is not there: install the extra `serve` of this package")
-    return str(program)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Let signals wait until what was started is written down, or nobody could stop it."""
-    heard: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {n: signal.signal(n, lambda number, _: heard.append(number)) for n in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if heard:
-        raise KeyboardInterrupt
+    if python is None:
+        return [str(program)]
+    return [sys.executable, "-P", "-m", "serving.torchserve.workers.front", str(python)]
 
 
 def _end(running: Running, spare: Collection[int] = ()) -> None:
@@ -271,13 +280,14 @@ def _check_alive(running: Running, log: ServiceLog) -> None:
         )
 
 
-def _wait_until_ready(running: Running, log: ServiceLog) -> None:
+def _wait_until_ready(folder: Path, running: Running, log: ServiceLog) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not is_ready(running.management_url, token_file=running.management_token_file):
         deaths = log.deaths()
         if len(deaths) >= _DEATHS_ENOUGH:
             raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
         _check_alive(running, log)
+        check_device(folder)
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
         time.sleep(0.2)

@@ -1,5 +1,8 @@
 """What a launch started, written down so that any process can find it, ask it and end it."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,12 +28,23 @@ class Running(BaseModel):
     redis_url: str | None = Field(None, description="where a publication is announced")
     token_file: Path | None = Field(None, description="what callers must send; None lets all in")
     management_token_file: Path | None = Field(None, description="the same for management")
+    fork_server: int | None = Field(None, description="the process that workers are forks of")
+    device: int | None = Field(None, description="the process that owns the device, beside fronts")
     drain_s: float = Field(0, ge=0, description="longest wait for open requests at the end")
 
     def alive(self) -> list[psutil.Process]:
         """Return those of its processes that still run."""
         found = (_same(pid, created) for pid, created in self.processes.items())
         return [process for process in found if process is not None]
+
+    def beside(self, other: "Running") -> "Running":
+        """Return this service with what ran for it before, and still does."""
+        update = {
+            "processes": other.processes | self.processes,
+            "fork_server": other.fork_server,
+            "device": other.device,
+        }
+        return self.model_copy(update=update)
 
 
 def is_recorded(folder: Path) -> bool:
@@ -73,6 +87,21 @@ def adopt(folder: Path, pid: int) -> None:
     running = read(folder)
     processes = running.processes | {pid: created(pid)}
     write(folder, running.model_copy(update={"processes": processes}))
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Let signals wait until what was started is written down, or nobody could stop it."""
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: heard.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def created(pid: int) -> float:

@@ -45,13 +45,16 @@ def sigterm_as_interrupt() -> Iterator[None]:
         _adopt_orphans(False)
 
 
-def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> None:
+def supervise(
+    folder: Path, running: Running, again: Callable[[], Running], look: Callable[[], None]
+) -> None:
     """Return once the service has ended as it was told to, here or by `stop` elsewhere.
 
     Args:
         folder: of the launch.
         running: what was started there; another service that follows it is none of ours.
         again: starts what has ended by itself once more.
+        look: called every half second while it runs, and while it is stopping.
 
     Raises:
         LaunchError: it cannot be started again; what is left of it is ended too.
@@ -61,6 +64,7 @@ def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> N
         while _is_recorded(folder, running):
             _bury_children()
             if running.alive() or StopMark(folder).is_stopping():
+                look()
                 time.sleep(_LOOK_S)
                 continue
             if time.monotonic() - started_at > _SOUND_S:
@@ -73,7 +77,9 @@ def supervise(folder: Path, running: Running, again: Callable[[], Running]) -> N
         stop(folder)
 
 
-def leave_supervisor(folder: Path, running: Running, again: Callable[[], Running]) -> None:
+def leave_supervisor(
+    folder: Path, running: Running, again: Callable[[], Running], look: Callable[[], None]
+) -> None:
     """Supervise in a process of its own, that nobody waits for; the arguments are the same."""
     if os.fork():
         return
@@ -82,7 +88,7 @@ def leave_supervisor(folder: Path, running: Running, again: Callable[[], Running
         with Path(os.devnull).open() as nothing, (folder / CONSOLE).open("ab") as console:
             for number, file in enumerate((nothing, console, console)):
                 os.dup2(file.fileno(), number)
-        supervise(folder, running, again)
+        supervise(folder, running, again, look)
     except LaunchError as error:
         _log.error("%s", error)
     finally:

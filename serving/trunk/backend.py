@@ -66,7 +66,7 @@ class Backend(Protocol):
 
         Args:
             form: of all rows.
-            pixels: normalised images on the CPU, float32.
+            pixels: normalised images, float32, on the CPU or the backbone's device.
             prompts: of all rows, on the backbone's device; None never.
         """
 

@@ -137,7 +137,7 @@ class TorchBackend:
 
     def _place(self, pixels: Pixels) -> Pixels:
         """Copy pixels to the device; to CUDA through pinned memory, while it computes."""
-        if self._copies is None:
+        if self._copies is None or pixels.device == self.backbone.device:
             return pixels.to(self.backbone.dtype)
         compute = torch.cuda.current_stream(self.backbone.device)
         with torch.cuda.stream(self._copies):

@@ -26,7 +26,7 @@ from tests.bench.models import (
     in_precision,
     make_backbone,
     random_key,
-    random_pixels,
+    random_pictures,
 )
 from tests.bench.popularity import POPULARITIES, ZIPF_EXPONENT, Draw, draws
 from tests.bench.result import Result, Settings
@@ -102,15 +102,15 @@ def _timed(plan: Plan, backend: Backend) -> Seconds:
 
 def _batches(plan: Plan, backend: Backend, bank: AdapterBank, draw: Draw) -> Callable[[], None]:
     """Return a call that answers some batches, each of tasks drawn anew."""
-    pixels = random_pixels(backend.backbone, plan.batch)
+    pictures = random_pictures(backend.backbone, plan.batch)
 
     def answer() -> None:
         for _ in range(plan.forwards):
             keys = [random_key(number) for number in draw()]
             with bank.lease(keys) as lease:
                 rows = [Row(Query(b"", key.task)) for key in keys]
-                for row, key, own in zip(rows, keys, pixels, strict=True):
-                    row.key, row.resident, row.pixels = key, lease.residents[key], own
+                for row, key, own in zip(rows, keys, pictures, strict=True):
+                    row.key, row.resident, row.picture = key, lease.residents[key], own
                 collect(launch(backend, rows))
 
     return answer

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.crop import crop_centre
 from adapters.images.decode import decode_image
-from adapters.vit.pixels import crop_centre
 
 SIDE = 224
 RULE = Preprocessing(
@@ -103,4 +103,4 @@ def installed() -> tuple[dict[str, JpegDecoder], list[str]]:
 
 def _crop_with_pillow(image: Image.Image | np.ndarray) -> np.ndarray:
     whole = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    return np.asarray(crop_centre(whole, RULE))
+    return crop_centre(whole, RULE)

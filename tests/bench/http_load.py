@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from clients.load.closed import Ask, Outcome, latency_summary, run_load
 from clients.load.open import run_rate
 from serving.torchserve.launch import Running
 from tests.bench.lean_client import LeanClient
+from tests.fakes.workers import fork_servers_of, workers_of
 
 CALLERS = 64
 """Two full batches: one is computed while the other is collected."""
@@ -104,11 +103,10 @@ def _for(seconds: float, asks: Sequence[Ask]) -> Iterator[Ask]:
 
 
 def workers_mb(service: Running) -> tuple[float, float]:
-    """Return the workers' resident memory: whole, and with shared pages divided among them."""
-    workers = [
-        worker.memory_full_info()
-        for pid in service.processes
-        for worker in psutil.Process(pid).children(recursive=True)
-        if any("model_service_worker" in word for word in worker.cmdline())
-    ]
-    return sum(one.rss for one in workers) / 1e6, sum(one.pss for one in workers) / 1e6
+    """Return the memory of the workers and what they are forks of: resident, and their share of it.
+
+    A page that several processes have is divided among them in the share.
+    """
+    workers = workers_of(service)
+    used = [one.memory_full_info() for one in (*workers, *fork_servers_of(workers))]
+    return sum(one.rss for one in used) / 1e6, sum(one.pss for one in used) / 1e6

@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.signed_source import ArtifactSource
+from adapters.images.crop import Picture
 from adapters.vit.adapter import Adapter, encode
 from adapters.vit.architecture import create_trunk
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
@@ -58,6 +60,13 @@ def random_pixels(backbone: Backbone, rows: int) -> torch.Tensor:
     """Return normalised images `[B, 3, H, W]` on the CPU, float32, as a backend takes them."""
     size = backbone.spec.image_size
     return torch.randn(rows, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def random_pictures(backbone: Backbone, rows: int) -> list[Picture]:
+    """Return crops as the decoder hands them over."""
+    size = backbone.spec.image_size
+    crops = np.random.default_rng(0).integers(0, 256, (rows, size, size, 3), np.uint8)
+    return [Picture(crop, is_whole=False) for crop in crops]
 
 
 class RandomSource(ArtifactSource):

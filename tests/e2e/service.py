@@ -35,6 +35,7 @@ from serving.trunk.torch_backend import TorchBackend
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
+from tests.fakes.workers import workers_of
 
 TASKS = ("deep", "deeper", "shallow", "plain")
 """Tasks whose adapters fit; every one has another form and another number of classes."""
@@ -85,14 +86,7 @@ class Service:
 
     def worker(self) -> psutil.Process | None:
         """Return the Python process that holds the model, None while there is none."""
-        for pid in self.process.processes:
-            for child in psutil.Process(pid).children():
-                try:
-                    if any("model_service_worker" in word for word in child.cmdline()):
-                        return child
-                except psutil.Error:
-                    continue
-        return None
+        return next(iter(workers_of(self.process)), None)
 
     def assert_right(self, ask: Ask, found: Answer) -> None:
         """Assert that the engine of this process, asked alone, has the same answer.

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import BadImage
-from adapters.images.decode import decode_image
+from adapters.images.crop import crop_centre, decode_by_rule
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
-from adapters.vit.pixels import crop_centre, normalise
+from adapters.vit.pixels import normalise
 from trainer.errors import DataError
 from trainer.measures.attention import ReadOutAttention, read_out_attention
 from trainer.page.overlay import Overlay, save_overlays
@@ -59,10 +59,9 @@ def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[O
     """
     rule = adapter.meta.preprocessing
     try:
-        crop = crop_centre(decode_image(_read(path)), rule)
+        shown = crop_centre(decode_by_rule(_read(path), rule), rule)
     except BadImage as error:
         raise DataError(f"{path}: {error}") from error
-    shown = np.asarray(crop)
     pixels = normalise(shown, rule)[None].to(backbone.device)
     prompts = None if adapter.prompts is None else adapter.prompts.to(backbone.device)
     bare, prompted = (read_out_attention(backbone, p, pixels) for p in (None, prompts))

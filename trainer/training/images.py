@@ -31,9 +31,9 @@ from torchvision.transforms import (
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import BadImage
-from adapters.images.decode import decode_image
+from adapters.images.crop import crop_centre, decode_by_rule
 from adapters.vit.backbone import choose_device
-from adapters.vit.pixels import crop_centre, normalise_batch
+from adapters.vit.pixels import normalise_batch
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 from trainer.training import distributed
@@ -77,11 +77,12 @@ class ImageSet(Dataset[Item]):
             return self._kept[index]
         path = self.samples[index].path
         try:
-            image = decode_image(path.read_bytes())
+            image = decode_by_rule(path.read_bytes(), self.preprocessing)
         except (BadImage, OSError) as error:
             raise DataError(f"{path}: {error}") from error
-        crop = self.augment(image) if self.augment else crop_centre(image, self.preprocessing)
-        pixels = np.asarray(crop)
+        if self.augment:
+            return np.asarray(self.augment(image))
+        pixels = crop_centre(image, self.preprocessing)
         if self.fits:
             self._kept[index] = pixels
         return pixels
@@ -119,7 +120,7 @@ def batches(
         for inputs, labels in loader:
             placed = inputs.to(device, non_blocking=True)
             if isinstance(source, ImageSet):
-                placed = normalise_batch(placed, source.preprocessing)
+                placed = normalise_batch(placed, [source.preprocessing])
             yield placed, labels
 
 

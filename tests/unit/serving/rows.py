@@ -2,6 +2,7 @@
 
 import torch
 
+from adapters.images.crop import Picture
 from serving.inference.prompts import gather_prompts
 from serving.inference.query import Query
 from serving.inference.resident import AdapterKey, make_resident
@@ -30,10 +31,10 @@ def some_rows(backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=
     return adapters, residents, torch.randn(rows, 3, 16, 16)
 
 
-def seated(resident, pixels):
-    """Return a row that is ready for its forward."""
+def seated(resident, crop):
+    """Return a row that is ready for its forward, of a crop of 8 bits."""
     row = Row(Query(b"", KEY.task, top_k=1))
-    row.key, row.resident, row.pixels = KEY, resident, pixels
+    row.key, row.resident, row.picture = KEY, resident, Picture(crop, is_whole=False)
     return row
 
 

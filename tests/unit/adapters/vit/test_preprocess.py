@@ -186,7 +186,7 @@ def test_many_crops_at_once_are_normalised_to_the_same_floats_on_the_device() ->
     rule = Preprocessing(resize="squash", resize_size=16, crop=16, **IMAGENET)
     values = np.arange(256, dtype=np.uint8).reshape(16, 16)
     crops = [np.stack([values, values[::-1], values.T], axis=2), np.stack([values] * 3, axis=2)]
-    found = normalise_batch(torch.tensor(np.stack(crops), device=choose_device()), rule)
+    found = normalise_batch(torch.tensor(np.stack(crops), device=choose_device()), [rule])
     assert found.is_contiguous()
     assert torch.equal(found.cpu(), torch.stack([normalise(crop, rule) for crop in crops]))
 

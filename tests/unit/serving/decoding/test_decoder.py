@@ -5,13 +5,13 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
-import torch
 
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage
+from adapters.images.crop import crop_centre
 from adapters.images.decode import decode_image
-from adapters.vit.pixels import to_pixels
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings
 from serving.errors import DecodingTooSlow
@@ -42,16 +42,17 @@ def slow_image(door, monkeypatch):
             door.wait(60)
         return decode_image(data, *args)
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     return slow
 
 
 def test_pixels_are_made_under_every_rule_of_one_decoding():
     decoder, data = Decoder(settings()), image_bytes(0)
     decoding = decoder.start(data, {RULE, OTHER})
-    pixels = decoder.finish([decoding], Deadline.after(60.0))[decoding]
+    pictures = decoder.finish([decoding], Deadline.after(60.0))[decoding]
     for rule in (RULE, OTHER):
-        assert torch.equal(pixels[rule], to_pixels(decode_image(data), rule))
+        assert not pictures[rule].is_whole
+        np.testing.assert_array_equal(pictures[rule].pixels, crop_centre(decode_image(data), rule))
     decoder.close()
 
 
@@ -102,7 +103,7 @@ def test_no_more_pixels_are_decoded_at_once_than_the_budget_holds(monkeypatch):
         held.hold()
         return image
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     room_for_two = 2 * (16 * 100 * 100 + 4 * (16 * 16 + 16 * 100))
     decoder = Decoder(settings(threads=4, budget_bytes=room_for_two))
     decodings = [decoder.start(image_bytes(i, (100, 100)), {RULE}) for i in range(8)]
@@ -118,9 +119,9 @@ def test_what_a_sliver_is_resized_to_counts_as_well(monkeypatch):
 
     def resize(image, rule):
         held.hold()
-        return to_pixels(image, rule)
+        return crop_centre(image, rule)
 
-    monkeypatch.setattr("serving.decoding.decoder.to_pixels", resize)
+    monkeypatch.setattr("serving.decoding.decoder.crop_centre", resize)
     resized = 4 * (16 * 800 + 800)
     decoder = Decoder(settings(threads=4, budget_bytes=2 * (resized + 16 * 50)))
     decodings = [decoder.start(image_bytes(i, (50, 1)), {rule}) for i in range(8)]

@@ -1,13 +1,15 @@
 """Rows share a forward as far as none of them pays much for another one's prompts."""
 
+import numpy as np
 import pytest
-import torch
 
 from serving.inference.chunks import chunks
 from serving.inference.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.rows import seated
+
+BLACK = np.zeros((16, 16, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def lengths_of(backbone, *lengths, most=32, apart=True):
         )
         for length in set(lengths)
     }
-    rows = [seated(residents[length], torch.zeros(3, 16, 16)) for length in lengths]
+    rows = [seated(residents[length], BLACK) for length in lengths]
     found = chunks(rows, most, apart=apart)
     return [[row.resident.num_prompts for row in chunk] for chunk in found]
 

@@ -1,8 +1,10 @@
 """Rows near a boundary are computed again, exactly; the others keep what they have."""
 
+import numpy as np
 import pytest
 import torch
 
+from adapters.vit.pixels import normalise_batch
 from serving.inference.forward import collect, launch
 from serving.inference.heads import best_classes, in_doubt, margins
 from serving.inference.resident import make_resident
@@ -57,8 +59,15 @@ def residents(backbone):
     return [made[i % len(made)] for i in range(24)]
 
 
-def labels_through(backend, residents, pixels):
-    rows = [seated(resident, own) for resident, own in zip(residents, pixels, strict=True)]
+def images(residents):
+    """Return crops, and their pixels by each resident's rule."""
+    crops = np.random.default_rng(0).integers(0, 256, (len(residents), 16, 16, 3), np.uint8)
+    rules = [resident.meta.preprocessing for resident in residents]
+    return crops, normalise_batch(torch.from_numpy(crops), rules)
+
+
+def labels_through(backend, residents, crops):
+    rows = [seated(resident, own) for resident, own in zip(residents, crops, strict=True)]
     collect(launch(backend, rows))
     return [row.outcome.predictions[0].index for row in rows]
 
@@ -82,26 +91,26 @@ def test_a_margin_is_the_shortest_change_that_swaps_the_two_best_classes(residen
 
 
 def test_all_rows_in_doubt_give_the_exact_labels(backbone, residents):
-    pixels = torch.randn(len(residents), 3, 16, 16)
+    crops, pixels = images(residents)
     backend = Rounded(backbone, below=torch.inf)
     exact = features_of(TorchBackend(backbone), residents, pixels)
     expected = best_classes(exact, residents, 1)[1][:, 0].tolist()
-    assert labels_through(backend, residents, pixels) == expected
+    assert labels_through(backend, residents, crops) == expected
     assert backend.exact.rows == len(residents)
 
 
 def test_only_rows_in_doubt_are_computed_again(backbone, residents):
-    pixels = torch.randn(len(residents), 3, 16, 16)
+    crops, pixels = images(residents)
     sure = Rounded(backbone, below=0.0)
     torch.manual_seed(1)
-    before = labels_through(sure, residents, pixels)
+    before = labels_through(sure, residents, crops)
     assert sure.exact.rows == 0
     torch.manual_seed(1)
     coarse = features_of(sure, residents, pixels)
     middle = float(margins(coarse, residents).median())
     backend = Rounded(backbone, below=middle)
     torch.manual_seed(1)
-    after = labels_through(backend, residents, pixels)
+    after = labels_through(backend, residents, crops)
     doubtful = in_doubt(coarse, residents, middle).tolist()
     assert backend.exact.rows == sum(doubtful)
     assert 0 < sum(doubtful) < len(doubtful)

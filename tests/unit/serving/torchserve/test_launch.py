@@ -44,6 +44,10 @@ def never() -> Running:
     raise AssertionError("nothing is to be started again")
 
 
+def nothing() -> None:
+    """Stand in for what else is looked after while a service runs."""
+
+
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
 
@@ -202,7 +206,7 @@ def test_whoever_stays_with_a_service_tells_when_it_ends_by_itself(
     process.kill()
     process.wait()
     with pytest.raises(LaunchError, match="ended by itself"):
-        supervise(tmp_path, recorded, never)
+        supervise(tmp_path, recorded, never, nothing)
     assert not is_recorded(tmp_path)
 
 
@@ -223,7 +227,7 @@ def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grow
         stop(tmp_path, draining=False)
         return recorded
 
-    supervise(tmp_path, recorded, again)
+    supervise(tmp_path, recorded, again, nothing)
     assert len(attempts) == 3
     assert caplog.text.count("it did not start: no room on the disk") == 2
     assert "started again in 0.03 s" in caplog.text
@@ -240,7 +244,7 @@ def test_whoever_stays_leaves_a_service_alone_that_was_begun_anew(
     )
     process.kill()
     process.wait()
-    supervise(tmp_path, recorded, never)
+    supervise(tmp_path, recorded, never, nothing)
     assert read(tmp_path) == another
 
 
@@ -254,7 +258,7 @@ def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
     process.kill()
     process.wait()
     with pytest.raises(LaunchError, match=r"ended by itself.* 3 times"):
-        supervise(tmp_path, recorded, fail)
+        supervise(tmp_path, recorded, fail, nothing)
     assert not is_recorded(tmp_path)
 
 
@@ -263,7 +267,7 @@ def torchserve_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
     program = tmp_path / "torchserve"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(launch_module, "_program", lambda: str(program))
+    monkeypatch.setattr(launch_module, "_torchserve", lambda _: [str(program)])
     return Launch(folder=tmp_path / "serve", ports=free_ports(3), token=True)
 
 
@@ -294,7 +298,7 @@ def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
 def test_a_torchserve_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(LaunchError, match="/nowhere/torchserve is not there"):
-        launch_module._program()
+        launch_module._torchserve(None)
 
 
 def test_a_record_that_is_none_of_ours_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -309,7 +313,7 @@ def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
 ) -> None:
     command = [sys.executable, "-m", "serving", "--folder", str(tmp_path), "stop"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        supervise(tmp_path, recorded, never)
+        supervise(tmp_path, recorded, never, nothing)
         assert other.communicate()[0] == "stopped\n"
 
 
@@ -320,7 +324,7 @@ def test_whoever_stays_ends_the_service_when_told_to_end(
     with sigterm_as_interrupt():
         killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
         with subprocess.Popen(killer):
-            supervise(tmp_path, recorded, never)
+            supervise(tmp_path, recorded, never, nothing)
     assert signal.getsignal(signal.SIGTERM) is before
     assert not is_recorded(tmp_path)
     wait_until("it has ended", lambda: not recorded.alive(), timeout_s=10)
@@ -337,5 +341,5 @@ def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
         time.sleep(0.3)
         process.kill()
         with pytest.raises(LaunchError):
-            supervise(tmp_path, recorded, never)
+            supervise(tmp_path, recorded, never, nothing)
     assert not psutil.pid_exists(int(done.stdout))

@@ -15,13 +15,14 @@ from threading import Lock, Thread
 from typing import Final
 
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.crop import Picture
 from serving.deadline import Deadline
-from serving.decoding.decoder import Picture
+from serving.device.waiting import WaitingRows
+from serving.errors import DeviceAway
 from serving.inference.core import Core
 from serving.inference.forward import Launched, collect, launch
 from serving.inference.query import Outcome, Query
 from serving.inference.row import Row
-from serving.runtime.waiting import WaitingRows
 
 _IN_FLIGHT: Final = {"cuda": 2}
 """Forwards that a device has at once: the next one is staged while one runs."""
@@ -141,6 +142,7 @@ class Device:
     def forget(self, call: Call) -> None:
         """Give up a call whose front is gone; what is being computed ends first."""
         for row in self._waiting.drop(call.rows):
+            row.outcome = DeviceAway("nobody waits for it any more")
             self._calls.pop(row).end_row(row)
         if not any(row in self._calls for row in call.rows):
             call.close()

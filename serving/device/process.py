@@ -1,4 +1,4 @@
-"""`python -m serving.runtime.device_process FOLDER`: the one process that owns a launch's device.
+"""`python -m serving.device.process FOLDER`: the one process that owns a launch's device.
 
 Fronts reach it as soon as it is warm. It ends when the device is lost; its keeper begins another.
 """
@@ -9,17 +9,32 @@ from pathlib import Path
 
 import yaml
 
+from adapters.errors import SptError
 from serving.build import build_core
 from serving.config import load_config
+from serving.device.device import Device
+from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.runtime.device import Device
-from serving.runtime.device_server import DeviceServer
 from serving.trunk.allocator import disable_malloc_trim
 
 
-def main(folder: Path) -> None:
-    """Load, warm up, and serve fronts for ever.
+def run() -> None:
+    """Serve the launch whose folder is this process' last argument.
+
+    Load, warm up, and serve fronts for ever; a configuration, backbone or weights that are wrong
+    end the process with one line.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        server = build(Path(sys.argv[-1]).resolve())
+    except SptError as error:
+        sys.exit(f"error: {error}")
+    server.serve()
+
+
+def build(folder: Path) -> DeviceServer:
+    """Return a warm device that fronts may reach.
 
     Args:
         folder: of the launch, with its configuration and its socket.
@@ -27,8 +42,7 @@ def main(folder: Path) -> None:
     Raises:
         SptError: configuration, backbone or weights are wrong.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    model = folder.resolve() / "model_store" / "spt"
+    model = folder / "model_store" / "spt"
     settings = yaml.safe_load((model / "model-config.yaml").read_text()).get("spt", {})
     config = load_config(settings, model)
     disable_malloc_trim()
@@ -40,8 +54,8 @@ def main(folder: Path) -> None:
         patience_s=config.load_patience_s,
         judge=vitals.judge,
     )
-    DeviceServer(device, core, folder, vitals.examine).serve()
+    return DeviceServer(device, core, folder, vitals.examine)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    run()

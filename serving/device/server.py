@@ -17,12 +17,12 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from adapters.artifact.preprocessing import Preprocessing
-from serving.decoding.decoder import Picture
+from adapters.images.crop import Picture
+from serving.device.device import Call, Device
 from serving.errors import to_wire
 from serving.inference.core import Core
 from serving.inference.query import Outcome, Query
 from serving.protocol import Answer, ErrorBody
-from serving.runtime.device import Call, Device
 from serving.runtime.link import Link
 from serving.runtime.messages import (
     TO_DEVICE,
@@ -70,6 +70,7 @@ class DeviceServer:
         finally:
             os.umask(before)
         self._ear.listen()
+        self._fronts: set[_Front] = set()
 
     def serve(self) -> None:
         """Take fronts in until `close`."""
@@ -79,13 +80,20 @@ class DeviceServer:
             except OSError:  # closed
                 return
             front = _Front(Link(end), self._device, self._core, self._probe)
-            Thread(target=front.serve, name="front", daemon=True).start()
+            self._fronts.add(front)
+            Thread(target=self._serve, args=(front,), name="front", daemon=True).start()
 
     def close(self) -> None:
-        """Take no more fronts in; those that are here stay."""
+        """Let all fronts go, and take no more in."""
         with suppress(OSError):
             self._ear.shutdown(socket.SHUT_RDWR)
         self._ear.close()
+        for front in list(self._fronts):
+            front.close()
+
+    def _serve(self, front: "_Front") -> None:
+        front.serve()
+        self._fronts.discard(front)
 
 
 class _Front:
@@ -105,7 +113,7 @@ class _Front:
         """Answer until the front is gone."""
         try:
             slot_bytes = self._side**2 * 3
-            self._send(Welcome(slot_bytes=slot_bytes))
+            self._send(Welcome(slot_bytes=slot_bytes, whole_side=0))
             self._slots = SharedSlots(self._link.receive_file(), slot_bytes)
             while True:
                 self._answer(TO_DEVICE.validate_json(self._link.receive()))
@@ -115,6 +123,10 @@ class _Front:
             _log.error("a front says what nobody understands, and is let go: %s", error)
         finally:
             self._end()
+
+    def close(self) -> None:
+        """End the link; `serve` returns."""
+        self._link.close()
 
     def _answer(self, message: ToDevice) -> None:
         match message:
@@ -157,7 +169,8 @@ class _Front:
         call = self._calls.get(message.call)
         if call is None:
             raise ValueError(f"pictures for call {message.call}, which has no seats")
-        pictures = {place: self._picture(one) for place, one in message.pictures.items()}
+        distinct = {one.slot: self._picture(one) for one in message.pictures.values()}
+        pictures = {place: distinct[one.slot] for place, one in message.pictures.items()}
         outcomes = self._device.compute(call, pictures)
         outcomes.add_done_callback(partial(self._send_outcomes, message.call, call))
 

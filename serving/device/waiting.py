@@ -24,6 +24,10 @@ class WaitingRows:
         self._jobs: list[Job] = []
         self._changed = Condition()
 
+    def __len__(self) -> int:
+        """Return how many rows wait."""
+        return len(self._rows)
+
     def add(self, rows: Iterable[Row]) -> None:
         """Let rows wait."""
         with self._changed:

@@ -1,0 +1,32 @@
+"""The processes that hold a service's models, as TorchServe itself names them."""
+
+import psutil
+
+from clients.connection import blocking_http
+from clients.credentials import Credentials
+from serving.torchserve.running import Running
+
+
+def workers_of(running: Running) -> list[psutil.Process]:
+    """Return the workers of all models that run: TorchServe's children, or forks."""
+    credentials = Credentials(token_file=running.management_token_file)
+    with blocking_http(running.management_url, 30, auth=credentials) as http:
+        names = [one["modelName"] for one in http.get("/models?limit=1000").json()["models"]]
+        models = [model for name in names for model in http.get(f"/models/{name}").json()]
+    found = (_process(worker["pid"]) for model in models for worker in model["workers"])
+    return [process for process in found if process is not None]
+
+
+def fork_servers_of(workers: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes that workers are forks of."""
+    parents = {parent for worker in workers if (parent := worker.parent()) is not None}
+    return [one for one in parents if "serving.forking.server" in one.cmdline()]
+
+
+def _process(pid: int) -> psutil.Process | None:
+    """Return a process that runs; what has ended TorchServe still names."""
+    try:
+        process = psutil.Process(pid)
+        return process if process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, ValueError):
+        return None

@@ -1,0 +1,213 @@
+"""Fronts and the device answer as the engine in one process does, and survive each other."""
+
+import threading
+
+import pytest
+import torch
+
+from adapters.cache.cached_store import CachedStore
+from adapters.errors import BadImage
+from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
+from serving.decoding.decoder import DecoderSettings
+from serving.device.device import Device
+from serving.device.server import DeviceServer
+from serving.errors import DeviceAway, Refused
+from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
+from serving.inference.engine import Engine
+from serving.inference.query import Query
+from serving.protocol import Answer
+from serving.runtime.device_client import DeviceClient
+from serving.runtime.front_engine import FrontEngine
+from serving.trunk.torch_backend import TorchBackend
+from tests.fakes.artifacts import make_adapter
+from tests.fakes.tiny import image_bytes, tiny_backbone
+from tests.fakes.waiting import wait_until
+
+TASKS = 6
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_backbone(dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def source(backbone, tmp_path_factory):
+    store = CachedStore(DirectoryStore(tmp_path_factory.mktemp("store")))
+    for i in range(TASKS):
+        method = ("spt-deep", "linear", "spt-shallow")[i % 3]
+        adapter = make_adapter(
+            f"task{i}", classes=2 + i, seed=i, backbone=backbone.spec, method=method
+        )
+        store.publish(encode(adapter))
+    yield store
+    store.close()
+
+
+class Scene:
+    """A device process, in threads of this one."""
+
+    def __init__(self, folder, backbone, source):
+        self.folder = folder
+        self.core = Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+        self.device = Device(self.core, max_batch=8, patience_s=PATIENCE_S, end=lambda _: None)
+        self.server = DeviceServer(self.device, self.core, folder, self.core.probe)
+        threading.Thread(target=self.server.serve, daemon=True).start()
+
+    def front(self):
+        client = DeviceClient(self.folder, PATIENCE_S)
+        return FrontEngine(client, DecoderSettings(threads=2), PATIENCE_S)
+
+    def close(self):
+        self.server.close()
+        self.device.close()
+        self.core.close()
+
+
+@pytest.fixture
+def scene(tmp_path, backbone, source):
+    scene = Scene(tmp_path, backbone, source)
+    yield scene
+    scene.close()
+
+
+@pytest.fixture
+def front(scene):
+    front = scene.front()
+    yield front
+    front.close()
+
+
+def some_queries(rows: int) -> list[Query]:
+    return [Query(image_bytes(i // 2), f"task{i % TASKS}", top_k=3) for i in range(rows)]
+
+
+@pytest.fixture(scope="module")
+def expected(backbone, source):
+    core = Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+    engine = Engine(core)
+    yield engine.predict
+    engine.close()
+
+
+def approx(outcome: Answer):
+    scores = [(p.label, pytest.approx(p.score, abs=1e-12)) for p in outcome.predictions]
+    return outcome.task, outcome.version, scores
+
+
+def told(outcome: Answer):
+    return outcome.task, outcome.version, [(p.label, p.score) for p in outcome.predictions]
+
+
+def test_a_front_answers_as_one_process_does(front, expected):
+    queries = some_queries(20)
+    for found, known in zip(front.predict(queries), expected(queries), strict=True):
+        assert told(found) == approx(known)
+
+
+def test_many_calls_of_many_fronts_are_in_flight(scene, expected):
+    queries = some_queries(8)
+    known = expected(queries)
+    fronts = [scene.front() for _ in range(3)]
+    found = {}
+
+    def ask(place, front):
+        found[place] = front.predict(queries)
+
+    threads = [threading.Thread(target=ask, args=(i, fronts[i % 3])) for i in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for outcomes in found.values():
+        assert [told(one) for one in outcomes] == [approx(one) for one in known]
+    for front in fronts:
+        front.close()
+
+
+def test_one_bad_row_of_each_kind_leaves_the_others_untouched(front):
+    bad = [
+        Query(b"no image", "task0"),
+        Query(image_bytes(0), "nobody"),
+        Query(image_bytes(0), "task0", version="0" * 64),
+    ]
+    good = some_queries(3)
+    first, second, third, *others = front.predict([*bad, *good])
+    assert isinstance(first, BadImage)
+    assert (second.body.code, third.body.code) == ("task_not_found", "version_not_found")
+    assert all(isinstance(one, Answer) for one in others)
+
+
+def test_slots_and_leases_come_back(scene, front):
+    for _ in range(5):
+        front.predict([*some_queries(12), Query(b"no image", "task1")])
+    slots = front._device._connection._slots
+    assert slots.num_free == 128
+    assert not scene.core.bank._leases
+    assert not scene.device._calls
+
+
+def test_a_front_that_ends_takes_its_rows_with_it(scene, backbone, expected):
+    go_on, computing = threading.Event(), threading.Event()
+    held = scene.device.run(lambda: (computing.set(), go_on.wait(PATIENCE_S)))
+    assert computing.wait(PATIENCE_S)
+    lost = scene.front()
+    outcomes = []
+    asking = threading.Thread(target=lambda: outcomes.extend(lost.predict(some_queries(4))))
+    asking.start()
+    wait_until("its rows wait", lambda: len(scene.device._waiting) == 4)
+    lost.close()
+    asking.join()
+    assert all(isinstance(one, DeviceAway) for one in outcomes)
+    wait_until("its rows are dropped", lambda: len(scene.device._waiting) == 0)
+    wait_until("its adapters are let go", lambda: not scene.core.bank._leases)
+    go_on.set()
+    held.result(PATIENCE_S)
+    other = scene.front()
+    assert all(isinstance(one, Answer) for one in other.predict(some_queries(4)))
+    other.close()
+
+
+def test_a_device_process_that_ends_costs_its_rows_alone(tmp_path, backbone, source):
+    first = Scene(tmp_path, backbone, source)
+    front = first.front()
+    assert isinstance(front.predict(some_queries(1))[0], Answer)
+    go_on, computing = threading.Event(), threading.Event()
+    first.device.run(lambda: (computing.set(), go_on.wait(PATIENCE_S)))
+    assert computing.wait(PATIENCE_S)
+    outcomes = []
+    asking = threading.Thread(target=lambda: outcomes.extend(front.predict(some_queries(3))))
+    asking.start()
+    wait_until("its rows wait", lambda: len(first.device._waiting) == 3)
+    first.server.close()
+    asking.join()
+    assert [type(one) for one in outcomes] == [DeviceAway] * 3
+    assert outcomes[0].retry_after_s > 0
+    go_on.set()
+    second = Scene(tmp_path, backbone, source)
+    assert all(isinstance(one, Answer) for one in front.predict(some_queries(3)))
+    front.close()
+    first.close()
+    second.close()
+
+
+def test_without_a_device_process_rows_are_told_to_ask_again(tmp_path):
+    front = FrontEngine(DeviceClient(tmp_path, 0.0), DecoderSettings(threads=1), 0.0)
+    (outcome,) = front.predict(some_queries(1))
+    assert isinstance(outcome, DeviceAway)
+    front.close()
+
+
+def test_probes_and_descriptions_come_through_the_device(scene, front, monkeypatch):
+    front.probe()
+    assert set(front.describe(["task0", "nobody"]).tasks) == {"task0", "nobody"}
+    monkeypatch.setattr(scene.core.backend, "features", lambda *_: 1 / 0)
+    with pytest.raises(Refused, match="log says why"):
+        front.probe()
+
+
+def test_the_socket_is_for_its_owner_alone(scene):
+    assert (scene.folder / "device.sock").stat().st_mode & 0o077 == 0
