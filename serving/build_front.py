@@ -6,20 +6,36 @@ Loads no torch.
 from math import ceil
 from pathlib import Path
 
+import yaml
+
 from adapters.redis.shared_limit import SharedLimit
-from serving.config import ServingConfig
+from serving.config import ServingConfig, load_config
 from serving.decoding.decoder import DecoderSettings
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants_file import TenantsFile
 from serving.errors import ConfigError
-from serving.runtime.device_client import DeviceClient
+from serving.runtime.device_client import DeviceClient, Seats
 from serving.runtime.front_engine import FrontEngine
 
 _DEVICE_START_S = 600.0
 
 
-def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine:
+def read_config(folder: Path) -> ServingConfig:
+    """Return the settings of a launch.
+
+    Args:
+        folder: of the launch, with its model-config.yaml.
+
+    Raises:
+        ConfigError: naming each wrong key.
+    """
+    model = folder / "model_store" / "spt"
+    settings = yaml.safe_load((model / "model-config.yaml").read_text()).get("spt", {})
+    return load_config(settings, model)
+
+
+def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine[Seats]:
     """Reach the launch's device process, and wait until it is warm.
 
     Args:

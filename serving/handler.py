@@ -18,11 +18,11 @@ from serving.config import ServingConfig, load_config
 from serving.door.replies import CONTENT_TYPE, batch_headers, queries_of, reply_of
 from serving.door.request import Request, image_of, parse_request, read_header
 from serving.errors import ServiceStopping
+from serving.health.stop_mark import StopMark
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
-from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Handler:
         return self._engine.describe(tasks).model_dump_json().encode()
 
 
-def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine":
+def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine[Any]":
     """Return what answers: with the device of another process, or with one of its own."""
     if config.front_workers:
         return build_front_engine(config, folder)

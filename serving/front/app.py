@@ -53,7 +53,8 @@ def build_app(
         token: that callers must show; None lets all in.
         is_stopping: whether the service should get no new callers.
     """
-    predict = Predict(engine, Entrance(admission, vitals, bounds.body_bytes, token), vitals, bounds)
+    entrance = Entrance(admission, vitals, bounds.body_bytes, token)
+    predict = Predict(engine, entrance, vitals, bounds, is_stopping)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ all of them meet at the device.
 import asyncio
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple, Protocol
@@ -54,14 +54,21 @@ class Predict:
         entrance: lets callers in.
         vitals: learn from what the engine answers.
         bounds: what may be held at once.
+        is_stopping: whether callers should come back to another service.
     """
 
     def __init__(
-        self, engine: Predicts, entrance: Entrance, vitals: Vitals, bounds: Bounds
+        self,
+        engine: Predicts,
+        entrance: Entrance,
+        vitals: Vitals,
+        bounds: Bounds,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._engine = engine
         self._entrance = entrance
         self._vitals = vitals
+        self._is_stopping = is_stopping
         self._most_bytes = bounds.body_bytes
         self._room = Room(bounds.memory_bytes, bounds.body_bytes)
         self._threads = ThreadPoolExecutor(bounds.threads, "predict")
@@ -93,8 +100,10 @@ class Predict:
             raise
         except Exception as error:  # belongs to this call alone
             reply = refusal(error)
-        batch = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
-        return reply._replace(headers=batch | reply.headers)
+        more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
+        if self._is_stopping():
+            more["connection"] = "close"  # the next request comes over a new one, or not at all
+        return reply._replace(headers=more | reply.headers)
 
     async def _asked(
         self, exchange: Exchange, loan: Loan

@@ -7,10 +7,10 @@ from typing import Final
 from serving.health.heartbeat import READY_S, age_of
 from serving.health.probes import serve_probes
 from serving.health.reasons import STOPPING, why_no_callers, why_not_alive, why_old
+from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.torchserve.management import is_ready
 from serving.torchserve.running import is_recorded, read
-from serving.torchserve.stop_mark import StopMark
 
 HEALTH_VARIABLE: Final = "SPT_HEALTH_PORT"
 """Tells the worker on which port of loopback it answers probes."""

@@ -25,7 +25,7 @@ from serving.torchserve import launch
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import is_recorded, read
-from serving.torchserve.stop_mark import StopMark
+from serving.health.stop_mark import StopMark
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until

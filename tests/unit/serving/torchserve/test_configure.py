@@ -27,7 +27,7 @@ from serving.torchserve.configure import (
     free_ports,
     write_configuration,
 )
-from serving.torchserve.stop_mark import FOLDER_VARIABLE
+from serving.health.stop_mark import FOLDER_VARIABLE
 
 PROJECT = Path(serving.__file__).parents[1]
 MODEL = SHIPPED / "model_store" / "spt"

@@ -12,7 +12,7 @@ from serving.torchserve import drain as drain_module
 from serving.torchserve.drain import SILENT_S, drain
 from serving.torchserve.listener import Listener
 from serving.torchserve.running import Running
-from serving.torchserve.stop_mark import StopMark
+from serving.health.stop_mark import StopMark
 
 
 class FakeListener(Listener):
