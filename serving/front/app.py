@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,6 +27,7 @@ _METHODS: Final = ("POST", "PUT")
 _LOOK_S: Final = 1.0
 
 
+@runtime_checkable
 class Closes(Predicts, Protocol):
     """An engine that can be let go."""
 

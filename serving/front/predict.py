@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -25,6 +25,7 @@ from serving.health.vitals import Vitals
 from serving.inference.query import Outcome, Query
 
 
+@runtime_checkable
 class Predicts(Protocol):
     """Whatever answers queries."""
 

@@ -3,12 +3,14 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 from serving.front.protocol import BoundedProtocol
+from serving.newcomers import turn_away
 
 _KEEP_ALIVE_S: Final = 75
 """How long a caller may keep a connection without asking; longer than a client keeps one idle."""
@@ -79,6 +81,8 @@ class _Processes(Multiprocess):
         """End all processes, after a while in which they send callers away."""
         self._begin_to_stop()
         time.sleep(_LEAVE_S)
-        for ear in self.sockets:  # or newcomers would wait at a port that nobody looks at
-            ear.close()
+        for ear in self.sockets:
+            with suppress(OSError):
+                turn_away(ear)
+            ear.close()  # or newcomers would wait at a port that nobody looks at
         super().terminate_all()

@@ -5,7 +5,7 @@ The same calls as `serving.inference.engine.Engine`, without torch.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
@@ -20,16 +20,19 @@ COMPUTE_S: Final = 30.0
 PROBE_S: Final = 30.0
 
 
+@runtime_checkable
 class _Seats(Protocol):
     """What a call was told: for each query the rule for its image, or why it is refused."""
 
     @property
-    def rows(self) -> Sequence[Preprocessing | Exception]: ...
+    def rows(self) -> Sequence[Preprocessing | Exception]:
+        """One for each query."""
 
 
 S = TypeVar("S", bound=_Seats)
 
 
+@runtime_checkable
 class SharedDevice(Protocol[S]):
     """A device that many fronts share; see `DeviceClient` and `LocalDevice`."""
 
