@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from serving.door.admission import Admission
-from serving.door.replies import refusal
+from serving.door.replies import Reply, refusal
 from serving.errors import BadParameter
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
@@ -70,7 +70,7 @@ def build_app(
         _probe(lambda: why_not_alive(vitals)),
         _probe(lambda: why_no_callers(vitals, is_stopping=is_stopping())),
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/spt/predict", predict, methods=_METHODS),
             Route("/predictions/spt", predict, methods=_METHODS),
@@ -78,9 +78,11 @@ def build_app(
             Route("/readyz", ready),
             Route("/ping", ready),
         ],
-        exception_handlers={HTTPException: _NoRoute},
+        exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a body would have to be sent again
+    return app
 
 
 async def _keep_beating(predict: Predict, vitals: Vitals) -> None:
@@ -100,14 +102,18 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
     return answer
 
 
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = f"{request.method[:20]} {request.url.path[:80]}"
+    told = refusal(BadParameter(f"{found}: expected POST /spt/predict?task=<task>"))
+    return _NoRoute(told._replace(status=error.status_code, headers=dict(error.headers or {})))
+
+
 class _NoRoute(Response):
     """What a caller is told who asks for something else; its body is not waited for."""
 
-    def __init__(self, request: Request, error: Exception) -> None:
-        assert isinstance(error, HTTPException)
-        found = f"{request.method[:20]} {request.url.path[:80]}"
-        told = refusal(BadParameter(f"{found}: expected POST /spt/predict?task=<task>"))
-        self._told = told._replace(status=error.status_code, headers=dict(error.headers or {}))
+    def __init__(self, told: Reply) -> None:
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await Exchange(scope, receive, send).reply(self._told)

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Final
 
 from serving.door.admission import Admission, Admitted
 from serving.door.request import Request, image_of, parse_request
@@ -10,6 +11,8 @@ from serving.front.exchange import Exchange, Pairs, row_of, too_large
 from serving.front.token import TokenFile
 from serving.health.vitals import Vitals
 from serving.protocol import KEY_HEADER, TASK_HEADER
+
+_BODY: Final[Pairs] = (("body", b""),)
 
 
 class Entrance:
@@ -51,13 +54,13 @@ class Entrance:
         self._check_head(exchange)
 
     async def admit(
-        self, exchange: Exchange, fields: Pairs = ()
+        self, exchange: Exchange, fields: Pairs = _BODY
     ) -> tuple[Admitted | Exception, bytes]:
         """Return what becomes of a request, and the image among its fields.
 
         Args:
             exchange: its head.
-            fields: of its form, if it is one.
+            fields: of its form; of what is no form, a body that has not come.
         """
         request: Request | Exception
         image = b""

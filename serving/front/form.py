@@ -36,10 +36,12 @@ def parse_form(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
                 "on_header_end": fields.end_header,
                 "on_part_data": fields.data,
                 "on_part_end": fields.end,
+                "on_end": fields.end_form,
             },
         )
         parser.write(body)
-        parser.finalize()
+        if not fields.are_all:
+            raise FormParserError("its end is missing")
     except FormParserError as error:
         raise BadParameter(
             f"the body is not the multipart form that it is said to be ({error}); send the image's "
@@ -53,6 +55,7 @@ class _Fields:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, bytes]] = []
+        self.are_all = False
 
     def begin(self) -> None:
         if len(self.found) == _MAX_FIELDS:
@@ -80,3 +83,6 @@ class _Fields:
 
     def end(self) -> None:
         self.found.append((self._name.decode("latin-1"), bytes(self._value)))
+
+    def end_form(self) -> None:
+        self.are_all = True

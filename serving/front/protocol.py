@@ -29,7 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_ending = False
         self._waiting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._wait(HEAD_S)

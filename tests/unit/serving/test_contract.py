@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,13 +143,14 @@ def tiny() -> Iterator[None]:
         yield
 
 
+@contextmanager
 def torchserve(config: ServingConfig) -> Iterator[Ask]:
     settings = {name: str(getattr(config, name)) for name in ("store", "tenants")}
     handler = Handler()
     handler.initialize(FakeContext(settings=settings | {"max_batch": config.max_batch}))
 
     def ask(call: Call) -> Found:
-        pairs = [(name, bytearray(value.encode())) for name, value in call.params]
+        pairs = [(name, value.encode()) for name, value in call.params]
         row = row_of([*pairs, *(call.form or [("body", call.body)])])
         context = FakeContext([call.headers])
         (body,) = handler.handle([row], context)
@@ -159,6 +161,7 @@ def torchserve(config: ServingConfig) -> Iterator[Ask]:
     handler._engine.close()
 
 
+@contextmanager
 def asgi(config: ServingConfig) -> Iterator[Ask]:
     core = serving.build.build_core(config)
     device = LocalDevice(Device(core, max_batch=config.max_batch, patience_s=60.0), core)
@@ -188,7 +191,8 @@ def asgi(config: ServingConfig) -> Iterator[Ask]:
 
 @pytest.fixture(scope="module", params=[torchserve, asgi], ids=["torchserve", "asgi"])
 def ask(request: pytest.FixtureRequest, config: ServingConfig, tiny: None) -> Iterator[Ask]:
-    yield from request.param(config)
+    with request.param(config) as ask:
+        yield ask
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
@@ -213,7 +217,8 @@ def test_beyond_the_rate_every_front_says_when_to_ask_again(ask: Ask) -> None:
 
 def test_both_answer_with_the_same_numbers(config: ServingConfig, tiny: None) -> None:
     call = Call("both", 200, params=[("task", "cars,pets"), ("top_k", "3")])
-    bodies = [next(front(config))(call)[2]["answers"] for front in (torchserve, asgi)]
+    with torchserve(config) as ask_torchserve, asgi(config) as ask_asgi:
+        bodies = [ask(call)[2]["answers"] for ask in (ask_torchserve, ask_asgi)]
     for one, other in zip(*bodies, strict=True):
         assert (one["task"], one["version"]) == (other["task"], other["version"])
         for label, known in zip(one["predictions"], other["predictions"], strict=True):

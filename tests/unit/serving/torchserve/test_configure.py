@@ -18,6 +18,7 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.handler import Handler
+from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
 from serving.torchserve import configure
 from serving.torchserve.configure import (
@@ -27,7 +28,6 @@ from serving.torchserve.configure import (
     free_ports,
     write_configuration,
 )
-from serving.health.stop_mark import FOLDER_VARIABLE
 
 PROJECT = Path(serving.__file__).parents[1]
 MODEL = SHIPPED / "model_store" / "spt"
