@@ -6,7 +6,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,25 @@ from clients.errors import UnexpectedAnswer, from_response
 from serving import protocol
 from serving.protocol import Answer, Failure, MultiAnswer
 
-Image = bytes | str | Path
+
+class Pixels(Protocol):
+    """An array of 8-bit RGB, `[H, W, 3]`, such as NumPy's."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Three numbers."""
+
+    @property
+    def dtype(self) -> object:
+        """Its text is uint8."""
+
+    def tobytes(self) -> bytes:
+        """Return every byte, row by row."""
+
+
+Image = bytes | str | Path | Pixels
+"""A file's bytes, its path, or pixels."""
+
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
@@ -51,11 +69,12 @@ class Call:
 def build_call(
     model: str, image: Image, *, tasks: Sequence[str], top_k: int, version: str | None = None
 ) -> Call:
-    """Return the request that asks `tasks` about `image`, which is bytes or a file's path.
+    """Return the request that asks `tasks` about `image`.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: `tasks` is empty, a bare string, or has an entry that names no single task.
+        ValueError: `tasks` is empty, a bare string, or has an entry that names no single task; or
+            an array is not 8-bit RGB.
     """
     if isinstance(tasks, str) or not tasks:
         raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
@@ -65,8 +84,26 @@ def build_call(
     }
     if version is not None:
         params[protocol.VERSION_PARAMETER] = version
-    content = image if isinstance(image, bytes) else Path(image).read_bytes()
-    return Call(f"/{model}/predict", params, content)
+    return Call(f"/{model}/predict", params, _content(image))
+
+
+def _content(image: Image) -> bytes:
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | Path):
+        return Path(image).read_bytes()
+    return _as_ppm(image)
+
+
+def _as_ppm(pixels: Pixels) -> bytes:
+    shape, dtype = (getattr(pixels, name, None) for name in ("shape", "dtype"))
+    if shape is None or len(shape) != 3 or shape[2] != 3 or str(dtype) != "uint8":
+        raise ValueError(
+            "image: expected bytes, a path, or an array of uint8 [H, W, 3], found "
+            f"{type(pixels).__name__} of shape {shape} and type {dtype}"
+        )
+    height, width, _ = shape
+    return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
 
 
 def parse_answer(response: httpx.Response, task: str) -> Answer:

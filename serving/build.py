@@ -1,5 +1,7 @@
 """From settings to a warm engine: the one place where the parts are put together."""
 
+import logging
+
 import torch
 
 from adapters.cache.cached_store import CachedStore
@@ -15,7 +17,9 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
 from serving.trunk.backend import Backend
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
+
+_log = logging.getLogger(__name__)
 
 
 def build_engine(config: ServingConfig) -> Engine:
@@ -24,9 +28,10 @@ def build_engine(config: ServingConfig) -> Engine:
     Raises:
         SptError: backbone, weights, export or a trusted key are wrong.
     """
+    core = build_core(config)
     return Engine(
-        build_core(config),
-        decoding=decoder_settings(config),
+        core,
+        decoding=decoder_settings(config, core.whole_side),
         max_batch=config.max_batch,
         patience_s=config.load_patience_s,
     )
@@ -35,8 +40,14 @@ def build_engine(config: ServingConfig) -> Engine:
 def build_core(config: ServingConfig) -> Core:
     """Load the backbone and what is to be resident, and warm up; errors as `build_engine`."""
     torch.set_float32_matmul_precision("highest")
+    device = choose_device()
+    config = config.decided(on_gpu=device.type != "cpu")
     dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
-    backbone = load_backbone(config.backbone, config.weights, device=choose_device(), dtype=dtype)
+    backbone = load_backbone(config.backbone, config.weights, device=device, dtype=dtype)
+    _log.info(
+        "the trunk runs in %s on %s, %s, %s",
+        *(config.backend, device.type, config.precision, "compiled" if config.compile else "eager"),
+    )
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
     source = CachedStore(
         DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
@@ -62,4 +73,9 @@ def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
         from serving.onnx.backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
 
         return OnnxBackend(backbone, config.onnx, config.precision)
-    return TorchBackend(backbone, compiled=config.compile, max_batch=config.max_batch)
+    return torch_backend(
+        backbone,
+        compiled=config.compile is True,
+        kernels=config.kernels,
+        max_batch=config.max_batch,
+    )

@@ -66,10 +66,20 @@ class ServingConfig(BaseModel):
         False, description="keep artifacts in Redis, too; for a store on a slow network"
     )
     backend: Literal["torch", "onnx"] = Field("torch", description="what runs the trunk")
-    precision: Literal["float32", "bfloat16", "int8"] = Field(
-        "float32", description="of the trunk; int8 needs onnx, bfloat16 needs torch"
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="of the trunk; auto is bfloat16 on a GPU, else float32; int8 needs onnx, "
+        "bfloat16 needs torch",
     )
-    compile: bool = Field(False, description="compile the trunk before the service is ready")
+    compile: bool | Literal["auto"] = Field(
+        "auto",
+        description="compile the trunk before the service is ready; auto does so on a GPU alone",
+    )
+    kernels: bool = Field(
+        False,
+        description="on a GPU, our own kernels for attention and heads, and a batch as one graph; "
+        "not measured yet",
+    )
     onnx: Path | None = Field(None, description="folder that `spt export` wrote")
     bank_bytes: int = Field(
         1 << 30, ge=1, description="bytes of device memory for adapters; default 1 GiB"
@@ -119,7 +129,7 @@ class ServingConfig(BaseModel):
         if self.backend == "onnx":
             if self.onnx is None:
                 raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
-            if self.precision == "bfloat16" or self.compile:
+            if self.precision == "bfloat16" or self.compile is True:
                 raise ValueError(
                     "backend onnx runs float32 or int8 and compiles nothing; for bfloat16 or "
                     "compile: true choose backend: torch"
@@ -127,6 +137,14 @@ class ServingConfig(BaseModel):
         elif self.precision == "int8":
             raise ValueError("precision int8 needs backend: onnx; see `spt export`")
         return self
+
+    def decided(self, *, on_gpu: bool) -> "ServingConfig":
+        """Return the settings with everything `auto` decided by the device."""
+        fast = on_gpu and self.backend == "torch"
+        auto: dict[str, Any] = {"precision": "bfloat16" if fast else "float32", "compile": fast}
+        return self.model_copy(
+            update={name: value for name, value in auto.items() if getattr(self, name) == "auto"}
+        )
 
 
 def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:

@@ -13,6 +13,7 @@ from pydantic import (
 
 from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
+from adapters.artifact.preprocessing import WHOLE, DecoderName
 from adapters.artifact.task import TaskId
 from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
@@ -105,6 +106,9 @@ class PixelRecipe(_Part):
         None, description="of each channel; None is the checkpoint family's"
     )
     std: tuple[_Positive, _Positive, _Positive] | None = Field(None, description="likewise")
+    decoder: DecoderName = Field(
+        WHOLE, description="draft decodes a JPEG at the least resolution that is enough"
+    )
     augment: Literal["none", "crop-flip"] = Field(
         "none", description="crop-flip: random resized crop and horizontal flip, training only"
     )

@@ -1,1 +1,1 @@
-"""Encoded images to upright 8-bit RGB, and what decoding one may cost; without torch."""
+"""Encoded images to upright 8-bit RGB and to crops, and what one may cost; without torch."""

@@ -102,13 +102,13 @@ def resized(size: Size, preprocessing: Preprocessing) -> Size:
 
 def _columns(image: Image.Image, axis: Axis, how: Image.Resampling) -> Image.Image:
     image = _resize(image, (axis.resized, image.height), how)
-    end = axis.start + axis.count
+    end = axis.start + axis.length
     return image if axis.is_whole else image.crop((axis.start, 0, end, image.height))
 
 
 def _rows(image: Image.Image, axis: Axis, how: Image.Resampling) -> Image.Image:
     image = _resize(image, (image.width, axis.resized), how)
-    end = axis.start + axis.count
+    end = axis.start + axis.length
     return image if axis.is_whole else image.crop((0, axis.start, image.width, end))
 
 

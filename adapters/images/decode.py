@@ -1,4 +1,4 @@
-"""Bytes of a JPEG, PNG or WebP to one upright 8-bit RGB image, or a reason why not.
+"""Bytes of a JPEG, PNG, WebP or PPM to one upright 8-bit RGB image, or a reason why not.
 
 Every pixel must be there; metadata never decide. Knows nothing of tasks, rules or tensors.
 """
@@ -6,13 +6,14 @@ Every pixel must be there; metadata never decide. Knows nothing of tasks, rules 
 import io
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage, ImageTooLarge, SptError
-from adapters.images import jpeg, png, webp
+from adapters.images import jpeg, png, ppm, webp
 from adapters.images.formats import other_format, taken_format
 from adapters.images.rgb import strips, to_rgb, upright
 
@@ -31,6 +32,8 @@ Size = tuple[int, int]
 
 Reserve = Callable[[Size], object]
 
+Needed = Callable[[Size], Size]
+
 Prepare = Callable[[Image.Image], None]
 """What is done with an image that is opened, and not loaded yet."""
 
@@ -44,7 +47,7 @@ def decode_image(
     data: bytes,
     limits: ImageLimits = OWN_LIMITS,
     reserve: Reserve = lambda _: None,
-    needed: Callable[[Size], Size] = lambda size: size,
+    needed: Needed = lambda size: size,
 ) -> Image.Image:
     """Decode bytes into an upright 8-bit RGB image.
 
@@ -63,25 +66,19 @@ def decode_image(
     Raises:
         ImageTooLarge: more bytes, pixels, scans or chunks than the limits, or a side 50 times the
             other.
-        BadImage: empty, truncated, not an image, or not one of JPEG, PNG and WebP.
+        BadImage: empty, truncated, not an image, or not one of JPEG, PNG, WebP and PPM.
     """
-    if not data:
-        raise BadImage("the image is empty: expected the bytes of a JPEG, PNG or WebP, found none")
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge(
-            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
-            "send a smaller one"
-        )
+    _check_bytes(data, limits)
 
-    def prepare(image: Image.Image) -> None:
-        _check_size(image.size, limits)
-        reserve(image.size)
-        if (least := needed(image.size)) != image.size:
-            image.draft(None, least)
+    def admit(size: Size) -> None:
+        _check_size(size, limits)
+        reserve(size)
 
     try:
+        if data.startswith(ppm.START):
+            return ppm.read_ppm(data, admit)
         _check_structure(data)
-        return to_rgb(upright(_load_whole(data, prepare)))
+        return to_rgb(upright(_load_whole(data, partial(_prepare, admit, needed))))
     except SptError:
         raise
     except UnidentifiedImageError as error:
@@ -94,6 +91,12 @@ def decoding_bytes(size: Size) -> int:
     """Return how many bytes of memory decoding an image of this size takes."""
     width, height = size
     return width * height * _BYTES_PER_PIXEL
+
+
+def _prepare(admit: Reserve, needed: Needed, image: Image.Image) -> None:
+    admit(image.size)
+    if (least := needed(image.size)) != image.size:
+        image.draft(None, least)
 
 
 def _load_whole(data: bytes, prepare: Prepare) -> Image.Image:
@@ -150,6 +153,16 @@ def _unknown(data: bytes) -> str:
         f"the {len(data):,} bytes are not an image: expected JPEG, PNG or WebP, found bytes that "
         f"start with {data[:8]!r}"
     )
+
+
+def _check_bytes(data: bytes, limits: ImageLimits) -> None:
+    if not data:
+        raise BadImage("the image is empty: expected the bytes of a JPEG, PNG or WebP, found none")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(
+            f"the image has {len(data):,} bytes, the limit is {limits.max_bytes:,}; "
+            "send a smaller one"
+        )
 
 
 def _check_structure(data: bytes) -> None:

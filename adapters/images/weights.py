@@ -48,18 +48,18 @@ class Axis(NamedTuple):
         size: before, in pixels.
         resized: after, in pixels.
         start: the first wanted position after; outside of 0..resized everything is black.
-        count: how many positions are wanted.
+        length: how many positions are wanted.
     """
 
     size: int
     resized: int
     start: int
-    count: int
+    length: int
 
     @property
     def is_whole(self) -> bool:
         """Whether all of the result is wanted, and nothing else."""
-        return (self.start, self.count) == (0, self.resized)
+        return (self.start, self.length) == (0, self.resized)
 
 
 class Weights(NamedTuple):
@@ -71,8 +71,8 @@ class Weights(NamedTuple):
         span: the pixels that any position needs: from, and up to but without.
     """
 
-    first: Int64[np.ndarray, " count"]
-    weights: Int32[np.ndarray, "count taps"]
+    first: Int64[np.ndarray, " length"]
+    weights: Int32[np.ndarray, "length taps"]
     span: tuple[int, int]
 
 
@@ -83,7 +83,7 @@ def weights_of(axis: Axis, interpolation: str) -> Weights:
     scale = axis.size / axis.resized
     widened = max(scale, 1.0)
     reach = end * widened
-    positions = np.arange(axis.start, axis.start + axis.count)
+    positions = np.arange(axis.start, axis.start + axis.length)
     is_inside = (positions >= 0) & (positions < axis.resized)
     centres = (positions.clip(0, axis.resized - 1) + 0.5) * scale
     first = np.trunc(centres - reach + 0.5).clip(0).astype(np.int64)

@@ -46,7 +46,7 @@ def run_block(
         joined = torch.cat([prefix, joined], dim=1)
     keys, values = joined.unbind(dim=2)
     mixed = _attend(queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask)
-    return _after_attention(block, tokens[:, rows], mixed.transpose(1, 2).flatten(2))
+    return after_attention(block, tokens[:, rows], mixed.transpose(1, 2).flatten(2))
 
 
 def read_first_row(
@@ -83,13 +83,21 @@ def read_first_row(
         mixed = mixed + on_tokens.sum(dim=-1, keepdim=True) * value_bias
     if prefix is not None:
         mixed = mixed + torch.einsum("bhp,bphd->bhd", on_prefix, prefix[:, :, 1])
-    return _after_attention(block, tokens[:, :1], mixed.flatten(1)[:, None])
+    return after_attention(block, tokens[:, :1], mixed.flatten(1)[:, None])
 
 
 def keys_values(attn: Attention, normed: Tokens) -> KeysValues:
     """Return the keys and values of tokens that the block's first norm has seen."""
     weight, bias = _rows_of_qkv(attn, 1, 3)
     return _norm_keys(attn, F.linear(normed, weight, bias).unflatten(-1, (2, *_heads(attn))))
+
+
+def after_attention(
+    block: Block, kept: Float[Tensor, "B R D"], mixed: Float[Tensor, "B R A"]
+) -> Float[Tensor, "B R D"]:
+    """Return the block's outputs for the rows that are kept, given what attention made of them."""
+    kept = kept + block.ls1(block.attn.proj(mixed))
+    return kept + block.ls2(block.mlp(block.norm2(kept)))
 
 
 def _queries_keys_values(
@@ -147,10 +155,3 @@ def _rows_of_qkv(attn: Attention, start: int, stop: int) -> tuple[Tensor, Tensor
 
 def _heads(attn: Attention) -> tuple[int, int]:
     return attn.num_heads, attn.head_dim
-
-
-def _after_attention(
-    block: Block, kept: Float[Tensor, "B R D"], mixed: Float[Tensor, "B R A"]
-) -> Float[Tensor, "B R D"]:
-    kept = kept + block.ls1(block.attn.proj(mixed))
-    return kept + block.ls2(block.mlp(block.norm2(kept)))

@@ -1,10 +1,11 @@
 """Images to the crops of their rules, on a device: the integers of the host, bit for bit.
 
-All images of a batch share every step, whatever their sizes. Each is a number of lines along the
-axis that its rule resizes first; lines and pixels that no crop needs are not computed.
+Images of any sizes share every step, if their sums are alike in length. Each is a number of lines
+along the axis that its rule resizes first; lines and pixels that no crop needs are not computed.
 Axis letters: B batch, H W pixels, C side of a crop, N pixels, L lines, T pixels of one sum.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -20,6 +21,30 @@ from adapters.vit.pixels import place
 
 _LINES_AT_ONCE: Final = 1 << 15
 """Whose sums are in memory at the same time: 150 MB where a crop has 224 pixels."""
+
+
+class _Lines(NamedTuple):
+    """One image, as lines along the axis that its rule resizes first.
+
+    Attributes:
+        pixels: of the whole image, `[H * W, 3]`.
+        along: the weights of that axis.
+        across: those of the other, which say what lines are needed.
+        step: pixels from one of a line to its next, and `stride` from a line to the next.
+        is_turned: whether lines are columns.
+    """
+
+    pixels: UInt8[np.ndarray, "N 3"]
+    along: Weights
+    across: Weights
+    step: int
+    stride: int
+    is_turned: bool
+
+    @property
+    def scale(self) -> int:
+        """How many pixels the longest of its sums has, as a power of two."""
+        return max(one.weights.shape[1] for one in (self.along, self.across)).bit_length()
 
 
 class _Sums(NamedTuple):
@@ -48,24 +73,41 @@ def crop_batch(
         rules: one per image, all with crops of the same size.
         device: where the crops are to be.
     """
-    along, across, turned, crop = [], [], [], rules[0].crop
+    alike: dict[int, list[tuple[int, _Lines]]] = defaultdict(list)
+    for row, (image, rule) in enumerate(zip(images, rules, strict=True)):
+        lines = _lines_of(image, rule)
+        alike[lines.scale].append((row, lines))
+    crop = rules[0].crop
+    made = torch.cat([_crop([lines for _, lines in same], crop, device) for same in alike.values()])
+    order = [row for same in alike.values() for row, _ in same]
+    return made[place([np.argsort(order)], device)]
+
+
+def _lines_of(image: UInt8[np.ndarray, "_ _ 3"], rule: Preprocessing) -> _Lines:
+    height, width, _ = image.shape
+    plan = plan_crop((width, height), rule)
+    x, y = (weights_of(axis, rule.interpolation) for axis in (plan.horizontal, plan.vertical))
+    pixels = image.reshape(-1, 3)
+    if plan.vertical_first:
+        return _Lines(pixels, y, x, step=width, stride=1, is_turned=True)
+    return _Lines(pixels, x, y, step=1, stride=width, is_turned=False)
+
+
+def _crop(images: Sequence[_Lines], crop: int, device: torch.device) -> UInt8[Tensor, "B C C 3"]:
+    along, across = [], []
     pixel, line = 0, 0
-    for image, rule in zip(images, rules, strict=True):
-        height, width, _ = image.shape
-        plan = plan_crop((width, height), rule)
-        x, y = (weights_of(axis, rule.interpolation) for axis in (plan.horizontal, plan.vertical))
-        one, other, step, stride = (y, x, width, 1) if plan.vertical_first else (x, y, 1, width)
-        lines = np.arange(*other.span)
-        along.append(_Sums(pixel + stride * lines, step * _positions(one), one.weights))
-        needed = _positions(other) - other.span[0]
-        across.append(_Sums(crop * line + np.arange(crop), crop * needed, other.weights))
-        turned.append(plan.vertical_first)
-        pixel, line = pixel + width * height, line + len(lines)
-    pixels = place([image.reshape(-1, 3) for image in images], device)
+    for one in images:
+        first, end = one.across.span
+        begins = pixel + one.stride * np.arange(first, end)
+        along.append(_Sums(begins, one.step * _positions(one.along), one.along.weights))
+        needed = _positions(one.across) - first
+        across.append(_Sums(crop * line + np.arange(crop), crop * needed, one.across.weights))
+        pixel, line = pixel + len(one.pixels), line + end - first
+    pixels = place([one.pixels for one in images], device)
     between = _add_up(pixels, along).view(-1, 3)
     made = _add_up(between, across).view(-1, crop, crop, 3)
-    is_turned = place([np.array(turned)], device)[:, None, None, None]
-    return torch.where(is_turned, made, made.transpose(1, 2))
+    is_turned = place([np.array([one.is_turned for one in images])], device)
+    return torch.where(is_turned[:, None, None, None], made, made.transpose(1, 2))
 
 
 def _positions(weights: Weights) -> Int64[np.ndarray, "C T"]:

@@ -70,6 +70,7 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """
     _require_store(args.store)
     launch = _launch(args)
+    _refuse_unwritable_names(launch)
     _refuse_missing(launch)
     url, redis = os.environ.get("REDIS_URL") or None, None
     check_folder(args.folder)
@@ -113,6 +114,18 @@ def _announce(running: Running, folder: Path, redis_url: str | None) -> None:
         address = public_address(redis_url)
         say(f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(folder / REDIS_FILE))})")
     say(f"logs: {folder / 'logs'}")
+
+
+def _refuse_unwritable_names(launch: Launch) -> None:
+    """Refuse paths that no file of ours could hold: those of bytes that are no UTF-8."""
+    for name in ("folder", "store", "weights"):
+        try:
+            str(getattr(launch, name)).encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{name}: {error.object} has bytes that are no UTF-8, or LANG names a locale "
+                "without it; rename it, or set LC_ALL=C.UTF-8"
+            ) from error
 
 
 def _refuse_missing(launch: Launch) -> None:

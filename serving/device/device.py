@@ -130,7 +130,7 @@ class Device:
         """
         rows = call.begin(pictures)
         for row, picture in zip(rows, pictures.values(), strict=True):
-            row.picture = picture
+            row.picture, row.image = picture, id(picture)
         if rows:
             self._calls |= dict.fromkeys(rows, call)
             self._waiting.add(rows)

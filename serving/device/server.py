@@ -104,7 +104,6 @@ class _Front:
         self._device = device
         self._core = core
         self._probe = probe
-        self._side = core.backend.backbone.spec.image_size
         self._calls: dict[int, Call | None] = {}
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(_SEATED_AT_ONCE, "seat")
@@ -112,8 +111,9 @@ class _Front:
     def serve(self) -> None:
         """Answer until the front is gone."""
         try:
-            slot_bytes = self._side**2 * 3
-            self._send(Welcome(slot_bytes=slot_bytes, whole_side=0))
+            whole_side = self._core.whole_side
+            slot_bytes = max(whole_side, self._core.backend.backbone.spec.image_size) ** 2 * 3
+            self._send(Welcome(slot_bytes=slot_bytes, whole_side=whole_side))
             self._slots = SharedSlots(self._link.receive_file(), slot_bytes)
             while True:
                 self._answer(TO_DEVICE.validate_json(self._link.receive()))

@@ -12,7 +12,9 @@ from serving.forking.request import Request
 
 def take_over(request: Request, connection: socket.socket) -> None:
     """Give this process what a new one would have been started with, and tie it to its launcher."""
+    connection.sendall(f"pid {os.getpid()}\n".encode())
     _end_with_peer(connection)
+    connection.detach()  # it stays open to the end of this process
     for number, descriptor in enumerate(request.stdio):
         os.dup2(descriptor, number)
     request.close()

@@ -70,7 +70,6 @@ class ForkServer:
         return None
 
     def _watch(self, pid: int, connection: socket.socket) -> None:
-        _tell(connection, pid)
         descriptor = os.pidfd_open(pid)
         self._children[descriptor] = pid, connection
         self._poll.register(descriptor, select.POLLIN)
@@ -81,7 +80,8 @@ class ForkServer:
         self._poll.unregister(descriptor)
         os.close(descriptor)
         _, status = os.waitpid(pid, 0)
-        _tell(connection, os.waitstatus_to_exitcode(status))
+        with suppress(OSError):  # its launcher may have ended before, and it because of that
+            connection.sendall(f"ended {os.waitstatus_to_exitcode(status)}\n".encode())
         connection.close()
 
     def _leave(self) -> None:
@@ -113,11 +113,6 @@ def _request_of(connection: socket.socket) -> Request | None:
         return None
     finally:
         connection.settimeout(None)
-
-
-def _tell(connection: socket.socket, number: int) -> None:
-    with suppress(OSError):  # it was killed, and its child with it
-        connection.sendall(f"{number}\n".encode())
 
 
 def listen(path: Path) -> socket.socket:

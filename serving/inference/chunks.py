@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from statistics import median
 from typing import Final
 
 from serving.inference.row import Row
+from serving.inference.sharing import alike
 from serving.trunk.backend import Form
 
 SHORT: Final = 64.0
@@ -17,19 +19,24 @@ def chunks(rows: Iterable[Row], most: int, *, apart: bool) -> list[list[Row]]:
 
     Args:
         rows: of one batch.
-        most: rows of one forward.
+        most: features of one forward.
         apart: whether rows with far more prompts than the others get forwards without them; all
             rows of a forward are filled up to its longest one.
     """
-    alike: dict[tuple[Form, bool], list[Row]] = defaultdict(list)
+    of_form: dict[tuple[Form, bool], list[Row]] = defaultdict(list)
     all_rows = list(rows)
     longest_usual = _longest_usual(all_rows) if apart and all_rows else None
     for row in all_rows:
         is_long = longest_usual is not None and row.resident.num_prompts > longest_usual
-        alike[row.resident.form, is_long].append(row)
-    return [
-        same[start : start + most] for same in alike.values() for start in range(0, len(same), most)
-    ]
+        of_form[row.resident.form, is_long].append(row)
+    return [chunk for same in of_form.values() for chunk in _split(same, most)]
+
+
+def _split(rows: Sequence[Row], most: int) -> list[list[Row]]:
+    """Split rows of one form; those that share a feature stay together, and count once."""
+    groups = alike(rows)
+    parts = [groups[start : start + most] for start in range(0, len(groups), most)]
+    return [list(chain.from_iterable(part)) for part in parts]
 
 
 def _longest_usual(rows: Sequence[Row]) -> float:

@@ -102,7 +102,7 @@ def start_decoding(decoder: Decoder, rows: Sequence[Row]) -> None:
         rules = {row.resident.meta.preprocessing for row in same}
         decoding = decoder.start(same[0].query.image, rules)
         for row in same:
-            row.decoding = decoding
+            row.decoding, row.image = decoding, id(decoding)
 
 
 def decoded(decoder: Decoder, rows: Sequence[Row], deadline: Deadline) -> list[Row]:

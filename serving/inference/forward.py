@@ -6,7 +6,7 @@ are decoded. Knows rows that have residents and pictures; nothing of lookups, de
 A forward in int8 moves every feature a little. A row's best class can change only if its feature
 lies that near to the boundary between two classes, so only the rows near one are computed again,
 in float32.
-Axis letters: B batch, D width, H W pixels, K classes kept.
+Axis letters: B batch, F features, D width, H W pixels, K classes kept.
 """
 
 import math
@@ -20,15 +20,17 @@ from torch import Tensor
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from adapters.vit.staging import stage
-from serving.inference.heads import Best, best_classes, in_doubt
+from serving.inference.heads import best_classes, in_doubt
 from serving.inference.prompts import gather_prompts
 from serving.inference.query import Outcome
 from serving.inference.resident import Resident
 from serving.inference.row import Row
+from serving.inference.sharing import Shared, share
 from serving.protocol import Answer, LabelScore
 from serving.trunk.backend import Backend
 from serving.trunk.lost_device import named
 from serving.trunk.out_of_memory import MakeRoom, retry_in_room
+from serving.trunk.transfer import Fetched, send
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Launched:
     """A forward that the device may still be computing; None if it failed, which ended its rows."""
 
     rows: Sequence[Row]
-    best: Best | None
+    best: Fetched | None
 
 
 def launch(backend: Backend, rows: Sequence[Row], make_room: MakeRoom = lambda _: 0) -> Launched:
@@ -60,7 +62,7 @@ def collect(launched: Launched) -> None:
     if best is None:
         return
     try:
-        scores, classes = best[0].tolist(), best[1].tolist()
+        scores, classes = (found.tolist() for found in best.wait())
     except Exception as error:  # the device shows some only to those who wait for it
         _fail(rows, error)
         return
@@ -75,35 +77,57 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 
 
 @torch.inference_mode()
-def _best(backend: Backend, rows: Sequence[Row]) -> Best:
-    residents = [row.resident for row in rows]
+def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
+    residents, shared = [row.resident for row in rows], share(rows)
+    form, top_k = residents[0].form, max(row.query.top_k for row in rows)
+    rules = [row.resident.meta.preprocessing for row in shared.rows]
+    pixels = stage([row.picture for row in shared.rows], rules, backend.backbone.device)
+    steps = backend.steps
+    if steps is not None and steps.take(form, len(shared.rows)):
+        step = steps.run(form, pixels, [row.resident.addresses for row in shared.rows])
+        if len(shared.rows) == len(rows) and top_k <= step.scores.shape[1]:
+            return Fetched((step.scores, step.classes))
+        features = step.features
+    else:
+        features = _features(backend, [row.resident for row in shared.rows], pixels)
+        features = _recompute_uncertain(backend, residents, shared, pixels, features)
+    return Fetched(best_classes(_of_rows(features, shared), residents, top_k))
+
+
+def _features(
+    backend: Backend, residents: Sequence[Resident], pixels: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, "B D"]:
     form = residents[0].form
     prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
-    rules = [resident.meta.preprocessing for resident in residents]
-    pixels = stage([row.picture for row in rows], rules, backend.backbone.device)
-    features = backend.features(form, pixels, prompts)
-    features = _recompute_uncertain(backend, residents, pixels, features)
-    return best_classes(features, residents, max(row.query.top_k for row in rows))
+    return backend.features(form, pixels, prompts)
+
+
+def _of_rows(features: Float[Tensor, "F D"], shared: Shared) -> Float[Tensor, "B D"]:
+    """Return each row's feature."""
+    if len(shared.rows) == len(shared.feature_of):
+        return features
+    return features[send(torch.tensor(shared.feature_of), features.device)]
 
 
 def _recompute_uncertain(
     backend: Backend,
     residents: Sequence[Resident],
-    pixels: Float[Tensor, "B 3 H W"],
-    features: Float[Tensor, "B D"],
-) -> Float[Tensor, "B D"]:
-    """Return the features, those of rows in doubt computed exactly."""
-    form, exact = residents[0].form, backend.exact
-    below = backend.doubt(form)
+    shared: Shared,
+    pixels: Float[Tensor, "F 3 H W"],
+    features: Float[Tensor, "F D"],
+) -> Float[Tensor, "F D"]:
+    """Return the features, those that leave any of their rows in doubt computed exactly."""
+    below = backend.doubt(residents[0].form)
     if not below:
         return features
-    doubtful = in_doubt(features, residents, below).nonzero()[:, 0]
-    if not len(doubtful):
+    doubtful = in_doubt(_of_rows(features, shared), residents, below).nonzero()[:, 0].tolist()
+    if not doubtful:
         return features
-    chosen = [residents[i] for i in doubtful.tolist()]
-    prompts = gather_prompts(exact.backbone, form, chosen, exact.key_alignment)
-    again = exact.features(form, pixels[doubtful.to(pixels.device)], prompts)
-    return features.index_copy(0, doubtful, again.to(features.dtype))
+    places = sorted({shared.feature_of[row] for row in doubtful})
+    chosen = [shared.rows[place].resident for place in places]
+    index = send(torch.tensor(places), features.device)
+    again = _features(backend.exact, chosen, pixels[index])
+    return features.index_copy(0, index, again.to(features.dtype))
 
 
 def _outcome(row: Row, scores: list[float], classes: list[int]) -> Outcome:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from serving.inference.resident import Resident
+from serving.trunk.transfer import send
 
 Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]
 
@@ -93,8 +94,8 @@ def _joined(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     bias = torch.cat([head.head_bias for head in heads]).to(features.dtype)
     logits = torch.addmm(bias, features, weight.T)
     columns, is_own = _columns(heads, residents)
-    own = logits.gather(1, columns.to(logits.device))
-    return own.masked_fill(~is_own.to(logits.device), -torch.inf)
+    own = logits.gather(1, send(columns, logits.device))
+    return own.masked_fill(~send(is_own, logits.device), -torch.inf)
 
 
 def _columns(heads: Sequence[Resident], residents: Sequence[Resident]) -> tuple[Tensor, Tensor]:

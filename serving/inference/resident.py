@@ -15,7 +15,8 @@ from adapters.artifact.meta import AdapterMeta
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import prefix_of
-from serving.trunk.backend import Form
+from serving.inference.draws import digest_of
+from serving.trunk.backend import Addresses, Form
 
 
 class AdapterKey(NamedTuple):
@@ -31,11 +32,12 @@ class Resident:
 
     Attributes:
         form: what a row of it can share a forward with.
-        prefix: keys and values of deep prompts.
+        prefix: keys and values of deep prompts, contiguous as all of these.
         tokens: prompts that travel as tokens: of the first block if shallow, of the last one if
             deep and averaged.
         head_weight: one row per class, in float32 at least.
         head_bias: one number per class, in float32 at least.
+        prompts_digest: tells prompts from others of the same form; None without prompts.
         meta: names, preprocessing, provenance.
     """
 
@@ -44,6 +46,7 @@ class Resident:
     tokens: Float[Tensor, "P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
+    prompts_digest: bytes | None
     meta: AdapterMeta
 
     @property
@@ -56,6 +59,17 @@ class Resident:
         """Device memory it takes."""
         tensors = (self.prefix, self.tokens, self.head_weight, self.head_bias)
         return sum(t.numel() * t.element_size() for t in tensors if t is not None)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where a step reads it; they hold as long as this object does."""
+        return Addresses(
+            0 if self.prefix is None else self.prefix.data_ptr(),
+            self.num_prompts,
+            self.head_weight.data_ptr(),
+            self.head_bias.data_ptr(),
+            len(self.head_bias),
+        )
 
 
 @torch.inference_mode()
@@ -86,9 +100,10 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     )
     # rounded to bfloat16, a head would flip labels and save nothing: it is used in float32
     exact = torch.promote_types(backbone.dtype, torch.float32)
-    head_weight = adapter.head_weight.to(backbone.device, exact)
-    head_bias = adapter.head_bias.to(backbone.device, exact)
-    return Resident(form, prefix, tokens, head_weight, head_bias, adapter.meta)
+    head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
+    head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
+    digest = None if adapter.prompts is None else digest_of(adapter.prompts.numpy().tobytes())
+    return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta)
 
 
 def _pooling(read_out: BackboneSpec, *, has_prompts: bool) -> Pooling:

@@ -28,6 +28,7 @@ class Row:
         outcome: the answer or what went wrong; `PENDING` until then.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
+        image: which image of its batch it has; those who share one have the same number.
         decoding: of its image, under the rules of all the rows that share it.
         picture: the image as this adapter's preprocessing asks for it.
     """
@@ -37,6 +38,7 @@ class Row:
     outcome: Outcome = PENDING
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)
+    image: int = field(init=False)
     decoding: Decoding = field(init=False)
     picture: Picture = field(init=False)
 

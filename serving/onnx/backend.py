@@ -23,8 +23,8 @@ from serving.onnx.export import GRAPH, covers, read_export
 from serving.onnx.session import open_session, run_session
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.blank import blank_prompts
+from serving.trunk.choose import torch_backend
 from serving.trunk.side_by_side import SideBySide
-from serving.trunk.torch_backend import TorchBackend
 
 ROWS_OF_ONE_CORE: Final = 2
 
@@ -44,6 +44,7 @@ class OnnxBackend:
     """
 
     key_alignment = 1
+    steps = None
 
     def __init__(self, backbone: Backbone, folder: Path, precision: str = "float32") -> None:
         export = read_export(folder)
@@ -57,7 +58,7 @@ class OnnxBackend:
                 f"{backbone.spec.name}"
             )
         self.backbone = backbone
-        self.exact = TorchBackend(backbone)
+        self.exact = torch_backend(backbone)
         self._export = export
         on_cuda = backbone.device.type == "cuda" and precision != "int8"
         self._whole = open_session(folder / GRAPH, on_cuda=on_cuda)

@@ -137,7 +137,12 @@ def spawn(
     forget_tokens(launch.folder)
     with interrupts_held_back():
         running = _spawn(launch, config, changes or {}, python)
-        write(launch.folder, running if beside is None else running.beside(beside))
+        try:
+            write(launch.folder, running if beside is None else running.beside(beside))
+        except BaseException:  # nobody could stop it
+            _end(running)
+            shutil.rmtree(running.scratch, ignore_errors=True)
+            raise
     return running
 
 
@@ -216,7 +221,7 @@ def _spawn(
             check=False,
         )
     try:
-        pid = int((scratch / ".model_server.pid").read_text())
+        pid = int((scratch / ".model_server.pid").read_text(encoding="utf-8"))
         started_at = created(pid)
     except (OSError, ValueError, psutil.NoSuchProcess) as error:
         shutil.rmtree(scratch, ignore_errors=True)

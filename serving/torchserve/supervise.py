@@ -85,7 +85,7 @@ def leave_supervisor(
         return
     try:
         os.setsid()
-        with Path(os.devnull).open() as nothing, (folder / CONSOLE).open("ab") as console:
+        with Path(os.devnull).open("rb") as nothing, (folder / CONSOLE).open("ab") as console:
             for number, file in enumerate((nothing, console, console)):
                 os.dup2(file.fileno(), number)
         supervise(folder, running, again, look)

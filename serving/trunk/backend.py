@@ -6,7 +6,7 @@ Axis letters: B batch, D width, H W pixels.
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import FinalNorm, Pooling
@@ -39,6 +39,55 @@ class Example(NamedTuple):
     num_prompts: int
 
 
+class Addresses(NamedTuple):
+    """An adapter on the device as a step reads it, by address, in the order of the step's table.
+
+    Attributes:
+        prefix: of its deep prompts' keys and values `[L, P, 2, h, d]`; anything if P is 0.
+        num_prompts: P.
+        head_weight: of `[C, D]`, float32.
+        head_bias: of `[C]`, float32.
+        num_classes: C.
+    """
+
+    prefix: int
+    num_prompts: int
+    head_weight: int
+    head_bias: int
+    num_classes: int
+
+
+class Step(NamedTuple):
+    """What a step leaves on the device; the next one overwrites it, after what is queued now.
+
+    Attributes:
+        features: one per row.
+        scores: softmax probabilities of the K best classes, best first; 0 where there is no class.
+        classes: which those are.
+    """
+
+    features: Float[Tensor, "B D"]
+    scores: Float[Tensor, "B K"]
+    classes: Int[Tensor, "B K"]
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """Computes rows from pixels to best classes in one launch."""
+
+    def take(self, form: Form, rows: int) -> bool:
+        """Whether so many rows of this form can be computed."""
+
+    def run(self, form: Form, pixels: Float[Tensor, "B 3 H W"], rows: Sequence[Addresses]) -> Step:
+        """Queue one step, and return where it will leave what it makes.
+
+        Args:
+            form: of all rows.
+            pixels: as `Backend.features` takes them.
+            rows: whose adapters stay where they are until the step is done.
+        """
+
+
 @runtime_checkable
 class Backend(Protocol):
     """Runs the frozen trunk under per-row prompts.
@@ -47,10 +96,15 @@ class Backend(Protocol):
         backbone: where adapters are placed, and in which floating type.
         key_alignment: deep prompts are filled up until prompts and tokens together are a
             multiple of this, because attention is faster so.
+        steps: computes rows whole; None where only features are computed.
     """
 
     backbone: Backbone
     key_alignment: int
+
+    @property
+    def steps(self) -> Steps | None:
+        """See above."""
 
     @property
     def exact(self) -> "Backend":

@@ -11,6 +11,7 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
 from serving.trunk.backend import Form
+from serving.trunk.transfer import send
 
 
 def blank_prompts(
@@ -50,7 +51,7 @@ def mask_of(lengths: Sequence[int], prefix: Tensor, alignment: int) -> Tensor | 
         return None
     is_filling = torch.tensor(lengths)[:, None] <= torch.arange(filled)
     mask = torch.zeros(is_filling.shape).masked_fill(is_filling, -torch.inf)
-    return mask.to(prefix.device, prefix.dtype)
+    return send(mask.to(prefix.dtype), prefix.device)
 
 
 def num_tokens(backbone: Backbone) -> int:

@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m tests.bench [NAME...] [--short]`, those of `BENCHMARKS` or some of them.
+"""Benchmarks: `python -m tests.bench [NAME...] [--short]`, `BENCHMARKS` or those named.
 
 Each prints a table, writes `<out>/<name>.json` with its conditions, draws
 `<out>/<name>.svg` and shows all of it in `<out>/<name>.html`.
@@ -12,6 +12,9 @@ from pathlib import Path
 from tests.bench.figure import draw, write_page
 from tests.bench.result import Settings
 from tests.bench.table import show
+
+ON_REQUEST = ("gpu",)
+"""Those that only some machines can run."""
 
 BENCHMARKS = ("engine", "tasks", "cold", "lookups", "http", "decode", "training", "kmeans")
 
@@ -29,7 +32,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *ON_REQUEST, []], metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument(
         "--short", action="store_true", help="see that it runs; numbers mean little"

@@ -1,6 +1,7 @@
 """How fast JPEG files become pixels, by decoder, and whether they become the same pixels."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from tests.bench.measure import in_turns, speed_ratio
 from tests.bench.photos import photos
 from tests.bench.result import Result, Settings
 
-STAGES = ("decode", "to pixels")
+STAGES = ("decode", "whole", "crop", "to pixels")
 
 
 class _Candidate(NamedTuple):
@@ -24,7 +25,7 @@ class _Candidate(NamedTuple):
 
 
 def run(settings: Settings) -> Result:
-    """Measure every installed decoder with one and two threads, its decoding and all of it."""
+    """Measure every installed decoder with one and two threads, from its decoding to all of it."""
     files = photos(8 if settings.short else 48, sizes=[(500, 375)])
     decoders, missing = installed()
     torch_threads = torch.get_num_threads()
@@ -32,7 +33,9 @@ def run(settings: Settings) -> Result:
     try:
         with ThreadPoolExecutor(2) as pool:
             jobs = _jobs(decoders, files, {1: map, 2: pool.map})
-            seconds = in_turns(jobs, rounds=3 if settings.short else 20)
+            rounds = 3 if settings.short else 20
+            seconds = in_turns(jobs, rounds)
+            processor = in_turns(jobs, rounds, clock=time.process_time)
     finally:
         torch.set_num_threads(torch_threads)
     ours = decoders["Pillow"]
@@ -43,11 +46,14 @@ def run(settings: Settings) -> Result:
         measured = {
             "images_per_s": len(files) / statistics.median(seconds[one]),
             "over_pillow": over.median,
+            "processor_ms": 1000 * statistics.median(processor[one]) / len(files),
             "max_difference": differences[one.decoder][one.stage],
         }
         result.rows.append(one._asdict() | measured)
     one, two = (_Candidate("Pillow", threads, "to pixels") for threads in (1, 2))
     result.add_ratio("pillow_two_threads_over_one", speed_ratio(seconds, two, one))
+    ours, theirs = (_Candidate(name, 1, "whole") for name in ("Pillow", "torchvision"))
+    result.add_ratio("torchvision_over_pillow_whole", speed_ratio(processor, theirs, ours))
     return result
 
 
@@ -70,18 +76,21 @@ def _jobs(
 
 
 def _step(decoder: JpegDecoder, stage: str) -> Callable[[bytes], object]:
-    if stage == "decode":
-        return decoder.decode
-    return lambda data: normalise(decoder.crop(decoder.decode(data)), RULE)
+    steps: dict[str, Callable[[bytes], object]] = {
+        "decode": decoder.decode,
+        "whole": lambda data: decoder.pixels(decoder.decode(data)),
+        "crop": lambda data: decoder.crop(decoder.decode(data)),
+        "to pixels": lambda data: normalise(decoder.crop(decoder.decode(data)), RULE),
+    }
+    return steps[stage]
 
 
 def _differences(decoder: JpegDecoder, ours: JpegDecoder, files: Sequence[bytes]) -> dict[str, int]:
-    """Return the largest difference of any 8-bit value: as decoded, and after resize and crop."""
+    """Return the largest difference of any 8-bit value, after each stage."""
     pairs = [(decoder.decode(data), ours.decode(data)) for data in files]
-    return {
-        "decode": max(_apart(decoder.pixels(a), ours.pixels(b)) for a, b in pairs),
-        "to pixels": max(_apart(decoder.crop(a), ours.crop(b)) for a, b in pairs),
-    }
+    decoded = max(_apart(decoder.pixels(a), ours.pixels(b)) for a, b in pairs)
+    cropped = max(_apart(decoder.crop(a), ours.crop(b)) for a, b in pairs)
+    return {"decode": decoded, "whole": decoded, "crop": cropped, "to pixels": cropped}
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> int:
@@ -90,7 +99,9 @@ def _apart(one: np.ndarray, other: np.ndarray) -> int:
 
 def _notes(missing: Sequence[str]) -> list[str]:
     notes = [
-        "500x375 JPEG files of about 60 kB; to pixels: decoded, resized to 224x224, normalised",
+        "500x375 JPEG files of about 60 kB; whole: decoded to RGB that a device could crop; crop: "
+        "resized to 224x224; to pixels: normalised as well",
+        "processor_ms: of one image, all threads together",
         "max_difference: of 8-bit values from Pillow's, the pixels that adapters were trained on",
         "OpenCV resizes by area, for its bicubic resize does not smooth before it shrinks",
         "Pillow's figures include the checks of size, format and EXIF rotation that ours makes",

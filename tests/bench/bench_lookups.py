@@ -20,7 +20,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
 from tests.bench.many_tasks import Asking, Place, place
 from tests.bench.measure import Spread
 from tests.bench.result import Result, Settings
@@ -159,7 +159,7 @@ def _engines(backbone: Backbone, some: Sequence[Asking]) -> Iterator[dict[str, E
         engines = {}
         for one in some:
             bank = AdapterBank(backbone, one.source, 1 << 40)
-            engine = Engine(Core(TorchBackend(backbone), one.source, bank))
+            engine = Engine(Core(torch_backend(backbone), one.source, bank))
             closing.callback(engine.close)
             engine.warm_up(one.asked)
             engines[one.name] = engine

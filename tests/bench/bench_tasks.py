@@ -16,7 +16,7 @@ from serving.inference.query import Query
 from serving.inference.row import Row
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend, Example, Form
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
 from tests.bench.hit_rate import SHARE_IN_BANK, hit_rate
 from tests.bench.measure import Seconds, Spread, in_turns, speed_ratio
 from tests.bench.models import (
@@ -62,7 +62,7 @@ def run(settings: Settings) -> Result:
     disable_malloc_trim()
     plan, backbone = _plan(settings)
     on_cuda = backbone.device.type == "cuda"
-    backend = TorchBackend(backbone, compiled=on_cuda, max_batch=plan.batch)
+    backend = torch_backend(backbone, compiled=on_cuda, max_batch=plan.batch)
     form = Form(0, False, backbone.spec.pooling, backbone.spec.final_norm)
     backend.warm_up([Example(form, NUM_PROMPTS)])
     seconds = _timed(plan, backend)
@@ -111,6 +111,7 @@ def _batches(plan: Plan, backend: Backend, bank: AdapterBank, draw: Draw) -> Cal
                 rows = [Row(Query(b"", key.task)) for key in keys]
                 for row, key, own in zip(rows, keys, pictures, strict=True):
                     row.key, row.resident, row.picture = key, lease.residents[key], own
+                    row.image = id(row)
                 collect(launch(backend, rows))
 
     return answer

@@ -11,7 +11,7 @@ from serving.inference.resident import make_resident
 from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import export_trunk
 from serving.trunk.backend import Backend, Example, Form
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
 from tests.bench import peers
 from tests.bench.int8 import int8_backend
 from tests.bench.models import NUM_PROMPTS
@@ -29,9 +29,9 @@ def warm_backends(
         compiled: whether to compile one, too; takes up to a minute.
     """
     form = Form(0, False, backbone.spec.pooling, backbone.spec.final_norm)
-    backends: dict[str, Backend] = {"mixed": TorchBackend(backbone, max_batch=max(batches))}
+    backends: dict[str, Backend] = {"mixed": torch_backend(backbone, max_batch=max(batches))}
     if compiled:
-        backends["mixed compiled"] = TorchBackend(backbone, compiled=True, max_batch=max(batches))
+        backends["mixed compiled"] = torch_backend(backbone, compiled=True, max_batch=max(batches))
     for backend in backends.values():
         backend.warm_up([Example(form, NUM_PROMPTS)])
     return backends

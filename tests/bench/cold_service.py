@@ -11,7 +11,7 @@ from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
 from tests.bench.models import RandomSource
 from tests.fakes.tiny import image_bytes
 
@@ -29,7 +29,7 @@ class ColdService:
         self.source = CachedStore(store)
         self.warm, self._cold = names[: WARM_ROWS + 1], iter(names[WARM_ROWS + 1 :])
         self.bank = AdapterBank(backbone, self.source, 1 << 30)
-        self.engine = Engine(Core(TorchBackend(backbone), self.source, self.bank))
+        self.engine = Engine(Core(torch_backend(backbone), self.source, self.bank))
         self.engine.warm_up(self.warm)
         self._images = [image_bytes(i, (224, 224), "JPEG") for i in range(WARM_ROWS + 1)]
 

@@ -7,6 +7,7 @@ from typing import Any
 from tests.bench.pictures.cold import cold
 from tests.bench.pictures.decode import decode
 from tests.bench.pictures.engine import engine
+from tests.bench.pictures.gpu import gpu
 from tests.bench.pictures.http import http
 from tests.bench.pictures.kmeans import kmeans
 from tests.bench.pictures.lookups import lookups
@@ -18,6 +19,7 @@ from trainer.page.template import render_page
 
 _PICTURES = {
     "engine": engine,
+    "gpu": gpu,
     "tasks": tasks,
     "cold": cold,
     "http": http,

@@ -32,7 +32,10 @@ Seconds = dict[str, list[float]]
 
 
 def in_turns(
-    candidates: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Seconds:
     """Time every candidate once per round; the order turns around each round.
 
@@ -40,14 +43,15 @@ def in_turns(
         candidates: each one does its whole work and waits for it before it returns.
         rounds: measured.
         warm_up: rounds before them whose times are thrown away.
+        clock: what tells the seconds, such as those of the processor.
     """
     seconds: Seconds = {name: [] for name in candidates}
     for number in range(warm_up + rounds):
         order = list(candidates) if number % 2 else list(reversed(candidates))
         for name in order:
-            start = time.perf_counter()
+            start = clock()
             candidates[name]()
-            taken = time.perf_counter() - start
+            taken = clock() - start
             if number >= warm_up:
                 seconds[name].append(taken)
     return seconds

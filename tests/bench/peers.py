@@ -55,7 +55,7 @@ def plain(backbone: Backbone) -> Forward:
 
 
 def plain_compiled(backbone: Backbone, batches: Sequence[int]) -> Forward:
-    """timm's own forward, compiled and warmed up as `TorchBackend` does with ours."""
+    """timm's own forward, compiled and warmed up as our backends do with ours."""
     size, on_cuda = backbone.spec.image_size, backbone.device.type == "cuda"
 
     def run(pixels: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def token_form(trunk: VisionTransformer, prompts: Tensor, pixels: Tensor) -> Ten
 
 
 def place(pixels: Tensor, backbone: Backbone) -> Tensor:
-    """Copy pixels to the device, to CUDA from pinned memory, as `TorchBackend` does."""
-    if backbone.device.type == "cuda":
+    """Return pixels on the device; copy them to CUDA from pinned memory, as `Arrivals` does."""
+    if backbone.device.type == "cuda" and pixels.device.type == "cpu":
         pixels = pixels.pin_memory().to(backbone.device, non_blocking=True)
     return pixels.to(backbone.dtype)

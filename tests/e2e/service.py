@@ -31,7 +31,7 @@ from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
 from serving.torchserve.launch import Running
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.choose import torch_backend
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
@@ -146,7 +146,7 @@ def expecting_engine(backbone: Backbone, root: Path) -> Engine:
     source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
     bank = AdapterBank(backbone, source, 1 << 30)
     return Engine(
-        Core(TorchBackend(backbone), source, bank),
+        Core(torch_backend(backbone), source, bank),
         decoding=DecoderSettings(threads=1),
         patience_s=60.0,
     )

@@ -10,7 +10,7 @@ from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 
@@ -23,7 +23,7 @@ class TinyDevice:
         source = CachedStore(DirectoryStore(folder / "store"))
         for i in range(2):
             source.publish(encode(make_adapter(f"task{i}", seed=i, backbone=backbone.spec)))
-        self.core = Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+        self.core = Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
         self.device = Device(self.core, max_batch=8, patience_s=60.0)
         self.server = DeviceServer(self.device, self.core, folder, self.core.probe)
 

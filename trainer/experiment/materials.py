@@ -92,7 +92,10 @@ def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
         ArtifactMismatch: no service would take an adapter that asks for it.
     """
     own = backbone.preprocessing
-    size = recipe.pixels.resize_size or own.resize_size
-    rule = own.model_copy(update={"resize": recipe.pixels.resize, "resize_size": size})
+    pixels = recipe.pixels
+    size = pixels.resize_size or own.resize_size
+    rule = own.model_copy(
+        update={"resize": pixels.resize, "resize_size": size, "decoder": pixels.decoder}
+    )
     check_pixels(recipe.task, rule, backbone.spec.image_size)
     return rule

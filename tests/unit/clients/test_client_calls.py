@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 import clients
+from adapters.images.decode import decode_image
 from clients.client import AsyncClient, Client
 from clients.connection import connection
 from clients.errors import (
@@ -43,6 +45,26 @@ def test_a_path_is_read(service, call, tmp_path, as_type):
     (tmp_path / "cat.jpg").write_bytes(b"cat")
     call(service, "predict", as_type(tmp_path / "cat.jpg"), task="digits")
     assert service.requests[0].content == b"cat"
+
+
+def test_an_array_travels_as_a_ppm(service, call):
+    pixels = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3)
+    call(service, "predict", pixels.transpose(1, 0, 2), task="digits")
+    sent = decode_image(service.requests[0].content)
+    np.testing.assert_array_equal(np.asarray(sent), pixels.transpose(1, 0, 2))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((4, 2, 3), np.float32), np.zeros((4, 2), np.uint8), np.zeros((3, 4, 2), np.uint8), 7],
+    ids=["float32", "grey", "channels_first", "number"],
+)
+def test_an_array_that_is_no_rgb_is_told_before_anything_is_sent(service, call, image):
+    with pytest.raises(
+        ValueError, match=r"expected bytes, a path, or an array of uint8 \[H, W, 3\]"
+    ):
+        call(service, "predict", image, task="digits")
+    assert not service.requests
 
 
 def test_a_missing_file_is_told_before_anything_is_sent(service, call, tmp_path):
@@ -175,6 +197,10 @@ def test_an_address_must_be_http(kind, url):
         ("[::1]", True),
         ("[::ffff:127.0.0.1]", True),
         ("0.0.0.0", True),
+        ("127.1", True),
+        ("2130706433", True),
+        ("ip6-localhost", True),
+        ("localhost.localdomain", True),
         ("10.0.0.1", False),
         ("vision.example", False),
         ("localhost.example", False),

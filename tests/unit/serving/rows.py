@@ -35,6 +35,7 @@ def seated(resident, crop):
     """Return a row that is ready for its forward, of a crop of 8 bits."""
     row = Row(Query(b"", KEY.task, top_k=1))
     row.key, row.resident, row.picture = KEY, resident, Picture(crop, is_whole=False)
+    row.image = id(row)
     return row
 
 

@@ -139,6 +139,28 @@ def test_an_unknown_field_that_may_decide_what_is_computed_is_refused(part: str)
         decode(with_parts({}, {part: known | {"surprise": 1}}))
 
 
+def test_an_artifact_of_before_rules_had_versions_means_the_first_one() -> None:
+    rule = decode(GOLDEN).meta.preprocessing
+    assert (rule.rule_version, rule.decoder) == (1, "pillow")
+    assert b"rule_version" not in GOLDEN
+    assert b"decoder" not in GOLDEN
+
+
+def test_a_decoder_with_other_pixels_is_written_and_read_by_its_name() -> None:
+    adapter = golden_adapter()
+    rule = adapter.meta.preprocessing.model_copy(update={"decoder": "draft"})
+    drafted = replace(adapter, meta=adapter.meta.model_copy(update={"preprocessing": rule}))
+    assert encode(drafted) != GOLDEN
+    assert decode(encode(drafted)).meta.preprocessing.decoder == "draft"
+
+
+@pytest.mark.parametrize("field", [{"rule_version": 2}, {"decoder": "nvjpeg"}], ids=str)
+def test_a_rule_or_a_decoder_that_we_do_not_know_is_refused(field: dict[str, Any]) -> None:
+    known = json.loads(golden_adapter().meta.model_dump_json())["preprocessing"]
+    with pytest.raises(ArtifactCorrupt, match=next(iter(field))):
+        decode(with_parts({}, {"preprocessing": known | field}))
+
+
 def test_another_format_version_is_refused() -> None:
     for change in ({"schema_version": 2}, {"seed": None}):
         with pytest.raises(ArtifactCorrupt, match=next(iter(change))):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -258,6 +259,22 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(
     assert (out, launches) == ("", [])
     (tmp_path / "w.pth").touch()
     assert run("start", *words) == 0
+
+
+@pytest.mark.parametrize("option", ["--folder", "--store", "--weights"])
+def test_a_path_of_bytes_that_are_no_utf8_is_said_before_anything_is_loaded(
+    run: Run,
+    launches: list[Launch],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    assert run("start", option, str(place)) == 1
+    out, err = capsys.readouterr()
+    assert f"{option[2:]}: {tmp_path}/caf\\udce9 has bytes that are no UTF-8" in err
+    assert (out, launches) == ("", [])
 
 
 def test_before_the_first_publish_the_usual_store_is_made(

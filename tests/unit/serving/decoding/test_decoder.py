@@ -10,7 +10,7 @@ import pytest
 
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage
-from adapters.images.crop import crop_centre
+from adapters.images.crop import crop_centre, decode_by_rule
 from adapters.images.decode import decode_image
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings
@@ -53,6 +53,30 @@ def test_pixels_are_made_under_every_rule_of_one_decoding():
     for rule in (RULE, OTHER):
         assert not pictures[rule].is_whole
         np.testing.assert_array_equal(pictures[rule].pixels, crop_centre(decode_image(data), rule))
+    decoder.close()
+
+
+def test_a_small_image_is_left_whole_for_the_device_and_a_larger_one_cropped():
+    decoder = Decoder(settings(whole_side=40))
+    small = decoder.start(image_bytes(0, (40, 30)), {RULE, OTHER})
+    large = decoder.start(image_bytes(0, (41, 30)), {RULE, OTHER})
+    found = decoder.finish([small, large], Deadline.after(60.0))
+    assert found[small][RULE] is found[small][OTHER]
+    assert (found[small][RULE].is_whole, found[small][RULE].pixels.shape) == (True, (30, 40, 3))
+    assert [found[large][rule].pixels.shape for rule in (RULE, OTHER)] == [(16, 16, 3), (24, 24, 3)]
+    decoder.close()
+
+
+def test_rules_with_a_draft_and_rules_without_share_an_image_but_no_pixels():
+    data = image_bytes(0, (200, 160), "JPEG")
+    draft = RULE.model_copy(update={"decoder": "draft"})
+    decoder = Decoder(settings())
+    decoding = decoder.start(data, {RULE, draft})
+    found = decoder.finish([decoding], Deadline.after(60.0))[decoding]
+    expected = crop_centre(decode_by_rule(data, draft), draft)
+    np.testing.assert_array_equal(found[draft].pixels, expected)
+    np.testing.assert_array_equal(found[RULE].pixels, crop_centre(decode_image(data), RULE))
+    assert (found[draft].pixels != found[RULE].pixels).any()
     decoder.close()
 
 

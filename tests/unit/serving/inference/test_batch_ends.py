@@ -23,7 +23,7 @@ from serving.inference.fallback import Fallback
 from serving.inference.resident import AdapterKey
 from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
 from tests.fakes.waiting import wait_until
@@ -58,7 +58,7 @@ class Scene:
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
         self.engine = Engine(
-            Core(TorchBackend(backbone), self.source, self.bank), patience_s=PATIENCE_S
+            Core(CpuBackend(backbone), self.source, self.bank), patience_s=PATIENCE_S
         )
 
     def publish(self, task: str, seed: int = 0, *, foreign: bool = False) -> AdapterKey:
@@ -223,7 +223,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
     scene = Scene(tmp_path / "store", backbone)
     scene.publish("good")
     settings = DecoderSettings(threads=2, patience_s=0.5)
-    engine = Engine(Core(TorchBackend(backbone), scene.source, scene.bank), decoding=settings)
+    engine = Engine(Core(CpuBackend(backbone), scene.source, scene.bank), decoding=settings)
     slow, go_on = image_bytes(99), threading.Event()
 
     def decode(data, *args):
@@ -231,7 +231,7 @@ def test_a_row_whose_image_takes_too_long_is_refused_alone(backbone, tmp_path, m
             go_on.wait(SLOW_S)
         return decode_image(data, *args)
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     images = [slow, image_bytes(0), slow, image_bytes(1)]
     refused, answer, refused_too, another = engine.predict([Query(one, "good") for one in images])
     go_on.set()
@@ -255,7 +255,7 @@ def test_images_that_take_all_of_a_batchs_patience_leave_time_to_find_what_stand
         time.sleep(2 * PATIENCE_S)
         return decode_image(*args)
 
-    monkeypatch.setattr("serving.decoding.decoder.decode_image", decode)
+    monkeypatch.setattr("adapters.images.crop.decode_image", decode)
     monkeypatch.setattr("serving.inference.seating.SEARCH_S", 30.0)
     good, stood_in_for = scene.ask("good", "task")
     assert isinstance(good, Answer)

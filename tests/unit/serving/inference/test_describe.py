@@ -14,7 +14,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.description import Description
 from serving.inference.engine import Engine, Query
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -32,7 +32,7 @@ def source(tmp_path):
 @pytest.fixture
 def engine(backbone, source):
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(Core(TorchBackend(backbone), source, bank, pinned=["pets"]))
+    engine = Engine(Core(CpuBackend(backbone), source, bank, pinned=["pets"]))
     yield engine
     engine.close()
 

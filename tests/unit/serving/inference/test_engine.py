@@ -24,7 +24,7 @@ from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.forward import launch
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import image_bytes, read_out, tiny_backbone
@@ -78,7 +78,7 @@ def source(adapters, tmp_path_factory):
 @pytest.fixture
 def engine(backbone, source):
     engine = Engine(
-        Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)),
+        Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)),
         decoding=DecoderSettings(ImageLimits(max_pixels=4096)),
     )
     yield engine
@@ -130,7 +130,7 @@ def test_permuting_a_batch_permutes_its_answers(engine):
 
 def test_batches_beyond_the_limit_are_split_and_answered_whole(backbone, source):
     engine = Engine(
-        Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)), max_batch=3
+        Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)), max_batch=3
     )
     answers = engine.predict([Query(image_bytes(i), "task0") for i in range(8)])
     assert all(isinstance(answer, Answer) for answer in answers)
@@ -154,10 +154,24 @@ def test_one_bad_row_of_each_kind_leaves_the_others_untouched(engine):
             assert [p.index for p in answer.predictions] == [p.index for p in alone[i].predictions]
 
 
+def test_images_that_the_device_crops_are_answered_the_same(backbone, source, engine):
+    settings = DecoderSettings(ImageLimits(max_pixels=4096), whole_side=64)
+    cropping = Engine(
+        Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20)),
+        decoding=settings,
+    )
+    sizes = [(64, 64), (16, 16), (9, 40), (100, 40), (33, 64)]
+    images = [image_bytes(i, size) for i, size in enumerate(sizes)]
+    tasks = tasks_of("distinct", 6)
+    queries = [Query(image, task) for image in images for task in tasks]
+    assert cropping.predict(queries) == engine.predict(queries)
+    cropping.close()
+
+
 def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "serving.decoding.decoder.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
+        "adapters.images.crop.decode_image", lambda *a: decoded.append(1) or decode_image(*a)
     )
     image = image_bytes(0)
     answers = engine.predict([Query(image, f"task{i}") for i in range(8)])
@@ -182,7 +196,7 @@ def test_the_error_of_a_bad_image_keeps_no_adapter_on_the_device(backbone, sourc
         return resident
 
     monkeypatch.setattr("serving.inference.bank.make_resident", make)
-    engine = Engine(Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 0)))
+    engine = Engine(Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 0)))
     outcomes = engine.predict([Query(b"no image", "task0"), Query(b"no image", "task0")])
     assert all(isinstance(outcome, BadImage) for outcome in outcomes)
     del outcomes
@@ -247,7 +261,7 @@ def slow(source):
 
 def build(backbone, source, **options) -> Engine:
     bank = AdapterBank(backbone, source, 1 << 20)
-    return Engine(Core(TorchBackend(backbone), source, bank), **options)
+    return Engine(Core(CpuBackend(backbone), source, bank), **options)
 
 
 def test_rows_of_a_cold_task_lose_patience_while_the_others_are_answered(backbone, slow):
@@ -284,7 +298,7 @@ def test_warm_rows_are_under_way_before_a_cold_adapter_is_waited_for(backbone, s
 
 def test_what_is_preloaded_or_pinned_is_there_before_the_first_request(backbone, source, caplog):
     bank = AdapterBank(backbone, source, 0)
-    engine = Engine(Core(TorchBackend(backbone), source, bank, pinned=["task2"]))
+    engine = Engine(Core(CpuBackend(backbone), source, bank, pinned=["task2"]))
     engine.warm_up(["task3", "nobody"])
     assert "nobody is not preloaded" in caplog.text
     wait_until("only the pinned one outlives a budget of nothing", lambda: len(bank) == 1)

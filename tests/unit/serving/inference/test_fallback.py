@@ -25,7 +25,7 @@ from serving.inference.engine import Engine, Query
 from serving.inference.fallback import RETRY_S, Fallback
 from serving.inference.resident import AdapterKey
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -73,7 +73,7 @@ class Scene:
         self.source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
-        self.engine = Engine(Core(TorchBackend(backbone), self.source, self.bank))
+        self.engine = Engine(Core(CpuBackend(backbone), self.source, self.bank))
         self.clock = Clock()
         self.engine.core.lookup._fallback = Fallback(self.source, self.bank, self.clock)
 

@@ -13,8 +13,8 @@ from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.resident import make_resident
 from serving.protocol import Answer
+from serving.trunk.cpu import CpuBackend
 from serving.trunk.out_of_memory import is_out_of_memory, retry_in_room
-from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -24,7 +24,7 @@ HOST_IS_FULL = (
 )
 
 
-class FullDevice(TorchBackend):
+class FullDevice(CpuBackend):
     """A trunk whose next forwards fail with these errors."""
 
     def __init__(self, backbone) -> None:

@@ -8,7 +8,7 @@ from adapters.vit.pixels import normalise_batch
 from serving.inference.forward import collect, launch
 from serving.inference.heads import best_classes, in_doubt, margins
 from serving.inference.resident import make_resident
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.rows import features_of, seated
@@ -19,6 +19,8 @@ SIZES = (2, 5, 3, 40)
 class Rounded:
     """A backend whose features are coarse, and which counts how many rows are asked again."""
 
+    steps = None
+
     def __init__(self, backbone, below):
         self.backbone, self.key_alignment = backbone, 1
         self.exact = Counted(backbone)
@@ -28,14 +30,14 @@ class Rounded:
         self.exact.warm_up(examples)
 
     def features(self, form, pixels, prompts):
-        exact = TorchBackend(self.backbone).features(form, pixels, prompts)
+        exact = CpuBackend(self.backbone).features(form, pixels, prompts)
         return exact + 0.05 * exact.norm(dim=1, keepdim=True) * torch.randn_like(exact)
 
     def doubt(self, form):
         return self.below
 
 
-class Counted(TorchBackend):
+class Counted(CpuBackend):
     rows = 0
 
     def features(self, form, pixels, prompts):
@@ -93,7 +95,7 @@ def test_a_margin_is_the_shortest_change_that_swaps_the_two_best_classes(residen
 def test_all_rows_in_doubt_give_the_exact_labels(backbone, residents):
     crops, pixels = images(residents)
     backend = Rounded(backbone, below=torch.inf)
-    exact = features_of(TorchBackend(backbone), residents, pixels)
+    exact = features_of(CpuBackend(backbone), residents, pixels)
     expected = best_classes(exact, residents, 1)[1][:, 0].tolist()
     assert labels_through(backend, residents, crops) == expected
     assert backend.exact.rows == len(residents)
@@ -114,7 +116,7 @@ def test_only_rows_in_doubt_are_computed_again(backbone, residents):
     doubtful = in_doubt(coarse, residents, middle).tolist()
     assert backend.exact.rows == sum(doubtful)
     assert 0 < sum(doubtful) < len(doubtful)
-    exact = features_of(TorchBackend(backbone), residents, pixels)
+    exact = features_of(CpuBackend(backbone), residents, pixels)
     labels = best_classes(exact, residents, 1)[1][:, 0].tolist()
     assert after == [labels[i] if doubtful[i] else before[i] for i in range(len(before))]
 

@@ -17,7 +17,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.hanging_store import HangingStore
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -52,7 +52,7 @@ def engine(store: HangingStore, backbone) -> Iterator[Engine]:
     source = CachedStore(store, pointer_ttl_s=0.05)
     source.watch()
     bank = AdapterBank(backbone, source, 1 << 20)
-    engine = Engine(Core(TorchBackend(backbone), source, bank), patience_s=PATIENCE_S)
+    engine = Engine(Core(CpuBackend(backbone), source, bank), patience_s=PATIENCE_S)
     yield engine
     engine.close()
     source.close()

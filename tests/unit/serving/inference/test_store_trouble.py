@@ -19,7 +19,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -40,7 +40,7 @@ def source(backbone, tmp_path):
 @pytest.fixture
 def engine(backbone, source):
     reader = CachedStore(source.store, pointer_ttl_s=0.0)
-    engine = Engine(Core(TorchBackend(backbone), reader, AdapterBank(backbone, reader, 1 << 20)))
+    engine = Engine(Core(CpuBackend(backbone), reader, AdapterBank(backbone, reader, 1 << 20)))
     yield engine
     engine.close()
 

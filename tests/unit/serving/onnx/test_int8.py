@@ -12,7 +12,7 @@ from serving.onnx.export import Agreement, read_export
 from serving.onnx.int8 import Sample, Seen, export_int8, settle_doubt
 from serving.onnx.samples import read_samples
 from serving.trunk.backend import Example, Form
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.processors import needs_int8_dot_products
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -37,7 +37,7 @@ def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
     assert 0 <= export.agreement["pets"].same <= 1
     backend = OnnxBackend(backbone, tmp_path / "trunk", "int8")
     _, residents, pixels = some_rows(backbone, 4, lengths=(4,))
-    exact = features_of(TorchBackend(backbone), residents, pixels)
+    exact = features_of(CpuBackend(backbone), residents, pixels)
     found = features_of(backend, residents, pixels)
     assert torch.cosine_similarity(found, exact).min() > 0.999
     assert (found - exact).abs().max() > 0

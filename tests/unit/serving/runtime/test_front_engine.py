@@ -20,7 +20,7 @@ from serving.inference.query import Query
 from serving.protocol import Answer
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
 from tests.fakes.waiting import wait_until
@@ -52,7 +52,7 @@ class Scene:
 
     def __init__(self, folder, backbone, source):
         self.folder = folder
-        self.core = Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+        self.core = Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
         self.device = Device(self.core, max_batch=8, patience_s=PATIENCE_S, end=lambda _: None)
         self.server = DeviceServer(self.device, self.core, folder, self.core.probe)
         threading.Thread(target=self.server.serve, daemon=True).start()
@@ -87,7 +87,7 @@ def some_queries(rows: int) -> list[Query]:
 
 @pytest.fixture(scope="module")
 def expected(backbone, source):
-    core = Core(TorchBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+    core = Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
     engine = Engine(core)
     yield engine.predict
     engine.close()

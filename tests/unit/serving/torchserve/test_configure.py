@@ -121,8 +121,8 @@ def test_a_launch_has_its_own_ports_and_absolute_paths(launch: Launch) -> None:
     assert written["inference_address"] == "http://127.0.0.1:18080"
     assert written["management_address"] == "http://127.0.0.1:18081"
     assert written["metrics_address"] == "http://127.0.0.1:18082"
-    assert written["model_store"] == str(launch.folder / "model_store")
     # from the launch's folder, in which TorchServe runs: no path that could have a space
+    assert (launch.folder / written["model_store"] / "spt").is_dir()
     assert (launch.folder / log_config(written["vmargs"])).samefile(launch.folder / "log4j2.xml")
 
 
@@ -212,12 +212,40 @@ def test_a_front_that_would_drown_is_not_started(
 
 
 def test_nothing_that_java_is_told_is_split_at_a_space_of_a_path(tmp_path: Path) -> None:
-    launch = Launch(folder=tmp_path / "My Projects" / "serve", store=tmp_path / "My store")
-    written = properties(write_configuration(launch))
+    launch = Launch(folder=tmp_path / "My café" / "serve", store=tmp_path / "My store")
+    path = write_configuration(launch)
+    written = properties(path)
+    assert path.read_bytes().isascii()
     flags = written["vmargs"].split()
     assert [flag for flag in flags if not flag.startswith("-")] == []
     assert (launch.folder / log_config(written["vmargs"])).is_file()
-    assert Path(written["model_store"]).is_dir()
+    assert (launch.folder / written["model_store"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, "C.UTF-8"),
+        ({"LANG": "C"}, "C.UTF-8"),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, "C.UTF-8"),
+        ({"LANG": "de_DE.ISO-8859-1"}, "C.UTF-8"),
+        ({"LC_ALL": "", "LANG": "de_DE.utf8"}, ""),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "C"}, "en_US.UTF-8"),
+    ],
+    ids=repr,
+)
+def test_java_reads_paths_as_utf8(
+    launch: Launch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, str],
+    expected: str,
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert environment(launch, tmp_path)["LC_ALL"] == expected
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,7 +270,7 @@ def test_relative_folders_are_made_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written = properties(write_configuration(Launch(folder=Path("serve"), store=Path("store"))))
-    assert written["model_store"] == str(tmp_path / "serve" / "model_store")
+    assert (tmp_path / "serve" / written["model_store"]).is_dir()
     settings = yaml_of(tmp_path / "serve" / "model_store" / "spt" / "model-config.yaml")
     assert settings["spt"]["store"] == str(tmp_path / "store")
 

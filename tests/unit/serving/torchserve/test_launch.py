@@ -20,7 +20,8 @@ from serving.health.stop_mark import StopMark
 from serving.torchserve import launch as launch_module
 from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.torchserve.launch import begin, start, stop
+from serving.torchserve.logs import ServiceLog
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
@@ -280,6 +281,20 @@ def test_a_torchserve_that_never_began_is_told_with_its_last_word(
     assert not is_recorded(launch.folder)
 
 
+def test_a_service_that_cannot_be_written_down_does_not_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    def full(folder: Path, running: Running) -> None:
+        raise OSError(28, "No space left on device", str(folder / "running.json"))
+
+    script = f'echo {process.pid} > "$TMPDIR/.model_server.pid"'
+    launch = torchserve_that(monkeypatch, tmp_path, script)
+    monkeypatch.setattr(launch_module, "write", full)
+    with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
+        begin(launch, ServiceLog(launch.folder))
+    assert has_ended(process)
+
+
 def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +330,20 @@ def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         supervise(tmp_path, recorded, never, nothing)
         assert other.communicate()[0] == "stopped\n"
+
+
+def test_whoever_stays_looks_after_what_else_a_service_that_runs_needs(
+    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    looks = []
+
+    def look() -> None:
+        looks.append(len(recorded.alive()))
+        if len(looks) == 2:
+            stop(tmp_path, draining=False)
+
+    supervise(tmp_path, recorded, never, look)
+    assert looks == [1, 1]
 
 
 def test_whoever_stays_ends_the_service_when_told_to_end(

@@ -5,9 +5,9 @@ A graph that would have to be compiled again, after the warm-up, is an error.
 
 import json
 
-import serving.trunk.torch_backend
+import serving.trunk.graphs
 from serving.trunk.backend import Example
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.rows import expected_of, features_of, some_rows
 
@@ -18,10 +18,10 @@ FORMS = [
 
 
 def main() -> None:
-    backend = TorchBackend(tiny_backbone(), compiled=True, max_batch=4)
+    backend = CpuBackend(tiny_backbone(), compiled=True, max_batch=4)
     first = [some_rows(backend.backbone, 1, **form)[1][0] for form in FORMS]
     backend.warm_up([Example(resident.form, 4) for resident in first])
-    serving.trunk.torch_backend.STANCE = "fail_on_recompile"
+    serving.trunk.graphs.STANCE = "fail_on_recompile"
     errors = {}
     for form in FORMS:
         for rows in (1, 2, 3, 4, 7):

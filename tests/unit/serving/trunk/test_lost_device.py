@@ -10,8 +10,8 @@ from serving.errors import DeviceLost
 from serving.inference.engine import USUAL_PROMPTS
 from serving.trunk import lost_device
 from serving.trunk.backend import Example, Form
+from serving.trunk.cpu import CpuBackend
 from serving.trunk.lost_device import named, probe
-from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.tiny import tiny_backbone
 
 EXAMPLE = Example(Form(0, False, "cls", "before-pooling"), USUAL_PROMPTS)
@@ -56,7 +56,7 @@ def test_what_passes_or_is_one_forwards_own_is_left_as_it_is(error: Exception) -
 
 
 def test_a_row_of_nothing_goes_through_the_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = TorchBackend(tiny_backbone())
+    backend = CpuBackend(tiny_backbone())
     probe(backend, EXAMPLE)
 
     def lose(*_: object) -> None:

@@ -5,8 +5,8 @@ import torch
 
 from adapters.vit.prompting import DeepPrompts, ShallowPrompts
 from serving.trunk.backend import Example
+from serving.trunk.cpu import CpuBackend
 from serving.trunk.side_by_side import SideBySide, split_prompts
-from serving.trunk.torch_backend import TorchBackend
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.rows import expected_of, features_of, some_rows
 
@@ -92,8 +92,8 @@ def test_prompts_are_split_as_pixels_are(mask, last):
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
 def test_an_eager_backend_computes_shares_as_the_token_form_does(pooling, monkeypatch):
-    monkeypatch.setattr("serving.trunk.torch_backend.EAGER_SHARE", 1.0)
-    backend = TorchBackend(tiny_backbone(), max_batch=4)
+    monkeypatch.setattr("serving.trunk.cpu.EAGER_SHARE", 1.0)
+    backend = CpuBackend(tiny_backbone(), max_batch=4)
     lengths = (4,) if pooling == "mean-with-prompts" else (4, 0, 7, 1, 4)
     for rows in (1, 2, 3, 7):
         adapters, residents, pixels = some_rows(

@@ -197,9 +197,11 @@ def test_augmentation_is_for_training_only(data: Path, tmp_path: Path):
 
 
 def test_the_resize_rule_of_the_recipe_reaches_the_artifact(data: Path, tmp_path: Path):
-    recipe = toy_recipe(method="linear", pixels={"resize": "shorter", "resize_size": 20})
+    pixels = {"resize": "shorter", "resize_size": 20, "decoder": "draft"}
+    recipe = toy_recipe(method="linear", pixels=pixels)
     rule = train(recipe, data, tmp_path / "run")[1].meta.preprocessing
     assert (rule.resize, rule.resize_size, rule.crop) == ("shorter", 20, 16)
+    assert rule.decoder == "draft"
 
 
 def test_more_prompts_than_patch_tokens_are_refused(data: Path, tmp_path: Path):

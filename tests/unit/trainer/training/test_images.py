@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.images.crop import crop_centre, decode_by_rule
 from adapters.images.decode import decode_image
 from adapters.vit.pixels import to_pixels
 from tests.fakes.tiny import HALF, image_bytes
@@ -66,6 +67,15 @@ def test_pixels_are_those_of_serving_bit_for_bit(
         ((pixels, labels),) = batches(images, 5)
         assert torch.equal(pixels.cpu(), torch.stack(expected))
         assert labels.tolist() == [sample.label for sample in samples]
+
+
+def test_a_task_may_be_trained_on_drafts(tmp_path: Path):
+    data = image_bytes(1, (200, 160), "JPEG")
+    (tmp_path / "0").write_bytes(data)
+    rule = SQUASH.model_copy(update={"decoder": "draft"})
+    crop, _ = ImageSet([Sample(tmp_path / "0", 0)], rule)[0]
+    np.testing.assert_array_equal(crop.numpy(), crop_centre(decode_by_rule(data, rule), rule))
+    assert not torch.equal(crop, ImageSet([Sample(tmp_path / "0", 0)], SQUASH)[0][0])
 
 
 def test_a_small_split_is_decoded_once_and_a_large_one_never_kept(

@@ -7,11 +7,10 @@ import sys
 import pytest
 import torch
 
-import serving.trunk.torch_backend
+import serving.trunk.graphs
 from serving.inference.prompts import gather_prompts
-from serving.trunk.backend import Example
 from serving.trunk.blank import num_tokens
-from serving.trunk.torch_backend import TorchBackend
+from serving.trunk.cpu import CpuBackend
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.rows import expected_of, features_of, some_rows
 
@@ -19,7 +18,7 @@ from tests.unit.serving.rows import expected_of, features_of, some_rows
 @pytest.mark.parametrize("alignment", [1, 8, 32])
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_rows_of_any_length_are_filled_up_to_the_alignment_and_stay_exact(pooling, alignment):
-    backend = TorchBackend(tiny_backbone())
+    backend = CpuBackend(tiny_backbone())
     backend.key_alignment = alignment
     adapters, residents, pixels = some_rows(backend.backbone, 5, pooling=pooling)
     prompts = gather_prompts(backend.backbone, residents[0].form, residents, alignment)
@@ -44,8 +43,8 @@ def test_compiled_features_equal_the_reference_for_any_number_of_rows():
 
 
 def test_a_form_that_was_not_warmed_up_runs_eagerly(monkeypatch):
-    backend = TorchBackend(tiny_backbone(), compiled=True)
-    monkeypatch.setattr(serving.trunk.torch_backend, "STANCE", "fail_on_recompile")
+    backend = CpuBackend(tiny_backbone(), compiled=True)
+    monkeypatch.setattr(serving.trunk.graphs, "STANCE", "fail_on_recompile")
     adapters, residents, pixels = some_rows(backend.backbone, 3)
     expected = expected_of(adapters, pixels)
     found = features_of(backend, residents, pixels)
@@ -53,25 +52,9 @@ def test_a_form_that_was_not_warmed_up_runs_eagerly(monkeypatch):
 
 
 def test_bfloat16_stays_near_the_reference():
-    backend = TorchBackend(tiny_backbone(dtype=torch.bfloat16))
+    backend = CpuBackend(tiny_backbone(dtype=torch.bfloat16))
     adapters, residents, pixels = some_rows(backend.backbone, 5)
     found = features_of(backend, residents, pixels)
     expected = expected_of(adapters, pixels)
     assert found.dtype == torch.bfloat16
     assert torch.cosine_similarity(found.double(), expected).min() > 0.999
-
-
-def test_on_cuda_eager_and_graphs_equal_the_reference():
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
-    cpu = tiny_backbone()
-    backbone = type(cpu)(cpu.trunk.cuda(), cpu.spec, cpu.preprocessing)
-    for compiled in (False, True):
-        backend = TorchBackend(backbone, compiled=compiled, max_batch=4)
-        *_, residents, _ = some_rows(backbone, 1, lengths=(4,))
-        backend.warm_up([Example(residents[0].form, 4)])
-        for rows in (1, 3, 4):
-            adapters, residents, pixels = some_rows(backbone, rows, lengths=(4,))
-            expected = expected_of(adapters, pixels)
-            found = features_of(backend, residents, pixels).cpu()
-            assert (found - expected).abs().max() / expected.abs().max() < 1e-4

@@ -1,0 +1,103 @@
+"""Whole steps: pixels and addresses in, features and best classes out, one CUDA graph per bucket.
+
+A replay reads what its inputs hold, so rows of any tasks, lengths and numbers of classes are one
+graph: they are data. All work is queued on one stream, so a batch may be queued while another is
+computed; what it sends from the host has memory of its own.
+
+Axis letters: B batch, D width, K classes kept, S room for rows.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from adapters.vit.backbone import Backbone
+from serving.trunk.backend import Addresses, Form, Step
+from serving.trunk.cuda import recording
+from serving.trunk.cuda.arrivals import Arrivals
+from serving.trunk.cuda.buckets import bucket_of, buckets_up_to
+from serving.trunk.cuda.forward import features_by_address, has_no_tokens
+from serving.trunk.cuda.heads import best_by_address
+from serving.trunk.cuda.recording import Recording
+from serving.trunk.graphs import Pixels, spec_of
+from serving.trunk.transfer import send
+
+TOP_K: Final = 8
+"""Classes kept per row; a batch that wants more takes the features."""
+
+Trunk = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_ROOM: Final = 8
+"""The rows of a table are a multiple of this, so that each of its lines is aligned."""
+
+
+class CudaSteps:
+    """Records and repeats whole steps; see `Steps`.
+
+    Args:
+        backbone: one that `reads_by_address`.
+        compiled: whether the trunk is compiled before it is recorded.
+        max_batch: rows of one step, at most.
+    """
+
+    def __init__(self, backbone: Backbone, *, compiled: bool, max_batch: int) -> None:
+        self._backbone = backbone
+        self._compiled = compiled
+        self._buckets = buckets_up_to(max_batch)
+        size, most = backbone.spec.image_size, self._buckets[0]
+        self._pixels = torch.zeros(
+            (most, 3, size, size), dtype=backbone.dtype, device=backbone.device
+        )
+        room = -(-most // _ROOM) * _ROOM
+        shape = (len(Addresses._fields), room)
+        self._table = torch.zeros(shape, dtype=torch.int64, device=backbone.device)
+        self._arrivals = Arrivals(backbone.device)
+        self._recordings: dict[tuple[Form, int], Recording] = {}
+
+    @torch.inference_mode()
+    def record(self, form: Form) -> bool:
+        """Record the steps of a form for every number of rows; return whether there are any.
+
+        Takes seconds to minutes.
+        """
+        if self.take(form, 1) or not has_no_tokens(form):
+            return self.take(form, 1)
+        trunk = self._trunk(form)
+        for bucket in self._buckets:
+            run = partial(self._compute, trunk, bucket)
+            self._recordings[form, bucket] = recording.record(run)
+        return True
+
+    def take(self, form: Form, rows: int) -> bool:
+        """Whether such a step was recorded; see `Steps.take`."""
+        return (form, bucket_of(rows)) in self._recordings
+
+    @torch.inference_mode()
+    def run(self, form: Form, pixels: Pixels, rows: Sequence[Addresses]) -> Step:
+        """Queue one step; see `Steps.run`."""
+        table = torch.zeros(self._table.shape, dtype=torch.int64)
+        table[:, : len(rows)] = torch.tensor(rows).T
+        self._table.copy_(send(table, self._table.device))
+        self._pixels[: len(rows)].copy_(self._arrivals.placed(pixels))
+        recorded = self._recordings[form, bucket_of(len(rows))]
+        recorded.replay()
+        return Step(*(output[: len(rows)] for output in recorded.outputs))
+
+    def _trunk(self, form: Form) -> Trunk:
+        trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
+
+        def run(pixels: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
+            return features_by_address(trunk, spec, pixels, prefixes, lengths)
+
+        return torch.compile(run, fullgraph=True) if self._compiled else run
+
+    def _compute(self, trunk: Trunk, bucket: int) -> tuple[Tensor, ...]:
+        prefixes, lengths, weights, biases, classes = self._table[:, :bucket]
+        pixels = self._pixels[:bucket]
+        for rows in (pixels, prefixes, lengths):
+            torch._dynamo.maybe_mark_dynamic(rows, 0)  # one graph of the compiler for all buckets
+        features = trunk(pixels, prefixes, lengths)
+        return features, *best_by_address(features, weights, biases, classes, TOP_K)

@@ -1,0 +1,132 @@
+"""Everything that needs a GPU, in one call: the tests on CUDA, device time, pipelined throughput.
+
+Ours runs our own kernels: rows of many tasks and lengths, bare ones among them, from pixels to
+best classes. The peer is timm's plain ViT, compiled.
+"""
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+
+from adapters.vit.backbone import Backbone
+from adapters.vit.pixels import normalise_batch
+from serving.inference.resident import Resident, make_resident
+from serving.trunk.backend import Example, Steps
+from serving.trunk.choose import torch_backend
+from serving.trunk.cuda.arrivals import Arrivals
+from serving.trunk.transfer import Fetched
+from tests.bench import peers
+from tests.bench.device_time import IN_FLIGHT, device_in_turns, pipelined_seconds
+from tests.bench.measure import Seconds, Spread, speed_ratio
+from tests.bench.models import BASE, NUM_CLASSES, in_precision, make_backbone, random_pixels
+from tests.bench.result import Result, Settings
+from tests.fakes.artifacts import make_adapter
+
+OURS, PLAIN = "mixed", "plain compiled"
+LENGTHS = (20, 0, 5, 50)
+BATCHES = (8, 64)
+RATIOS = (
+    "device_mixed_over_compiled_plain",
+    "device_mixed_over_compiled_plain_8_rows",
+    "images_per_s",
+    "fp8_images_per_s",
+    "fp8_agreement",
+    "service_over_engine",
+)
+NOTES = (
+    f"{BASE}, bfloat16; every row another task, of {LENGTHS} deep prompts per block in turns",
+    "device time: by CUDA events, pixels on the device; ours ends with best classes, the plain ViT "
+    "with features",
+    f"images_per_s: 8-bit crops on the host to answers on the host, {IN_FLIGHT} batches in flight",
+    "FP8 is not built; service_over_engine is `saturation_over_engine` of `make bench BENCH=http`",
+)
+
+
+def run(settings: Settings) -> Result:
+    """Run the tests on CUDA, then measure.
+
+    Raises:
+        SystemExit: there is no CUDA device, or a test fails on it.
+    """
+    if not torch.cuda.is_available():
+        raise SystemExit("error: the benchmark gpu needs a CUDA device, and torch sees none here")
+    result = Result("gpu", dict.fromkeys(RATIOS), notes=[*NOTES, _tests_on_cuda()])
+    backbone = in_precision(make_backbone(BASE), "bfloat16")
+    # before ours, which turns cuDNN's attention off: the peer keeps it
+    plain = peers.plain_compiled(backbone, BATCHES)
+    residents = [_resident(backbone, number) for number in range(max(BATCHES))]
+    backend = torch_backend(backbone, compiled=True, kernels=True, max_batch=max(BATCHES))
+    assert backend.steps is not None
+    backend.warm_up([Example(residents[0].form, max(LENGTHS))])
+    for batch in BATCHES:
+        ours = _ours(backbone, backend.steps, residents[:batch])
+        pixels = random_pixels(backbone, batch).to(backbone.device, backbone.dtype)
+        calls = {OURS: lambda p=pixels, f=ours: f(p), PLAIN: lambda p=pixels: plain(p)}
+        seconds = device_in_turns(calls, 3 if settings.short else 30)
+        _add(result, batch, seconds)
+    batches = 10 if settings.short else 300
+    spread = Spread.of([_images_per_s(backbone, ours, batches) for _ in range(5)])
+    result.add_ratio("images_per_s", spread)
+    return result
+
+
+def _tests_on_cuda() -> str:
+    """Run them; return what pytest says of them."""
+    command = [sys.executable, "-m", "pytest", "tests/unit/serving/trunk", "-q", "-k", "on_cuda"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = done.stdout[-4000:] + done.stderr[-1000:]
+        raise SystemExit(f"error: a test fails on CUDA:\n{told}")
+    return f"tests on CUDA: {done.stdout.strip().splitlines()[-1]}"
+
+
+def _resident(backbone: Backbone, number: int) -> Resident:
+    prompts = LENGTHS[number % len(LENGTHS)]
+    adapter = make_adapter(
+        f"task-{number}",
+        NUM_CLASSES,
+        method="spt-deep" if prompts else "linear",
+        prompts=prompts,
+        seed=number,
+        backbone=backbone.spec,
+    )
+    return make_resident(adapter, backbone)
+
+
+def _ours(
+    backbone: Backbone, steps: Steps, residents: Sequence[Resident]
+) -> Callable[[torch.Tensor], Fetched]:
+    form = residents[0].form
+
+    def forward(pixels: torch.Tensor) -> Fetched:
+        step = steps.run(form, pixels, [resident.addresses for resident in residents])
+        return Fetched([step.scores, step.classes])
+
+    return forward
+
+
+def _add(result: Result, batch: int, seconds: Seconds) -> None:
+    suffix = "" if batch == max(BATCHES) else f"_{batch}_rows"
+    result.add_ratio(f"{RATIOS[0]}{suffix}", speed_ratio(seconds, OURS, PLAIN))
+    for name, times in seconds.items():
+        median = statistics.median(times)
+        row = {"batch": batch, "candidate": name, "device_ms": median * 1e3}
+        result.rows.append(row | {"images_per_s": batch / median, "rounds": len(times)})
+
+
+def _images_per_s(
+    backbone: Backbone, ours: Callable[[torch.Tensor], Fetched], batches: int
+) -> float:
+    rows, size = max(BATCHES), backbone.spec.image_size
+    shape = (rows, size, size, 3)
+    crops = [torch.randint(0, 256, shape, dtype=torch.uint8).pin_memory() for _ in range(IN_FLIGHT)]
+    arrivals = Arrivals(backbone.device)
+
+    def batch(number: int) -> Fetched:
+        placed = arrivals.placed(crops[number % IN_FLIGHT])
+        return ours(normalise_batch(placed, backbone.preprocessing))
+
+    return rows / pipelined_seconds(batch, batches)

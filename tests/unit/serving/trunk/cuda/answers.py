@@ -1,0 +1,50 @@
+"""Answers of whole steps, against the token form in float64."""
+
+from serving.inference import forward
+from serving.trunk.backend import Example
+from tests.fakes.tiny import tiny_trunk
+from tests.unit.serving.rows import expected_of, seated, some_rows
+
+LENGTHS = (4, 0, 30)
+ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))
+"""First row, last row, and top_k: more than a step keeps, too."""
+
+
+def wide_trunk():
+    """Return the tiny trunk with heads that the kernels take."""
+    return tiny_trunk(embed_dim=64, num_heads=2)
+
+
+def compared(backend):
+    """Return the largest difference of a score, and how many answers were wrong.
+
+    All forwards are launched before the first is collected.
+
+    Args:
+        backend: of `wide_trunk`, with kernels.
+    """
+    launched, worst, wrong = [], 0.0, 0
+    for pooling in ("cls", "mean"):
+        adapters, residents, pixels = some_rows(
+            backend.backbone, 3, pooling=pooling, lengths=LENGTHS
+        )
+        features = expected_of(adapters, pixels, wide_trunk())
+        exact = [
+            (adapter.head_weight.double() @ feature + adapter.head_bias.double()).softmax(0)
+            for adapter, feature in zip(adapters, features, strict=True)
+        ]
+        backend.warm_up([Example(residents[0].form, 4)])
+        for first, last, top_k in ASKED:
+            rows = [seated(*row) for row in zip(residents, pixels, strict=True)][first:last]
+            for row in rows:
+                row.query = type(row.query)(b"", row.key.task, top_k=top_k)
+            assert backend.steps.take(residents[0].form, len(rows))
+            launched.append((forward.launch(backend, rows), exact[first:last], top_k))
+    for one, exact, top_k in launched:
+        forward.collect(one)
+        for row, scores in zip(one.rows, exact, strict=True):
+            answer = row.outcome.predictions
+            wrong += len(answer) != min(top_k, len(scores))
+            wrong += [a.score for a in answer] != sorted((a.score for a in answer), reverse=True)
+            worst = max([worst, *(abs(a.score - float(scores[a.index])) for a in answer)])
+    return {"error": worst, "wrong": wrong}

@@ -1,0 +1,106 @@
+"""Run the kernels in Triton's interpreter; print how far they are from float64, as JSON.
+
+With TRITON_INTERPRET=1 and no GPU. Products in bfloat16 are wrong in the interpreter.
+"""
+
+import json
+
+import torch
+import torch.nn.functional as F
+
+from serving.trunk.cuda import backend as cuda_backend
+from serving.trunk.cuda import recording
+from serving.trunk.cuda.attention import prefix_attention
+from serving.trunk.cuda.backend import CudaBackend
+from serving.trunk.cuda.heads import best_by_address
+from tests.fakes.tiny import tiny_backbone
+from tests.unit.serving.trunk.cuda.answers import compared, wide_trunk
+
+LENGTHS = (5, 0, 40, 70, 20)
+CLASSES = (3, 1, 1300, 0, 7)
+DEPTH = 2
+
+
+@torch.inference_mode()
+def main() -> None:
+    torch.manual_seed(0)
+    print(json.dumps({"attention": attention(), "heads": heads(), "steps": steps()}))
+
+
+def attention():
+    """Return the largest difference of an output, by type, head width and queries."""
+    found = {}
+    for kind, dim in ((torch.float32, 64), (torch.float16, 32)):
+        for queries in (1, 21):
+            name = f"{kind} {dim} {queries}".removeprefix("torch.")
+            found[name] = max(attention_error(kind, dim, queries, i) for i in range(DEPTH))
+    return found
+
+
+def attention_error(kind, dim, queries, layer):
+    heads, tokens = 2, 37
+    qkv = torch.randn(len(LENGTHS), tokens, 3 * heads * dim, dtype=kind)
+    prefixes = [torch.randn(DEPTH, n, 2, heads, dim, dtype=kind) for n in LENGTHS]
+    made = prefix_attention(qkv, addresses(prefixes), torch.tensor(LENGTHS), layer, heads, queries)
+    return max(
+        float((mixed.double() - expected(own, prefix[layer], heads)[:queries]).abs().max())
+        for mixed, own, prefix in zip(made, qkv, prefixes, strict=True)
+    )
+
+
+def expected(qkv, prefix, heads):
+    """Return one row's outputs by torch's attention in float64."""
+    queries, *own = qkv.double().unflatten(-1, (3, heads, -1)).unbind(1)
+    keys, values = (torch.cat([prefix[:, i].double(), own[i]]).transpose(0, 1) for i in (0, 1))
+    mixed = F.scaled_dot_product_attention(queries.transpose(0, 1), keys, values)
+    return mixed.transpose(0, 1).flatten(1)
+
+
+def heads():
+    """Return what is wrong with the best classes of rows of many sizes, one of which is no number.
+
+    The first two classes of the last row are equal, so the first of them must come first.
+    """
+    top_k, width = 8, 48
+    features = torch.randn(len(CLASSES) + 1, width)
+    weights, biases = [torch.randn(n, width) for n in CLASSES], [torch.randn(n) for n in CLASSES]
+    weights[-1][1], biases[-1][1] = weights[-1][0], biases[-1][0]
+    features[-1] = torch.nan
+    args = addresses([*weights, weights[0]]), addresses([*biases, biases[0]])
+    sizes = torch.tensor([*CLASSES, CLASSES[0]])
+    scores, classes = best_by_address(features, *args, sizes, top_k)
+    worst, misplaced = 0.0, 0
+    for i, size in enumerate(CLASSES):
+        kept = min(size, top_k)
+        logits = weights[i].double() @ features[i].double() + biases[i].double()
+        order = logits.sort(descending=True, stable=True).indices[:kept]
+        misplaced += int((classes[i, :kept] != order).sum()) + int(scores[i, kept:].any())
+        worst = max([worst, *(scores[i, :kept] - logits.softmax(0)[order]).abs().tolist()])
+    is_nan = bool(scores[-1, : CLASSES[0]].isnan().all())
+    return {"error": worst, "misplaced": misplaced, "nan_stays": is_nan}
+
+
+def steps():
+    """Return what is wrong with whole steps; a recording needs a GPU, so each runs anew."""
+    recording.record = run_again
+    cuda_backend.reads_by_address = lambda _: True
+    return compared(CudaBackend(tiny_backbone(wide_trunk()), kernels=True, max_batch=3))
+
+
+def run_again(run):
+    """Return a recording that overwrites its outputs, as a graph does."""
+    outputs = run()
+
+    def replay():
+        for old, new in zip(outputs, run(), strict=True):
+            old.copy_(new)
+
+    return recording.Recording(replay, outputs)
+
+
+def addresses(tensors):
+    return torch.tensor([tensor.data_ptr() for tensor in tensors])
+
+
+if __name__ == "__main__":
+    main()
