@@ -20,7 +20,7 @@ from serving.front.app import build_app
 from serving.front.predict import Bounds
 from serving.front.processes import Service, serve
 from serving.front.token import TokenFile
-from serving.health.heartbeat import Heartbeat
+from serving.health.heartbeat import Heartbeat, forget
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.java.memory import usual_front_memory
@@ -42,15 +42,24 @@ def main() -> None:
     parser.add_argument("--drain-s", type=float, default=30.0, help="wait for open requests")
     args = parser.parse_args()
     folder = args.folder.resolve()
+    try:
+        processes = max(1, read_config(folder).front_workers)
+        app = partial(create_app, folder, args.token_file)
+        _serve_in(folder, Service(app, args.port, processes, args.drain_s))
+    except SptError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: port {args.port}: {error.strerror}; choose another one")
+
+
+def _serve_in(folder: Path, service: Service) -> None:
     mark = StopMark(folder)
     mark.begin()
     try:
-        processes = max(1, read_config(folder).front_workers)
-    except SptError as error:
-        sys.exit(f"error: {error}")
-    app = partial(create_app, folder, args.token_file)
-    service = Service(app, args.port, processes, args.drain_s)
-    serve(service, partial(mark.stop, refuse=False))
+        serve(service, partial(mark.stop, refuse=False))
+    finally:
+        mark.clear()
+        forget(folder)
 
 
 def create_app(folder: Path, token_file: Path | None) -> Starlette:
@@ -86,7 +95,8 @@ def _engine(config: ServingConfig, folder: Path) -> FrontEngine[Any]:
     disable_malloc_trim()
     core = build_core(config)
     device = Device(core, max_batch=config.max_batch, patience_s=config.load_patience_s)
-    return FrontEngine(LocalDevice(device, core), decoder_settings(config), config.load_patience_s)
+    decoding = decoder_settings(config, core.whole_side)
+    return FrontEngine(LocalDevice(device, core), decoding, config.load_patience_s)
 
 
 def _bounds(config: ServingConfig) -> Bounds:

@@ -28,11 +28,17 @@ def read_config(folder: Path) -> ServingConfig:
         folder: of the launch, with its model-config.yaml.
 
     Raises:
-        ConfigError: naming each wrong key.
+        ConfigError: there is none; or naming each wrong key.
     """
-    model = folder / "model_store" / "spt"
-    settings = yaml.safe_load((model / "model-config.yaml").read_text()).get("spt", {})
-    return load_config(settings, model)
+    path = folder / "model_store" / "spt" / "model-config.yaml"
+    try:
+        settings = yaml.safe_load(path.read_text()).get("spt", {})
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}); expected the folder of a launch, which "
+            "`spt serve` writes"
+        ) from error
+    return load_config(settings, path.parent)
 
 
 def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine[Seats]:
