@@ -84,7 +84,8 @@ class Exchange:
         loop = asyncio.get_running_loop()
         chunks: list[bytes] = []
         came = 0
-        latest = loop.time() + STALL_S + most_bytes / _LEAST_BYTES_PER_S
+        expected = self.promised_bytes or most_bytes
+        latest = loop.time() + STALL_S + expected / _LEAST_BYTES_PER_S
         try:
             async with asyncio.timeout(STALL_S) as patience:
                 while not self._is_whole:

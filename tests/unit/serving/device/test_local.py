@@ -71,7 +71,7 @@ def test_a_device_that_does_not_answer_in_time_is_given_up(front: Front, tiny: T
     seats = device.seat(some_queries(1), Deadline.after(PATIENCE_S))
     pictures = front._decode(some_queries(1), {0: seats.rows[0]})
     with pytest.raises(DeviceAway):
-        device.compute(seats, pictures, Deadline.after(0))
+        device.compute(seats, pictures, Deadline.after(0.0))
     assert seats.call.outcomes.result(PATIENCE_S).keys() == {0}
     may_go_on.set()
     assert isinstance(front.predict(some_queries(1))[0], Answer)
