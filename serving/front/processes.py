@@ -48,9 +48,6 @@ def serve(service: Service, begin_to_stop: Callable[[], None]) -> None:
     Raises:
         OSError: the port is taken.
     """
-    ear = socket.socket()
-    ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    ear.bind(("127.0.0.1", service.port))
     config = Config(
         service.app,
         factory=True,
@@ -65,7 +62,10 @@ def serve(service: Service, begin_to_stop: Callable[[], None]) -> None:
         timeout_graceful_shutdown=max(1, round(service.drain_s)),
         timeout_worker_healthcheck=_HUNG_S,
     )
-    _Processes(config, ear, begin_to_stop).run()
+    with socket.socket() as ear:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ear.bind(("127.0.0.1", service.port))
+        _Processes(config, ear, begin_to_stop).run()
 
 
 class _Processes(Multiprocess):

@@ -52,6 +52,14 @@ class Front:
         children = psutil.Process(self.process.pid).children()
         return max(children, key=lambda child: child.memory_info().rss)
 
+    def kill(self) -> None:
+        """End what is left of it."""
+        if self.process.poll() is None:
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                process.kill()
+            self.process.kill()
+            self.process.wait()
+
     def client(self) -> Client:
         return Client(self.url, timeout_s=120, token_file=self.token_file)
 
@@ -69,10 +77,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
         wait_until("it is ready", front.is_ready, timeout_s=LOADS_S)
         yield front
     finally:
-        for process in psutil.Process(front.process.pid).children(recursive=True):
-            process.kill()
-        front.process.kill()
-        front.process.wait()
+        front.kill()
 
 
 @pytest.mark.timeout(900)

@@ -152,6 +152,10 @@ def test_a_refused_token_is_known_by_its_type(status):
     assert is_bad_token(status, httpx.Response(status, json=body).content)
 
 
+def test_a_refused_token_is_known_by_our_code():
+    assert is_bad_token(401, failure("bad_token", "no").model_dump_json().encode())
+
+
 def test_nothing_else_is_a_refused_token():
     body = {"code": 400, "type": "InvalidKeyException", "message": "Token"}
     assert not is_bad_token(200, httpx.Response(200, json=body).content)
