@@ -51,7 +51,7 @@ demo: $(READY)  ## train, publish, serve and ask three small tasks; about ten mi
 	$(BIN)/python -m clients demo
 
 test: $(READY)  ## all tests, with real Redis and TorchServe processes
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/ruff check .
@@ -77,7 +77,7 @@ serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGH
 stop: $(READY)  ## stop what `make serve` started
 	$(BIN)/python -m serving stop
 
-bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http decode training kmeans" WEIGHTS= STORE= DATA= SHORT=1]; about 45 minutes
+bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http decode training kmeans", or gpu WEIGHTS= STORE= DATA= SHORT=1]; about 45 minutes
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
 faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under an hour

@@ -95,8 +95,7 @@ def _engine(config: ServingConfig, folder: Path) -> FrontEngine[Any]:
     disable_malloc_trim()
     core = build_core(config)
     device = Device(core, max_batch=config.max_batch, patience_s=config.load_patience_s)
-    decoding = decoder_settings(config, core.whole_side)
-    return FrontEngine(LocalDevice(device, core), decoding, config.load_patience_s)
+    return FrontEngine(LocalDevice(device, core), decoder_settings(config), config.load_patience_s)
 
 
 def _bounds(config: ServingConfig) -> Bounds:

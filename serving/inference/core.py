@@ -33,11 +33,6 @@ PRELOADED_AT_ONCE: Final = 32
 """Tasks that are loaded side by side; what is leased at once may exceed the bank's budget."""
 
 
-WHOLE_SIDE: Final = 2048
-"""Of an image, in pixels, up to which CUDA crops it; a larger one is cropped where it is decoded,
-which costs less than to send it."""
-
-
 class Core:
     """One frozen backbone, and the adapters of a store on its device.
 
@@ -65,11 +60,6 @@ class Core:
         self._source = source
         self._pinned = sorted(pinned)
         self.lookup = Lookup(source, bank, pinned)
-
-    @property
-    def whole_side(self) -> int:
-        """Side in pixels up to which the device crops images itself; 0 if it crops none."""
-        return WHOLE_SIDE if self.backend.backbone.device.type == "cuda" else 0
 
     def seat(
         self, rows: Sequence[Row], leases: ExitStack, deadline: Deadline

@@ -61,13 +61,13 @@ class DeviceClient:
         self._is_open = True
         Thread(target=self._stay_connected, name="device link", daemon=True).start()
 
-    def wait_until_ready(self, patience_s: float) -> int:
-        """Wait for a warm device process; return up to which side it wants images whole.
+    def wait_until_ready(self, patience_s: float) -> None:
+        """Wait for a warm device process.
 
         Raises:
             DeviceAway: there is none.
         """
-        return self._connected(patience_s).welcome.whole_side
+        self._connected(patience_s)
 
     def seat(self, queries: Sequence[Query], deadline: Deadline) -> Seats:
         """Have versions chosen and adapters leased.

@@ -131,19 +131,31 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
     return front_memory(wanted, body_bytes, batch_size)
 
 
+def config_of(launch: Launch) -> ServingConfig:
+    """Return what the launch's worker is told.
+
+    Raises:
+        ConfigError: one of the launch's settings is unknown or wrong.
+    """
+    # a launch's relative paths start here, those of the file that is written would start there
+    return load_config(_told(launch), Path.cwd())
+
+
+def _told(launch: Launch) -> dict[str, Any]:
+    told: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
+    if launch.weights is not None:
+        told["weights"] = str(launch.weights)
+    return told | launch.settings
+
+
 def _write_model_config(launch: Launch, path: Path) -> ServingConfig:
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     workers = max(1, launch.front_workers)
     settings |= {"minWorkers": workers, "maxWorkers": workers}
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
-    ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
-    if launch.weights is not None:
-        ours["weights"] = str(launch.weights)
-    ours |= launch.settings
-    # a launch's relative paths start here, those of the file that is written would start there
-    config = load_config(ours, Path.cwd())
+    config = config_of(launch)
     checked = config.model_dump(mode="json")
-    settings["spt"] = {key: checked[key] for key in ours}
+    settings["spt"] = {key: checked[key] for key in _told(launch)}
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return config
 

@@ -1,37 +1,39 @@
-"""One real service for the whole session: TorchServe, Redis and a store of adapters."""
+"""One store of adapters a process, and one real service on such a store: TorchServe and Redis."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from adapters.redis.server import RedisServer
-from adapters.vit.backbone import load_backbone
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
-from tests.e2e.service import REDIS_PASSWORD, Service, expecting_engine, publish_all
+from tests.e2e.service import REDIS_PASSWORD, Published, Service, published_in
 from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
+    """A store for services that a test starts itself; they use no Redis."""
+    with published_in(tmp_path_factory.mktemp("published") / "store") as published:
+        yield published
+
+
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The shared service; all its tests run in one process, see `tests/conftest.py`."""
     root = tmp_path_factory.mktemp("e2e")
-    backbone = load_backbone()
-    api, management, metrics = free_ports(3)
-    with RedisServer(root / "redis", password=REDIS_PASSWORD) as redis:
+    with (
+        RedisServer(root / "redis", password=REDIS_PASSWORD) as redis,
+        published_in(root / "store", redis.url) as published,
+    ):
         launch = Launch(
-            folder=root / "serve",
-            store=root / "store",
-            ports=(api, management, metrics),
-            redis_url=redis.url,
+            folder=root / "serve", store=root / "store", ports=free_ports(3), redis_url=redis.url
         )
-        source = publish_all(launch.store, redis.url, backbone.spec)
-        engine = expecting_engine(backbone, launch.store)
-        service = Service(launch.folder, start(launch), redis, source, engine, backbone)
+        start(launch)
         try:
-            yield service
+            yield published.served(launch.folder, redis)
         finally:
             stop(launch.folder)
-            engine.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,7 @@ from serving.torchserve.launch import start, stop
 from serving.torchserve.running import read
 from serving.torchserve.workers.device import has_device
 from serving.torchserve.workers.keepers import Keepers
-from tests.e2e.service import IMAGES, TASKS, Service, asks
+from tests.e2e.service import IMAGES, TASKS, Published, Service, asks
 from tests.fakes.waiting import wait_until
 from tests.fakes.workers import workers_of
 
@@ -25,20 +24,20 @@ FRONTS = 2
 
 
 @pytest.fixture(scope="module")
-def launch(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+def launch(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     folder = tmp_path_factory.mktemp("fronts") / "serve"
     return Launch(
         folder=folder,
-        store=running.source.store.root,
+        store=published.source.store.root,
         ports=free_ports(3),
         settings={"front_workers": FRONTS},
     )
 
 
 @pytest.fixture(scope="module")
-def fronts(running: Service, launch: Launch) -> Iterator[Service]:
-    process = start(launch)
-    yield replace(running, folder=launch.folder, process=process)
+def fronts(published: Published, launch: Launch) -> Iterator[Service]:
+    start(launch)
+    yield published.served(launch.folder)
     stop(launch.folder, draining=False)
 
 
@@ -108,7 +107,7 @@ def test_a_stop_leaves_no_process_behind(fronts: Service) -> None:
 
 
 def test_a_device_that_cannot_be_loaded_is_told_at_the_start(
-    running: Service, launch: Launch, tmp_path: Path
+    launch: Launch, tmp_path: Path
 ) -> None:
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"none")

@@ -149,7 +149,7 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line_too(folder: Path) -> Non
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (130, "stopped\n")
 
 

@@ -165,7 +165,7 @@ def torchserve(config: ServingConfig) -> Iterator[Ask]:
 def asgi(config: ServingConfig) -> Iterator[Ask]:
     core = serving.build.build_core(config)
     device = LocalDevice(Device(core, max_batch=config.max_batch, patience_s=60.0), core)
-    engine = FrontEngine(device, decoder_settings(config, core.whole_side), 60.0)
+    engine = FrontEngine(device, decoder_settings(config), 60.0)
     app = build_app(
         engine,
         build_admission(config),

@@ -200,7 +200,7 @@ def test_the_error_of_a_bad_image_keeps_no_adapter_on_the_device(backbone, sourc
     outcomes = engine.predict([Query(b"no image", "task0"), Query(b"no image", "task0")])
     assert all(isinstance(outcome, BadImage) for outcome in outcomes)
     del outcomes
-    wait_until("the adapter is gone", lambda: [ref() for ref in made] == [None], timeout_s=10.0)
+    wait_until("the adapter is gone", lambda: [ref() for ref in made] == [None])
     engine.close()
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,7 @@ from serving.health.stop_mark import StopMark
 from serving.torchserve import launch as launch_module
 from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import begin, start, stop
-from serving.torchserve.logs import ServiceLog
+from serving.torchserve.launch import start, start_again, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
@@ -40,7 +40,7 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def never() -> Running:
+def never(_: Running) -> Running:
     """Stand in for what starts a service again, where that must not happen."""
     raise AssertionError("nothing is to be started again")
 
@@ -219,7 +219,7 @@ def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grow
     process.wait()
     attempts = []
 
-    def again() -> Running:
+    def again(_: Running) -> Running:
         attempts.append(time.monotonic())
         if len(attempts) < 3:
             raise LaunchError("no room on the disk")
@@ -252,7 +252,7 @@ def test_whoever_stays_leaves_a_service_alone_that_was_begun_anew(
 def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
     recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
 ) -> None:
-    def fail() -> Running:
+    def fail(_: Running) -> Running:
         raise LaunchError("no Java")
 
     monkeypatch.setattr(supervise_module, "_PAUSES_S", (0.01, 0.01))
@@ -291,7 +291,7 @@ def test_a_service_that_cannot_be_written_down_does_not_stay(
     launch = torchserve_that(monkeypatch, tmp_path, script)
     monkeypatch.setattr(launch_module, "write", full)
     with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
-        begin(launch, ServiceLog(launch.folder))
+        launch_module.begin(launch)
     assert has_ended(process)
 
 
@@ -306,8 +306,49 @@ def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
     began = time.monotonic()
     with pytest.raises(LaunchError, match=r"ended.*Could not find or load main class Projects"):
         start(launch)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < launch_module._READY_TIMEOUT_S / 2
     assert not is_recorded(launch.folder)
+
+
+def test_a_service_that_is_started_again_while_it_is_stopped_is_ended(
+    recorded: Running,
+    tmp_path: Path,
+    process: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starting, go_on = tmp_path / "starting", tmp_path / "go-on"
+    script = (
+        f'touch "{starting}"; while [ ! -e "{go_on}" ]; do sleep 0.05; done; '
+        'sleep 60 & echo $! > "$TMPDIR/.model_server.pid"'
+    )
+    launch = torchserve_that(monkeypatch, tmp_path, script).model_copy(update={"folder": tmp_path})
+    process.kill()
+    process.wait()
+
+    def stop_in_the_middle() -> None:
+        wait_until("it is being started", starting.exists)
+        with ThreadPoolExecutor(1) as threads:
+            stopping = threads.submit(stop, tmp_path, draining=False)
+            wait([stopping], timeout=1.0)  # as long as it is not overtaken, it waits
+            go_on.touch()
+            assert stopping.result(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        stopped = threads.submit(stop_in_the_middle)
+        begun = start_again(launch, recorded)
+        stopped.result(60)
+    assert not is_recorded(tmp_path)
+    assert begun.alive() == []
+
+
+def test_a_service_that_was_stopped_is_not_started_again(
+    recorded: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = torchserve_that(monkeypatch, tmp_path, f'touch "{tmp_path / "started"}"')
+    assert stop(tmp_path, draining=False)
+    with pytest.raises(LaunchError, match="stopped meanwhile"):
+        start_again(launch.model_copy(update={"folder": tmp_path}), recorded)
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_torchserve_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +397,7 @@ def test_whoever_stays_ends_the_service_when_told_to_end(
             supervise(tmp_path, recorded, never, nothing)
     assert signal.getsignal(signal.SIGTERM) is before
     assert not is_recorded(tmp_path)
-    wait_until("it has ended", lambda: not recorded.alive(), timeout_s=10)
+    wait_until("it has ended", lambda: not recorded.alive())
 
 
 def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
@@ -367,7 +408,8 @@ def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
     with sigterm_as_interrupt():
         command = [sys.executable, "-c", orphan]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        time.sleep(0.3)
+        left = psutil.Process(int(done.stdout))
+        wait_until("the orphan has ended", lambda: left.status() == psutil.STATUS_ZOMBIE)
         process.kill()
         with pytest.raises(LaunchError):
             supervise(tmp_path, recorded, never, nothing)
