@@ -47,7 +47,9 @@ def serve(ear: socket.socket) -> None:
     app = build_app(
         NoEngine(), Admission(None, RateLimit()), vitals, Bounds(10_000_000, 1 << 30, 64)
     )
-    Server(Config(app, http=BoundedProtocol, ws="none", access_log=False)).run([ear])
+    Server(Config(app, http=BoundedProtocol, ws="none", access_log=False, log_level="warning")).run(
+        [ear]
+    )
 
 
 def ask(port: int, requests: int, body: bytes) -> None:
