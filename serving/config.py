@@ -106,7 +106,7 @@ class ServingConfig(BaseModel):
         0,
         ge=0,
         le=64,
-        description="processes that decode, beside one that owns the device; 0: all in one. "
+        description="processes that decode, next to one that owns the device; 0: all in one. "
         "On Linux, by `spt serve`",
     )
     device_crop_side: int = Field(

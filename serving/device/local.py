@@ -10,7 +10,7 @@ from serving.device.device import Call, Device
 from serving.errors import DeviceAway
 from serving.inference.core import Core
 from serving.inference.description import Description
-from serving.inference.query import Outcome, Query
+from serving.rows.query import Outcome, Query
 
 
 class LocalSeats(NamedTuple):

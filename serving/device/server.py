@@ -21,8 +21,8 @@ from adapters.images.crop import Picture
 from serving.device.device import Call, Device
 from serving.errors import to_wire
 from serving.inference.core import Core
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer, ErrorBody
+from serving.rows.query import Outcome, Query
 from serving.runtime.link import Link
 from serving.runtime.messages import (
     TO_DEVICE,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from serving.door.admission import Admitted
 from serving.errors import headers_of, to_wire
-from serving.inference.query import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -19,6 +18,7 @@ from serving.protocol import (
     Failure,
     MultiAnswer,
 )
+from serving.rows.query import Outcome, Query
 
 CONTENT_TYPE = "application/json"
 

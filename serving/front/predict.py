@@ -22,7 +22,7 @@ from serving.front.exchange import Exchange
 from serving.front.form import is_form, parse_form
 from serving.front.room import Loan, Room
 from serving.health.vitals import Vitals
-from serving.inference.query import Outcome, Query
+from serving.rows.query import Outcome, Query
 
 
 @runtime_checkable

@@ -15,10 +15,10 @@ from serving.inference.bank import AdapterBank
 from serving.inference.describe import describe
 from serving.inference.description import Description
 from serving.inference.lookup import Lookup
-from serving.inference.query import Query
-from serving.inference.resident import Resident
-from serving.inference.row import Row, pending
 from serving.inference.seating import equip, seat
+from serving.rows.query import Query
+from serving.rows.resident import Resident
+from serving.rows.row import Row, pending
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.lost_device import probe
 

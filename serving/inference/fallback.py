@@ -28,8 +28,8 @@ from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactMismatch, SptError
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.resident import AdapterKey
 from serving.inference.stand_ins import NOT_ITS_FAULT, OUT_OF_REACH, StandIns
+from serving.rows.resident import AdapterKey
 
 RETRY_S: Final = 5.0
 """How long a version that could not be loaded is left alone."""

@@ -23,7 +23,7 @@ from adapters.errors import (
 )
 from serving.errors import AdapterLoading, DeviceOutOfMemory
 from serving.inference.bank import AdapterBank
-from serving.inference.resident import AdapterKey
+from serving.rows.resident import AdapterKey
 
 OUT_OF_REACH: Final = (StoreUnavailable, AdapterLoading)
 """A version that meets these is not to blame; what is on the device stands in for it."""

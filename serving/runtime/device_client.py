@@ -19,9 +19,9 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.errors import DeviceAway, Refused
 from serving.inference.description import Description
-from serving.inference.draws import digest_of
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer
+from serving.rows.draws import digest_of
+from serving.rows.query import Outcome, Query
 from serving.runtime.connection import Connection
 from serving.runtime.link import Link
 from serving.runtime.messages import Ask, AskedRow, Describe, Probe, Seated, Told

@@ -14,9 +14,9 @@ import torch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone, load_backbone
 from serving.config import LEAST_AGREEMENT
-from serving.inference.resident import make_resident
 from serving.onnx.int8 import in_words
 from serving.onnx.samples import read_samples
+from serving.rows.resident import make_resident
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend
 from tests.bench.accuracy import deviations

@@ -13,7 +13,7 @@ import torch
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import normalise_batch
-from serving.inference.resident import Resident, make_resident
+from serving.rows.resident import Resident, make_resident
 from serving.trunk.backend import Example, Steps
 from serving.trunk.choose import torch_backend
 from serving.trunk.cuda.arrivals import Arrivals

@@ -23,8 +23,8 @@ from serving.front.predict import Bounds
 from serving.front.protocol import BoundedProtocol
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer, LabelScore
+from serving.rows.query import Outcome, Query
 
 CALLERS = 4
 WARM_UP = 200

@@ -15,8 +15,8 @@ from serving.device.device import Device
 from serving.errors import DeviceLost
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
-from serving.inference.query import Query
 from serving.protocol import Answer
+from serving.rows.query import Query
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone

@@ -13,8 +13,8 @@ from serving.decoding.decoder import DecoderSettings
 from serving.device.local import LocalDevice, LocalSeats
 from serving.errors import DeviceAway
 from serving.inference.engine import Engine
-from serving.inference.query import Query
 from serving.protocol import Answer
+from serving.rows.query import Query
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes.tiny import image_bytes
 from tests.fakes.tiny_device import TinyDevice

@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from serving.device.waiting import WaitingRows
-from serving.inference.resident import make_resident
+from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
+from tests.fakes.rows import seated
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import seated
 
 
 @pytest.fixture(scope="module")

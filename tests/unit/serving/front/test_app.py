@@ -21,8 +21,8 @@ from serving.front.predict import Bounds
 from serving.front.token import TokenFile
 from serving.health.heartbeat import READY_S, Heartbeat
 from serving.health.vitals import Vitals
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer, ErrorCode, LabelScore
+from serving.rows.query import Outcome, Query
 from tests.fakes.asgi_caller import Caller, sized
 from tests.fakes.waiting import wait_until
 

@@ -20,9 +20,9 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.fallback import Fallback
-from serving.inference.resident import AdapterKey
 from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
+from serving.rows.resident import AdapterKey
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone

@@ -19,10 +19,10 @@ from adapters.vit.adapter import encode
 from adapters.vit.pixels import to_pixels
 from serving.decoding.decoder import DecoderSettings
 from serving.errors import AdapterLoading
+from serving.forward.forward import launch
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
-from serving.inference.forward import launch
 from serving.protocol import Answer
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter

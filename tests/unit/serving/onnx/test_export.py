@@ -15,8 +15,8 @@ from serving.onnx.export import (
     read_export,
 )
 from serving.trunk.backend import Example, Form
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm": True}}
 

@@ -8,17 +8,17 @@ import torch
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import ExportError
-from serving.inference.resident import make_resident
 from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import Agreement, export_trunk, read_export
 from serving.onnx.int8 import Sample, Seen, export_int8, settle_doubt
 from serving.onnx.samples import read_samples
+from serving.rows.resident import make_resident
 from serving.trunk.backend import Example, Form
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.processors import needs_int8_dot_products
+from tests.fakes.rows import features_of, some_rows
 from tests.fakes.tiny import image_bytes, tiny_backbone
-from tests.unit.serving.rows import features_of, some_rows
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import json
 import serving.trunk.graphs
 from serving.trunk.backend import Example
 from serving.trunk.cpu import CpuBackend
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 FORMS = [
     {"method": "spt-deep", "pooling": "cls", "lengths": (4, 0, 7)},
