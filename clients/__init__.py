@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clients.errors import (
         BadKey,
         BadRequest,
+        BodyTooSlow,
         ClientError,
         Forbidden,
         ImageTooLarge,
@@ -35,6 +36,7 @@ __all__ = [
     "AsyncClient",
     "BadKey",
     "BadRequest",
+    "BodyTooSlow",
     "Client",
     "ClientError",
     "Forbidden",

@@ -6,6 +6,7 @@ ClientError
 ├── RateLimited         429: more than this key's holder may ask; retryable after a while
 ├── BadKey              401: the service wants a key or a token, and this one is not good
 ├── Forbidden           403: the key is good, and the task is not for its holder
+├── BodyTooSlow         408: the image came too slowly for the service to wait; retryable
 ├── TaskNotFound        404: no adapter is published under this task id
 ├── VersionNotFound     404: the task exists, this version of it does not
 ├── BadRequest          400: a parameter, or the image, is not acceptable
@@ -79,6 +80,12 @@ class Forbidden(ClientError):
     """The key is good, and the task is not for its holder, whether or not it exists."""
 
 
+class BodyTooSlow(ClientError):
+    """The image came too slowly for the service to wait for the rest."""
+
+    retryable = True
+
+
 class TaskNotFound(ClientError):
     """No adapter is published under this task id."""
 
@@ -111,8 +118,10 @@ CLASS_OF: Final[Mapping[str, type[ClientError]]] = MappingProxyType(
     {
         ErrorCode.BAD_IMAGE: BadRequest,
         ErrorCode.IMAGE_TOO_LARGE: ImageTooLarge,
+        ErrorCode.BODY_TOO_SLOW: BodyTooSlow,
         ErrorCode.BAD_PARAMETER: BadRequest,
         ErrorCode.BAD_KEY: BadKey,
+        ErrorCode.BAD_TOKEN: BadKey,
         ErrorCode.FORBIDDEN: Forbidden,
         ErrorCode.RATE_LIMITED: RateLimited,
         ErrorCode.TASK_NOT_FOUND: TaskNotFound,
@@ -142,7 +151,7 @@ _WORKER_DIED: Final = "Worker died"
 _ErrorAnswer: Final[TypeAdapter[Failure | MultiAnswer | _TorchServeError]] = TypeAdapter(
     Failure | MultiAnswer | _TorchServeError
 )
-
+_Refusal: Final[TypeAdapter[Failure | _TorchServeError]] = TypeAdapter(Failure | _TorchServeError)
 
 _CLASS_OF_STATUS: Final[Mapping[int, type[ClientError]]] = MappingProxyType(
     {
@@ -202,13 +211,16 @@ def from_response(status: int, body: bytes, *, retry_after_s: float | None = Non
 
 
 def is_bad_token(status: int, body: bytes) -> bool:
-    """Return whether TorchServe has refused the call's token; it does so with 400."""
+    """Return whether the service has refused the call's token; TorchServe does so with 400."""
     if status not in {400, 401}:
         return False
     try:
-        return _TorchServeError.model_validate_json(body).type == _BAD_TOKEN
+        refused = _Refusal.validate_json(body)
     except ValidationError:
         return False
+    if isinstance(refused, Failure):
+        return refused.error.code == ErrorCode.BAD_TOKEN
+    return refused.type == _BAD_TOKEN
 
 
 def _class_of_status(status: int) -> type[ClientError]:

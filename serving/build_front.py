@@ -6,20 +6,42 @@ Loads no torch.
 from math import ceil
 from pathlib import Path
 
+import yaml
+
 from adapters.redis.shared_limit import SharedLimit
-from serving.config import ServingConfig
+from serving.config import ServingConfig, load_config
 from serving.decoding.decoder import DecoderSettings
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants_file import TenantsFile
 from serving.errors import ConfigError
-from serving.runtime.device_client import DeviceClient
+from serving.runtime.device_client import DeviceClient, Seats
 from serving.runtime.front_engine import FrontEngine
 
 _DEVICE_START_S = 600.0
 
 
-def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine:
+def read_config(folder: Path) -> ServingConfig:
+    """Return the settings of a launch.
+
+    Args:
+        folder: of the launch, with its model-config.yaml.
+
+    Raises:
+        ConfigError: there is none; or naming each wrong key.
+    """
+    path = folder / "model_store" / "spt" / "model-config.yaml"
+    try:
+        settings = yaml.safe_load(path.read_text()).get("spt", {})
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}); expected the folder of a launch, which "
+            "`spt serve` writes"
+        ) from error
+    return load_config(settings, path.parent)
+
+
+def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngine[Seats]:
     """Reach the launch's device process, and wait until it is warm.
 
     Args:

@@ -119,8 +119,9 @@ class ServingConfig(BaseModel):
     front_memory_bytes: int | None = Field(
         None,
         ge=1,
-        description="most bytes that TorchServe's Java takes, from which its queue follows; "
-        "default 8 GiB, or half of the machine's if that is less",
+        description="most bytes that the front takes, TorchServe's Java or the bodies in ASGI "
+        "processes, from which its queue follows; default 8 GiB, or half of the machine's if that "
+        "is less",
     )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Annotated[TrustedKeyFile, BeforeValidator(_as_key_file)], ...] = Field(

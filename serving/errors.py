@@ -3,8 +3,11 @@
 SptError
 ├── BadParameter        a query parameter or header is missing, unknown or out of range
 ├── BadKey              the service has tenants, and the call has the key of none
+├── BadToken            the service wants a token, and the call has none or another one
 ├── Forbidden           the key is good, and the task is not for its holder
 ├── RateLimited         the key's rate is used up
+├── BodyTooSlow         the caller takes too long to send what it promised
+├── ServiceBusy         the service holds as many requests as it may; one later has room
 ├── ServiceStopping     the service is being stopped; another one, or this one later, answers
 ├── AdapterLoading      a cold adapter takes longer to load than its row may wait
 ├── DeviceLost          the device is lost for this process, which ends; the next one answers
@@ -18,6 +21,7 @@ SptError
 """
 
 import logging
+from collections.abc import Mapping
 from math import ceil
 
 from adapters import errors as adapter_errors
@@ -35,6 +39,10 @@ class BadKey(SptError):
     """The service has tenants, and the call has the key of none."""
 
 
+class BadToken(SptError):
+    """The service wants a token, and the call has none, or another one."""
+
+
 class Forbidden(SptError):
     """The key is good, and the task is not for its holder, whether or not it exists."""
 
@@ -49,6 +57,16 @@ class RateLimited(SptError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class BodyTooSlow(SptError):
+    """The caller takes too long to send the body that it promised."""
+
+
+class ServiceBusy(SptError):
+    """The service holds as many requests as it may; asking again helps."""
+
+    retry_after_s = 1.0
 
 
 class ServiceStopping(SptError):
@@ -116,8 +134,11 @@ CODES: dict[type[Exception], ErrorCode] = {
     adapter_errors.BadImage: ErrorCode.BAD_IMAGE,
     BadParameter: ErrorCode.BAD_PARAMETER,
     BadKey: ErrorCode.BAD_KEY,
+    BadToken: ErrorCode.BAD_TOKEN,
     Forbidden: ErrorCode.FORBIDDEN,
     RateLimited: ErrorCode.RATE_LIMITED,
+    BodyTooSlow: ErrorCode.BODY_TOO_SLOW,
+    ServiceBusy: ErrorCode.NOT_READY,
     ServiceStopping: ErrorCode.NOT_READY,
     AdapterLoading: ErrorCode.NOT_READY,
     DeviceLost: ErrorCode.NOT_READY,
@@ -141,7 +162,10 @@ _PUBLIC = {
 }
 """Public words where the error's own would tell a stranger about our machine."""
 
-_PASSING = (RateLimited, ServiceStopping, DeviceLost, DeviceAway)
+_SCHEMES: Mapping[str, str] = {ErrorCode.BAD_KEY: "ApiKey", ErrorCode.BAD_TOKEN: "Bearer"}
+"""How HTTP calls what a caller must show."""
+
+_PASSING = (RateLimited, ServiceBusy, ServiceStopping, DeviceLost, DeviceAway)
 """Errors that say after how long asking again helps."""
 
 _LOGGED = "(its traceback is in the log)"
@@ -169,8 +193,8 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
 
 def headers_of(error: ErrorBody) -> dict[str, str]:
     """Return what HTTP wants with an answer that has failed: how to get in, when to ask again."""
-    if error.code == ErrorCode.BAD_KEY:
-        return {"WWW-Authenticate": "ApiKey"}
+    if error.code in _SCHEMES:
+        return {"WWW-Authenticate": _SCHEMES[error.code]}
     if error.retry_after_s is None:
         return {}
     return {RETRY_HEADER: str(ceil(error.retry_after_s))}

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -15,36 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from serving.build_front import build_admission, build_front_engine
 from serving.config import ServingConfig, load_config
-from serving.door.admission import Admitted
-from serving.door.request import Request, parse_request, read_header
-from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.protocol import (
-    BATCH_ID_HEADER,
-    BATCH_ROWS_HEADER,
-    BATCH_TASKS_HEADER,
-    HTTP_STATUS,
-    KEY_HEADER,
-    TASK_HEADER,
-    TASK_SEPARATOR,
-    Answer,
-    ErrorCode,
-    Failure,
-    MultiAnswer,
-)
-from serving.rows.query import Outcome, Query
+from serving.door.replies import CONTENT_TYPE, batch_headers, queries_of, reply_of
+from serving.door.request import Request, image_of, parse_request, read_header
+from serving.errors import ServiceStopping
+from serving.health.stop_mark import StopMark
+from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
-from serving.torchserve.stop_mark import StopMark
 from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
     from serving.inference.engine import Engine
     from serving.runtime.front_engine import FrontEngine
 
-Body = Answer | Failure | MultiAnswer
 Batch = Sequence[dict[str, Any]]
 Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
+_Call = tuple[Request | Exception, bytes]
 
 
 class Handler:
@@ -72,29 +59,27 @@ class Handler:
             return [self._describe(context)]
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
-            requests: list[Request | Exception] = [stopping] * len(data)
+            calls: list[_Call] = [(stopping, b"")] * len(data)
         else:
-            requests = [_parse(row, context, i) for i, row in enumerate(data)]
+            calls = [_parse(row, context, i) for i, row in enumerate(data)]
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
-        rows = self._admission.admit(requests, keys)
-        queries = [query for row in rows for query in _queries(row)]
+        rows = self._admission.admit([request for request, _ in calls], keys)
+        queries = [
+            query
+            for row, (_, image) in zip(rows, calls, strict=True)
+            for query in queries_of(row, image)
+        ]
         found = self._engine.predict(queries)
         self._vitals.judge(found)
         outcomes = iter(found)
-        batch = {
-            BATCH_ID_HEADER: f"{os.getpid()}-{next(self._batches)}",
-            BATCH_ROWS_HEADER: str(len(queries)),
-            BATCH_TASKS_HEADER: str(len({query.task for query in queries})),
-        }
-        bodies = []
-        for i, row in enumerate(rows):
-            status, body = _reply(row, outcomes)
-            context.set_response_status(status, HTTPStatus(status).phrase, i)
-            context.set_response_content_type(i, "application/json")
-            for name, value in (batch | _refusal_headers(status, body)).items():
+        batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
+        replies = [reply_of(row, outcomes) for row in rows]
+        for i, reply in enumerate(replies):
+            context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, i)
+            context.set_response_content_type(i, CONTENT_TYPE)
+            for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
-            bodies.append(body.model_dump_json().encode())
-        return bodies
+        return [reply.body for reply in replies]
 
     def _describe(self, context: Any) -> bytes:
         """Answer TorchServe's describe call: all tasks, or those that its header names."""
@@ -103,11 +88,11 @@ class Handler:
             self._vitals.probe()
             return b"{}"
         tasks = None if named is None else named.split(TASK_SEPARATOR)
-        context.set_response_content_type(0, "application/json")
+        context.set_response_content_type(0, CONTENT_TYPE)
         return self._engine.describe(tasks).model_dump_json().encode()
 
 
-def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine":
+def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine[Any]":
     """Return what answers: with the device of another process, or with one of its own."""
     if config.front_workers:
         return build_front_engine(config, folder)
@@ -144,50 +129,12 @@ def _repeated(parameters: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]
     }
 
 
-def _parse(row: dict[str, Any], context: Any, index: int) -> Request | Exception:
+def _parse(row: dict[str, Any], context: Any, index: int) -> _Call:
     try:
-        return parse_request(row, _header(context, index, TASK_HEADER))
+        return parse_request(row, _header(context, index, TASK_HEADER)), image_of(row)
     except Exception as error:  # any error belongs to this row alone
-        return error
+        return error, b""
 
 
 def _header(context: Any, index: int, name: str) -> str | None:
     return read_header(partial(context.get_request_header, index), name)
-
-
-def _queries(row: Admitted | Exception) -> list[Query]:
-    if isinstance(row, Exception):
-        return []
-    request = row.request
-    return [
-        Query(request.image, task, request.top_k, request.version)
-        for task, refusal in zip(request.tasks, row.refusals, strict=True)
-        if refusal is None
-    ]
-
-
-def _reply(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> tuple[int, Body]:
-    if isinstance(row, Exception):
-        failure = Failure(error=to_wire(row, None))
-        return _status(failure), failure
-    entries = [
-        _entry(next(outcomes) if refusal is None else refusal, task)
-        for task, refusal in zip(row.request.tasks, row.refusals, strict=True)
-    ]
-    if len(entries) == 1:
-        return _status(entries[0]), entries[0]
-    good = any(isinstance(entry, Answer) for entry in entries)
-    return 200 if good else _status(entries[0]), MultiAnswer(answers=tuple(entries))
-
-
-def _refusal_headers(status: int, body: Body) -> dict[str, str]:
-    first = body.answers[0] if isinstance(body, MultiAnswer) else body
-    return headers_of(first.error) if isinstance(first, Failure) and status != 200 else {}
-
-
-def _entry(outcome: Outcome, task: str) -> Answer | Failure:
-    return outcome if isinstance(outcome, Answer) else Failure(error=to_wire(outcome, task))
-
-
-def _status(entry: Answer | Failure) -> int:
-    return 200 if isinstance(entry, Answer) else HTTP_STATUS[ErrorCode(entry.error.code)]

@@ -34,8 +34,10 @@ class ErrorCode(StrEnum):
 
     BAD_IMAGE = "bad_image"
     IMAGE_TOO_LARGE = "image_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
     BAD_PARAMETER = "bad_parameter"
     BAD_KEY = "bad_key"
+    BAD_TOKEN = "bad_token"
     FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
     TASK_NOT_FOUND = "task_not_found"
@@ -53,8 +55,10 @@ HTTP_STATUS: Final[Mapping[str, int]] = MappingProxyType(
     {
         ErrorCode.BAD_IMAGE: 400,
         ErrorCode.IMAGE_TOO_LARGE: 413,
+        ErrorCode.BODY_TOO_SLOW: 408,
         ErrorCode.BAD_PARAMETER: 400,
         ErrorCode.BAD_KEY: 401,
+        ErrorCode.BAD_TOKEN: 401,
         ErrorCode.FORBIDDEN: 403,
         ErrorCode.RATE_LIMITED: 429,
         ErrorCode.TASK_NOT_FOUND: 404,

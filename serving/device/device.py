@@ -103,12 +103,12 @@ class Device:
         self._thread = Thread(target=self._work, name="device", daemon=True)
         self._thread.start()
 
-    def seat(self, queries: Sequence[Query], digests: Sequence[bytes]) -> Call:
+    def seat(self, queries: Sequence[Query], digests: Sequence[bytes | None]) -> Call:
         """Find each query's version, and lease its adapter; waits for cold ones.
 
         Args:
-            queries: without their images.
-            digests: of the same queries' images.
+            queries: with their images, or without.
+            digests: of the same queries' images; None for a query that has its own.
         """
         rows = [Row(query, digest=d) for query, d in zip(queries, digests, strict=True)]
         call = Call(rows)

@@ -7,11 +7,9 @@ import logging
 import sys
 from pathlib import Path
 
-import yaml
-
 from adapters.errors import SptError
 from serving.build import build_core
-from serving.config import load_config
+from serving.build_front import read_config
 from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
@@ -42,9 +40,7 @@ def build(folder: Path) -> DeviceServer:
     Raises:
         SptError: configuration, backbone or weights are wrong.
     """
-    model = folder / "model_store" / "spt"
-    settings = yaml.safe_load((model / "model-config.yaml").read_text()).get("spt", {})
-    config = load_config(settings, model)
+    config = read_config(folder)
     disable_malloc_trim()
     core = build_core(config)
     vitals = Vitals(Heartbeat(None), core.probe)

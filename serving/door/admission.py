@@ -40,6 +40,20 @@ class Admission:
         self._tenants = tenants
         self._limit = limit
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether `admit` may wait some milliseconds: for the limits that processes share."""
+        return self._limit.is_shared
+
+    def check_key(self, key: str | None) -> None:
+        """Let in whoever holds a tenant's key, before it is known what they ask.
+
+        Raises:
+            BadKey: the key is no tenant's.
+        """
+        if self._tenants is not None and self._holder_of(key) is None:
+            raise _no_tenant(key)
+
     def admit(
         self, requests: Sequence[Request | Exception], keys: Sequence[str | None]
     ) -> list[Admitted | Exception]:
@@ -55,11 +69,10 @@ class Admission:
         """
         if self._tenants is None:
             return [_let_in(None, request) for request in requests]
-        tenants = self._tenants.tenants
         rows: list[Admitted | Exception] = []
         admitted: dict[Tenant, list[Admitted]] = defaultdict(list)
         for request, key in zip(requests, keys, strict=True):
-            holder = None if key is None else tenants.holder_of(key)
+            holder = self._holder_of(key)
             row = _no_tenant(key) if holder is None else _let_in(holder, request)
             rows.append(row)
             if holder is not None and isinstance(row, Admitted):
@@ -72,6 +85,11 @@ class Admission:
         self._limit.close()
         if self._tenants is not None:
             self._tenants.close()
+
+    def _holder_of(self, key: str | None) -> Tenant | None:
+        if self._tenants is None or key is None:
+            return None
+        return self._tenants.tenants.holder_of(key)
 
     def _ration(self, admitted: Mapping[Tenant, Sequence[Admitted]]) -> None:
         """Refuse, in place, what is beyond each tenant's rate."""

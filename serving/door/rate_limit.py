@@ -65,6 +65,11 @@ class RateLimit:
         self._accounts: dict[str, _Account] = {}
         self._lock = Lock()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes count, too."""
+        return self._shared is not None
+
     def take(self, wanted: Mapping[Tenant, int]) -> dict[Tenant, Grant]:
         """Return how many rows each tenant of a batch may go on with, and when one more may.
 

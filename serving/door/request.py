@@ -1,4 +1,4 @@
-"""One TorchServe row into a checked request. Knows the wire's rules, not who serves them."""
+"""Parameters into a checked request. Knows the wire's rules, not who serves them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -49,26 +49,23 @@ def _spellings(name: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Request:
-    """What one caller asks: one image, one task or several."""
+    """What one caller asks about an image: one task or several."""
 
-    image: bytes
     tasks: tuple[str, ...]
     top_k: int
     version: str | None
 
 
 def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
-    """Check everything a caller can get wrong before any work is done.
+    """Check everything but the image that a caller can get wrong, before any work is done.
 
     Args:
-        row: TorchServe's dictionary: query parameters or form fields, and the body; a tuple where
+        row: query parameters or form fields, with the body among them or without; a tuple where
             one was given more than once.
         task_header: tasks named in the header, for routes that lose the query.
 
     Raises:
-        BadParameter: missing, unknown or out of range, two images, or said twice; names the
-            parameter.
-        BadImage: the body is not bytes.
+        BadParameter: missing, unknown or out of range, or said twice; names the parameter.
     """
     unknown = sorted(row.keys() - _KNOWN)
     if unknown:
@@ -77,7 +74,31 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
             f"{TOP_K_PARAMETER} or {VERSION_PARAMETER}"
         )
     tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
-    return Request(_image(row), tasks, _top_k(row), _version(row, tasks))
+    return Request(tasks, _top_k(row), _version(row, tasks))
+
+
+def image_of(row: Mapping[str, Any]) -> bytes:
+    """Return the image that comes with a request; nothing where there is none.
+
+    Args:
+        row: as `parse_request` takes it, with the body.
+
+    Raises:
+        BadParameter: two images.
+        BadImage: the body is not bytes.
+    """
+    named = [key for key in _IMAGE_KEYS if key in row]
+    if len(named) > 1:
+        raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
+    value = row[named[0]] if named else b""
+    if isinstance(value, tuple):
+        raise BadParameter(f"expected one image, found {len(value)} called {named[0]}; send one")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise BadImage(
+        f"the body is {type(value).__name__}, not an image: send the bytes of a JPEG, PNG or WebP "
+        "as application/octet-stream"
+    )
 
 
 def _text(row: Mapping[str, Any], key: str) -> str | None:
@@ -132,18 +153,3 @@ def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
     if _VERSION.fullmatch(text):
         return text
     raise BadParameter(f"version: expected 6 to 64 hex digits, found {text[:80]!r}")
-
-
-def _image(row: Mapping[str, Any]) -> bytes:
-    named = [key for key in _IMAGE_KEYS if key in row]
-    if len(named) > 1:
-        raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
-    value = row[named[0]] if named else b""
-    if isinstance(value, tuple):
-        raise BadParameter(f"expected one image, found {len(value)} called {named[0]}; send one")
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    raise BadImage(
-        f"the body is {type(value).__name__}, not an image: send the bytes of a JPEG, PNG or WebP "
-        "as application/octet-stream"
-    )

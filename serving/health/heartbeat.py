@@ -12,6 +12,9 @@ from typing import Final
 FILE: Final = "heartbeat"
 """Its name in the launch's folder."""
 
+IDLE_S: Final = 3.0
+"""A worker whose last beat is older is asked for one."""
+
 READY_S: Final = 15.0
 """A worker whose last beat is older should get no callers."""
 

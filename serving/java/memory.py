@@ -90,6 +90,11 @@ def least_memory(body_bytes: int, batch_size: int) -> int:
     return _HEAP_BASE + _DIRECT_BASE + (1 + _WRITTEN + _BATCHES) * batch_size * body_bytes
 
 
+def usual_front_memory() -> int:
+    """Return how many bytes a front takes at most where no setting says so."""
+    return min(FRONT_MEMORY_BYTES, memory_of_machine() // 2)
+
+
 def memory_of_machine() -> int:
     """Return how many bytes of memory this machine has, or the container that this is."""
     total = int(psutil.virtual_memory().total)

@@ -1,11 +1,11 @@
-"""The engine of a front: decodes images here, and has their rows computed by the device process.
+"""The engine of a front: decodes images here, and has their rows computed by a shared device.
 
 The same calls as `serving.inference.engine.Engine`, without torch.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
@@ -13,7 +13,6 @@ from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings, Decoding, Pictures
 from serving.inference.description import Description
 from serving.rows.query import Outcome, Query
-from serving.runtime.device_client import DeviceClient
 
 COMPUTE_S: Final = 30.0
 """Longest wait for the device, on top of what cold adapters and images may take."""
@@ -21,16 +20,55 @@ COMPUTE_S: Final = 30.0
 PROBE_S: Final = 30.0
 
 
-class FrontEngine:
-    """Answers queries with the device of another process; safe for many threads.
+@runtime_checkable
+class _Seats(Protocol):
+    """What a call was told: for each query the rule for its image, or why it is refused."""
+
+    @property
+    def rows(self) -> Sequence[Preprocessing | Exception]:
+        """One for each query."""
+
+
+S = TypeVar("S", bound=_Seats)
+
+
+@runtime_checkable
+class SharedDevice(Protocol[S]):
+    """A device that many fronts share; see `DeviceClient` and `LocalDevice`."""
+
+    def seat(self, queries: Sequence[Query], deadline: Deadline, /) -> S:
+        """Have versions chosen and adapters leased."""
+
+    def compute(
+        self, seats: S, pictures: Mapping[int, Picture], deadline: Deadline, /
+    ) -> dict[int, Outcome]:
+        """Have the rows computed that have pictures; the others are given up."""
+
+    def forget(self, seats: S, /) -> None:
+        """Give up a call whose rows will get no pictures."""
+
+    def probe(self, patience_s: float, /) -> None:
+        """Have one row of nothing computed; raise what keeps it from that."""
+
+    def describe(self, tasks: Iterable[str] | None, patience_s: float, /) -> Description:
+        """Return what is served and where it is: of these tasks, or of all."""
+
+    def close(self) -> None:
+        """Let the device go."""
+
+
+class FrontEngine(Generic[S]):
+    """Answers queries with a device that it shares with others; safe for many threads.
 
     Args:
-        device: that process.
+        device: of another process, or of this one.
         decoding: what decoding images may cost here.
         patience_s: how long a batch waits, in all, for adapters that are cold or stand in.
     """
 
-    def __init__(self, device: DeviceClient, decoding: DecoderSettings, patience_s: float) -> None:
+    def __init__(
+        self, device: SharedDevice[S], decoding: DecoderSettings, patience_s: float
+    ) -> None:
         self._device = device
         self._decoder = Decoder(decoding)
         self._decode_patience_s = decoding.patience_s

@@ -17,16 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import ServingConfig, load_config
 from serving.errors import ConfigError
+from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java.home import java_home
 from serving.java.memory import (
-    FRONT_MEMORY_BYTES,
     FrontMemory,
     front_memory,
     least_memory,
     memory_of_machine,
+    usual_front_memory,
 )
 from serving.torchserve.readiness import HEALTH_VARIABLE
-from serving.torchserve.stop_mark import FOLDER_VARIABLE
 
 SHIPPED = Path(__file__).parent
 
@@ -126,7 +126,7 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
             f"front_memory_bytes is {wanted:,}, but this machine has {machine:,} bytes; lower it"
         )
     if wanted is None:
-        usual = max(min(FRONT_MEMORY_BYTES, machine // 2), least_memory(body_bytes, batch_size))
+        usual = max(usual_front_memory(), least_memory(body_bytes, batch_size))
         wanted = min(usual, machine)
     return front_memory(wanted, body_bytes, batch_size)
 

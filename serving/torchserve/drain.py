@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from serving.health.stop_mark import StopMark
 from serving.torchserve import management
 from serving.torchserve.listener import Listener
 from serving.torchserve.running import Running
-from serving.torchserve.stop_mark import StopMark
 
 SILENT_S: Final = 1.0
 """After such a pause a caller who is still connected is not in the middle of a request."""

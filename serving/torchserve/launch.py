@@ -20,6 +20,7 @@ import psutil
 
 from serving.errors import LaunchError
 from serving.health import heartbeat
+from serving.health.stop_mark import StopMark
 from serving.java.paths import make_scratch
 from serving.torchserve.configure import Launch, environment, write_configuration
 from serving.torchserve.drain import drain
@@ -37,7 +38,6 @@ from serving.torchserve.running import (
     read,
     write,
 )
-from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.tokens import await_tokens, forget_tokens, token_file
 from serving.torchserve.workers.device import begin_device, check_device, has_device
 from serving.torchserve.workers.fork_server import (

@@ -10,17 +10,15 @@ import errno
 import os
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import psutil
 
+from serving.newcomers import turn_away
+
 _PIDFD_GETFD: Final = 438  # the same on every architecture
-_SO_ATTACH_FILTER: Final = 26
-_RETURN_CONSTANT: Final = 6
-_ACCEPT_S: Final = 0.05
 _TCP_INFO_BYTES: Final = 104
 _LAST_DATA_RECEIVED: Final = 52  # its place in the kernel's tcp_info, in milliseconds before now
 _NEVER: Final = frozenset({errno.EPERM, errno.ENOSYS})
@@ -49,10 +47,7 @@ class Listener:
         """
         for descriptor in self._descriptors(psutil.CONN_LISTEN):
             with _borrowed(self._process.pid, descriptor) as listening:
-                # the order matters: first nobody new completes a connection, then the process
-                # accepts those that have, and only then may the queue be thrown away
-                _drop_packets(listening)
-                time.sleep(_ACCEPT_S)
+                turn_away(listening)
                 listening.shutdown(socket.SHUT_RDWR)
 
     def num_callers(self) -> int:
@@ -103,10 +98,3 @@ def _borrowed(pid: int, descriptor: int) -> Iterator[socket.socket]:
         os.close(process)  # the copy lives without it
     with socket.socket(fileno=copy) as found:
         yield found
-
-
-def _drop_packets(listening: socket.socket) -> None:
-    """Attach a filter of one instruction: keep 0 bytes of every packet."""
-    instruction = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, 0))
-    program = struct.pack("HL", 1, ctypes.addressof(instruction))
-    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)

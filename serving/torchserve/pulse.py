@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from serving.errors import LaunchError
-from serving.health.heartbeat import Heartbeat
+from serving.health.heartbeat import IDLE_S, Heartbeat
+from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.torchserve.management import ask_for_pulse
 from serving.torchserve.readiness import answer_probes
 from serving.torchserve.running import is_recorded, read
-from serving.torchserve.stop_mark import StopMark
-
-IDLE_S: Final = 3.0
-"""A worker whose last beat is older is asked."""
 
 _LOOK_S: Final = 1.0
 _PATIENCE_S: Final = 30.0

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from serving.errors import LaunchError
+from serving.health.stop_mark import StopMark
 from serving.torchserve.launch import stop
 from serving.torchserve.logs import CONSOLE, ServiceLog
 from serving.torchserve.running import Running, is_recorded_as
-from serving.torchserve.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_S: Final = 0.5

@@ -22,11 +22,11 @@ from clients.connection import blocking_http
 from clients.errors import BadKey
 from serving.errors import LaunchError
 from serving.health import heartbeat
+from serving.health.stop_mark import StopMark
 from serving.torchserve import launch
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import is_recorded, read
-from serving.torchserve.stop_mark import StopMark
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until

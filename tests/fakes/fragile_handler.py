@@ -14,7 +14,7 @@ import torch
 
 import serving.handler
 from adapters.store import durable
-from serving.torchserve.stop_mark import FOLDER_VARIABLE
+from serving.health.stop_mark import FOLDER_VARIABLE
 
 LOSE = "lose-the-device"
 """The worker that hears it deletes it."""

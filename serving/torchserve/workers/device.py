@@ -13,9 +13,9 @@ from typing import Final
 
 from serving.errors import LaunchError
 from serving.forking import launcher
+from serving.health.stop_mark import StopMark
 from serving.torchserve.configure import Launch, environment
 from serving.torchserve.running import changing, created, interrupts_held_back, read, write
-from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.workers.fork_server import SOCKET as FORK_SERVER
 
 LOG: Final = "device.log"

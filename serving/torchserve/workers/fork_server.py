@@ -17,10 +17,10 @@ from typing import Final
 import psutil
 
 from serving.forking import launcher
+from serving.health.stop_mark import StopMark
 from serving.torchserve.configure import Launch, environment
 from serving.torchserve.logs import CONSOLE
 from serving.torchserve.running import changing, created, interrupts_held_back, read, write
-from serving.torchserve.stop_mark import StopMark
 
 SOCKET: Final = "fork-server.sock"
 """In a launch's folder: where the fork server listens."""

@@ -8,6 +8,7 @@ from clients.errors import (
     CLASS_OF,
     BadKey,
     BadRequest,
+    BodyTooSlow,
     ClientError,
     Forbidden,
     ImageTooLarge,
@@ -131,7 +132,7 @@ def test_a_foreign_page_is_quoted(status, kind):
 
 def test_what_may_help_to_ask_again_is_retryable_and_nothing_else():
     kinds = {kind for kind in ClientError.__subclasses__() if kind.retryable}
-    assert kinds == {ServiceUnreachable, NotReady, RateLimited}
+    assert kinds == {ServiceUnreachable, NotReady, RateLimited, BodyTooSlow}
 
 
 def test_a_failure_says_when_to_ask_again_and_goes_before_the_header():
@@ -149,6 +150,10 @@ def test_a_failure_says_when_to_ask_again_and_goes_before_the_header():
 def test_a_refused_token_is_known_by_its_type(status):
     body = {"code": status, "type": "InvalidKeyException", "message": "Token"}
     assert is_bad_token(status, httpx.Response(status, json=body).content)
+
+
+def test_a_refused_token_is_known_by_our_code():
+    assert is_bad_token(401, failure("bad_token", "no").model_dump_json().encode())
 
 
 def test_nothing_else_is_a_refused_token():

@@ -28,6 +28,7 @@ from serving.errors import (
     AdapterLoading,
     BadKey,
     BadParameter,
+    BadToken,
     ConfigError,
     DeviceLost,
     DeviceOutOfMemory,
@@ -161,6 +162,7 @@ def test_a_limit_says_when_to_ask_again_in_whole_seconds_and_exactly(
 
 def test_a_refused_key_says_how_to_get_in_and_other_failures_add_no_header() -> None:
     assert headers_of(to_wire(BadKey("none"), None)) == {"WWW-Authenticate": "ApiKey"}
+    assert headers_of(to_wire(BadToken("none"), None)) == {"WWW-Authenticate": "Bearer"}
     assert headers_of(to_wire(Forbidden("not yours"), "pets")) == {}
 
 

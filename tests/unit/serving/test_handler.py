@@ -275,7 +275,7 @@ def test_a_failed_warm_up_keeps_the_worker_from_becoming_ready(
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(serving.build.Engine, "warm_up", explode)
+    monkeypatch.setattr(serving.build.Core, "warm_up", explode)
     with pytest.raises(RuntimeError, match="out of memory"):
         initialised({"max_batch": 2})
 

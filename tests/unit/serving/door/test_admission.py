@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adapters.redis.shared_limit import SharedLimit
 from serving.door.admission import Admission, Admitted
 from serving.door.rate_limit import RateLimit
 from serving.door.request import Request
@@ -60,7 +61,7 @@ def admission(tmp_path: Path, limit: CountingLimit) -> Iterator[Admission]:
 
 
 def asking(*tasks: str) -> Request:
-    return Request(b"image", tasks, 5, None)
+    return Request(tasks, 5, None)
 
 
 def kinds(rows: list[Admitted | Exception]) -> list[Any]:
@@ -85,6 +86,20 @@ def test_without_a_tenants_key_nothing_is_told_but_that(admission: Admission, ke
     assert kinds(rows) == [BadKey] * 3
     assert len({str(row) for row in rows}) == 1
     assert "X-Api-Key" in str(rows[0])
+
+
+def test_a_key_may_be_asked_for_before_anything_else(admission: Admission) -> None:
+    admission.check_key(KEY_A)
+    Admission(None, RateLimit()).check_key(None)
+    for key in (None, "wrong"):
+        with pytest.raises(BadKey, match="X-Api-Key"):
+            admission.check_key(key)
+
+
+def test_only_a_limit_that_is_shared_is_waited_for(admission: Admission) -> None:
+    shared = RateLimit(SharedLimit.from_url("redis://127.0.0.1:1"))
+    assert (admission.may_wait, Admission(None, shared).may_wait) == (False, True)
+    shared.close()
 
 
 def test_a_wrong_key_is_not_repeated(admission: Admission) -> None:

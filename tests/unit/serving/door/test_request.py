@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapters.errors import BadImage
-from serving.door.request import Request, parse_request, read_header
+from serving.door.request import Request, image_of, parse_request, read_header
 from serving.errors import BadParameter
 from serving.protocol import DEFAULT_TOP_K, MAX_TASKS_PER_CALL, MAX_TOP_K, ErrorCode
 from tests.fakes import hostile
@@ -37,13 +37,13 @@ def test_a_call_that_only_the_store_can_refuse_passes(call: BadCall) -> None:
 
 def test_a_task_is_enough() -> None:
     found = parse_request(row(("task", "pets")), None)
-    assert found == Request(IMAGE, ("pets",), DEFAULT_TOP_K, None)
+    assert found == Request(("pets",), DEFAULT_TOP_K, None)
 
 
 def test_every_parameter_arrives() -> None:
     version = "0123456789abcdef" * 4
     found = parse_request(row(("task", "pets"), ("top_k", "7"), ("version", version)), None)
-    assert found == Request(IMAGE, ("pets",), 7, version)
+    assert found == Request(("pets",), 7, version)
 
 
 def test_several_tasks_keep_their_order() -> None:
@@ -57,7 +57,6 @@ def test_several_tasks_keep_their_order() -> None:
         ({"task": (b"pets", b"cars")}, None, "task: given 2 times"),
         ({"task": b"pets", "top_k": (b"1", b"2")}, None, "top_k: given 2 times"),
         ({"task": b"pets", "version": (b"0" * 64,) * 3}, None, "version: given 3 times"),
-        ({"task": b"pets", "body": (IMAGE, IMAGE)}, None, "found 2 called body"),
         ({"task": b"b,a,b"}, None, "b is asked more than once"),
         ({"task": b"pets"}, "cars", "the query names 'pets' and the header 'cars'"),
     ],
@@ -67,6 +66,11 @@ def test_what_is_said_twice_is_refused_and_never_half_answered(
 ) -> None:
     with pytest.raises(BadParameter, match=told):
         parse_request({"body": IMAGE} | asked, header)
+
+
+def test_two_images_of_one_name_are_refused() -> None:
+    with pytest.raises(BadParameter, match="found 2 called body"):
+        image_of({"task": b"pets", "body": (IMAGE, IMAGE)})
 
 
 def test_the_header_names_the_task_where_the_query_does_not() -> None:
@@ -95,22 +99,23 @@ def test_a_version_is_six_to_64_lower_hex_digits(text: str) -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_the_image_may_be_any_kind_of_bytes(kind: Any) -> None:
-    assert parse_request(row(("task", "pets"), body=kind(IMAGE)), None).image == IMAGE
+    assert image_of(row(("task", "pets"), body=kind(IMAGE))) == IMAGE
 
 
 def test_a_multipart_call_has_its_image_in_data_and_its_fields_as_text() -> None:
-    found = parse_request({"data": IMAGE, "task": "pets", "top_k": "2"}, None)
-    assert found == Request(IMAGE, ("pets",), 2, None)
+    form = {"data": IMAGE, "task": "pets", "top_k": "2"}
+    assert parse_request(form, None) == Request(("pets",), 2, None)
+    assert image_of(form) == IMAGE
 
 
 def test_a_call_without_a_body_has_an_empty_image() -> None:
-    assert parse_request({"task": bytearray(b"pets")}, None).image == b""
+    assert image_of({"task": bytearray(b"pets")}) == b""
 
 
 @pytest.mark.parametrize("body", [{"an": "object"}, "text", ["a", "list"], 5, None])
 def test_a_body_that_torchserve_decoded_is_no_image(body: object) -> None:
     with pytest.raises(BadImage, match="octet-stream"):
-        parse_request(row(("task", "pets"), body=body), None)
+        image_of(row(("task", "pets"), body=body))
 
 
 def test_the_invocations_route_adds_a_name_that_is_ignored() -> None:
@@ -126,7 +131,7 @@ def test_bytes_that_are_not_text_are_a_bad_parameter() -> None:
 def test_a_parameter_that_is_called_like_the_other_image_is_refused(value: object) -> None:
     # the query's `data=…` beside a body; TorchServe lets the real body replace the query's `body=…`
     with pytest.raises(BadParameter, match="expected one image, found two: body and data"):
-        parse_request(row(("task", "pets")) | {"data": value}, None)
+        image_of(row(("task", "pets")) | {"data": value})
 
 
 @pytest.mark.parametrize("name", ["", "X" * 5000, "\0", "ta sk", "tásk", "TASK", "body ", "model"])

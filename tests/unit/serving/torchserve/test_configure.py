@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
+from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
 from serving.torchserve import configure
 from serving.torchserve.configure import (
@@ -20,7 +21,6 @@ from serving.torchserve.configure import (
     free_ports,
     write_configuration,
 )
-from serving.torchserve.stop_mark import FOLDER_VARIABLE
 from tests.unit.serving.torchserve.shipped import MODEL, log_config, properties, yaml_of
 
 

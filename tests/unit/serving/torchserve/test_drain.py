@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from serving.health.stop_mark import StopMark
 from serving.torchserve import drain as drain_module
 from serving.torchserve.drain import SILENT_S, drain
 from serving.torchserve.listener import Listener
 from serving.torchserve.running import Running
-from serving.torchserve.stop_mark import StopMark
 
 
 class FakeListener(Listener):

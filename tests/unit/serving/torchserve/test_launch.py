@@ -16,12 +16,12 @@ import pytest
 
 from serving.errors import LaunchError
 from serving.health import heartbeat
+from serving.health.stop_mark import StopMark
 from serving.torchserve import launch as launch_module
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, start_again, stop
 from serving.torchserve.readiness import why_not_ready
 from serving.torchserve.running import RECORD, Running, adopt, is_recorded, read, write
-from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.tokens import await_tokens, token_file
 from tests.fakes.waiting import wait_until
 from tests.unit.serving.torchserve.conftest import SLEEP

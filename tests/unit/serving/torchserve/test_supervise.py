@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from serving.errors import LaunchError
+from serving.health.stop_mark import StopMark
 from serving.torchserve import supervise as supervise_module
 from serving.torchserve.launch import stop
 from serving.torchserve.running import Running, is_recorded, read, write
-from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 from tests.fakes.waiting import wait_until
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.health.stop_mark import StopMark
 from serving.torchserve.configure import Launch
 from serving.torchserve.running import Running, created, read, write
-from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.workers import fork_server
 from serving.torchserve.workers.fork_server import (
     PYTHON,

@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from serving.torchserve.stop_mark import FOLDER_VARIABLE, StopMark
+from serving.health.stop_mark import FOLDER_VARIABLE, StopMark
 
 
 def test_a_mark_says_first_that_the_service_stops_then_that_it_refuses(tmp_path: Path) -> None:

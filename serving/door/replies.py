@@ -1,0 +1,95 @@
+"""What every front makes of an admitted request: queries for the engine, then one reply.
+
+Knows statuses, headers and bodies, not how they travel.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from serving.door.admission import Admitted
+from serving.errors import headers_of, to_wire
+from serving.protocol import (
+    BATCH_ID_HEADER,
+    BATCH_ROWS_HEADER,
+    BATCH_TASKS_HEADER,
+    HTTP_STATUS,
+    Answer,
+    ErrorCode,
+    Failure,
+    MultiAnswer,
+)
+from serving.rows.query import Outcome, Query
+
+CONTENT_TYPE = "application/json"
+
+
+class Reply(NamedTuple):
+    """One answer over HTTP.
+
+    Attributes:
+        status: of HTTP.
+        headers: that this status wants, without those of every reply.
+        body: JSON.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def queries_of(row: Admitted | Exception, image: bytes) -> list[Query]:
+    """Return what is asked of the engine: one query per task that the caller may ask now."""
+    if isinstance(row, Exception):
+        return []
+    request = row.request
+    return [
+        Query(image, task, request.top_k, request.version)
+        for task, refusal in zip(request.tasks, row.refusals, strict=True)
+        if refusal is None
+    ]
+
+
+def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:
+    """Return a request's reply.
+
+    Args:
+        row: as it was admitted, or why it was not.
+        outcomes: of its queries; as many are taken as it has.
+    """
+    if isinstance(row, Exception):
+        return refusal(row)
+    entries = [
+        _entry(next(outcomes) if refused is None else refused, task)
+        for task, refused in zip(row.request.tasks, row.refusals, strict=True)
+    ]
+    if len(entries) == 1:
+        return _reply(entries[0], entries[0])
+    good = (entry for entry in entries if isinstance(entry, Answer))
+    return _reply(next(good, entries[0]), MultiAnswer(answers=tuple(entries)))
+
+
+def refusal(error: Exception) -> Reply:
+    """Return the reply to a call that met an error before it was about any task."""
+    failure = _entry(error, None)
+    return _reply(failure, failure)
+
+
+def batch_headers(batch_id: str, queries: Sequence[Query]) -> dict[str, str]:
+    """Return what every reply says of the queries that went to the engine together."""
+    return {
+        BATCH_ID_HEADER: batch_id,
+        BATCH_ROWS_HEADER: str(len(queries)),
+        BATCH_TASKS_HEADER: str(len({query.task for query in queries})),
+    }
+
+
+def _entry(outcome: Outcome, task: str | None) -> Answer | Failure:
+    return outcome if isinstance(outcome, Answer) else Failure(error=to_wire(outcome, task))
+
+
+def _reply(decisive: Answer | Failure, body: Answer | Failure | MultiAnswer) -> Reply:
+    """Return a body with the status and the headers of the entry that decides them."""
+    text = body.model_dump_json().encode()
+    if isinstance(decisive, Answer):
+        return Reply(200, {}, text)
+    return Reply(HTTP_STATUS[ErrorCode(decisive.error.code)], headers_of(decisive.error), text)

@@ -1,0 +1,119 @@
+"""The routes, and what is told where there is none."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, runtime_checkable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from serving.door.admission import Admission
+from serving.door.replies import Reply, refusal
+from serving.errors import BadParameter
+from serving.front.entrance import Entrance
+from serving.front.exchange import Exchange
+from serving.front.predict import Bounds, Predict, Predicts
+from serving.front.token import TokenFile
+from serving.health.heartbeat import IDLE_S
+from serving.health.reasons import why_no_callers, why_not_alive
+from serving.health.vitals import Vitals
+
+_METHODS: Final = ("POST", "PUT")
+_LOOK_S: Final = 1.0
+
+
+@runtime_checkable
+class Closes(Predicts, Protocol):
+    """An engine that can be let go."""
+
+    def close(self) -> None:
+        """Let threads and device go."""
+
+
+def build_app(
+    engine: Closes,
+    admission: Admission,
+    vitals: Vitals,
+    bounds: Bounds,
+    *,
+    token: TokenFile | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Starlette:
+    """Put the front together.
+
+    Args:
+        engine: answers; closed with the app.
+        admission: who may ask what; closed with the app.
+        vitals: whether this process can answer.
+        bounds: what it may hold at once.
+        token: that callers must show; None lets all in.
+        is_stopping: whether the service should get no new callers.
+    """
+    entrance = Entrance(admission, vitals, bounds.body_bytes, token)
+    predict = Predict(engine, entrance, vitals, bounds, is_stopping)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        beating = asyncio.create_task(_keep_beating(predict, vitals))
+        yield
+        beating.cancel()
+        predict.close()
+        admission.close()
+        engine.close()
+
+    alive, ready = (
+        _probe(lambda: why_not_alive(vitals)),
+        _probe(lambda: why_no_callers(vitals, is_stopping=is_stopping())),
+    )
+    app = Starlette(
+        routes=[
+            Route("/spt/predict", predict, methods=_METHODS),
+            Route("/predictions/spt", predict, methods=_METHODS),
+            Route("/livez", alive),
+            Route("/readyz", ready),
+            Route("/ping", ready),
+        ],
+        exception_handlers={HTTPException: _no_route},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a body would have to be sent again
+    return app
+
+
+async def _keep_beating(predict: Predict, vitals: Vitals) -> None:
+    """Ask for a row of nothing when nobody asks for anything."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        if vitals.heartbeat.age_s > IDLE_S:
+            await predict.probe()
+
+
+def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        reason = why_not()
+        body = {"ok": reason is None, "reason": reason}
+        return JSONResponse(body, status_code=503 if reason else 200)
+
+    return answer
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = f"{request.method[:20]} {request.url.path[:80]}"
+    told = refusal(BadParameter(f"{found}: expected POST /spt/predict?task=<task>"))
+    return _NoRoute(told._replace(status=error.status_code, headers=dict(error.headers or {})))
+
+
+class _NoRoute(Response):
+    """What a caller is told who asks for something else; its body is not waited for."""
+
+    def __init__(self, told: Reply) -> None:
+        self._told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Exchange(scope, receive, send).reply(self._told)

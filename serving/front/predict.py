@@ -1,0 +1,156 @@
+"""`/spt/predict`: who may ask is decided first, then the image comes, then the engine is asked.
+
+The engine's calls block, so threads run them; each request is a call of its own, and the rows of
+all of them meet at the device.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from serving.door.admission import Admitted
+from serving.door.replies import Reply, batch_headers, queries_of, refusal, reply_of
+from serving.front.entrance import Entrance
+from serving.front.exchange import Exchange
+from serving.front.form import is_form, parse_form
+from serving.front.room import Loan, Room
+from serving.health.vitals import Vitals
+from serving.rows.query import Outcome, Query
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """Whatever answers queries."""
+
+    def predict(self, queries: Sequence[Query]) -> list[Outcome]:
+        """Answer every query; blocks until then."""
+
+
+class Bounds(NamedTuple):
+    """What one process of the front may hold.
+
+    Attributes:
+        body_bytes: of one body.
+        memory_bytes: of all bodies.
+        threads: calls of the engine at the same time.
+    """
+
+    body_bytes: int
+    memory_bytes: int
+    threads: int
+
+
+class Predict:
+    """The route, as an ASGI app.
+
+    Args:
+        engine: answers.
+        entrance: lets callers in.
+        vitals: learn from what the engine answers.
+        bounds: what may be held at once.
+        is_stopping: whether callers should come back to another service.
+    """
+
+    def __init__(
+        self,
+        engine: Predicts,
+        entrance: Entrance,
+        vitals: Vitals,
+        bounds: Bounds,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._engine = engine
+        self._entrance = entrance
+        self._vitals = vitals
+        self._is_stopping = is_stopping
+        self._most_bytes = bounds.body_bytes
+        self._room = Room(bounds.memory_bytes, bounds.body_bytes)
+        self._threads = ThreadPoolExecutor(bounds.threads, "predict")
+        self._numbers = itertools.count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, send)
+        with suppress(ClientDisconnect):
+            await exchange.reply(await self._reply(exchange))
+
+    async def probe(self) -> None:
+        """Have the vitals learn from a row of nothing, which waits as callers' rows do."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._vitals.probe)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown()
+
+    async def _reply(self, exchange: Exchange) -> Reply:
+        queries: list[Query] = []
+        try:
+            self._entrance.check_token(exchange)
+            with self._room.loan() as loan:
+                row, queries = await self._asked(exchange, loan)
+                outcomes = await self._outcomes(exchange, queries) if queries else []
+            reply = reply_of(row, iter(outcomes))
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # belongs to this call alone
+            reply = refusal(error)
+        more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
+        if self._is_stopping():
+            more["connection"] = "close"  # the next request comes over a new one, or not at all
+        return reply._replace(headers=more | reply.headers)
+
+    async def _asked(
+        self, exchange: Exchange, loan: Loan
+    ) -> tuple[Admitted | Exception, list[Query]]:
+        """Return a request as it was admitted, and what it asks of the engine."""
+        content_type = exchange.header("content-type") or ""
+        if is_form(content_type):
+            return await self._asked_in_form(exchange, loan, content_type)
+        row, _ = await self._entrance.admit(exchange)
+        rows = len(queries_of(row, b""))
+        if not rows:
+            return row, []
+        loan.add(num_bytes=exchange.promised_bytes, num_rows=rows)
+        return row, queries_of(row, await exchange.body(loan, self._most_bytes))
+
+    async def _asked_in_form(
+        self, exchange: Exchange, loan: Loan, content_type: str
+    ) -> tuple[Admitted | Exception, list[Query]]:
+        """Do the same for a form, which has to be read before its tasks are known."""
+        self._entrance.check_form(exchange)
+        loan.add(num_bytes=exchange.promised_bytes)
+        body = await exchange.body(loan, self._most_bytes)
+        fields = await asyncio.to_thread(parse_form, content_type, body)
+        row, image = await self._entrance.admit(exchange, fields)
+        queries = queries_of(row, image)
+        loan.add(num_rows=len(queries))
+        return row, queries
+
+    async def _outcomes(self, exchange: Exchange, queries: Sequence[Query]) -> list[Outcome]:
+        """Ask the engine; a caller who goes before its turn has come is not asked for.
+
+        Raises:
+            ClientDisconnect: the caller has gone.
+        """
+        call = self._threads.submit(self._predict, queries)
+        answered = asyncio.wrap_future(call)
+        gone = asyncio.ensure_future(exchange.gone())
+        try:
+            await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            if call.cancel():
+                raise ClientDisconnect
+            return await answered
+        finally:
+            gone.cancel()
+
+    def _predict(self, queries: Sequence[Query]) -> list[Outcome]:
+        found = self._engine.predict(queries)
+        self._vitals.judge(found)
+        return found

@@ -1,0 +1,225 @@
+"""One table of calls, and what every front answers: TorchServe's handler, and the ASGI app."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import serving.build
+from adapters.artifact.codec import version_of
+from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import encode
+from serving.build_front import build_admission, decoder_settings
+from serving.config import ServingConfig
+from serving.device.device import Device
+from serving.device.local import LocalDevice
+from serving.door.tenants import make_key
+from serving.front.app import build_app
+from serving.front.exchange import row_of
+from serving.front.predict import Bounds
+from serving.handler import Handler
+from serving.health.heartbeat import Heartbeat
+from serving.health.vitals import Vitals
+from serving.protocol import ErrorCode
+from serving.runtime.front_engine import FrontEngine
+from tests.fakes import hostile
+from tests.fakes.artifacts import make_adapter, make_spec
+from tests.fakes.context import FakeContext
+from tests.fakes.tiny import image_bytes, tiny_backbone
+
+BACKBONE = tiny_backbone()
+ADAPTERS = {
+    "pets": make_adapter("pets", classes=3, backbone=BACKBONE.spec),
+    "cars": make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1),
+    "foreign": make_adapter("foreign", backbone=make_spec(name="another")),
+}
+IMAGE = image_bytes(0)
+KEYS = {name: make_key() for name in ("all", "pets", "slow")}
+TENANTS = [
+    {"name": "all", "tasks": ["*"], "requests_per_s": 10_000, "burst": 10_000},
+    {"name": "pets", "tasks": ["pets"], "requests_per_s": 10_000, "burst": 10_000},
+    {"name": "slow", "tasks": ["*"], "requests_per_s": 0.01, "burst": 1},
+]
+GOOD = {"X-Api-Key": KEYS["all"].key}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is asked, and what must be answered."""
+
+    name: str
+    status: int
+    code: ErrorCode | None = None
+    params: Sequence[tuple[str, str]] = (("task", "pets"),)
+    body: bytes = IMAGE
+    form: Sequence[tuple[str, bytes]] = ()
+    headers: Mapping[str, str] = field(default_factory=lambda: GOOD)
+    answered: Mapping[str, str | None] = field(default_factory=dict)
+
+
+BAD, MISSING = ErrorCode.BAD_PARAMETER, ErrorCode.TASK_NOT_FOUND
+VERSION = version_of(encode(ADAPTERS["pets"]))
+WITHOUT = {"Retry-After": None, "WWW-Authenticate": None}
+CALLS = (
+    Call("answered", 200, answered={"X-Batch-Rows": "1", "X-Batch-Tasks": "1"} | WITHOUT),
+    Call("two tasks", 200, params=[("task", "cars,pets")], answered={"X-Batch-Rows": "2"}),
+    Call("one of two", 200, params=[("task", "nope,pets")], answered=WITHOUT),
+    Call("none of two", 404, MISSING, params=[("task", "nope,foreign")]),
+    Call("top_k", 200, params=[("task", "cars"), ("top_k", "2")]),
+    Call("version", 200, params=[("task", "pets"), ("version", VERSION[:6])]),
+    Call(
+        "no such version", 404, ErrorCode.VERSION_NOT_FOUND,
+        params=[("task", "pets"), ("version", "0" * 64)],
+    ),
+    Call("other backbone", 409, ErrorCode.WRONG_BACKBONE, params=[("task", "foreign")]),
+    Call("in the header", 200, params=(), headers=GOOD | {"X-Task": "pets"}),
+    Call("twice the same", 200, headers=GOOD | {"X-Task": "pets"}),
+    Call("twice another", 400, BAD, headers=GOOD | {"X-Task": "cars"}),
+    Call("task twice", 400, BAD, params=[("task", "pets"), ("task", "cars")]),
+    Call("unknown parameter", 400, BAD, params=[("task", "pets"), ("x", "y")]),
+    Call("image in the query", 400, BAD, params=[("task", "pets"), ("data", "x")]),
+    Call("no body", 400, ErrorCode.BAD_IMAGE, body=b""),
+    Call("form", 200, params=(), form=[("task", b"pets"), ("data", IMAGE)]),
+    Call("form and query", 200, form=[("data", IMAGE)]),
+    Call(
+        "form and header", 200, params=(), form=[("data", IMAGE)],
+        headers=GOOD | {"X-Task": "pets"},
+    ),
+    Call("form, task twice", 400, BAD, form=[("task", b"pets"), ("data", IMAGE)]),
+    Call("form, two images", 400, BAD, form=[("data", IMAGE), ("data", IMAGE)]),
+    Call("form, two names", 400, BAD, form=[("data", IMAGE), ("body", IMAGE)]),
+    Call("form, no image", 400, ErrorCode.BAD_IMAGE, form=[("top_k", b"2")]),
+    Call("form, no task", 400, BAD, params=(), form=[("data", IMAGE)]),
+    Call("form, unknown field", 400, BAD, form=[("data", IMAGE), ("x", b"y")]),
+    Call(
+        "no key", 401, ErrorCode.BAD_KEY, headers={}, answered={"WWW-Authenticate": "ApiKey"}
+    ),
+    Call("no key, no task", 401, ErrorCode.BAD_KEY, headers={}, params=()),
+    Call("no key, a form", 401, ErrorCode.BAD_KEY, headers={}, form=[("data", IMAGE)]),
+    Call("wrong key", 401, ErrorCode.BAD_KEY, headers={"X-Api-Key": "x"}),
+    Call("key of another", 200, headers={"x-api-key": KEYS["pets"].key}),
+    Call(
+        "forbidden", 403, ErrorCode.FORBIDDEN, params=[("task", "cars")],
+        headers={"X-Api-Key": KEYS["pets"].key}, answered={"X-Batch-Rows": "0"},
+    ),
+    Call(
+        "half forbidden", 200, params=[("task", "cars,pets")],
+        headers={"X-Api-Key": KEYS["pets"].key}, answered={"X-Batch-Rows": "1"},
+    ),
+    *(
+        Call(f"params: {case.name}", case.status, case.code, params=case.params)
+        for case in hostile.bad_calls("pets")
+    ),
+    *(
+        Call(f"image: {case.name}", case.status, case.code, body=case.data)
+        for case in (*hostile.good_images(), *hostile.bad_images())
+    ),
+)  # fmt: skip
+
+Found = tuple[int, dict[str, str], Any]
+Ask = Callable[[Call], Found]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> ServingConfig:
+    folder = tmp_path_factory.mktemp("contract")
+    store = DirectoryStore(folder / "store")
+    for adapter in ADAPTERS.values():
+        store.publish(encode(adapter))
+    entries = [one | {"keys": [KEYS[str(one["name"])].digest]} for one in TENANTS]
+    (folder / "tenants.json").write_text(json.dumps({"tenants": entries}))
+    return ServingConfig(store=store.root, tenants=folder / "tenants.json", max_batch=4)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving.build, "load_backbone", lambda *_, **__: BACKBONE)
+        patch.delenv("REDIS_URL", raising=False)
+        yield
+
+
+@contextmanager
+def torchserve(config: ServingConfig) -> Iterator[Ask]:
+    settings = {name: str(getattr(config, name)) for name in ("store", "tenants")}
+    handler = Handler()
+    handler.initialize(FakeContext(settings=settings | {"max_batch": config.max_batch}))
+
+    def ask(call: Call) -> Found:
+        pairs = [(name, value.encode()) for name, value in call.params]
+        row = row_of([*pairs, *(call.form or [("body", call.body)])])
+        context = FakeContext([call.headers])
+        (body,) = handler.handle([row], context)
+        return context.statuses[0][0], context.response_headers[0], json.loads(body)
+
+    yield ask
+    handler._admission.close()
+    handler._engine.close()
+
+
+@contextmanager
+def asgi(config: ServingConfig) -> Iterator[Ask]:
+    core = serving.build.build_core(config)
+    device = LocalDevice(Device(core, max_batch=config.max_batch, patience_s=60.0), core)
+    engine = FrontEngine(device, decoder_settings(config), 60.0)
+    app = build_app(
+        engine,
+        build_admission(config),
+        Vitals(Heartbeat(None), engine.probe),
+        Bounds(config.image_limits.max_bytes, 1 << 30, threads=2),
+    )
+
+    with TestClient(app) as http:
+
+        def ask(call: Call) -> Found:
+            content = (
+                {"files": [(name, ("a file", value)) for name, value in call.form]}
+                if call.form
+                else {"content": call.body}
+            )
+            answer = http.post(
+                "/spt/predict", params=call.params, headers=dict(call.headers), **content
+            )
+            return answer.status_code, dict(answer.headers), answer.json()
+
+        yield ask
+
+
+@pytest.fixture(scope="module", params=[torchserve, asgi], ids=["torchserve", "asgi"])
+def ask(request: pytest.FixtureRequest, config: ServingConfig, tiny: None) -> Iterator[Ask]:
+    with request.param(config) as ask:
+        yield ask
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+def test_every_front_answers_alike(ask: Ask, call: Call) -> None:
+    status, headers, body = ask(call)
+    assert status == call.status, body
+    if call.code is not None:
+        first = body["answers"][0] if "answers" in body else body
+        assert first["error"]["code"] == call.code
+    found = {name.lower(): value for name, value in headers.items()}
+    assert found["content-type"] == "application/json"
+    assert {name: found.get(name.lower()) for name in call.answered} == call.answered
+
+
+def test_beyond_the_rate_every_front_says_when_to_ask_again(ask: Ask) -> None:
+    call = Call("slow", 200, headers={"X-Api-Key": KEYS["slow"].key})
+    assert ask(call)[0] == 200
+    status, headers, body = ask(call)
+    assert (status, body["error"]["code"]) == (429, ErrorCode.RATE_LIMITED)
+    assert {name.lower(): value for name, value in headers.items()}["retry-after"] == "100"
+
+
+def test_both_answer_with_the_same_numbers(config: ServingConfig, tiny: None) -> None:
+    call = Call("both", 200, params=[("task", "cars,pets"), ("top_k", "3")])
+    with torchserve(config) as ask_torchserve, asgi(config) as ask_asgi:
+        bodies = [ask(call)[2]["answers"] for ask in (ask_torchserve, ask_asgi)]
+    for one, other in zip(*bodies, strict=True):
+        assert (one["task"], one["version"]) == (other["task"], other["version"])
+        for label, known in zip(one["predictions"], other["predictions"], strict=True):
+            assert label == known | {"score": pytest.approx(known["score"], abs=1e-5)}
