@@ -36,12 +36,16 @@ from serving.errors import (
     Forbidden,
     LaunchError,
     RateLimited,
+    Refused,
     ServiceStopping,
     headers_of,
     to_wire,
 )
-from serving.protocol import HTTP_STATUS, RETRY_HEADER, ErrorCode
+from serving.protocol import HTTP_STATUS, RETRY_HEADER, ErrorBody, ErrorCode
 from tests.fakes.artifacts import make_adapter, make_spec
+
+HAS_ITS_WORDS = {Refused}
+"""Says what another process of the service has made of an error that has a code."""
 
 NEVER_MET_BY_A_REQUEST = {
     BackboneUnsupported,  # the service does not start
@@ -66,7 +70,7 @@ def ours() -> set[type[Exception]]:
 
 
 def test_every_error_that_a_request_can_meet_has_a_code() -> None:
-    assert ours() - NEVER_MET_BY_A_REQUEST == set(CODES)
+    assert ours() - NEVER_MET_BY_A_REQUEST - HAS_ITS_WORDS == set(CODES)
 
 
 def test_the_modules_below_the_handler_add_no_error_outside_the_two_trees() -> None:
@@ -210,3 +214,8 @@ def test_a_lost_device_asks_its_callers_to_come_again(caplog: pytest.LogCaptureF
     assert HTTP_STATUS[body.code] == 503
     assert float(headers_of(body)[RETRY_HEADER]) > 0
     assert caplog.records == []
+
+
+def test_what_another_process_has_said_is_told_as_it_is() -> None:
+    body = ErrorBody(code="task_not_found", message="no such task", task="pets")
+    assert to_wire(Refused(body), "another") == body
