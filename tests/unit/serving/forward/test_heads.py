@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from serving.forward import heads
 from serving.forward.heads import best_classes, margins
-from serving.inference import heads
 from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone

@@ -1,6 +1,6 @@
 """Answers of whole steps, against the token form in float64."""
 
-from serving.inference import forward
+from serving.forward import forward
 from serving.trunk.backend import Example
 from tests.fakes.rows import expected_of, seated, some_rows
 from tests.fakes.tiny import tiny_trunk
