@@ -71,6 +71,11 @@ class Core:
         """Side in pixels up to which the device crops images itself; 0 if it crops none."""
         return WHOLE_SIDE if self.backend.backbone.device.type == "cuda" else 0
 
+    @property
+    def in_flight(self) -> int:
+        """Forwards that the device has at once; CUDA has the next one staged while one runs."""
+        return 2 if self.backend.backbone.device.type == "cuda" else 1
+
     def seat(
         self, rows: Sequence[Row], leases: ExitStack, deadline: Deadline
     ) -> Iterator[list[Row]]:
