@@ -1,7 +1,7 @@
 """What fronts cost, and how long a device waits for them; the device is paced, and costs nothing.
 
-Real processes: fronts that decode, and the one that owns the device. In turns with them the
-engine of one process, one batch after the other. The device is as slow as it must be for decoding to suffice.
+Real processes: fronts that decode, and the one that owns the device. In turns with them the engine
+of one process, one batch after the other. The device is slow enough for decoding to suffice.
 """
 
 import os

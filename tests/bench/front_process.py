@@ -12,6 +12,7 @@ from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
+from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.front_load import SIZE, Load
 from tests.bench.line_process import answer_lines
 from tests.bench.photos import photos
@@ -24,6 +25,7 @@ RULE = Preprocessing(resize="squash", resize_size=224, crop=224, mean=_HALF, std
 def main() -> None:
     """Reach the device process, then do as told."""
     folder, callers, batch = sys.argv[1:]
+    disable_malloc_trim()
     device = DeviceClient(Path(folder), PATIENCE_S)
     whole_side = device.wait_until_ready(PATIENCE_S)
     settings = DecoderSettings(threads=1, whole_side=whole_side)

@@ -142,9 +142,9 @@ def paced_core(store: Path, pace: Pace, *, on_device: bool) -> Iterator[PacedCor
         pace: of the device.
         on_device: whether the device crops images.
     """
-    with patch.object(forward, "Fetched", partial(PacedFetched, pace)):
-        with patch.object(crops, "_add_up_part", _no_sums):
-            yield PacedCore(store, pace, on_device=on_device)
+    fetched = patch.object(forward, "Fetched", partial(PacedFetched, pace))
+    with fetched, patch.object(crops, "_add_up_part", _no_sums):
+        yield PacedCore(store, pace, on_device=on_device)
 
 
 def _no_sums(source: Tensor, lines: Tensor, _: Tensor, offsets: Tensor, __: Tensor) -> Tensor:
