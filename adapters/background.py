@@ -22,4 +22,4 @@ def give_way() -> None:
         os.nice(max(0, NICENESS - os.nice(0)))
     if os.getsid(0) == os.getpid() and _AUTOGROUP.exists():
         with suppress(OSError):
-            _AUTOGROUP.write_text(str(NICENESS))
+            _AUTOGROUP.write_text(str(NICENESS), encoding="utf-8")

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 from adapters.background import give_way
@@ -57,10 +58,19 @@ class Table(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help shows defaults."""
+    """An argument parser whose help shows defaults, and that takes no empty word."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"formatter_class": _Defaults} | settings)
+        self.register("type", None, _text)
+        self.register("type", Path, lambda text: Path(_text(text)))
+
+
+def _text(text: str) -> str:
+    """Return what was typed; nothing at all is an empty variable, as a path the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("found nothing; is a variable empty?")
+    return text
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):

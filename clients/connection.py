@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import inet_aton
 from typing import Final, TypedDict
 
 import httpx
@@ -11,6 +12,11 @@ from clients.errors import ServiceUnreachable, UnexpectedAnswer
 
 # TorchServe decodes JSON and text bodies before the handler sees them; these stay bytes
 _BYTES_STAY_BYTES: Final = {"Content-Type": "application/octet-stream"}
+
+_OWN_NAMES: Final = frozenset(
+    {"localhost", "localhost.localdomain", "localhost4", "localhost6"}
+    | {"ip6-localhost", "ip6-loopback"}
+)
 
 
 class Connection(TypedDict):
@@ -87,14 +93,19 @@ def is_loopback(host: str) -> bool:
         host: as an address has it: a name or a number, without brackets.
     """
     name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
+    if name in _OWN_NAMES or name.endswith(".localhost"):
         return True
     try:
-        address = ip_address(name)
-    except ValueError:
+        address = _address(name)
+    except (ValueError, OSError):
         return False
     inner = getattr(address, "ipv4_mapped", None) or address
     return inner.is_loopback or inner.is_unspecified
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Return an address as the system reads it, which takes 127.1 for 127.0.0.1."""
+    return ip_address(text) if ":" in text else IPv4Address(inet_aton(text))
 
 
 def http_url(text: str) -> str:

@@ -115,7 +115,7 @@ def read_token(path: Path) -> str:
         OSError: it cannot be read.
         ValueError: it holds no token.
     """
-    text = path.read_text().strip()
+    text = path.read_text(encoding="utf-8").strip()
     if text.startswith("{"):
         try:
             text = json.loads(text)["inference"]["key"]

@@ -28,10 +28,9 @@ def build_engine(config: ServingConfig) -> Engine:
     Raises:
         SptError: backbone, weights, export or a trusted key are wrong.
     """
-    core = build_core(config)
     return Engine(
-        core,
-        decoding=decoder_settings(config, core.whole_side),
+        build_core(config),
+        decoding=decoder_settings(config),
         max_batch=config.max_batch,
         patience_s=config.load_patience_s,
     )

@@ -36,11 +36,11 @@ def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngin
             "start the service with it, or leave front_workers out"
         )
     device = DeviceClient(folder, config.load_patience_s)
-    whole_side = device.wait_until_ready(_DEVICE_START_S)
-    return FrontEngine(device, decoder_settings(config, whole_side), config.load_patience_s)
+    device.wait_until_ready(_DEVICE_START_S)
+    return FrontEngine(device, decoder_settings(config), config.load_patience_s)
 
 
-def decoder_settings(config: ServingConfig, whole_side: int = 0) -> DecoderSettings:
+def decoder_settings(config: ServingConfig) -> DecoderSettings:
     """Return what decoding may cost in one process of the service: its share of all of them."""
     processes = max(1, config.front_workers)
     return DecoderSettings(
@@ -48,7 +48,7 @@ def decoder_settings(config: ServingConfig, whole_side: int = 0) -> DecoderSetti
         ceil(config.decode_threads / processes),
         config.decode_bytes // processes,
         config.decode_patience_s,
-        whole_side,
+        config.device_crop_side,
     )
 
 
@@ -56,9 +56,14 @@ def build_admission(config: ServingConfig) -> Admission:
     """Read the tenants, if there are any; who may ask, and how much.
 
     Raises:
-        ConfigError: the file of tenants is missing or wrong.
+        ConfigError: the file of tenants is missing or wrong, or each front would count alone.
     """
     if config.tenants is None:
         return Admission(None, RateLimit())
+    if config.redis_url is None and config.front_workers > 1:
+        raise ConfigError(
+            "tenants with several front_workers need Redis, which counts for all of them; set "
+            "REDIS_URL, or front_workers=1"
+        )
     shared = SharedLimit.from_url(config.redis_url) if config.redis_url else None
     return Admission(TenantsFile(config.tenants), RateLimit(shared))

@@ -1,6 +1,7 @@
 """What the service is told, parsed once from TorchServe's model-config.yaml and the environment."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -105,8 +106,14 @@ class ServingConfig(BaseModel):
         0,
         ge=0,
         le=64,
-        description="processes that decode, beside one that owns the device; 0: all in one. "
+        description="processes that decode, next to one that owns the device; 0: all in one. "
         "On Linux, by `spt serve`",
+    )
+    device_crop_side: int = Field(
+        0,
+        ge=0,
+        description="images whose sides have no more pixels are cropped by the device, to the same "
+        "pixels; for a GPU with few cores, such as 2048",
     )
     image_limits: ImageLimits = ImageLimits(max_bytes=MAX_BODY_BYTES)
     front_memory_bytes: int | None = Field(
@@ -124,7 +131,9 @@ class ServingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _backend_can(self) -> "ServingConfig":
-        """Refuse a precision or an option that the chosen backend does not have."""
+        """Refuse what the chosen backend, or this system, does not have."""
+        if self.front_workers and sys.platform != "linux":
+            raise ValueError("front_workers needs Linux; leave it out")
         if self.backend == "onnx":
             if self.onnx is None:
                 raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
@@ -162,8 +171,9 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
         raise ConfigError(
             f"model-config.yaml, section spt: {error}; see serving/config.py for the keys"
         ) from error
+    # by their names alone: a store that hangs would keep whoever looks
     paths: dict[str, Any] = {
-        name: (folder / value).resolve()
+        name: Path(os.path.abspath(folder / value))  # noqa: PTH100 (resolve would look)
         for name in ("store", "weights", "onnx", "tenants")
         if (value := getattr(config, name)) is not None
     }

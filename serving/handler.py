@@ -18,7 +18,6 @@ from serving.config import ServingConfig, load_config
 from serving.door.admission import Admitted
 from serving.door.request import Request, parse_request, read_header
 from serving.errors import ServiceStopping, headers_of, to_wire
-from serving.inference.query import Outcome, Query
 from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
@@ -32,6 +31,7 @@ from serving.protocol import (
     Failure,
     MultiAnswer,
 )
+from serving.rows.query import Outcome, Query
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched

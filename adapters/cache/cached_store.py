@@ -93,14 +93,15 @@ class CachedStore:
 
         For processes that run long: from now on no call waits for a Redis that is down, and one
         that asks for a task that is known waits for its look-up for a moment at most, however long
-        the store takes.
+        the store takes. One that hangs already is waited for as long as any call, `LIMIT_S`.
         """
         if self._calls is None:
             self._calls = self._places.calls = StoreCalls(self._clock)
         if self._follower is None:
-            self._follower = Follower(self.store.feed, self._memory, self._clock)
+            self._follower = Follower(self.store.feed, self._memory, self._calls, self._clock)
             self._follower.start()
-        self._places.learn_store()
+        with suppress(StoreUnavailable):  # one that hangs is learned of when it answers
+            self._places.ask(self._places.learn_store)
         if self.cache is not None and self._watcher is None:
             self._watcher = Watcher(self.cache, self._memory.expire)
             self._watcher.start()

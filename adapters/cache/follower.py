@@ -31,6 +31,8 @@ class Follower:
     Args:
         read: returns the feed, None where there is none.
         memory: is told what moved; forgets that it is followed where nobody tells it for `TRUST_S`.
+        calls: of those who look tasks up; they know of a store that does not answer what this one
+            has found out, and so wait for nothing that they can do without.
         clock: seconds that only grow.
 
     Attributes:
@@ -41,6 +43,7 @@ class Follower:
         self,
         read: Callable[[], Feed | None],
         memory: PointerMemory,
+        calls: StoreCalls,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
@@ -48,7 +51,7 @@ class Follower:
         self._clock = clock
         self.feed: Feed | None = None
         # threads of its own: a queue of look-ups must not keep it from seeing what moved
-        self._calls = StoreCalls(clock)
+        self._calls = StoreCalls(clock, calls)
         self._trouble_level = logging.NOTSET
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow-store", daemon=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, NamedTuple, TypeVar
 
@@ -44,20 +45,37 @@ class _Running(NamedTuple):
     hangs_at: float
 
 
+@dataclass
+class _Answers:
+    """How the store answers.
+
+    Attributes:
+        last_at: when it last did.
+        is_late: whether one has waited in vain since.
+    """
+
+    last_at: float = float("-inf")
+    is_late: bool = False
+
+
 class StoreCalls:
     """Makes calls in daemon threads, so that none keeps a caller, or the end of the process.
 
     Args:
         clock: seconds that only grow.
+        others: calls to the same store that have threads of their own; what the one learns of how
+            the store answers, the other knows.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, others: "StoreCalls | None" = None
+    ) -> None:
         self._clock = clock
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._running: dict[int, _Running] = {}
-        self._answered_at = self._probe_at = float("-inf")
-        self._is_late = False
+        self._probe_at = float("-inf")
+        self._answers: _Answers = _Answers() if others is None else others._answers
         self._lock = threading.Lock()
 
     def submit(self, job: Callable[[], object], limit_s: float | None = None) -> None:
@@ -122,7 +140,7 @@ class StoreCalls:
         """
         patience_s = LIMIT_S if patience_s is None else patience_s
         if is_known:
-            patience_s = 0.0 if self._is_late else PATIENCE_S
+            patience_s = 0.0 if self.is_late else PATIENCE_S
         elif self.is_hanging:
             patience_s = min(patience_s, PATIENCE_S)
         try:
@@ -130,19 +148,24 @@ class StoreCalls:
         except TimeoutError:
             if answer.done():
                 raise
-            self._is_late = self._is_late or patience_s > 0
-            raise self.unavailable() from None
+            self._answers.is_late = self.is_late or patience_s > 0
+            raise self.unavailable(max(patience_s, LIMIT_S)) from None
 
     def answered(self) -> None:
         """Take note that the store has answered, be it with an error."""
-        self._answered_at = self._clock()
-        self._is_late = False
+        self._answers.last_at = self._clock()
+        self._answers.is_late = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether one has waited in vain since the store last answered."""
+        return self._answers.is_late
 
     @property
     def is_hanging(self) -> bool:
         """Whether a call takes too long, and none was answered since it began."""
         with self._lock:
-            return any(began >= self._answered_at for began in self._hanging())
+            return any(began >= self._answers.last_at for began in self._hanging())
 
     def lets_through(self) -> bool:
         """Return whether to ask the store: one that hangs only now and then, to find its end."""
@@ -161,10 +184,10 @@ class StoreCalls:
             self._jobs.put(None)
 
     @staticmethod
-    def unavailable() -> StoreUnavailable:
+    def unavailable(waited_s: float = LIMIT_S) -> StoreUnavailable:
         """Return the error of a store that hangs."""
         return StoreUnavailable(
-            f"the store has not answered for {LIMIT_S:g} s, and does not fail either; see whether "
+            f"the store has not answered for {waited_s:g} s, and does not fail either; see whether "
             "its file system hangs"
         )
 

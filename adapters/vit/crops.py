@@ -2,11 +2,12 @@
 
 Images of any sizes share every step, if their sums are alike in length. Each is a number of lines
 along the axis that its rule resizes first; lines and pixels that no crop needs are not computed.
-Axis letters: B batch, H W pixels, C side of a crop, N pixels, L lines, T pixels of one sum.
+Axis letters: B batch, H W pixels, C side of a crop, N pixels, L lines, T U pixels of one sum.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,29 +23,31 @@ from adapters.vit.pixels import place
 _LINES_AT_ONCE: Final = 1 << 15
 """Whose sums are in memory at the same time: 150 MB where a crop has 224 pixels."""
 
+_KEPT: Final = 128
+"""Pairs of a size and a rule whose numbers are kept; 100 kB each for a usual photo."""
+
 
 class _Lines(NamedTuple):
-    """One image, as lines along the axis that its rule resizes first.
+    """How images of one size are cropped: as lines along the axis that the rule resizes first.
 
     Attributes:
-        pixels: of the whole image, `[H * W, 3]`.
-        along: the weights of that axis.
-        across: those of the other, which say what lines are needed.
-        step: pixels from one of a line to its next, and `stride` from a line to the next.
+        along: of a line, the pixels of each sum; and `along_weights` their weights.
+        across: of the lines that are needed, those of each sum; and `across_weights`.
+        begins: where those lines begin in the image, in pixels.
         is_turned: whether lines are columns.
     """
 
-    pixels: UInt8[np.ndarray, "N 3"]
-    along: Weights
-    across: Weights
-    step: int
-    stride: int
+    along: Int64[np.ndarray, "C T"]
+    along_weights: Int32[np.ndarray, "C T"]
+    across: Int64[np.ndarray, "C U"]
+    across_weights: Int32[np.ndarray, "C U"]
+    begins: Int64[np.ndarray, " L"]
     is_turned: bool
 
     @property
     def scale(self) -> int:
         """How many pixels the longest of its sums has, as a power of two."""
-        return max(one.weights.shape[1] for one in (self.along, self.across)).bit_length()
+        return max(self.along.shape[1], self.across.shape[1]).bit_length()
 
 
 class _Sums(NamedTuple):
@@ -73,47 +76,58 @@ def crop_batch(
         rules: one per image, all with crops of the same size.
         device: where the crops are to be.
     """
-    alike: dict[int, list[tuple[int, _Lines]]] = defaultdict(list)
-    for row, (image, rule) in enumerate(zip(images, rules, strict=True)):
-        lines = _lines_of(image, rule)
-        alike[lines.scale].append((row, lines))
-    crop = rules[0].crop
-    made = torch.cat([_crop([lines for _, lines in same], crop, device) for same in alike.values()])
-    order = [row for same in alike.values() for row, _ in same]
-    return made[place([np.argsort(order)], device)]
+    alike: dict[int, list[int]] = defaultdict(list)
+    lines = [_lines(image.shape[:2], rule) for image, rule in zip(images, rules, strict=True)]
+    for row, own in enumerate(lines):
+        alike[own.scale].append(row)
+    made = [
+        _crop([images[row] for row in rows], [lines[row] for row in rows], device)
+        for rows in alike.values()
+    ]
+    order = [row for rows in alike.values() for row in rows]
+    return torch.cat(made)[place([np.argsort(order)], device)]
 
 
-def _lines_of(image: UInt8[np.ndarray, "_ _ 3"], rule: Preprocessing) -> _Lines:
-    height, width, _ = image.shape
+@lru_cache(_KEPT)
+def _lines(shape: tuple[int, int], rule: Preprocessing) -> _Lines:
+    height, width = shape
     plan = plan_crop((width, height), rule)
     x, y = (weights_of(axis, rule.interpolation) for axis in (plan.horizontal, plan.vertical))
-    pixels = image.reshape(-1, 3)
-    if plan.vertical_first:
-        return _Lines(pixels, y, x, step=width, stride=1, is_turned=True)
-    return _Lines(pixels, x, y, step=1, stride=width, is_turned=False)
-
-
-def _crop(images: Sequence[_Lines], crop: int, device: torch.device) -> UInt8[Tensor, "B C C 3"]:
-    along, across = [], []
-    pixel, line = 0, 0
-    for one in images:
-        first, end = one.across.span
-        begins = pixel + one.stride * np.arange(first, end)
-        along.append(_Sums(begins, one.step * _positions(one.along), one.along.weights))
-        needed = _positions(one.across) - first
-        across.append(_Sums(crop * line + np.arange(crop), crop * needed, one.across.weights))
-        pixel, line = pixel + len(one.pixels), line + end - first
-    pixels = place([one.pixels for one in images], device)
-    between = _add_up(pixels, along).view(-1, 3)
-    made = _add_up(between, across).view(-1, crop, crop, 3)
-    is_turned = place([np.array([one.is_turned for one in images])], device)
-    return torch.where(is_turned[:, None, None, None], made, made.transpose(1, 2))
+    along, across = (y, x) if plan.vertical_first else (x, y)
+    step, stride = (width, 1) if plan.vertical_first else (1, width)
+    first, end = across.span
+    return _Lines(
+        step * _positions(along),
+        along.weights,
+        rule.crop * (_positions(across) - first),
+        across.weights,
+        stride * np.arange(first, end),
+        plan.vertical_first,
+    )
 
 
 def _positions(weights: Weights) -> Int64[np.ndarray, "C T"]:
     """Return the pixels of each position's sum along the axis, held inside of what is needed."""
     taps = np.arange(weights.weights.shape[1])
     return (weights.first[:, None] + taps).clip(max=weights.span[1] - 1)
+
+
+def _crop(
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]], lines: Sequence[_Lines], device: torch.device
+) -> UInt8[Tensor, "B C C 3"]:
+    crop = len(lines[0].along)
+    along, across = [], []
+    pixel, line = 0, 0
+    for image, own in zip(images, lines, strict=True):
+        along.append(_Sums(pixel + own.begins, own.along, own.along_weights))
+        columns = crop * line + np.arange(crop)
+        across.append(_Sums(columns, own.across, own.across_weights))
+        pixel, line = pixel + image.shape[0] * image.shape[1], line + len(own.begins)
+    pixels = place([image.reshape(-1, 3) for image in images], device)
+    between = _add_up(pixels, along).view(-1, 3)
+    made = _add_up(between, across).view(-1, crop, crop, 3)
+    is_turned = place([np.array([own.is_turned for own in lines])], device)
+    return torch.where(is_turned[:, None, None, None], made, made.transpose(1, 2))
 
 
 def _add_up(source: UInt8[Tensor, "N 3"], sums: Sequence[_Sums]) -> UInt8[Tensor, "L C 3"]:

@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _leave(plan: "Plan", result: "DemoResult", report: str) -> None:
     rows = [record.row() for record in result.records]
-    (plan.out / "requests.json").write_text(json.dumps(rows, indent=0))
-    (plan.out / "summary.json").write_text(result.summary.model_dump_json(indent=2))
+    (plan.out / "requests.json").write_text(json.dumps(rows, indent=0), encoding="utf-8")
+    (plan.out / "summary.json").write_text(
+        result.summary.model_dump_json(indent=2), encoding="utf-8"
+    )
     (plan.out / "report.html").write_text(report, encoding="utf-8")

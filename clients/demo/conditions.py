@@ -66,7 +66,7 @@ def describe(plan: Plan, metrics: Metrics, date: str, duration_s: float) -> Cond
 def cpu_model() -> str:
     """Return the processor's name as the system tells it."""
     try:
-        lines = _CPUINFO.read_text().splitlines()
+        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import yaml
 
 from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.cache.store_calls import StoreCalls
+from adapters.errors import StoreUnavailable
 from adapters.redis.server import RedisServer
 from adapters.store import durable
 from adapters.store.directory import DirectoryStore
 from adapters.streams import say
 from serving.cli.folder import add_folder_option
+from serving.config import ServingConfig
+from serving.door.tenants_file import read_tenants
 from serving.errors import ConfigError
-from serving.torchserve.configure import Launch
+from serving.torchserve.configure import Launch, config_of
 from serving.torchserve.launch import check_folder, start, stop
 from serving.torchserve.running import REDIS_FILE, Running, adopt
 
@@ -26,6 +31,9 @@ _BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
 """What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
 
 _STORE = Path("runs/store")
+
+_STORE_S = 10.0
+"""Longest wait for the store's folder: one that is mounted when it is asked for takes seconds."""
 
 _LAST_PORT = 65535 - 3
 
@@ -65,12 +73,15 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     """Start the service, and a Redis for it if REDIS_URL names none; say how to call it.
 
     Raises:
-        StoreUnavailable: the store's folder is not there; an empty one is made in the usual place.
+        StoreUnavailable: the store's folder is not there, or does not answer; an empty one is made
+            in the usual place.
+        ConfigError, KeyFileInvalid: what it is told is wrong, or a file of that is.
         LaunchError: it did not start.
     """
     _require_store(args.store)
     launch = _launch(args)
-    _refuse_missing(launch)
+    _refuse_unwritable_names(launch)
+    _check_files(config_of(launch))
     url, redis = os.environ.get("REDIS_URL") or None, None
     check_folder(args.folder)
     try:
@@ -97,7 +108,20 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
 
 
 def _require_store(folder: Path) -> None:
-    """Refuse a folder that is not there, which a typing error may have named, but the usual one."""
+    """Refuse a folder that is not there, which a typing error may have named, but the usual one.
+
+    One that hangs is refused too: nothing could be served, and nobody would know why.
+    """
+    calls = StoreCalls()
+    try:
+        calls.ask(partial(_find_store, folder), limit_s=_STORE_S)
+    except StoreUnavailable as error:
+        if calls.is_late:
+            raise StoreUnavailable(f"{folder.absolute()}: {error}") from None
+        raise
+
+
+def _find_store(folder: Path) -> None:
     if folder == _STORE and not folder.exists():
         with durable.reaching(folder):
             durable.make_folder(folder)
@@ -115,14 +139,31 @@ def _announce(running: Running, folder: Path, redis_url: str | None) -> None:
     say(f"logs: {folder / 'logs'}")
 
 
-def _refuse_missing(launch: Launch) -> None:
+def _refuse_unwritable_names(launch: Launch) -> None:
+    """Refuse paths that no file of ours could hold: those of bytes that are no UTF-8."""
+    for name in ("folder", "store", "weights"):
+        try:
+            str(getattr(launch, name)).encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{name}: {error.object} has bytes that are no UTF-8, or LANG names a locale "
+                "without it; rename it, or set LC_ALL=C.UTF-8"
+            ) from error
+
+
+def _check_files(config: ServingConfig) -> None:
     """Say at once what the worker would find only after it has loaded everything else."""
-    named = {"weights": launch.weights} | {
-        name: launch.settings.get(name) for name in ("onnx", "tenants")
-    }
-    for name, place in named.items():
-        if isinstance(place, str | Path) and not Path(place).exists():
-            raise ConfigError(f"{name}: {Path(place).absolute()} is not there; check the path")
+    for name in ("weights", "onnx", "tenants"):
+        place = getattr(config, name)
+        if place is not None and not place.exists():
+            raise ConfigError(f"{name}: {place} is not there; check the path")
+    if config.tenants is not None:
+        read_tenants(config.tenants)
+    if config.trusted_keys:
+        from adapters.trust.keys import load_public_key  # slow to import
+
+        for one in config.trusted_keys:
+            load_public_key(one.key)
 
 
 def _launch(args: argparse.Namespace) -> Launch:

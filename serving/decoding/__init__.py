@@ -1,1 +1,1 @@
-"""Encoded images to 8-bit pixels, within bounds of time and memory; knows no rows and no tasks."""
+"""Encoded images to crops, within bounds of time and memory; knows no rows and no tasks."""

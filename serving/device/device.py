@@ -18,10 +18,10 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.device.waiting import WaitingRows
 from serving.errors import DeviceAway
+from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
-from serving.inference.forward import Launched, collect, launch
-from serving.inference.query import Outcome, Query
-from serving.inference.row import Row
+from serving.rows.query import Outcome, Query
+from serving.rows.row import Row
 
 _log = logging.getLogger(__name__)
 

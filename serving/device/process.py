@@ -54,7 +54,7 @@ def build(folder: Path) -> DeviceServer:
         patience_s=config.load_patience_s,
         judge=vitals.judge,
     )
-    return DeviceServer(device, core, folder, vitals.examine)
+    return DeviceServer(device, core, folder, vitals.examine, config.device_crop_side)
 
 
 if __name__ == "__main__":

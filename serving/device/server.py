@@ -21,8 +21,8 @@ from adapters.images.crop import Picture
 from serving.device.device import Call, Device
 from serving.errors import to_wire
 from serving.inference.core import Core
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer, ErrorBody
+from serving.rows.query import Outcome, Query
 from serving.runtime.link import Link
 from serving.runtime.messages import (
     TO_DEVICE,
@@ -55,10 +55,19 @@ class DeviceServer:
         core: what it computes with.
         folder: of the launch, where fronts come; a socket that is there is replaced.
         probe: computes one row of nothing; raises what keeps it from that.
+        largest_side: of an image, in pixels, that is left to the device to crop.
     """
 
-    def __init__(self, device: Device, core: Core, folder: Path, probe: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        core: Core,
+        folder: Path,
+        probe: Callable[[], None],
+        largest_side: int = 0,
+    ) -> None:
         self._device = device
+        self._slot_bytes = 3 * max(core.backend.backbone.spec.image_size, largest_side) ** 2
         self._core = core
         self._probe = probe
         self._ear = socket.socket(socket.AF_UNIX)
@@ -79,7 +88,7 @@ class DeviceServer:
                 end, _ = self._ear.accept()
             except OSError:  # closed
                 return
-            front = _Front(Link(end), self._device, self._core, self._probe)
+            front = _Front(Link(end), self._device, self._core, self._probe, self._slot_bytes)
             self._fronts.add(front)
             Thread(target=self._serve, args=(front,), name="front", daemon=True).start()
 
@@ -99,7 +108,15 @@ class DeviceServer:
 class _Front:
     """One front's end of its link."""
 
-    def __init__(self, link: Link, device: Device, core: Core, probe: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        device: Device,
+        core: Core,
+        probe: Callable[[], None],
+        slot_bytes: int,
+    ) -> None:
+        self._slot_bytes = slot_bytes
         self._link = link
         self._device = device
         self._core = core
@@ -111,10 +128,8 @@ class _Front:
     def serve(self) -> None:
         """Answer until the front is gone."""
         try:
-            whole_side = self._core.whole_side
-            slot_bytes = max(whole_side, self._core.backend.backbone.spec.image_size) ** 2 * 3
-            self._send(Welcome(slot_bytes=slot_bytes, whole_side=whole_side))
-            self._slots = SharedSlots(self._link.receive_file(), slot_bytes)
+            self._send(Welcome(slot_bytes=self._slot_bytes))
+            self._slots = SharedSlots(self._link.receive_file(), self._slot_bytes)
             while True:
                 self._answer(TO_DEVICE.validate_json(self._link.receive()))
         except (EOFError, OSError):

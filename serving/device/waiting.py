@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from threading import Condition
 
-from serving.inference.chunks import chunks
-from serving.inference.row import Row
+from serving.forward.chunks import chunks
+from serving.rows.row import Row
 
 Job = Callable[[], None]
 

@@ -37,7 +37,7 @@ class TenantsFile:
 
     def __init__(self, path: Path, *, period_s: float = 1.0) -> None:
         self._path = path
-        self._seen, self._tenants = _read(path)
+        self._seen, self._tenants = read_tenants(path)
         self._fault = ""
         self._closed = Event()
         Thread(target=self._follow, args=[period_s], name="tenants", daemon=True).start()
@@ -51,7 +51,7 @@ class TenantsFile:
         """Read the file if it has changed since; log what is wrong with it, once."""
         try:
             if _stamp(self._path) != self._seen:
-                self._seen, self._tenants = _read(self._path)
+                self._seen, self._tenants = read_tenants(self._path)
                 _log.warning("tenants %s: read again", self._path)
             self._fault = ""
         except (ConfigError, OSError) as error:
@@ -73,7 +73,12 @@ def _stamp(path: Path) -> _Stamp:
     return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def _read(path: Path) -> tuple[_Stamp, TenantList]:
+def read_tenants(path: Path) -> tuple[_Stamp, TenantList]:
+    """Return the tenants of a file, and what tells its state from the next.
+
+    Raises:
+        ConfigError: it is missing or wrong.
+    """
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())

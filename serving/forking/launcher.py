@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-PATIENCE_S = 60.0
+_PATIENCE_S = 60.0
 """With a fork server that still imports, or does not answer. TorchServe waits for two minutes."""
 
 
@@ -55,7 +55,7 @@ def _await_turn(connection: socket.socket, answers: BinaryIO, socket_path: Path)
         OSError: nothing listens there, or it did not answer in time.
         ValueError: it ended before.
     """
-    connection.settimeout(PATIENCE_S)
+    connection.settimeout(_PATIENCE_S)
     _connect(connection, socket_path)
     if not answers.readline():
         raise ValueError("it ended while it imported")

@@ -20,7 +20,7 @@ from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from serving.errors import AdapterLoading
-from serving.inference.resident import AdapterKey, Resident, make_resident
+from serving.rows.resident import AdapterKey, Resident, make_resident
 from serving.trunk.out_of_memory import retry_in_room
 
 __all__ = ["AdapterBank", "AdapterKey", "Lease"]

@@ -15,10 +15,10 @@ from serving.inference.bank import AdapterBank
 from serving.inference.describe import describe
 from serving.inference.description import Description
 from serving.inference.lookup import Lookup
-from serving.inference.query import Query
-from serving.inference.resident import Resident
-from serving.inference.row import Row, pending
 from serving.inference.seating import equip, seat
+from serving.rows.query import Query
+from serving.rows.resident import Resident
+from serving.rows.row import Row, pending
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.lost_device import probe
 
@@ -31,11 +31,6 @@ PRELOAD_LOOK_UP_S: Final = 10.0
 PRELOAD_PATIENCE_S: Final = 60.0
 PRELOADED_AT_ONCE: Final = 32
 """Tasks that are loaded side by side; what is leased at once may exceed the bank's budget."""
-
-
-WHOLE_SIDE: Final = 2048
-"""Of an image, in pixels, up to which CUDA crops it; a larger one is cropped where it is decoded,
-which costs less than to send it."""
 
 
 class Core:
@@ -65,11 +60,6 @@ class Core:
         self._source = source
         self._pinned = sorted(pinned)
         self.lookup = Lookup(source, bank, pinned)
-
-    @property
-    def whole_side(self) -> int:
-        """Side in pixels up to which the device crops images itself; 0 if it crops none."""
-        return WHOLE_SIDE if self.backend.backbone.device.type == "cuda" else 0
 
     @property
     def in_flight(self) -> int:

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings
-from serving.inference.chunks import chunks
+from serving.forward.chunks import chunks
+from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
 from serving.inference.description import Description
-from serving.inference.forward import Launched, collect, launch
-from serving.inference.query import Outcome, Query
-from serving.inference.row import Row, pending
+from serving.rows.query import Outcome, Query
+from serving.rows.row import Row, pending
 
 __all__ = ["Engine", "Outcome", "Query"]
 

@@ -3,11 +3,11 @@
 A version whose artifact is damaged, foreign, unsigned or gone is left alone for a while, and the
 requests that named no version go to the task's next best: its current version, the one that was
 served last, then the history's, newest first. One version stands in for all bad ones of a task,
-so that no two stand in for each other. It is looked for in a thread; rows wait for it until their
-batch's deadline, and later ones find it; those of a task whose versions are all another backbone's
-do not wait for the whole of its history. A version that is merely out of reach, because the store
-is away or slow, is stood in for only by what is on the device already. Knows nothing of images,
-leases or HTTP.
+so that no two stand in for each other, and none that was deleted. It is looked for in a thread;
+rows wait for it until their batch's deadline, and later ones find it. Where a version is another
+backbone's, most often all of its task's are: there rows wait for a moment only, or take what is on
+the device. A version that is merely out of reach, because the store is away or slow, is stood in
+for only by what is on the device already. Knows nothing of images, leases or HTTP.
 """
 
 import logging
@@ -28,11 +28,14 @@ from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactMismatch, SptError
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.resident import AdapterKey
 from serving.inference.stand_ins import NOT_ITS_FAULT, OUT_OF_REACH, StandIns
+from serving.rows.resident import AdapterKey
 
 RETRY_S: Final = 5.0
 """How long a version that could not be loaded is left alone."""
+
+FOREIGN_S: Final = 0.03
+"""Longest wait for what stands in for versions of another backbone, of all of a batch together."""
 
 MOST_FOREIGN: Final = 4
 """Versions of another backbone after which nobody waits for what may stand in for them."""
@@ -102,7 +105,7 @@ class Fallback:
     def substitute_for(self, key: AdapterKey) -> AdapterKey | Exception:
         """Return what answers where `key` should: itself, unless it was found bad a moment ago."""
         bad = self._bad(key)
-        if bad is None or self._may_answer(key):
+        if bad is None or self._may_answer(key) or self._forget_deleted(key.task):
             return key
         return self._instead_of(key) or bad.error
 
@@ -117,10 +120,12 @@ class Fallback:
         """
         away = {key for key, error in failed.items() if isinstance(error, OUT_OF_REACH)}
         bad = {key for key, error in failed.items() if not isinstance(error, NOT_ITS_FAULT)} - away
-        searches = [self._begin(key, failed[key]) for key in bad]
-        wait([search for search in searches if search is not None], deadline.left_s)
+        foreign = {key for key in bad if isinstance(failed[key], ArtifactMismatch)}
+        searches = {key: self._begin(key, failed[key]) for key in bad}
+        wait(filter(None, map(searches.get, bad - foreign)), deadline.left_s)
+        wait(filter(None, map(searches.get, foreign)), min(FOREIGN_S, deadline.left_s))
         found = {key: self._instead_of(key) for key in bad}
-        found |= {key: self._on_device(key) for key in away}
+        found |= {key: self._on_device(key) for key in away | foreign if not found.get(key)}
         return {key: other for key, other in found.items() if other is not None}
 
     def reason(self, key: AdapterKey) -> str | None:
@@ -135,6 +140,7 @@ class Fallback:
     def _begin(self, key: AdapterKey, error: Exception) -> Future[None] | None:
         """Note a bad version; return the search for what answers instead, None if it is known."""
         self._note_bad(key, error)
+        self._forget_deleted(key.task)
         with self._lock:
             trouble = self._trouble(key.task)
             running, is_needed = trouble.search, trouble.instead is None
@@ -203,6 +209,22 @@ class Fallback:
         instead = None if trouble is None else trouble.instead
         return None if instead == key else instead
 
+    def _forget_deleted(self, task: str) -> bool:
+        """Forget what stands in for a task's bad versions if it was deleted, and say so.
+
+        What is not on the device is not looked for: that it is gone, its load finds.
+        """
+        trouble = self._troubles.get(task)
+        instead = None if trouble is None else trouble.instead
+        if trouble is None or instead is None or instead not in self._bank:
+            return False
+        if self._source.still_holds(*instead):
+            return False
+        with self._lock:
+            if trouble.instead == instead:
+                trouble.instead = None
+        return True
+
     def _may_answer(self, key: AdapterKey) -> bool:
         bad = self._bad(key)
         return bad is None or self._clock() >= bad.retry_at or key in self._bank
@@ -210,9 +232,8 @@ class Fallback:
     def _on_device(self, key: AdapterKey) -> AdapterKey | None:
         """Return what stands in for a version without a look at the store."""
         known = (self._current(key), self._served.get(key.task), self._instead_of(key))
-        return next(
-            (other for other in known if other not in (None, key) and other in self._bank), None
-        )
+        others = (other for other in known if other not in (None, key) and other in self._bank)
+        return next((other for other in others if self._source.still_holds(*other)), None)
 
     def _others(self, key: AdapterKey) -> Iterator[AdapterKey]:
         """Yield the versions that may stand in for one, best first."""

@@ -14,10 +14,10 @@ from adapters.store.directory import Pointer
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.draws import digest_of, draw
 from serving.inference.fallback import Fallback
-from serving.inference.resident import AdapterKey
-from serving.inference.row import PENDING, Row, pending
+from serving.rows.draws import digest_of, draw
+from serving.rows.resident import AdapterKey
+from serving.rows.row import PENDING, Row, pending
 
 _SURE_DIGITS: Final = 12
 

@@ -10,8 +10,8 @@ from typing import Final
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.lookup import Lookup
-from serving.inference.resident import AdapterKey, Resident
-from serving.inference.row import Row, pending
+from serving.rows.resident import AdapterKey, Resident
+from serving.rows.row import Row, pending
 
 SEARCH_S: Final = 0.5
 """Least time for a stand-in to be found, though the batch's images took all of its patience."""

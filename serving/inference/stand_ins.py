@@ -1,21 +1,29 @@
-"""Looks for the version that stands in for one that cannot be loaded: in a thread, step by step.
+"""Looks for the version that stands in for one that cannot be loaded: in threads, step by step.
 
 Each step tries one version and goes to the end of the queue, so that a task of many bad versions
-keeps no other task waiting. A version of another backbone is told by its header; its tensors are
+keeps no other task waiting. What nobody waits for any more has a thread of its own, which leaves
+the processor to the forwards. A version of another backbone is told by its header; its tensors are
 never read. Knows nothing of rows, nor of what is done with what is found.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Event
 from typing import Final
 
+from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
-from adapters.errors import ArtifactMismatch, SptError, StoreUnavailable, TaskNotFound
+from adapters.errors import (
+    ArtifactMismatch,
+    SptError,
+    StoreUnavailable,
+    TaskNotFound,
+    VersionNotFound,
+)
 from serving.errors import AdapterLoading, DeviceOutOfMemory
 from serving.inference.bank import AdapterBank
-from serving.inference.resident import AdapterKey
+from serving.rows.resident import AdapterKey
 
 OUT_OF_REACH: Final = (StoreUnavailable, AdapterLoading)
 """A version that meets these is not to blame; what is on the device stands in for it."""
@@ -25,7 +33,7 @@ NOT_ITS_FAULT: Final = (TaskNotFound, DeviceOutOfMemory)
 
 LOAD_PATIENCE_S: Final = 30.0
 
-BREATH_S: Final = 0.005
+BREATH_S: Final = 0.05
 """Between versions that nobody waits for: the forwards go first."""
 
 _log = logging.getLogger(__name__)
@@ -35,7 +43,7 @@ NoteBad = Callable[[AdapterKey, Exception], bool]
 
 
 class StandIns:
-    """One thread that looks for stand-ins.
+    """Looks for stand-ins; safe for many threads.
 
     Args:
         source: where tasks' pointers and histories are read.
@@ -47,19 +55,18 @@ class StandIns:
         self._source = source
         self._bank = bank
         self._note_bad = note_bad
-        self._thread = ThreadPoolExecutor(1, "stand-in")
+        self._closing = Event()
+        self._awaited = ThreadPoolExecutor(1, "stand-in")
+        self._idle = ThreadPoolExecutor(1, "idle-stand-in")
 
     def search(self, candidates: Iterator[AdapterKey], end: End) -> None:
         """Begin to look for the first of some versions that can be loaded.
 
         Args:
-            candidates: best first; gone through in the thread.
+            candidates: best first; gone through in a thread.
             end: called once, there, with what was found; None if nothing was.
         """
-        try:
-            self._thread.submit(self._step, candidates, end)
-        except RuntimeError:  # closed
-            end(None)
+        self._go_on(self._awaited, candidates, end)
 
     def history(self, task: str) -> list[str]:
         """Return the versions that were current, newest first; none while the store is away."""
@@ -70,10 +77,20 @@ class StandIns:
         return [entry.version for entry in reversed(history)]
 
     def close(self) -> None:
-        """Let the thread go; searches that run end without a find."""
-        self._thread.shutdown(cancel_futures=True)
+        """Let the threads go; searches that run end without a find."""
+        self._closing.set()
+        for threads in (self._awaited, self._idle):
+            threads.shutdown(cancel_futures=True)
 
-    def _step(self, candidates: Iterator[AdapterKey], end: End) -> None:
+    def _go_on(self, threads: Executor, candidates: Iterator[AdapterKey], end: End) -> None:
+        try:
+            threads.submit(self._step, threads, candidates, end)
+        except RuntimeError:  # closed
+            end(None)
+
+    def _step(self, threads: Executor, candidates: Iterator[AdapterKey], end: End) -> None:
+        if threads is self._idle:
+            self._closing.wait(BREATH_S)
         try:
             candidate = next(candidates, None)
             error = None if candidate is None else self._trouble_of(candidate)
@@ -86,14 +103,13 @@ class StandIns:
         elif isinstance(error, OUT_OF_REACH + NOT_ITS_FAULT):
             end(None)
         else:
-            if self._note_bad(candidate, error):
-                time.sleep(BREATH_S)
-            self.search(candidates, end)
+            is_over = self._note_bad(candidate, error)
+            self._go_on(self._idle if is_over else threads, candidates, end)
 
     def _trouble_of(self, key: AdapterKey) -> Exception | None:
         """Load a version; return why it cannot be."""
         if key in self._bank:
-            return None
+            return None if self._source.still_holds(*key) else _deleted(key)
         foreign = self._foreign(key)
         if foreign is not None:
             return foreign
@@ -110,3 +126,7 @@ class StandIns:
         except SptError:
             return None
         return None
+
+
+def _deleted(key: AdapterKey) -> VersionNotFound:
+    return VersionNotFound(f"{key.task}: the store has no version {short(key.version)} any more")

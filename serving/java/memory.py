@@ -94,6 +94,6 @@ def memory_of_machine() -> int:
     """Return how many bytes of memory this machine has, or the container that this is."""
     total = int(psutil.virtual_memory().total)
     try:
-        return min(total, int(_CONTAINER.read_text()))
+        return min(total, int(_CONTAINER.read_text(encoding="utf-8")))
     except (OSError, ValueError):  # no container, or one without a limit
         return total

@@ -124,7 +124,7 @@ def read_export(folder: Path) -> Export:
     """
     again = "run `spt export` again"
     try:
-        export = Export.model_validate_json((folder / REPORT).read_text())
+        export = Export.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         raise ExportError(f"no export in {folder} ({str(error)[:200]}); {again}") from error
     for name, digest in export.files.items():
@@ -159,7 +159,7 @@ def write_report(scratch: Path, spec: BackboneSpec, precision: str, **found: Any
         files={path.name: _sha256(path) for path in sorted(scratch.iterdir())},
         **found,
     )
-    (scratch / REPORT).write_text(export.model_dump_json(indent=1) + "\n")
+    (scratch / REPORT).write_text(export.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return export
 
 

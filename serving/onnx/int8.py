@@ -18,9 +18,8 @@ from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
-from serving.inference.heads import best_classes, margins
-from serving.inference.prompts import gather_prompts
-from serving.inference.resident import Resident
+from serving.forward.heads import best_classes, margins
+from serving.forward.prompts import gather_prompts
 from serving.onnx.backend import graph_inputs
 from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
@@ -34,6 +33,7 @@ from serving.onnx.export import (
 )
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
+from serving.rows.resident import Resident
 
 ROWS: Final = 16
 SAFETY: Final = 0.5

@@ -17,9 +17,9 @@ from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import to_pixels
 from serving.errors import ExportError
-from serving.inference.resident import Resident, make_resident
 from serving.onnx.export import covers
 from serving.onnx.int8 import Sample
+from serving.rows.resident import Resident, make_resident
 
 SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 

@@ -47,9 +47,6 @@ class Connection:
     Args:
         link: to it.
 
-    Attributes:
-        welcome: what it said first.
-
     Raises:
         EOFError: it has ended; OSError: likewise.
     """
@@ -58,7 +55,6 @@ class Connection:
         self._link = link
         welcome = TO_FRONT.validate_json(link.receive())
         assert isinstance(welcome, Welcome)
-        self.welcome = welcome
         self._slots = Slots(SLOTS, welcome.slot_bytes)
         link.send_file(self._slots.file)
         self._numbers = itertools.count()

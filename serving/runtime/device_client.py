@@ -19,9 +19,9 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.errors import DeviceAway, Refused
 from serving.inference.description import Description
-from serving.inference.draws import digest_of
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer
+from serving.rows.draws import digest_of
+from serving.rows.query import Outcome, Query
 from serving.runtime.connection import Connection
 from serving.runtime.link import Link
 from serving.runtime.messages import Ask, AskedRow, Describe, Probe, Seated, Told
@@ -61,13 +61,13 @@ class DeviceClient:
         self._is_open = True
         Thread(target=self._stay_connected, name="device link", daemon=True).start()
 
-    def wait_until_ready(self, patience_s: float) -> int:
-        """Wait for a warm device process; return up to which side it wants images whole.
+    def wait_until_ready(self, patience_s: float) -> None:
+        """Wait for a warm device process.
 
         Raises:
             DeviceAway: there is none.
         """
-        return self._connected(patience_s).welcome.whole_side
+        self._connected(patience_s)
 
     def seat(self, queries: Sequence[Query], deadline: Deadline) -> Seats:
         """Have versions chosen and adapters leased.

@@ -12,7 +12,7 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings, Decoding, Pictures
 from serving.inference.description import Description
-from serving.inference.query import Outcome, Query
+from serving.rows.query import Outcome, Query
 from serving.runtime.device_client import DeviceClient
 
 COMPUTE_S: Final = 30.0

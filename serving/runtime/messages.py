@@ -24,7 +24,6 @@ class Welcome(_Message):
 
     kind: Literal["welcome"] = "welcome"
     slot_bytes: int = Field(ge=1, description="of the largest picture")
-    whole_side: int = Field(ge=0, description="images with no longer side are sent whole")
 
 
 class AskedRow(_Message):

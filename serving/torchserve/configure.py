@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +100,16 @@ def write_configuration(launch: Launch) -> Path:
         "grpc_inference_port": str(grpc),
         "grpc_management_port": str(grpc_management),
         "initial_worker_port": str(workers),
-        "model_store": str(folder / "model_store"),
+        "model_store": "model_store",
         "disable_token_authorization": str(not launch.token).lower(),
         "token_expiration_min": str(launch.token_minutes),
         "max_request_size": str(config.image_limits.max_bytes),
         "job_queue_size": str(memory.queue),
     }
     path = folder / "config.properties"
-    path.write_text(_changed((SHIPPED / "config.properties").read_text(), changes, memory))
+    path.write_text(
+        _changed((SHIPPED / "config.properties").read_text(encoding="utf-8"), changes, memory)
+    )
     return path
 
 
@@ -128,28 +131,40 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
     return front_memory(wanted, body_bytes, batch_size)
 
 
+def config_of(launch: Launch) -> ServingConfig:
+    """Return what the launch's worker is told.
+
+    Raises:
+        ConfigError: one of the launch's settings is unknown or wrong.
+    """
+    # a launch's relative paths start here, those of the file that is written would start there
+    return load_config(_told(launch), Path.cwd())
+
+
+def _told(launch: Launch) -> dict[str, Any]:
+    told: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
+    if launch.weights is not None:
+        told["weights"] = str(launch.weights)
+    return told | launch.settings
+
+
 def _write_model_config(launch: Launch, path: Path) -> ServingConfig:
-    settings: dict[str, Any] = yaml.safe_load(path.read_text())
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     workers = max(1, launch.front_workers)
     settings |= {"minWorkers": workers, "maxWorkers": workers}
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
-    ours: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
-    if launch.weights is not None:
-        ours["weights"] = str(launch.weights)
-    ours |= launch.settings
-    # a launch's relative paths start here, those of the file that is written would start there
-    config = load_config(ours, Path.cwd())
+    config = config_of(launch)
     checked = config.model_dump(mode="json")
-    settings["spt"] = {key: checked[key] for key in ours}
-    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    settings["spt"] = {key: checked[key] for key in _told(launch)}
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return config
 
 
 def _changed(shipped: str, changes: dict[str, str], memory: FrontMemory) -> str:
     """Return config.properties with a launch's changes.
 
-    The log's configuration is named from the launch's folder, in which TorchServe runs: what Java
-    is told is split at spaces, and a folder may have one.
+    Files are named from the launch's folder, in which TorchServe runs: what Java is told is split
+    at spaces, its properties are Latin-1, and a folder may have both.
     """
     moved = shipped.replace("serving/torchserve/log4j2.xml", "log4j2.xml")
     for flag in memory.flags:
@@ -177,8 +192,16 @@ def environment(launch: Launch, scratch: Path) -> dict[str, str]:
         "JAVA_HOME": str(java_home()),
         FOLDER_VARIABLE: str(folder),
     }
+    if not _speaks_utf8(inherited):
+        own["LC_ALL"] = "C.UTF-8"  # else Java finds no path with an é
     if launch.health_port is not None:
         own[HEALTH_VARIABLE] = str(launch.health_port)
     if launch.redis_url is not None:
         own["REDIS_URL"] = launch.redis_url
     return inherited | own
+
+
+def _speaks_utf8(variables: Mapping[str, str]) -> bool:
+    """Return whether the locale that these variables name writes UTF-8."""
+    named = (variables.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return "utf" in next(filter(None, named), "").lower()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,12 @@ from serving.torchserve.management import is_ready
 from serving.torchserve.running import (
     RECORD,
     Running,
+    changing,
     created,
     forget,
     interrupts_held_back,
     is_recorded,
+    is_recorded_as,
     read,
     write,
 )
@@ -65,54 +67,74 @@ def start(launch: Launch) -> Running:
     _refuse_taken_ports(launch)
     log = ServiceLog(launch.folder)
     try:
-        running = begin(launch, log)
-        _wait_until_ready(launch.folder, running, log)
+        running = begin(launch)
+        _wait_until_ready(launch, running, log)
     except BaseException:
         stop(launch.folder, draining=False)
         raise
     return running
 
 
-def start_again(launch: Launch) -> Running:
+def start_again(launch: Launch, before: Running) -> Running:
     """Start TorchServe again where Java has ended by itself, with what else runs for it left alone.
-
-    Raises:
-        LaunchError: as `start`; what else runs still does.
-    """
-    before, log = read(launch.folder), ServiceLog(launch.folder)
-    shutil.rmtree(before.scratch, ignore_errors=True)
-    others = {process.pid: created(process.pid) for process in before.alive()}
-    try:
-        running = begin(launch, log, before.model_copy(update={"processes": others}))
-        _wait_until_ready(launch.folder, running, log)
-    except BaseException:
-        if is_recorded(launch.folder):  # else somebody has stopped it meanwhile
-            _end(read(launch.folder), spare=others)
-        raise
-    return running
-
-
-def begin(launch: Launch, log: ServiceLog, beside: Running | None = None) -> Running:
-    """Configure and start a TorchServe, and wait until it has made its tokens.
 
     Args:
         launch: how.
-        log: of the launch, from before it began.
-        beside: what runs for the service already; written down with it.
+        before: what has ended.
+
+    Returns:
+        What was begun; one that does not become ready is ended again, and its reason logged.
 
     Raises:
-        LaunchError: the folder cannot be written, or Java ended at once; with its reason.
+        LaunchError: nothing was begun: as `begin`.
+    """
+    log = ServiceLog(launch.folder)
+    running = begin(launch, before)
+    try:
+        _wait_until_ready(launch, running, log)
+    except BaseException as error:
+        _end(running)
+        if not isinstance(error, LaunchError):
+            raise
+        _log.error("it did not start: %s", error)
+    return running
+
+
+def begin(launch: Launch, before: Running | None = None) -> Running:
+    """Configure and start a TorchServe, while nobody else starts or ends one there.
+
+    Args:
+        launch: how.
+        before: what it follows; what else runs for that is written down with it.
+
+    Raises:
+        LaunchError: the folder cannot be written, Java ended at once, or `before` was stopped.
     """
     with _explained(launch.folder):
-        config, python = write_configuration(launch), write_python(launch.folder)
-        running = spawn(launch, config, beside=beside, python=python)
-    if python is not None:
-        keep_fork_server(launch)
-    if launch.front_workers and not has_device(launch.folder):
-        begin_device(launch)
-    if launch.token:
-        await_tokens(launch.folder, partial(_check_alive, running, log))
-    return running
+        launch.folder.mkdir(parents=True, exist_ok=True)
+        with changing(launch.folder):
+            beside = None if before is None else _left_of(launch.folder, before)
+            config, python = write_configuration(launch), write_python(launch.folder)
+            running = spawn(launch, config, beside=beside, python=python)
+            if python is not None:
+                keep_fork_server(launch)
+            if launch.front_workers and not has_device(launch.folder):
+                begin_device(launch)
+            return running
+
+
+def _left_of(folder: Path, before: Running) -> Running:
+    """Return what else runs for a service whose Java has ended, which leaves its scratch behind.
+
+    Raises:
+        LaunchError: somebody has stopped it, or begun another one.
+    """
+    if not is_recorded_as(folder, before):
+        raise LaunchError(f"{folder}: the service was stopped meanwhile")
+    shutil.rmtree(before.scratch, ignore_errors=True)
+    left = read(folder)
+    others = {process.pid: created(process.pid) for process in left.alive()}
+    return left.model_copy(update={"processes": others})
 
 
 def spawn(
@@ -137,7 +159,12 @@ def spawn(
     forget_tokens(launch.folder)
     with interrupts_held_back():
         running = _spawn(launch, config, changes or {}, python)
-        write(launch.folder, running if beside is None else running.beside(beside))
+        try:
+            write(launch.folder, running if beside is None else running.beside(beside))
+        except BaseException:  # nobody could stop it
+            _end(running)
+            shutil.rmtree(running.scratch, ignore_errors=True)
+            raise
     return running
 
 
@@ -148,8 +175,13 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
         folder: of the launch.
         draining: whether those who have asked get their answers first.
     """
-    if not is_recorded(folder):
+    if not folder.is_dir():
         return False
+    with changing(folder):  # one that is being started is waited for, and then ended
+        return _stop(folder, draining=draining) if is_recorded(folder) else False
+
+
+def _stop(folder: Path, *, draining: bool) -> bool:
     running, mark = read(folder), StopMark(folder)
     try:
         mark.stop(refuse=False)  # first: balancers must turn away before the port refuses
@@ -158,7 +190,7 @@ def stop(folder: Path, *, draining: bool = True) -> bool:
     except OSError as error:
         _log.warning("the service is not drained (%s)", error)
     finally:
-        _end(read(folder) if is_recorded(folder) else running)  # it may have a new fork server
+        _end(running)
         forget_fork_server(folder)
         shutil.rmtree(running.scratch, ignore_errors=True)
         forget_tokens(folder)
@@ -216,7 +248,7 @@ def _spawn(
             check=False,
         )
     try:
-        pid = int((scratch / ".model_server.pid").read_text())
+        pid = int((scratch / ".model_server.pid").read_text(encoding="utf-8"))
         started_at = created(pid)
     except (OSError, ValueError, psutil.NoSuchProcess) as error:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -250,8 +282,8 @@ def _torchserve(python: Path | None) -> list[str]:
     return [sys.executable, "-P", "-m", "serving.torchserve.workers.front", str(python)]
 
 
-def _end(running: Running, spare: Collection[int] = ()) -> None:
-    ours = [process for process in running.alive() if process.pid not in spare]
+def _end(running: Running) -> None:
+    ours = running.alive()
     # looked for before their parents end: an orphan cannot be found by its parent
     workers = [child for process in ours for child in process.children(recursive=True)]
     for process in ours:
@@ -280,14 +312,17 @@ def _check_alive(running: Running, log: ServiceLog) -> None:
         )
 
 
-def _wait_until_ready(folder: Path, running: Running, log: ServiceLog) -> None:
+def _wait_until_ready(launch: Launch, running: Running, log: ServiceLog) -> None:
+    """Wait for a worker, and for the tokens; `log` is from before the service began."""
+    if launch.token:
+        await_tokens(launch.folder, partial(_check_alive, running, log))
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not is_ready(running.management_url, token_file=running.management_token_file):
         deaths = log.deaths()
         if len(deaths) >= _DEATHS_ENOUGH:
             raise LaunchError(f"the worker cannot load: {deaths[-1]}; see {log.path}")
         _check_alive(running, log)
-        check_device(folder)
+        check_device(launch.folder)
         if time.monotonic() > deadline:
             raise LaunchError(f"no worker was ready after {_READY_TIMEOUT_S} s; see {log.places}")
         time.sleep(0.2)

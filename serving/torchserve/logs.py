@@ -19,6 +19,12 @@ _ALWAYS_SAID: Final = "Warning: TorchServe is using non-default JVM parameters"
 _FAULT: Final = re.compile(r"(?i)^(error|exception in|caused by|\S*(error|exception):)|not found")
 """How the console's line begins, or what it says, that names why Java did not begin."""
 
+_UNFIT: Final = re.compile(r"start java frontend failed: .*?Error\(\d+, '([^']*)'")
+"""How TorchServe says that the system does not run what is called java."""
+
+_FEW: Final = 4
+"""Lines that Java says when an option of it is wrong."""
+
 
 class ServiceLog:
     """A launch's log, from now on.
@@ -47,11 +53,22 @@ class ServiceLog:
         return [error for error in errors if error is not None]
 
     def console_fault(self) -> str:
-        """Return what the console says of why Java did not begin; its last line if no more."""
+        """Return what the console says of why Java did not begin.
+
+        All of it if that is little, for the first lines name the option or variable at fault; else
+        the first line that names a fault, or the last line.
+        """
         said = _lines(self._console, self._console_begin)
-        lines = [line for line in said if line.strip() and not line.startswith(_ALWAYS_SAID)]
-        faults = [line.strip() for line in lines if _FAULT.search(line.strip())]
-        return next(iter(faults or lines[-1:]), "Java said nothing; does 'java -version' run?")
+        lines = [
+            line.strip() for line in said if line.strip() and not line.startswith(_ALWAYS_SAID)
+        ]
+        if not lines:
+            return "Java said nothing; does 'java -version' run, that of JAVA_HOME if it is set?"
+        if unfit := _UNFIT.search(" ".join(lines)):
+            return f"Java is no program for this machine ({unfit[1]}); correct or unset JAVA_HOME"
+        if len(lines) <= _FEW:
+            return "; ".join(lines)
+        return next((line for line in lines if _FAULT.search(line)), lines[-1])
 
 
 def _size(path: Path) -> int:

@@ -95,7 +95,7 @@ def _get(
 ) -> Any:
     sent = dict(headers or {})
     if token_file is not None:
-        sent["Authorization"] = f"Bearer {token_file.read_text().strip()}"
+        sent["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
     return json.loads(_open(url, sent, timeout_s))
 
 

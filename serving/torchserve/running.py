@@ -1,8 +1,10 @@
 """What a launch started, written down so that any process can find it, ask it and end it."""
 
+import fcntl
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -52,6 +54,29 @@ def is_recorded(folder: Path) -> bool:
     return (folder / RECORD).exists()
 
 
+def is_recorded_as(folder: Path, running: Running) -> bool:
+    """Return whether this service is what is written down there, told by its own scratch."""
+    return is_recorded(folder) and read(folder).scratch == running.scratch
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep others from starting or ending a service in this folder; a dead holder keeps nobody.
+
+    Where the file system has no locks on folders, as on some networks, nobody is kept out.
+
+    Raises:
+        OSError: the folder is not there, or not ours.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read(folder: Path) -> Running:
     """Return what was started in this folder.
 
@@ -84,9 +109,10 @@ def forget(folder: Path) -> None:
 
 def adopt(folder: Path, pid: int) -> None:
     """Count one more process in, such as the Redis started with the service."""
-    running = read(folder)
-    processes = running.processes | {pid: created(pid)}
-    write(folder, running.model_copy(update={"processes": processes}))
+    with changing(folder):
+        running = read(folder)
+        processes = running.processes | {pid: created(pid)}
+        write(folder, running.model_copy(update={"processes": processes}))
 
 
 @contextmanager

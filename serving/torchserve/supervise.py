@@ -18,7 +18,7 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.torchserve.launch import stop
 from serving.torchserve.logs import CONSOLE, ServiceLog
-from serving.torchserve.running import Running, is_recorded, read
+from serving.torchserve.running import Running, is_recorded_as
 from serving.torchserve.stop_mark import StopMark
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -46,14 +46,18 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def supervise(
-    folder: Path, running: Running, again: Callable[[], Running], look: Callable[[], None]
+    folder: Path,
+    running: Running,
+    again: Callable[[Running], Running],
+    look: Callable[[], None],
 ) -> None:
     """Return once the service has ended as it was told to, here or by `stop` elsewhere.
 
     Args:
         folder: of the launch.
         running: what was started there; another service that follows it is none of ours.
-        again: starts what has ended by itself once more.
+        again: starts what has ended by itself once more, unless it was stopped; returns what was
+            begun.
         look: called every half second while it runs, and while it is stopping.
 
     Raises:
@@ -61,7 +65,7 @@ def supervise(
     """
     pauses, started_at = iter(_PAUSES_S), time.monotonic()
     try:
-        while _is_recorded(folder, running):
+        while is_recorded_as(folder, running):
             _bury_children()
             if running.alive() or StopMark(folder).is_stopping():
                 look()
@@ -70,22 +74,25 @@ def supervise(
             if time.monotonic() - started_at > _SOUND_S:
                 pauses = iter(_PAUSES_S)
             _pause(folder, pauses)
-            if _is_recorded(folder, running):  # nobody has stopped it meanwhile, or begun anew
-                running = _started_again(folder, running, again)
+            if is_recorded_as(folder, running):  # nobody has stopped it meanwhile, or begun anew
+                running = _started_again(running, again)
             started_at = time.monotonic()
     except KeyboardInterrupt:
         stop(folder)
 
 
 def leave_supervisor(
-    folder: Path, running: Running, again: Callable[[], Running], look: Callable[[], None]
+    folder: Path,
+    running: Running,
+    again: Callable[[Running], Running],
+    look: Callable[[], None],
 ) -> None:
     """Supervise in a process of its own, that nobody waits for; the arguments are the same."""
     if os.fork():
         return
     try:
         os.setsid()
-        with Path(os.devnull).open() as nothing, (folder / CONSOLE).open("ab") as console:
+        with Path(os.devnull).open("rb") as nothing, (folder / CONSOLE).open("ab") as console:
             for number, file in enumerate((nothing, console, console)):
                 os.dup2(file.fileno(), number)
         supervise(folder, running, again, look)
@@ -93,11 +100,6 @@ def leave_supervisor(
         _log.error("%s", error)
     finally:
         os._exit(0)
-
-
-def _is_recorded(folder: Path, running: Running) -> bool:
-    """Return whether a service is what is written down in its folder, told by its own scratch."""
-    return is_recorded(folder) and read(folder).scratch == running.scratch
 
 
 def _pause(folder: Path, pauses: Iterator[float]) -> None:
@@ -111,14 +113,13 @@ def _pause(folder: Path, pauses: Iterator[float]) -> None:
     time.sleep(pause_s)
 
 
-def _started_again(folder: Path, before: Running, again: Callable[[], Running]) -> Running:
-    """Start a service once more; return what has ended, as it is written down now, if it fails."""
+def _started_again(before: Running, again: Callable[[Running], Running]) -> Running:
+    """Start a service once more; return what has ended where nothing was begun."""
     try:
-        return again()
+        return again(before)
     except LaunchError as error:
         _log.error("it did not start: %s", error)
-    scratch = read(folder).scratch if is_recorded(folder) else before.scratch
-    return before.model_copy(update={"scratch": scratch})
+        return before
 
 
 def _adopt_orphans(is_wanted: bool) -> None:

@@ -96,7 +96,6 @@ class Backend(Protocol):
         backbone: where adapters are placed, and in which floating type.
         key_alignment: deep prompts are filled up until prompts and tokens together are a
             multiple of this, because attention is faster so.
-        steps: computes rows whole; None where only features are computed.
     """
 
     backbone: Backbone
@@ -104,7 +103,7 @@ class Backend(Protocol):
 
     @property
     def steps(self) -> Steps | None:
-        """See above."""
+        """What computes rows whole; None where only features are computed."""
 
     @property
     def exact(self) -> "Backend":

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
-from serving.inference.resident import make_resident
+from serving.rows.resident import make_resident
 from serving.trunk.backend import Backend
 from tests.bench.models import in_precision
 from tests.bench.peers import mixed, token_form

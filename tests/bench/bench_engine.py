@@ -14,9 +14,9 @@ import torch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone, load_backbone
 from serving.config import LEAST_AGREEMENT
-from serving.inference.resident import make_resident
 from serving.onnx.int8 import in_words
 from serving.onnx.samples import read_samples
+from serving.rows.resident import make_resident
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend
 from tests.bench.accuracy import deviations
@@ -35,6 +35,7 @@ from tests.bench.models import (
 )
 from tests.bench.peers import num_copies, trunk_bytes
 from tests.bench.result import Result, Settings
+from tests.fakes.tiny import tiny_backbone
 
 OTHER_RATIOS = ("float32_relative_error", "float32_same_labels", "int8_agreement")
 NOTES = (
@@ -54,12 +55,18 @@ def run(settings: Settings) -> Result:
     result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
     again = _settle_int8(result, settings) if "float32" in plan.precisions else None
     for model in plan.models:
-        whole = make_backbone(model, settings.weights if model == TINY else None)
+        whole = _backbone(model, settings)
         for precision in plan.precisions:
             with TemporaryDirectory() as folder:
                 _measure(result, plan, in_precision(whole, precision), again, Path(folder))
             torch.compiler.reset()
     return result
+
+
+def _backbone(model: str, settings: Settings) -> Backbone:
+    if settings.short:
+        return tiny_backbone()
+    return make_backbone(model, settings.weights if model == TINY else None)
 
 
 def _settle_int8(result: Result, settings: Settings) -> float:
@@ -68,7 +75,7 @@ def _settle_int8(result: Result, settings: Settings) -> float:
         backbone = make_backbone(TINY, settings.weights)
         samples = read_samples(backbone, settings.store, settings.data)
     else:
-        backbone = load_backbone(pooling="mean")
+        backbone = tiny_backbone() if settings.short else load_backbone(pooling="mean")
         samples = {"digits": digits_sample(backbone)}
     agreement = agreement_of(backbone, samples)
     again = statistics.mean(found.again for found in agreement.values())
@@ -114,7 +121,7 @@ def _measure(
         if of_ratios:
             _add_ratios(result, plan, precision, seconds)
             _note_memory(result, backbone, adapters[:batch])
-    if backbone.spec.name == TINY and precision == "float32":
+    if backbone.spec.name == plan.models[0] and precision == "float32":
         _add_accuracy(result, backbone, backends, adapters[:16])
 
 

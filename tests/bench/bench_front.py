@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
-from tests.bench.front_load import TASKS
+from tests.bench.front_load import SIZE, TASKS
 from tests.bench.line_process import LineProcess
 from tests.bench.measure import Spread
 from tests.bench.models import TINY, make_backbone, random_adapter
@@ -120,8 +120,9 @@ def _store(folder: Path) -> Path:
 def _service(plan: Plan, store: Path, folder: Path, crops_on: str) -> Iterator[Service]:
     """Yield fronts with their device process, warm."""
     folder.mkdir()
-    paced = (str(store), str(folder), crops_on, str(plan.callers * plan.batch))
-    asking = (str(folder), str(plan.callers), str(plan.batch))
+    side = str(max(SIZE) if crops_on == "device" else 0)
+    paced = (str(store), str(folder), side, str(plan.callers * plan.batch))
+    asking = (str(folder), side, str(plan.callers), str(plan.batch))
     with ExitStack() as running:
 
         def started(module: str, *arguments: str) -> LineProcess:

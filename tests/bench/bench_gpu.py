@@ -13,7 +13,7 @@ import torch
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import normalise_batch
-from serving.inference.resident import Resident, make_resident
+from serving.rows.resident import Resident, make_resident
 from serving.trunk.backend import Example, Steps
 from serving.trunk.choose import torch_backend
 from serving.trunk.cuda.arrivals import Arrivals
@@ -127,6 +127,6 @@ def _images_per_s(
 
     def batch(number: int) -> Fetched:
         placed = arrivals.placed(crops[number % IN_FLIGHT])
-        return ours(normalise_batch(placed, backbone.preprocessing))
+        return ours(normalise_batch(placed, [backbone.preprocessing]))
 
     return rows / pipelined_seconds(batch, batches)

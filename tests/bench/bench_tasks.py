@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import torch
 
 from adapters.vit.backbone import Backbone
+from serving.forward.forward import collect, launch
 from serving.inference.bank import AdapterBank
-from serving.inference.forward import collect, launch
-from serving.inference.query import Query
-from serving.inference.row import Row
+from serving.rows.query import Query
+from serving.rows.row import Row
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.choose import torch_backend

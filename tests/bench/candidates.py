@@ -7,9 +7,9 @@ import torch
 
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
-from serving.inference.resident import make_resident
 from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import export_trunk
+from serving.rows.resident import make_resident
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.choose import torch_backend
 from tests.bench import peers

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from adapters.cache.signed_source import ArtifactSource
 from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.resident import make_resident
+from serving.rows.resident import make_resident
 from serving.trunk.allocator import disable_malloc_trim
 from tests.bench.models import RandomSource, random_adapter
 from tests.fakes.tiny import tiny_backbone

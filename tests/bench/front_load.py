@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
-from serving.inference.query import Outcome, Query
 from serving.protocol import Answer
+from serving.rows.query import Outcome, Query
 from tests.bench.photos import photos
 
 TASKS = [f"task-{number}" for number in range(16)]

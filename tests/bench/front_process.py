@@ -1,5 +1,6 @@
-"""`python -m tests.bench.front_process FOLDER CALLERS BATCH`: a front, told by lines.
+"""`python -m tests.bench.front_process FOLDER SIDE CALLERS BATCH`: a front, told by lines.
 
+Images whose sides are no longer than SIDE pixels are left to the device to crop.
 Lines: `predict SECONDS` and `decode SECONDS`, told how many images were answered, or decoded alone.
 """
 
@@ -24,11 +25,11 @@ RULE = Preprocessing(resize="squash", resize_size=224, crop=224, mean=_HALF, std
 
 def main() -> None:
     """Reach the device process, then do as told."""
-    folder, callers, batch = sys.argv[1:]
+    folder, side, callers, batch = sys.argv[1:]
     disable_malloc_trim()
     device = DeviceClient(Path(folder), PATIENCE_S)
-    whole_side = device.wait_until_ready(PATIENCE_S)
-    settings = DecoderSettings(threads=1, whole_side=whole_side)
+    device.wait_until_ready(PATIENCE_S)
+    settings = DecoderSettings(threads=1, whole_side=int(side))
     front = FrontEngine(device, settings, PATIENCE_S)
     load = Load(front.predict, int(callers), int(batch))
     decoder = Decoder(settings)

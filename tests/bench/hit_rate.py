@@ -2,7 +2,7 @@
 
 from adapters.vit.adapter import decode
 from serving.inference.bank import AdapterBank
-from serving.inference.resident import make_resident
+from serving.rows.resident import make_resident
 from tests.bench.models import RandomSource, random_key
 from tests.bench.popularity import draws
 from tests.fakes.tiny import tiny_backbone

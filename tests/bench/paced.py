@@ -19,9 +19,9 @@ from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit import crops
 from adapters.vit.backbone import Backbone
-from serving.inference import forward
+from serving.forward import forward
 from serving.inference.bank import AdapterBank
-from serving.inference.core import WHOLE_SIDE, Core
+from serving.inference.core import Core
 from serving.protocol import DEFAULT_TOP_K
 from serving.trunk.backend import Addresses, Example, Form, Step
 from tests.bench.models import TINY, make_backbone
@@ -110,22 +110,16 @@ class PacedFetched:
 
 
 class PacedCore(Core):
-    """A core on such a device, which crops images itself as CUDA does, or leaves it to the host."""
+    """A core on such a device."""
 
-    def __init__(self, store: Path, pace: Pace, *, on_device: bool) -> None:
+    def __init__(self, store: Path, pace: Pace) -> None:
         backbone = make_backbone(TINY)
         backbone.trunk.to("meta")
         source = CachedStore(DirectoryStore(store))
         bank = AdapterBank(backbone, source, _BANK_BYTES)
         super().__init__(PacedBackend(backbone, pace), source, bank)
-        self._whole_side = WHOLE_SIDE if on_device else 0
         source.watch()
         self.warm_up(source.tasks())
-
-    @property
-    def whole_side(self) -> int:
-        """Side in pixels up to which the device crops images itself."""
-        return self._whole_side
 
     @property
     def in_flight(self) -> int:
@@ -134,17 +128,16 @@ class PacedCore(Core):
 
 
 @contextmanager
-def paced_core(store: Path, pace: Pace, *, on_device: bool) -> Iterator[PacedCore]:
+def paced_core(store: Path, pace: Pace) -> Iterator[PacedCore]:
     """Yield a core whose forwards take what the pace says.
 
     Args:
         store: with the tasks, which are all made resident.
         pace: of the device.
-        on_device: whether the device crops images.
     """
     fetched = patch.object(forward, "Fetched", partial(PacedFetched, pace))
     with fetched, patch.object(crops, "_add_up_part", _no_sums):
-        yield PacedCore(store, pace, on_device=on_device)
+        yield PacedCore(store, pace)
 
 
 def _no_sums(source: Tensor, lines: Tensor, _: Tensor, offsets: Tensor, __: Tensor) -> Tensor:

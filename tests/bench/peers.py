@@ -14,8 +14,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
-from serving.inference.prompts import gather_prompts
-from serving.inference.resident import Resident
+from serving.forward.prompts import gather_prompts
+from serving.rows.resident import Resident
 from serving.trunk.backend import Backend
 
 Forward = Callable[[Tensor], Tensor]

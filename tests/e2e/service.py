@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from adapters.cache.redis_cache import AdapterCache
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import Adapter, encode
-from adapters.vit.backbone import Backbone
+from adapters.vit.backbone import Backbone, load_backbone
 from clients import readiness
 from clients.client import Client
 from clients.connection import async_http
@@ -30,7 +31,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
-from serving.torchserve.launch import Running
+from serving.torchserve.running import Running, read
 from serving.trunk.choose import torch_backend
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
@@ -48,15 +49,37 @@ IMAGES = tuple(case.data for case in hostile.good_images())
 
 
 @dataclass(frozen=True)
-class Service:
-    """What runs in a folder, and an engine in this process that knows what it must answer."""
+class Published:
+    """Adapters in a store, and an engine in this process that knows what they must answer."""
 
-    folder: Path
-    process: Running
-    redis: RedisServer
     source: CachedStore
     engine: Engine
     backbone: Backbone
+
+    def served(self, folder: Path, redis: RedisServer | None = None) -> "Service":
+        """Return the service that runs in a folder, on this store."""
+        return Service(self.source, self.engine, self.backbone, folder, read(folder), redis)
+
+    def assert_right(self, ask: Ask, found: Answer) -> None:
+        """Assert that the engine of this process, asked alone, has the same answer.
+
+        The version that answered counts: top class exactly, scores to 1e-5.
+        """
+        expected = _alone(self.engine, ask.image, ask.task, ask.top_k, found.version)
+        assert (found.task, found.version) == (expected.task, expected.version)
+        assert found.predictions[0].index == expected.predictions[0].index
+        assert len(found.predictions) == len(expected.predictions)
+        for one, other in zip(found.predictions, expected.predictions, strict=True):
+            assert abs(one.score - other.score) < 1e-5
+
+
+@dataclass(frozen=True)
+class Service(Published):
+    """What runs in a folder and answers from such a store."""
+
+    folder: Path
+    process: Running
+    redis: RedisServer | None
 
     @property
     def url(self) -> str:
@@ -88,18 +111,6 @@ class Service:
         """Return the Python process that holds the model, None while there is none."""
         return next(iter(workers_of(self.process)), None)
 
-    def assert_right(self, ask: Ask, found: Answer) -> None:
-        """Assert that the engine of this process, asked alone, has the same answer.
-
-        The version that answered counts: top class exactly, scores to 1e-5.
-        """
-        expected = _alone(self.engine, ask.image, ask.task, ask.top_k, found.version)
-        assert (found.task, found.version) == (expected.task, expected.version)
-        assert found.predictions[0].index == expected.predictions[0].index
-        assert len(found.predictions) == len(expected.predictions)
-        for one, other in zip(found.predictions, expected.predictions, strict=True):
-            assert abs(one.score - other.score) < 1e-5
-
 
 @cache
 def _alone(engine: Engine, image: bytes, task: str, top_k: int, version: str) -> Answer:
@@ -128,6 +139,18 @@ def adapters_of(spec: BackboneSpec) -> list[Adapter]:
 def softer(adapter: Adapter) -> Adapter:
     """Return the adapter with a head whose scores are neither 0 nor 1."""
     return replace(adapter, head_weight=adapter.head_weight * 0.05)
+
+
+@contextmanager
+def published_in(root: Path, redis_url: str | None = None) -> Iterator[Published]:
+    """Publish the adapters to a new store."""
+    backbone = load_backbone()
+    source = publish_all(root, redis_url, backbone.spec)
+    engine = expecting_engine(backbone, root)
+    try:
+        yield Published(source, engine, backbone)
+    finally:
+        engine.close()
 
 
 def publish_all(root: Path, redis_url: str | None, spec: BackboneSpec) -> CachedStore:
@@ -210,6 +233,11 @@ class Load:
             self.errors.append(error)
         else:
             self.answered.append(Answered(asked_at, ask, answer))
+
+    def wait_for_refusals(self) -> None:
+        """Return once each caller can have met the end: so many more calls failed."""
+        wanted = len(self.errors) + self._callers
+        wait_until("callers are refused", lambda: len(self.errors) >= wanted)
 
     def wait_for_more(self, count: int) -> None:
         """Return once so many more answers came."""

@@ -1,7 +1,6 @@
 """A worker that loses its device tells its callers to ask again, ends, and another one answers."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -10,20 +9,20 @@ from clients.client import Client
 from clients.errors import ClientError
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
-from tests.e2e.service import IMAGES, TASKS, Service
+from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes import fragile_handler
 from tests.fakes.fragile import fragile_services
 from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def fragile(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on the same store, whose device can be lost."""
-    folder, store = tmp_path_factory.mktemp("fragile"), running.source.store.root
+def fragile(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose device can be lost."""
+    folder, store = tmp_path_factory.mktemp("fragile"), published.source.store.root
     launch = Launch(folder=folder / "serve", store=store, ports=free_ports(3))
     with fragile_services():
-        process = start(launch)
-    yield replace(running, folder=launch.folder, process=process)
+        start(launch)
+    yield published.served(launch.folder)
     stop(launch.folder, draining=False)
 
 
@@ -46,7 +45,7 @@ def test_a_lost_device_is_told_once_and_the_next_worker_answers(fragile: Service
             client.predict(IMAGES[0], task=TASKS[0])
         assert refused.value.retryable
         wait_until("the worker has ended", lambda: not first.is_running())
-        wait_until("another one answers", lambda: answers(client), timeout_s=120)
+        wait_until("another one answers", lambda: answers(client))
     assert worker_of(fragile) != first
     said = fragile.log.read_text()
     assert said.count("Traceback") == 1
@@ -56,9 +55,9 @@ def test_a_lost_device_is_told_once_and_the_next_worker_answers(fragile: Service
 def test_an_idle_worker_finds_out_by_itself(fragile: Service) -> None:
     first = worker_of(fragile)
     lose(fragile)
-    wait_until("the worker has ended", lambda: not first.is_running(), timeout_s=60)
+    wait_until("the worker has ended", lambda: not first.is_running())
     with fragile.client() as client:
-        wait_until("another one answers", lambda: answers(client), timeout_s=120)
+        wait_until("another one answers", lambda: answers(client))
 
 
 def answers(client: Client) -> bool:

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -12,21 +11,21 @@ from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
 from serving.torchserve.running import read
 from serving.torchserve.workers.fork_server import ForkServerKeeper
-from tests.e2e.service import IMAGES, TASKS, Service
+from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture
-def launch(running: Service, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+def launch(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     folder = tmp_path_factory.mktemp("forked with a space") / "serve"
-    return Launch(folder=folder, store=running.source.store.root, ports=free_ports(3))
+    return Launch(folder=folder, store=published.source.store.root, ports=free_ports(3))
 
 
 @pytest.fixture
-def forked(running: Service, launch: Launch) -> Iterator[Service]:
-    """A service of its own on the same store, without a supervisor."""
-    process = start(launch)
-    yield replace(running, folder=launch.folder, process=process)
+def forked(published: Published, launch: Launch) -> Iterator[Service]:
+    """A service of its own, without a supervisor."""
+    start(launch)
+    yield published.served(launch.folder)
     stop(launch.folder, draining=False)
 
 

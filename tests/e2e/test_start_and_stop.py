@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -69,7 +70,7 @@ class Commands:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command, and wait until nobody holds its output."""
         with self.spawn(*words, output=subprocess.PIPE) as process:
-            stdout, stderr = process.communicate(timeout=280)
+            stdout, stderr = process.communicate(timeout=1000)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     @property
@@ -97,13 +98,29 @@ class Commands:
         return roots + [child for root in roots for child in root.children(recursive=True)]
 
 
-@pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    commands = Commands(tmp_path)
+@contextmanager
+def commands_in(folder: Path) -> Iterator[Commands]:
+    commands = Commands(folder)
     adapter = make_adapter("pets", backbone=load_backbone().spec)
     DirectoryStore(commands.store).publish(encode(adapter))
     yield commands
     launch.stop(commands.service)
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    with commands_in(tmp_path) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """A service that was started by the command; the last test of it stops it."""
+    with commands_in(tmp_path_factory.mktemp("started")) as commands:
+        done = commands.start()
+        assert done.returncode == 0, done.stderr
+        assert commands.url in done.stdout
+        yield commands
 
 
 def ended(process: psutil.Process) -> bool:
@@ -113,92 +130,89 @@ def ended(process: psutil.Process) -> bool:
         return True
 
 
-def test_start_leaves_a_service_that_stands_alone_and_stop_ends_all_of_it(
-    commands: Commands,
-) -> None:
-    started = commands.start()
-    assert started.returncode == 0, started.stderr
-    assert commands.url in started.stdout
-
-    processes = commands.processes()
-    names = [process.name() for process in processes]
-    assert any("java" in name for name in names), names
-    assert any("redis" in name or "valkey" in name for name in names), names
-    assert commands.sessions.isdisjoint(os.getsid(process.pid) for process in processes)
-
-    assert commands.is_ready()
-    assert commands.run("ready").stdout == "ready\n"
-    photo = hostile.jpeg(hostile.photo())
-    with Client(commands.url) as client, pytest.raises(BadKey):
-        client.predict(photo, task="pets")
-    with Client(commands.url, token_file=commands.service / "inference.token") as client:
-        assert client.predict(photo, task="pets").task == "pets"
-
-    with pytest.raises(LaunchError, match="make stop"):
-        launch.start(Launch(folder=commands.service))
-    assert commands.is_ready()
-
-    with redis.from_url((commands.service / "redis.url").read_text()) as publisher:
-        assert publisher.keys("spt:*:pointer:pets")
-    port = publisher.connection_pool.connection_kwargs["port"]
-    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
-        stranger.ping()
-
-    assert commands.run("stop").stdout == "stopped\n"
-    assert [process for process in processes if not ended(process)] == []
-    assert all(map(is_free, range(commands.port, commands.port + 3)))
-    assert launch.stop(commands.service) is False
-
-
 def test_a_start_that_is_told_to_end_while_it_waits_leaves_nothing(commands: Commands) -> None:
     with commands.spawn(*commands.start_words) as process:
         wait_until("TorchServe is written down", lambda: is_recorded(commands.service))
         processes = commands.processes() + psutil.Process(process.pid).children(recursive=True)
         assert any("valkey" in one.name() or "redis" in one.name() for one in processes)
         process.terminate()
-        assert process.wait(60) != 0
+        assert process.wait(200) != 0
     wait_until("all have ended", lambda: all(map(ended, processes)))
     assert not is_recorded(commands.service)
 
 
-def test_a_java_that_ended_by_itself_is_started_again_and_keeps_its_redis(
-    commands: Commands,
-) -> None:
-    assert commands.start().returncode == 0
-    before = set(commands.processes())
-    (java,) = (one for one in before if "java" in one.name())
-    (redis_server,) = (one for one in before if "valkey" in one.name() or "redis" in one.name())
-    fork_server = psutil.Process(read(commands.service).fork_server)
-    java.kill()
-    wait_until("it is not ready", lambda: not commands.is_ready())
-    wait_until("it is again", commands.is_ready, timeout_s=200)
-    after = set(commands.processes())
-    assert before & after == {redis_server, fork_server}
-    assert commands.run("stop").stdout == "stopped\n"
-    wait_until("all have ended", lambda: all(map(ended, after)))
-    wait_until("nobody stays", lambda: not any(map(commands.is_of, psutil.process_iter())))
+def test_a_start_leaves_a_service_that_stands_alone(started: Commands) -> None:
+    processes = started.processes()
+    names = [process.name() for process in processes]
+    assert any("java" in name for name in names), names
+    assert any("redis" in name or "valkey" in name for name in names), names
+    assert started.sessions.isdisjoint(os.getsid(process.pid) for process in processes)
+
+    assert started.is_ready()
+    assert started.run("ready").stdout == "ready\n"
+    photo = hostile.jpeg(hostile.photo())
+    with Client(started.url) as client, pytest.raises(BadKey):
+        client.predict(photo, task="pets")
+    with Client(started.url, token_file=started.service / "inference.token") as client:
+        assert client.predict(photo, task="pets").task == "pets"
+
+    with redis.from_url((started.service / "redis.url").read_text()) as publisher:
+        assert publisher.keys("spt:*:pointer:pets")
+    port = publisher.connection_pool.connection_kwargs["port"]
+    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+
+
+def test_a_second_start_is_refused_and_the_first_service_goes_on(started: Commands) -> None:
+    with pytest.raises(LaunchError, match="make stop"):
+        launch.start(Launch(folder=started.service))
+    assert started.is_ready()
 
 
 def test_probes_are_answered_without_a_token_and_readiness_ends_before_the_service(
-    commands: Commands,
+    started: Commands,
 ) -> None:
-    assert commands.start().returncode == 0
-    url = f"http://127.0.0.1:{commands.port + 3}"
-    with blocking_http(url, 10) as http:
+    url = f"http://127.0.0.1:{started.port + 3}"
+    with blocking_http(url, 60) as http:
         assert (http.get("/livez").status_code, http.get("/readyz").status_code) == (200, 200)
-        StopMark(commands.service).stop(refuse=False)
+        StopMark(started.service).stop(refuse=False)
         assert (http.get("/livez").status_code, http.get("/readyz").status_code) == (200, 503)
-        StopMark(commands.service).begin()
-    beats = commands.service / heartbeat.FILE
+        StopMark(started.service).begin()
+    beats = started.service / heartbeat.FILE
     first = beats.stat().st_mtime
     wait_until("an idle worker's heart beats", lambda: beats.stat().st_mtime > first)
-    (worker,) = workers_of(read(commands.service))
+    (worker,) = workers_of(read(started.service))
     worker.suspend()
     try:
         tired = time.time() - 2 * heartbeat.READY_S
         os.utime(beats, (tired, tired))
-        assert "has done nothing for" in commands.run("ready").stdout
+        assert "has done nothing for" in started.run("ready").stdout
     finally:
         worker.resume()
-    wait_until("it beats again", commands.is_ready)
-    assert commands.run("ready").returncode == 0
+    wait_until("it beats again", started.is_ready)
+    assert started.run("ready").returncode == 0
+
+
+def test_a_java_that_ended_by_itself_is_started_again_and_keeps_its_redis(
+    started: Commands,
+) -> None:
+    before = set(started.processes())
+    (java,) = (one for one in before if "java" in one.name())
+    (redis_server,) = (one for one in before if "valkey" in one.name() or "redis" in one.name())
+    fork_server = psutil.Process(read(started.service).fork_server)
+    java.kill()
+    wait_until("it is not ready", lambda: not started.is_ready())
+    wait_until("it is again", started.is_ready)
+    assert before & set(started.processes()) == {redis_server, fork_server}
+
+
+def test_a_stop_ends_all_of_an_idle_service_without_a_wait(started: Commands) -> None:
+    processes = started.processes()
+    with blocking_http(started.url, 60) as idle:
+        idle.get("/ping")
+        stopped = started.run("stop")
+    assert (stopped.stdout, stopped.stderr) == ("stopped\n", "")  # a drain that gives up says so
+    assert [process for process in processes if not ended(process)] == []
+    wait_until("nobody stays", lambda: not any(map(started.is_of, psutil.process_iter())))
+    assert all(map(is_free, range(started.port, started.port + 3)))
+    assert launch.stop(started.service) is False

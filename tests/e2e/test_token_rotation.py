@@ -1,7 +1,6 @@
 """With tokens on, who has none is refused, and a new token cuts nobody off who reads its file."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,26 @@ from clients.errors import BadKey
 from serving.torchserve.configure import Launch, free_ports
 from serving.torchserve.launch import start, stop
 from serving.torchserve.tokens import rotate
-from tests.e2e.service import IMAGES, TASKS, Load, Service, asks
+from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks
 
 
 @pytest.fixture(scope="module")
-def launch(tmp_path_factory: pytest.TempPathFactory, running: Service) -> Launch:
+def launch(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Launch:
     folder = tmp_path_factory.mktemp("guarded")
     api, management, metrics = free_ports(3)
     return Launch(
         folder=folder,
-        store=running.source.store.root,
+        store=published.source.store.root,
         ports=(api, management, metrics),
         token=True,
     )
 
 
 @pytest.fixture(scope="module")
-def guarded(launch: Launch, running: Service) -> Iterator[Service]:
-    """Yield a service of our own that wants tokens, on the shared store."""
-    service = replace(running, process=start(launch))
-    yield service
+def guarded(launch: Launch, published: Published) -> Iterator[Service]:
+    """Yield a service that wants tokens."""
+    start(launch)
+    yield published.served(launch.folder)
     stop(launch.folder)
     assert not [path for path in launch.folder.iterdir() if path.suffix in {".token", ".url"}]
     assert not (launch.folder / "key_file.json").exists()

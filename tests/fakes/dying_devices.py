@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from serving.decoding.decoder import DecoderSettings
-from serving.inference.query import Query
+from serving.rows.query import Query
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes.dying import die_at

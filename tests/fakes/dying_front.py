@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from serving.decoding.decoder import DecoderSettings
-from serving.inference.query import Query
 from serving.protocol import Answer
+from serving.rows.query import Query
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes.dying import die_at

@@ -8,6 +8,9 @@ from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.feed import Feed
 from adapters.store.record import HistoryEntry, TaskRecord
 
+HANGS_S = 60.0
+"""Longer than any test leaves it hanging: who waits so long has waited for the store."""
+
 
 class HangingStore(DirectoryStore):
     """Every read waits for an event that a test takes away.
@@ -23,6 +26,10 @@ class HangingStore(DirectoryStore):
 
     def feed(self) -> Feed | None:
         return None
+
+    def identity(self) -> str | None:
+        self._wait()
+        return super().identity()
 
     def current(self, task: str) -> Pointer:
         self._wait()
@@ -62,4 +69,4 @@ class HangingStore(DirectoryStore):
 
     def _wait(self) -> None:
         self.asked += 1
-        assert self.goes_on.wait(60)
+        assert self.goes_on.wait(HANGS_S)

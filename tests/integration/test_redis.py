@@ -70,7 +70,7 @@ class Listener:
         self._raw.publish(self._channel, "end")
         heard: list[bytes] = []
         while not heard or heard[-1] != b"end":
-            message = self._pubsub.get_message(timeout=10)
+            message = self._pubsub.get_message(timeout=60)
             heard += [message["data"]] if message else []
         return heard[:-1]
 

@@ -22,8 +22,10 @@ from tests.fakes.proxy import Proxy
 from tests.fakes.waiting import wait_until
 
 TASKS = tuple(f"task-{i}" for i in range(5))
-TIMEOUT_S = 0.2
-"""Longer than a busy machine stops a thread: a call that took longer has waited for Redis."""
+TIMEOUT_S = 0.5
+"""Longer than a busy machine often stops a thread: who took longer has waited for Redis."""
+STOPPED = 2
+"""How often a very busy machine may do so; each wait for Redis would count as well."""
 
 
 @dataclass
@@ -199,13 +201,10 @@ def test_known_tasks_go_on_when_redis(
     wait_until("it hears", lambda: scene.service.hears_publishes)
     assert scene.ask_all() == scene.newest
     breaks(scene)
-    scene.ask_for(0.5)
-    first_failures = len(scene.slow)
+    scene.ask_for(2 * STOPPED * TIMEOUT_S)
     while_broken = scene.publish("task-0", seed=1)
     scene.ask_until_seen("task-0", while_broken)
-    scene.ask_for(0.5)
-    assert first_failures <= 1
-    assert len(scene.slow) - first_failures <= 1  # a busy machine may stop us for a moment
+    assert len(scene.slow) <= STOPPED
     repair(scene)
     wait_until("it hears again", lambda: scene.service.hears_publishes)
     wait_until("so does the publisher", lambda: is_reached(scene.publisher))

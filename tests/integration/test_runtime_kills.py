@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from serving.decoding.decoder import DecoderSettings
-from serving.inference.query import Query
 from serving.protocol import Answer
+from serving.rows.query import Query
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes.tiny import image_bytes

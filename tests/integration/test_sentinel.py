@@ -31,7 +31,7 @@ def address(server: RedisServer, tmp_path: Path) -> Iterator[str]:
     file.write_text(f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n{master}\n")
     command = [str(server.binary), str(file), "--sentinel"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sentinel:
-        wait_until("the sentinel answers", lambda: answers(port), timeout_s=20)
+        wait_until("the sentinel answers", lambda: answers(port))
         yield f"redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/mymaster/0"
         sentinel.terminate()
 
@@ -44,16 +44,20 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_publishes_are_announced_and_heard_through_a_sentinel(address: str, tmp_path: Path) -> None:
+def test_publishes_are_announced_and_heard_through_a_sentinel(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.cache.follower.LOOK_EVERY_S", 600.0)
     store = DirectoryStore(tmp_path / "store")
     publisher, service = (
-        CachedStore(store, AdapterCache.from_url(address, timeout_s=PATIENT_S)) for _ in range(2)
+        CachedStore(store, AdapterCache.from_url(address, timeout_s=PATIENT_S), pointer_ttl_s=600.0)
+        for _ in range(2)
     )
     publisher.publish(FIRST)
     service.watch()
     wait_until("it hears", lambda: service.hears_publishes)
     service.current("pets")
     pointer = publisher.publish(SECOND)
-    wait_until("it is seen", lambda: service.current("pets") == pointer, timeout_s=1.0)
+    wait_until("it is seen", lambda: service.current("pets") == pointer)
     for one in (publisher, service):
         one.close()

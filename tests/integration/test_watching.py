@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.artifact.codec import version_of
+from adapters.cache import follower
 from adapters.cache.cached_store import CachedStore
-from adapters.cache.follower import LOOK_EVERY_S
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.redis_keys import RedisKeys
 from adapters.errors import TaskNotFound
@@ -20,10 +20,11 @@ from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.identity import give_identity
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.waiting import wait_until
+from tests.integration.conftest import PATIENT_S
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
-AT_ONCE_S = 0.5
-"""Far less than a pointer's lifetime while it watches, and patient with a busy machine."""
+SOON_S = 30.0
+"""Far less than the minutes for which a pointer lives while it is followed, or in `listener`."""
 
 
 @pytest.fixture
@@ -48,13 +49,27 @@ def service(server: RedisServer, store: DirectoryStore) -> Iterator[CachedStore]
 
 
 @pytest.fixture
+def listener(
+    server: RedisServer, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CachedStore]:
+    """A service that hears of a move by its announcement, and else not for ten minutes."""
+    monkeypatch.setattr(follower, "LOOK_EVERY_S", 600.0)
+    cache = AdapterCache.from_url(server.url, timeout_s=PATIENT_S)
+    service = CachedStore(store, cache, pointer_ttl_s=600.0)
+    service.watch()
+    wait_until("it hears", lambda: service.hears_publishes)
+    yield service
+    service.close()
+
+
+@pytest.fixture
 def publisher(cache: AdapterCache, store: DirectoryStore) -> CachedStore:
     return CachedStore(store, cache)
 
 
-def is_seen(service: CachedStore, pointer: Pointer, within_s: float = AT_ONCE_S) -> bool:
-    """Return whether a pointer becomes current in time; asks as often as a service would."""
-    end = time.monotonic() + within_s
+def is_seen(service: CachedStore, pointer: Pointer) -> bool:
+    """Return whether a pointer becomes current soon; asks as often as a service would."""
+    end = time.monotonic() + SOON_S
     while service.current("pets") != pointer:
         if time.monotonic() > end:
             return False
@@ -62,7 +77,9 @@ def is_seen(service: CachedStore, pointer: Pointer, within_s: float = AT_ONCE_S)
     return True
 
 
-def test_every_change_is_seen_at_once(service: CachedStore, publisher: CachedStore) -> None:
+def test_every_change_is_seen_when_it_is_announced(
+    listener: CachedStore, publisher: CachedStore
+) -> None:
     changes = [
         lambda: publisher.publish(FIRST),
         lambda: publisher.publish(SECOND, canary=0.5),
@@ -72,14 +89,14 @@ def test_every_change_is_seen_at_once(service: CachedStore, publisher: CachedSto
     ]
     for change in changes:
         pointer = change()
-        assert is_seen(service, pointer)
+        assert is_seen(listener, pointer)
 
 
 def test_between_two_changes_neither_redis_nor_the_store_is_asked(
     service: CachedStore, publisher: CachedStore, raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pointer = publisher.publish(FIRST)
-    time.sleep(LOOK_EVERY_S + 0.2)
+    time.sleep(follower.LOOK_EVERY_S + 0.2)
     assert is_seen(service, pointer)
     monkeypatch.setattr(DirectoryStore, "current", lambda *_: pytest.fail("asked"))
     raw.config_resetstat()
@@ -90,14 +107,21 @@ def test_between_two_changes_neither_redis_nor_the_store_is_asked(
     assert asked <= {"ping", "info", "config|resetstat"}
 
 
-def test_a_task_that_was_not_there_is_seen_as_soon_as_it_is_published(
-    service: CachedStore, publisher: CachedStore
+def test_a_task_that_was_not_there_is_seen_when_its_publish_is_announced(
+    listener: CachedStore, publisher: CachedStore
 ) -> None:
     with pytest.raises(TaskNotFound):
-        service.current("pets")
+        listener.current("pets")
     pointer = publisher.publish(FIRST)
-    time.sleep(0.2)
-    assert service.current("pets") == pointer
+    wait_until("it is found", lambda: is_found(listener))
+    assert listener.current("pets") == pointer
+
+
+def is_found(service: CachedStore) -> bool:
+    try:
+        return bool(service.current("pets"))
+    except TaskNotFound:
+        return False
 
 
 def test_a_publish_that_is_not_announced_is_seen_at_the_next_look_at_the_feed(
@@ -105,7 +129,7 @@ def test_a_publish_that_is_not_announced_is_seen_at_the_next_look_at_the_feed(
 ) -> None:
     assert is_seen(service, publisher.publish(FIRST))
     for data in (SECOND, THIRD):
-        assert is_seen(service, store.publish(data), within_s=LOOK_EVERY_S + AT_ONCE_S)
+        assert is_seen(service, store.publish(data))
     assert service.hears_publishes
 
 
@@ -116,8 +140,8 @@ def test_what_is_published_while_it_is_cut_off_is_seen_when_it_is_back(
     for data in (SECOND, THIRD):
         raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         pointer = publisher.publish(data)
-        assert is_seen(service, pointer, within_s=1.0)
-        wait_until("it hears again", lambda: service.hears_publishes, timeout_s=5.0)
+        assert is_seen(service, pointer)
+        wait_until("it hears again", lambda: service.hears_publishes)
 
 
 def test_close_ends_the_thread_and_the_connections(
@@ -128,9 +152,7 @@ def test_close_ends_the_thread_and_the_connections(
         service.watch()
         service.watch()
         wait_until("it hears", lambda: service.hears_publishes)
-        start = time.monotonic()
         service.close()
-        assert time.monotonic() - start < 1.0
         assert not service.hears_publishes
     ours = {"watch-redis", "follow-store"}
     assert not ours & {thread.name for thread in threading.enumerate()}
@@ -139,18 +161,18 @@ def test_close_ends_the_thread_and_the_connections(
     assert service.current("pets").version == version_of(FIRST)
 
 
-def test_two_hundred_changes_under_load_are_seen_in_order_and_at_once(
-    service: CachedStore, publisher: CachedStore
+def test_two_hundred_changes_under_load_are_seen_in_order_and_each_by_its_announcement(
+    listener: CachedStore, publisher: CachedStore
 ) -> None:
     publisher.publish(FIRST)
     seen: list[list[int]] = []
     is_over = threading.Event()
 
     def ask() -> None:
-        mine = [service.current("pets").sequence]
+        mine = [listener.current("pets").sequence]
         seen.append(mine)
         while not is_over.is_set():
-            mine.append(service.current("pets").sequence)
+            mine.append(listener.current("pets").sequence)
             time.sleep(0.001)
 
     with ThreadPoolExecutor(4) as pool:
@@ -158,7 +180,7 @@ def test_two_hundred_changes_under_load_are_seen_in_order_and_at_once(
         late = []
         for i in range(200):
             pointer = publisher.publish([SECOND, FIRST][i % 2])
-            if not is_seen(service, pointer):
+            if not is_seen(listener, pointer):
                 late.append(pointer.sequence)
         is_over.set()
         for job in jobs:

@@ -1,71 +1,21 @@
-"""From a task's name to its images and labels: built-in, or a folder of a recognised layout.
+"""From a task's name to its images and labels: built-in, or a folder of a recognised layout."""
 
-Knows the readers, not what they read.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.artifact.task import check_task_id
 from trainer.data.bad_files import bad_files, with_strays, without
 from trainer.data.builtin.materialise import materialise
-from trainer.data.checks import check_no_single, check_several
-from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT, meant
+from trainer.data.checks import check_no_single
+from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT
+from trainer.data.layouts import Layout, layout_of
+from trainer.data.not_found import nothing_found
 from trainer.data.public.tasks import PUBLIC_TASKS
-from trainer.data.readers.birds import is_cub, is_nabirds, read_cub, read_nabirds
-from trainer.data.readers.cars import is_cars, read_cars
-from trainer.data.readers.dogs import is_dogs, read_dogs
-from trainer.data.readers.fgvc import is_fgvc, read_fgvc
-from trainer.data.readers.flowers import is_flowers, read_flowers
-from trainer.data.readers.folders import (
-    is_class_folders,
-    is_split_folders,
-    read_class_folders,
-    read_split_folders,
-)
-from trainer.data.readers.image_files import class_folders, holds_images
-from trainer.data.readers.imagenet import is_imagenet, read_imagenet
-from trainer.data.readers.inaturalist import is_inaturalist, read_inaturalist
-from trainer.data.readers.split_names import split_of
-from trainer.data.readers.vtab import is_vtab, read_vtab
+from trainer.data.readers.levels import unwrapped
+from trainer.data.readers.vtab import read_vtab
 from trainer.data.subset import check_proportion, subset
-from trainer.data.task_data import TaskData, check, name_task
+from trainer.data.task_data import TaskData, check
 from trainer.errors import DataError
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One way to lay out a task in a folder."""
-
-    description: str
-    matches: Callable[[Path], bool]
-    read: Callable[[Path, str, int], TaskData]
-
-
-# The first that matches is read: lists that somebody made for this task come before the official
-# archives, and plain folders, which nearly anything resembles, come last.
-LAYOUTS = (
-    Layout(
-        "VTAB-1k lists (train800.txt, val200.txt, test.txt)",
-        is_vtab,
-        lambda folder, name, _: read_vtab(folder, name),
-    ),
-    Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
-    Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
-    Layout("the CUB-200-2011 archive (images.txt)", is_cub, read_cub),
-    Layout("the NABirds archive (images.txt, hierarchy.txt)", is_nabirds, read_nabirds),
-    Layout(
-        "the Oxford Flowers files (setid.mat)",
-        is_flowers,
-        lambda folder, name, _: read_flowers(folder, name),
-    ),
-    Layout("the Stanford Dogs archives (train_list.mat)", is_dogs, read_dogs),
-    Layout("the iNaturalist 2018 archives (train2018.json)", is_inaturalist, read_inaturalist),
-    Layout("ImageNet-1k (train/<wnid>/, val/)", is_imagenet, read_imagenet),
-    Layout("train/<class>/ and test/<class>/", is_split_folders, read_split_folders),
-    Layout("<class>/ folders of images", is_class_folders, read_class_folders),
-)
 
 
 def load_task(
@@ -146,42 +96,8 @@ def _find(name: str, data: Path | None) -> tuple[Path, Layout]:
     known = PUBLIC_TASKS.get(name)
     roots = [DATA_ROOT / name] if data is None else [data / name, data]
     inner = [root / known.unpacked for root in roots] if known and known.unpacked else []
-    for folder in (*roots, *inner):
-        for layout in LAYOUTS:
-            if layout.matches(folder):
-                return folder, layout
-    raise DataError(_nothing_found(name, data))
-
-
-def _nothing_found(name: str, data: Path | None) -> str:
-    folder = data or DATA_ROOT / name
-    found = f"{name}: {folder} {_describe(folder)}"
-    if name in PUBLIC_TASKS:
-        known = PUBLIC_TASKS[name]
-        return (
-            f"{found}; expected there: {known.files}. Obtain: {known.source}. "
-            "If the data is elsewhere, pass its folder as DATA="
-        )
-    if alone := _only_class(folder):
-        check_several(name_task(name, [alone]))
-    layouts = "; ".join(layout.description for layout in LAYOUTS)
-    if data is not None:
-        return f"{found}; expected there, or in {folder / name}, one of: {layouts}"
-    return (
-        f"{found}, and {name} is not a built-in task ({', '.join(BUILTIN_NAMES)})"
-        f"; pass the folder of your images as DATA=, with one of: {layouts}{meant(name)}"
-    )
-
-
-def _only_class(folder: Path) -> str | None:
-    """Return the name of the one folder of images inside, if there is but one."""
-    classes = [f.name for f in class_folders(folder) if holds_images(f)] if folder.is_dir() else []
-    return classes[0] if len(classes) == 1 and split_of(classes[0]) is None else None
-
-
-def _describe(folder: Path) -> str:
-    if not folder.is_dir():
-        return "is not a folder" if folder.exists() else "does not exist"
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    more = ", …" if len(names) > 6 else ""
-    return f"holds {', '.join(names[:6])}{more}" if names else "is empty"
+    wrapped = [unwrapped(root) for root in roots if root.is_dir()]
+    for folder in (*roots, *inner, *wrapped):
+        if layout := layout_of(folder):
+            return folder, layout
+    raise DataError(nothing_found(name, data))

@@ -75,7 +75,7 @@ def _read_sheets(folder: Path, names: list[str], split: str) -> tuple[np.ndarray
                 )
             sheets.append(np.asarray(sheet.convert("RGB")))
     pixels = np.concatenate(sheets).reshape(-1, SIDE, SIDE, 3).transpose(0, 3, 1, 2)
-    labels = json.loads((folder / f"{split}_lables.json").read_text())
+    labels = json.loads((folder / f"{split}_lables.json").read_text(encoding="utf-8"))
     if len(labels) != len(pixels):
         raise DataError(f"CIFAR-10: {len(labels)} labels for {len(pixels)} images in {folder}")
     return np.ascontiguousarray(pixels), np.asarray(labels, np.int64)

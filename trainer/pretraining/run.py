@@ -168,5 +168,5 @@ def _export(
         "seconds": round(seconds),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
     }
-    (out / "pretrain.json").write_text(json.dumps(report, indent=2))
+    (out / "pretrain.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     return path

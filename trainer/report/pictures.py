@@ -10,6 +10,7 @@ from PIL import Image
 
 from adapters.errors import BadImage
 from adapters.images.decode import decode_image
+from adapters.shown import shown
 from trainer.report.record import RunRecord
 
 MAX_SIDE: Final = 128
@@ -35,7 +36,7 @@ def worst_mistakes(record: RunRecord, most: int) -> list[Mistake]:
     wrong = [prediction for prediction in record.predictions if not prediction.is_right]
     wrong.sort(key=lambda prediction: (-prediction.score, str(prediction.image)))
     return [
-        Mistake(p.image.name, picture(p.image), names[p.label], names[p.predicted], p.score)
+        Mistake(shown(p.image.name), picture(p.image), names[p.label], names[p.predicted], p.score)
         for p in wrong[:most]
     ]
 

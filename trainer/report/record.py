@@ -1,5 +1,6 @@
 """What a finished run left, as far as the report reads it, checked on the way in."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -122,7 +123,8 @@ def read_record(folder: Path) -> RunRecord:
 
 def _read(path: Path, shape: type[Shape]) -> Shape:
     try:
-        return shape.model_validate_json(path.read_bytes())
+        # pydantic's own reader of JSON has no names that are no UTF-8
+        return shape.model_validate(json.loads(path.read_bytes()))
     except OSError as error:
         raise DataError(
             f"{path}: expected a file that a finished run leaves, found none ({error.strerror}); "
@@ -133,6 +135,10 @@ def _read(path: Path, shape: type[Shape]) -> Shape:
         where = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(
             f"{path}: not what a finished run leaves ({where}: {first['msg']}); train again"
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{path}: not what a finished run leaves (no JSON: {error}); train again"
         ) from error
 
 

@@ -34,7 +34,7 @@ def published(name: str) -> Published:
     file = resources.files("trainer") / "reproduce" / "paper" / f"{name}.toml"
     if not file.is_file():
         return Published()
-    document = tomllib.loads(file.read_text())
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
     source, columns = document.pop("source"), tuple(document.pop("columns").split())
     values = {
         backbone: {row: _row(columns, text) for row, text in rows.items()}

@@ -14,7 +14,7 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.forking import launcher
 from serving.torchserve.configure import Launch, environment
-from serving.torchserve.running import created, interrupts_held_back, read, write
+from serving.torchserve.running import changing, created, interrupts_held_back, read, write
 from serving.torchserve.stop_mark import StopMark
 from serving.torchserve.workers.fork_server import SOCKET as FORK_SERVER
 
@@ -26,6 +26,9 @@ _PAUSES_S: Final = (0.0, 1.0, 5.0, 30.0)
 """Before one is begun again that had not run for `_SOUND_S`; the last one stays."""
 
 _SOUND_S: Final = 60.0
+
+_LEAVE_BEHIND: Final = ("/bin/sh", "-c", '"$@" >&2 & echo $!', "sh")
+"""Begins what follows, says its process id, and ends: so nobody of ours must wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,9 @@ class DeviceKeeper:
             if not has_device(folder) and self._is_time():
                 _log.error("the device process has ended; another begins; see %s", log_of(folder))
                 self._begun_at = time.monotonic()
-                begin_device(self._launch)
+                with changing(folder):
+                    if not StopMark(folder).is_stopping():
+                        begin_device(self._launch)
 
     def _is_time(self) -> bool:
         age_s = time.monotonic() - self._begun_at
@@ -60,24 +65,24 @@ class DeviceKeeper:
 
 
 def begin_device(launch: Launch) -> None:
-    """Begin a launch's device process, and write it down."""
+    """Begin a launch's device process, and write it down, under the folder's lock."""
     folder = launch.folder.resolve()
     program = ["-m", _MODULE, str(folder)]
     fork = [launcher.__file__, str(folder / FORK_SERVER), f"{_MODULE}:run"]
     log_of(folder).parent.mkdir(exist_ok=True)
     with interrupts_held_back(), log_of(folder).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", *fork, *program],
-            cwd=Path.cwd(),
-            env=environment(launch, read(folder).scratch),
+        running = read(folder)
+        left = subprocess.run(
+            [*_LEAVE_BEHIND, sys.executable, "-I", "-S", *fork, *program],
+            env=environment(launch, running.scratch),
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            check=True,
         )
-        running = read(folder)
-        processes = running.processes | {process.pid: created(process.pid)}
-        update = {"processes": processes, "device": process.pid}
+        pid = int(left.stdout)
+        update = {"processes": running.processes | {pid: created(pid)}, "device": pid}
         write(folder, running.model_copy(update=update))
 
 

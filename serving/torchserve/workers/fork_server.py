@@ -19,7 +19,7 @@ import psutil
 from serving.forking import launcher
 from serving.torchserve.configure import Launch, environment
 from serving.torchserve.logs import CONSOLE
-from serving.torchserve.running import created, interrupts_held_back, read, write
+from serving.torchserve.running import changing, created, interrupts_held_back, read, write
 from serving.torchserve.stop_mark import StopMark
 
 SOCKET: Final = "fork-server.sock"
@@ -61,7 +61,8 @@ class ForkServerKeeper:
         with suppress(FileNotFoundError):  # it has been stopped
             if not _has_one(folder):
                 self._tried_at = time.monotonic()
-                keep_fork_server(self._launch)
+                with changing(folder):
+                    keep_fork_server(self._launch)
 
 
 def write_python(folder: Path) -> Path | None:
@@ -86,7 +87,7 @@ def write_python(folder: Path) -> Path | None:
 
 
 def keep_fork_server(launch: Launch) -> None:
-    """Begin a launch's fork server unless it runs, and write it down.
+    """Begin a launch's fork server unless it runs, and write it down, under the folder's lock.
 
     That it does not begin is logged and no error.
     """

@@ -108,7 +108,9 @@ def prefix_attention(
     tile = queries_of_tile(queries)
     grid = (triton.cdiv(queries, tile), heads, rows)
     scale = head_dim**-0.5 * _LOG2_E
-    launchable(attention_kernel)[grid](
+    # named here, so that what compilers keep of this operator changes with its kernel
+    kernel = wrap_triton(attention_kernel) if is_compiled(attention_kernel) else attention_kernel
+    kernel[grid](
         *(qkv, prefixes, lengths, out, layer, tokens, queries, scale),
         HEADS=heads,
         HEAD_DIM=head_dim,
@@ -125,9 +127,6 @@ def queries_of_tile(queries: int) -> int:
     return 16 if queries <= 16 else 64
 
 
-def launchable(kernel: Any) -> Any:
-    """Return a kernel as an operator calls it, so that the compiler sees it.
-
-    Triton's interpreter, which needs no GPU, has kernels that no compiler sees.
-    """
-    return wrap_triton(kernel) if isinstance(kernel, JITFunction) else kernel
+def is_compiled(kernel: Any) -> bool:
+    """Whether a kernel is one that compilers see; those of Triton's interpreter are not."""
+    return isinstance(kernel, JITFunction)

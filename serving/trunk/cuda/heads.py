@@ -12,10 +12,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.library import triton_op
+from torch.library import triton_op, wrap_triton
 
 from adapters.artifact.bounds import MAX_CLASSES
-from serving.trunk.cuda.attention import launchable
+from serving.trunk.cuda.attention import is_compiled
 
 SHARES: Final = 16
 """Programs of one row's logits: one alone would read a large head at the speed of one core."""
@@ -121,14 +121,16 @@ def best_by_address(
     logits = features.new_empty((rows, MAX_CLASSES), dtype=torch.float32)
     scores = features.new_empty((rows, top_k), dtype=torch.float32)
     found = features.new_empty((rows, top_k), dtype=torch.int32)
-    launchable(logits_kernel)[(rows, SHARES)](
+    write = wrap_triton(logits_kernel) if is_compiled(logits_kernel) else logits_kernel
+    write[(rows, SHARES)](
         *(features, weights, biases, classes, logits, MAX_CLASSES),
         WIDTH=width,
         BLOCK_D=triton.next_power_of_2(width),
         BLOCK_C=CLASSES,
         num_warps=WARPS,
     )
-    launchable(pick_kernel)[(rows,)](
+    pick = wrap_triton(pick_kernel) if is_compiled(pick_kernel) else pick_kernel
+    pick[(rows,)](
         *(logits, classes, scores, found, MAX_CLASSES),
         TOP_K=top_k,
         BLOCK=PICKED,

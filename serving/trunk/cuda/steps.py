@@ -1,8 +1,8 @@
 """Whole steps: pixels and addresses in, features and best classes out, one CUDA graph per bucket.
 
 A replay reads what its inputs hold, so rows of any tasks, lengths and numbers of classes are one
-graph: they are data. All work is queued on one stream, so a batch may be queued while another is
-computed; what it sends from the host has memory of its own.
+graph: they are data. All of them are queued on one stream, so the next batch is sent and queued
+while one is computed: what is sent has memory of its own until the step has taken it.
 
 Axis letters: B batch, D width, K classes kept, S room for rows.
 """

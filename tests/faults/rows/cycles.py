@@ -12,7 +12,7 @@ import torch
 from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import encode
 from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.resident import Resident
+from serving.rows.resident import Resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.crashes import PROCESSES
 from tests.fakes.tiny import tiny_backbone

@@ -12,8 +12,8 @@ from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.engine import Query
 from serving.inference.lookup import Lookup
-from serving.inference.row import Row
 from serving.protocol import MAX_TOP_K, Answer
+from serving.rows.row import Row
 from tests.e2e.service import expecting_engine
 
 TOLERANCE = 1e-5

@@ -29,11 +29,13 @@ PARTS = {
     "said": "from adapters.streams import say\ndef run(args):\n    say('word')\n    return 0",
 }
 ARGUMENTS = """
+from pathlib import Path
 def add_arguments(parser):
     parser.add_argument("word", nargs="?", default="hello", help="what is printed")
     parser.add_argument("--count", type=int, default=0, help="how often")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     parser.add_argument("--to", help="a file")
+    parser.add_argument("--folder", type=Path, help="a place")
     parser.add_argument("--set", action="append", default=[], help="a setting")
 """
 Run = Callable[..., int]
@@ -147,7 +149,7 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line_too(folder: Path) -> Non
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (130, "stopped\n")
 
 
@@ -240,3 +242,13 @@ def test_the_version_is_the_distributions(run: Run, capsys: pytest.CaptureFixtur
     name, version = capsys.readouterr().out.split()
     assert name == "spt-serving"
     assert version[0].isdigit()
+
+
+@pytest.mark.parametrize("option", ["--folder", "--to"])
+def test_an_empty_variable_is_neither_the_current_folder_nor_a_name(
+    run: Run, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("fine", option, "")
+    assert ended.value.code == 2
+    assert f"argument {option}: found nothing; is a variable empty?" in capsys.readouterr().err

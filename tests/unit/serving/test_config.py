@@ -1,4 +1,4 @@
-"""Settings of who may ask and whom we trust."""
+"""Settings of who may ask, whom we trust, and what the device decides."""
 
 from pathlib import Path
 
@@ -48,3 +48,28 @@ def test_a_key_that_is_not_said_rightly_is_refused(tmp_path: Path, wrong: object
 def test_one_key_without_a_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trusted_keys"):
         load_config({"trusted_keys": "a.pem"}, tmp_path)
+
+
+def test_no_path_is_looked_at_for_a_store_may_hang(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "store")
+    assert load_config({"store": "link"}, tmp_path).store == link
+
+
+@pytest.mark.parametrize(
+    ("settings", "on_gpu", "precision", "compiled"),
+    [
+        ({}, False, "float32", False),
+        ({}, True, "bfloat16", True),
+        ({"precision": "float32"}, True, "float32", True),
+        ({"compile": False}, True, "bfloat16", False),
+        ({"precision": "bfloat16", "compile": True}, False, "bfloat16", True),
+        ({"backend": "onnx", "onnx": "x"}, True, "float32", False),
+        ({"backend": "onnx", "onnx": "x", "precision": "int8"}, True, "int8", False),
+    ],
+)
+def test_what_is_not_set_is_decided_by_the_device(
+    settings: dict[str, object], on_gpu: bool, precision: str, compiled: bool, tmp_path: Path
+) -> None:
+    config = load_config(settings, tmp_path).decided(on_gpu=on_gpu)
+    assert (config.precision, config.compile) == (precision, compiled)

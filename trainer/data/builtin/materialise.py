@@ -47,7 +47,7 @@ def _draw(folder: Path, task: Builtin, sizes: Sizes, stamp: str) -> None:
     try:
         draft.chmod(0o755)
         _write(draft, task, sizes)
-        (draft / STAMP).write_text(stamp)
+        (draft / STAMP).write_text(stamp, encoding="utf-8")
         _move_into_place(draft, folder, stamp)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -55,7 +55,7 @@ def _draw(folder: Path, task: Builtin, sizes: Sizes, stamp: str) -> None:
 
 def _is_current(folder: Path, stamp: str) -> bool:
     path = folder / STAMP
-    return path.is_file() and path.read_text() == stamp
+    return path.is_file() and path.read_text(encoding="utf-8") == stamp
 
 
 def _write(folder: Path, task: Builtin, sizes: Sizes) -> None:
@@ -67,8 +67,8 @@ def _write(folder: Path, task: Builtin, sizes: Sizes) -> None:
         image.save(folder / path)
         lines[split].append(f"{path} {label}\n")
     for split, rows in lines.items():
-        (folder / LISTS[split]).write_text("".join(rows))
-    (folder / CLASSES).write_text("".join(f"{n}\n" for n in task.class_names))
+        (folder / LISTS[split]).write_text("".join(rows), encoding="utf-8")
+    (folder / CLASSES).write_text("".join(f"{n}\n" for n in task.class_names), encoding="utf-8")
 
 
 def _move_into_place(draft: Path, folder: Path, stamp: str) -> None:

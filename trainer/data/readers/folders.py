@@ -15,12 +15,8 @@ from trainer.data.readers.image_files import (
     images_in,
     unlabelled_in,
 )
-from trainer.data.readers.split_names import (
-    is_split_of_classes,
-    names_splits,
-    split_of,
-    splits_in,
-)
+from trainer.data.readers.levels import has_training_classes, splits_in
+from trainer.data.readers.split_names import splits_named
 from trainer.data.splits import hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
@@ -31,12 +27,7 @@ Found = tuple[tuple[Sample, ...], dict[Path, str]]
 
 def is_split_folders(folder: Path) -> bool:
     """Tell whether the folder holds `train/<class>/`, under whatever name of that split."""
-    if not folder.is_dir():
-        return False
-    return any(
-        split_of(place.name) == "train" and class_folders(place)
-        for place in filter(is_split_of_classes, class_folders(folder))
-    )
+    return folder.is_dir() and has_training_classes(folder)
 
 
 def is_class_folders(folder: Path) -> bool:
@@ -44,7 +35,7 @@ def is_class_folders(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     classes = {f.name for f in class_folders(folder) if holds_images(f)}
-    return len(classes) > 1 and not names_splits(classes)
+    return len(classes) > 1 and not splits_named(classes)
 
 
 def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
@@ -56,11 +47,7 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
     """
     places = splits_in(folder)
     if "test" not in places:
-        raise DataError(
-            f"{folder}: found {places['train'].name}/ but no test/, expected train/<class>/ and "
-            "test/<class>/ (val/ may be absent); add test/, or put all images in <class>/ for a "
-            "seeded split"
-        )
+        raise DataError(_without_test(folder, places["train"]))
     classes = {split: _by_name(place) for split, place in places.items()}
     names = sorted(set().union(*classes.values()))
     check_distinct(str(folder), names)
@@ -71,9 +58,19 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
         strays.update(unlabelled_in(place))
     if "val" not in splits:
         splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
-    lists = {split: f"{place.name}/" for split, place in places.items()}
+    lists = {split: f"{place.relative_to(folder)}/" for split, place in places.items()}
     task = name_task(name, names)
     return TaskData(task, splits["train"], splits["val"], splits["test"], lists, strays)
+
+
+def _without_test(folder: Path, train: Path) -> str:
+    others = [p.name for p in class_folders(folder) if not train.is_relative_to(p)]
+    rename = f" (or call {' or '.join(map(shown, others[:3]))} so)" if others else ""
+    return (
+        f"{folder}: found {train.relative_to(folder)}/ but no test/, expected train/<class>/ and "
+        f"test/<class>/ (val/ may be absent); add test/{rename}, or put all images in <class>/ for "
+        "a seeded split"
+    )
 
 
 def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:

@@ -1,79 +1,78 @@
-"""Which folder holds which split, under the names that people give them."""
+"""Which folder holds which split, under the names that people give them, in their languages.
+
+Knows names only.
+"""
 
 import re
-from pathlib import Path
+import unicodedata
+from collections.abc import Iterable
 
-from trainer.data.readers.image_files import class_folders, holds_images
-from trainer.errors import DataError
-
-_NAMES = {
-    "train": "train",
-    "training": "train",
-    "trn": "train",
-    "val": "val",
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "dev": "val",
-    "development": "val",
-    "test": "test",
-    "testing": "test",
-    "tst": "test",
-    "eval": "eval",
-    "evaluation": "eval",
+_CALLED = {
+    "train": "train training trn trainval learn entrenamiento entrenar entraînement apprentissage "
+    "treino treinamento treinar treinamentos addestramento allenamento trein trénink trening "
+    "обучение тренировка eğitim latihan 训练 訓練 学習 學習 학습 훈련",
+    "val": "val valid validate validation dev development validación validar validação validazione "
+    "convalida validierung validatie walidacja валидация doğrulama validasi 验证 驗證 検証 검증",
+    "test": "test testing tst prueba pruebas probar teste testes testar essai prova prove toets "
+    "prüfung тест тестирование uji 测试 測試 テスト 테스트 시험",
+    "eval": "eval evaluation holdout evaluación évaluation avaliação valutazione auswertung 评估 "
+    "評価 평가",
 }
-"""The word that is left of a name -> its split; `eval` is whichever of val and test is missing."""
+"""Split -> the words for it; `eval` is whichever of val and test is missing."""
 
-_FILLING = {"set", "data", "dataset", "images", "imgs", "image", "img", "split", "folder", "seg"}
-_WORD = re.compile(r"[a-z]+")
+_FILLING_WORDS = (
+    "set data dataset images imgs image img split folder seg de d di datos conjunto imágenes dados "
+    "imagens données jeu dati immagini daten bilder данные выборка 数据 数据集 データ 데이터"
+)
+_ENDINGS = "set data images sdaten daten sbilder bilder 集 数据 数据集 用 データ 데이터"
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def splits_named(names: Iterable[str]) -> dict[str, str]:
+    """Return train, val, test or eval for every folder's name that is a split's.
+
+    Case, accents, numbers and words such as `set` or `images` do not count: `Train`,
+    `training_set`, `val2017`, `validación`. Nor does what all splits have in common: `pets-train`
+    and `pets-test`.
+
+    Args:
+        names: of folders that lie side by side.
+    """
+    words = {name: _words(name) for name in names}
+    called = [set(found) - _NAMES.keys() for found in words.values() if _NAMES.keys() & found]
+    shared = set.intersection(*called) if len(called) > 1 else set()
+    left = {name: [w for w in found if w not in shared] for name, found in words.items()}
+    return {
+        name: _NAMES[found[0]]
+        for name, found in left.items()
+        if len(found) == 1 and found[0] in _NAMES
+    }
 
 
 def split_of(name: str) -> str | None:
-    """Return train, val, test or eval for a folder's name; None for one that is no split's.
-
-    Case, numbers and words such as `set` or `images` do not count: `Train`, `training_set`,
-    `val2017`, `testset`.
-    """
-    words = [word for word in _WORD.findall(name.lower()) if word not in _FILLING]
-    word = words[0] if len(words) == 1 else ""
-    for ending in ("set", "data", "images"):
-        if word.removesuffix(ending) in _NAMES:
-            word = word.removesuffix(ending)
-    return _NAMES.get(word)
+    """Return the split that a folder's name alone stands for, as `splits_named`; None if none."""
+    return splits_named([name]).get(name)
 
 
-def is_split_of_classes(folder: Path) -> bool:
-    """Tell whether a folder is called as a split; under an unusual name it holds images, too."""
-    split = split_of(folder.name)
-    return split is not None and (folder.name == split or _holds_images_somewhere(folder))
+def _folded(text: str) -> str:
+    """Return the text without case and accents, in one Unicode form."""
+    letters = unicodedata.normalize("NFD", text.casefold())
+    bare = "".join(c for c in letters if unicodedata.category(c) != "Mn")
+    return unicodedata.normalize("NFC", bare)
 
 
-def splits_in(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split that is there: train, val, test.
-
-    Raises:
-        DataError: two folders are the same split.
-    """
-    found: dict[str, list[Path]] = {}
-    for inside in filter(is_split_of_classes, class_folders(folder)):
-        found.setdefault(str(split_of(inside.name)), []).append(inside)
-    for place in found.pop("eval", []):
-        found.setdefault("test" if "test" not in found else "val", []).append(place)
-    for split, places in found.items():
-        if len(places) > 1:
-            names = " and ".join(f"{place.name}/" for place in places)
-            raise DataError(
-                f"{folder}: {names} are both names of the {split} split, expected one folder for "
-                "each split; rename, merge or move all but one"
-            )
-    return {split: places[0] for split, places in found.items()}
+def _words(name: str) -> list[str]:
+    """Return the words of a name but those that say nothing, each without such an ending."""
+    words = [word for word in _WORD.findall(_folded(name)) if word not in _FILLING]
+    return [next((b for b in _beginnings(word) if b in _NAMES), word) for word in words]
 
 
-def _holds_images_somewhere(folder: Path) -> bool:
-    return holds_images(folder) or any(map(holds_images, class_folders(folder)))
+def _beginnings(word: str) -> Iterable[str]:
+    yield word
+    yield from (word.removesuffix(ending) for ending in _ENDING_WORDS)
 
 
-def names_splits(names: set[str]) -> bool:
-    """Tell whether folders of these names are splits rather than classes."""
-    splits = {split for name in names if (split := split_of(name))}
-    return "train" in splits or len(splits) > 1 or not names.isdisjoint({"val", "test"})
+_NAMES = {_folded(word): split for split, words in _CALLED.items() for word in words.split()}
+_FILLING = frozenset(_folded(_FILLING_WORDS).split())
+_ENDING_WORDS = _folded(_ENDINGS).split()

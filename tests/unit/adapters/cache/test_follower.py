@@ -13,6 +13,7 @@ import pytest
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.follower import LOOK_EVERY_S, TRUST_S, Follower
 from adapters.cache.pointer_memory import FOLLOWED_RENEWAL_S, SPREAD_S
+from adapters.cache.store_calls import StoreCalls
 from adapters.errors import StoreUnavailable
 from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.feed import FEED, MAX_MOVES, Feed
@@ -36,7 +37,7 @@ class Scene(World):
         self.follower = self.follow()
 
     def follow(self) -> Follower:
-        return Follower(self._read, self.service._memory, self.clock)
+        return Follower(self._read, self.service._memory, StoreCalls(self.clock), self.clock)
 
     def _read(self) -> Feed | None:
         return self.store.feed()

@@ -7,6 +7,7 @@ import pytest
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.follower import TRUST_S, Follower
 from adapters.cache.redis_pointer import MAX_BYTES, KeptPointer, kept_from, parse
+from adapters.cache.store_calls import StoreCalls
 from adapters.errors import StoreUnavailable
 from adapters.store.directory import Pointer
 from adapters.store.feed import FEED, Feed, tell
@@ -24,7 +25,8 @@ class Scene(World):
     def reader(self) -> CachedStore:
         """Return a process that knows no task and has looked at the feed once."""
         process = self.process()
-        process._follower = Follower(self.store.feed, process._memory, self.clock)
+        calls = StoreCalls(self.clock)
+        process._follower = Follower(self.store.feed, process._memory, calls, self.clock)
         process._follower.look()
         self.store.asked = 0
         return process

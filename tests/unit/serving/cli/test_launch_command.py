@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from redis import Redis
 
 from adapters.redis.server import RedisServer
+from adapters.store.directory import DirectoryStore
 from adapters.streams import OutputRefused
 from serving import __main__ as command
 from serving.cli import launching
@@ -256,8 +259,70 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_loaded(
     out, err = capsys.readouterr()
     assert f"{tmp_path / 'w.pth'} is not there; check the path" in err
     assert (out, launches) == ("", [])
-    (tmp_path / "w.pth").touch()
+    (tmp_path / "w.pth").write_text('{"tenants": []}')
     assert run("start", *words) == 0
+
+
+@pytest.mark.parametrize("option", ["--folder", "--store", "--weights"])
+def test_a_path_of_bytes_that_are_no_utf8_is_said_before_anything_is_loaded(
+    run: Run,
+    launches: list[Launch],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    assert run("start", option, str(place)) == 1
+    out, err = capsys.readouterr()
+    assert f"{option[2:]}: {tmp_path}/caf\\udce9 has bytes that are no UTF-8" in err
+    assert (out, launches) == ("", [])
+
+
+@pytest.mark.parametrize("setting", ["trusted_keys=[k.pem]", "trusted_keys=[{key: k.pem}]"])
+@pytest.mark.parametrize("data", [None, b"no key"], ids=["missing", "of another kind"])
+def test_a_key_that_is_none_is_said_before_anything_is_loaded(
+    run: Run,
+    launches: list[Launch],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    data: bytes | None,
+) -> None:
+    if data is not None:
+        (tmp_path / "k.pem").write_bytes(data)
+    assert run("start", "--set", setting) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: key file {tmp_path / 'k.pem'}")
+    assert len(err.splitlines()) == 1
+    assert (out, launches) == ("", [])
+
+
+def test_tenants_that_are_none_are_said_before_anything_is_loaded(
+    run: Run, launches: list[Launch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tenants.json").write_text("[]")
+    assert run("start", "--set", "tenants=tenants.json") == 1
+    assert f"tenants {tmp_path / 'tenants.json'}" in capsys.readouterr().err
+    assert launches == []
+
+
+def test_a_store_that_hangs_is_said_before_anything_is_loaded(
+    run: Run,
+    launches: list[Launch],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(launching, "_STORE_S", 0.1)
+    monkeypatch.setattr(DirectoryStore, "require_folder", lambda _: never.wait(60))
+    assert run("start") == 1
+    never.set()
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {tmp_path / 'runs/store'}: the store has not answered for")
+    assert len(err.splitlines()) == 1
+    assert (out, launches) == ("", [])
 
 
 def test_before_the_first_publish_the_usual_store_is_made(

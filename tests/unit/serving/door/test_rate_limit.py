@@ -183,10 +183,10 @@ def test_rows_wait_for_a_slow_redis_once_and_briefly_and_its_late_answer_is_used
     clock: Clock,
 ) -> None:
     shared, who = SlowLimit(clock), tenant(rate=100.0, burst=50)
-    limit = RateLimit(shared, clock=clock, patience_s=0.2)
+    limit = RateLimit(shared, clock=clock, patience_s=0.5)
     began = time.monotonic()
     assert [take(limit, who, 1).granted for _ in range(20)] == [1] * 20
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.5 <= time.monotonic() - began < 20 * 0.5 / 2
     shared.may_answer.set()
     wait_until("Redis has answered", lambda: bool(shared.asked))
     clock.now += 1
@@ -259,10 +259,10 @@ def test_all_tenants_of_a_batch_cost_one_command_and_one_wait(
     assert {grant.granted for grant in limit.take(wanted).values()} == {2}
     assert (shared.commands, len(shared.asked)) == (1, 32)
     slow = SlowLimit(clock)
-    limit = RateLimit(slow, clock=clock, patience_s=0.2)
+    limit = RateLimit(slow, clock=clock, patience_s=0.5)
     began = time.monotonic()
     assert {grant.granted for grant in limit.take(wanted).values()} == {2}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < len(wanted) * 0.5 / 2
     slow.may_answer.set()
     limit.close()
 

@@ -20,7 +20,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def asked(server: ThreadingHTTPServer, route: str) -> tuple[int, object]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     try:
         connection.request("GET", route)
         answer = connection.getresponse()

@@ -18,7 +18,7 @@ from adapters.trust.statement import statement
 from adapters.vit.adapter import encode
 from serving.errors import AdapterLoading
 from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.resident import Resident, make_resident
+from serving.rows.resident import Resident, make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 from tests.fakes.waiting import wait_until

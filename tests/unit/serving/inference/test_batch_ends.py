@@ -20,9 +20,9 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.fallback import Fallback
-from serving.inference.resident import AdapterKey
 from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
+from serving.rows.resident import AdapterKey
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -135,6 +135,38 @@ def test_nobody_waits_for_the_whole_history_of_a_task_of_another_backbone(scene,
     assert took < SLOW_S / 2
 
 
+def test_what_may_stand_in_for_versions_of_another_backbone_is_not_waited_for(scene, monkeypatch):
+    scene.history("foreign", 2, foreign=True)
+    scene.publish("good")
+    go_on, describe = threading.Event(), scene.source.store.describe
+
+    def stop(task, version):
+        assert go_on.wait(60)
+        return describe(task, version)
+
+    monkeypatch.setattr(scene.source.store, "describe", stop)
+    monkeypatch.setattr(scene.engine, "_patience_s", SLOW_S)
+    began = time.monotonic()
+    good, foreign = scene.ask("good", "foreign")
+    took = time.monotonic() - began
+    go_on.set()
+    assert isinstance(good, Answer)
+    assert isinstance(foreign, ArtifactMismatch)
+    assert took < SLOW_S / 2
+
+
+def test_a_search_that_nobody_waits_for_keeps_none_that_somebody_does(scene, monkeypatch):
+    monkeypatch.setattr("serving.inference.stand_ins.BREATH_S", 3 * SLOW_S)
+    monkeypatch.setattr(scene.engine, "_patience_s", SLOW_S)
+    scene.history("foreign", 12, foreign=True)
+    before = scene.publish("task", 1)
+    scene.file(scene.publish("task", 2)).write_bytes(b"cut")
+    scene.ask("foreign")
+    (answer,) = scene.ask("task")
+    assert answer.version == before.version
+    assert scene.searching("foreign")
+
+
 def test_of_a_task_of_another_backbone_one_version_is_read_whole_and_it_is_not_tried_again(scene):
     keys = scene.history("foreign", 30, foreign=True)
     scene.ask("foreign")
@@ -145,7 +177,9 @@ def test_of_a_task_of_another_backbone_one_version_is_read_whole_and_it_is_not_t
     assert scene.reads.read_whole == [keys[-1]]
 
 
-def test_behind_foreign_versions_the_one_that_fits_answers(scene):
+def test_behind_foreign_versions_the_one_that_fits_answers(scene, monkeypatch):
+    monkeypatch.setattr("serving.inference.fallback.FOREIGN_S", 60.0)
+    monkeypatch.setattr(scene.engine, "_patience_s", 60.0)
     own = scene.publish("mixed")
     for seed in range(3):
         scene.publish("mixed", seed, foreign=True)

@@ -19,10 +19,10 @@ from adapters.vit.adapter import encode
 from adapters.vit.pixels import to_pixels
 from serving.decoding.decoder import DecoderSettings
 from serving.errors import AdapterLoading
+from serving.forward.forward import launch
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
-from serving.inference.forward import launch
 from serving.protocol import Answer
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
@@ -200,7 +200,7 @@ def test_the_error_of_a_bad_image_keeps_no_adapter_on_the_device(backbone, sourc
     outcomes = engine.predict([Query(b"no image", "task0"), Query(b"no image", "task0")])
     assert all(isinstance(outcome, BadImage) for outcome in outcomes)
     del outcomes
-    wait_until("the adapter is gone", lambda: [ref() for ref in made] == [None], timeout_s=10.0)
+    wait_until("the adapter is gone", lambda: [ref() for ref in made] == [None])
     engine.close()
 
 

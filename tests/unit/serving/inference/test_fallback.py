@@ -23,8 +23,8 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.inference.fallback import RETRY_S, Fallback
-from serving.inference.resident import AdapterKey
 from serving.protocol import Answer
+from serving.rows.resident import AdapterKey
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -65,6 +65,11 @@ def backbone():
     return tiny_backbone()
 
 
+@pytest.fixture(autouse=True)
+def patient_with_a_busy_machine(monkeypatch):
+    monkeypatch.setattr("serving.inference.fallback.FOREIGN_S", 60.0)
+
+
 class Scene:
     """An engine on a store of its own, whose clock stands still."""
 
@@ -73,7 +78,7 @@ class Scene:
         self.source = CachedStore(DirectoryStore(root), pointer_ttl_s=0.0)
         self.reads = Reads(self.source)
         self.bank = AdapterBank(backbone, self.reads, 1 << 20)
-        self.engine = Engine(Core(CpuBackend(backbone), self.source, self.bank))
+        self.engine = Engine(Core(CpuBackend(backbone), self.source, self.bank), patience_s=60.0)
         self.clock = Clock()
         self.engine.core.lookup._fallback = Fallback(self.source, self.bank, self.clock)
 
@@ -282,3 +287,35 @@ def test_an_image_that_is_broken_says_nothing_against_its_version(scene):
     version = scene.publish(1)
     scene.engine.predict([Query(b"no image", TASK)])
     assert scene.engine.core.lookup.trouble_with(AdapterKey(TASK, version)) is None
+
+
+def test_a_version_that_was_deleted_stands_in_for_none_though_it_is_on_the_device(scene):
+    older, good, bad = (scene.publish(seed) for seed in range(3))
+    cut(scene.file(bad))
+    assert scene.ask() == good
+    scene.source.store.remove(TASK, good)
+    assert scene.ask() == older
+    scene.source.store.remove(TASK, older)
+    assert isinstance(scene.ask(), ArtifactCorrupt)
+    assert AdapterKey(TASK, good) in scene.bank
+
+
+def test_a_version_that_was_deleted_does_not_answer_for_one_that_is_out_of_reach(scene):
+    good = scene.publish(1)
+    for _ in range(2):
+        assert scene.ask() == good
+    new = scene.publish(2)
+    scene.reads.refused[new] = StoreUnavailable("the disk is gone")
+    assert scene.ask() == good
+    scene.source.store.remove(TASK, good)
+    assert isinstance(scene.ask(), StoreUnavailable)
+
+
+def test_a_version_that_was_deleted_is_not_found_again_by_the_search(scene):
+    good = scene.publish(1)
+    for _ in range(2):
+        assert scene.ask() == good
+    bad = scene.publish(2)
+    cut(scene.file(bad))
+    scene.source.store.remove(TASK, good)
+    assert isinstance(scene.ask(), ArtifactCorrupt)

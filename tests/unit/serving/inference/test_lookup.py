@@ -14,10 +14,10 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank, AdapterKey
-from serving.inference.draws import digest_of, draw
 from serving.inference.lookup import Lookup
-from serving.inference.query import Query
-from serving.inference.row import Row
+from serving.rows.draws import digest_of, draw
+from serving.rows.query import Query
+from serving.rows.row import Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 

@@ -11,8 +11,8 @@ from serving.inference import bank as bank_module
 from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
-from serving.inference.resident import make_resident
 from serving.protocol import Answer
+from serving.rows.resident import make_resident
 from serving.trunk.cpu import CpuBackend
 from serving.trunk.out_of_memory import is_out_of_memory, retry_in_room
 from tests.fakes.artifacts import make_adapter

@@ -1,5 +1,7 @@
 """An exported trunk computes what the token form does; a wrong or damaged one is refused."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -13,8 +15,8 @@ from serving.onnx.export import (
     read_export,
 )
 from serving.trunk.backend import Example, Form
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm": True}}
 
@@ -27,32 +29,43 @@ def exported(folder, pooling, **trunk):
 
 
 @pytest.fixture(scope="module")
-def cls_backend(tmp_path_factory):
-    return exported(tmp_path_factory.mktemp("onnx") / "trunk", "cls")
+def cls_folder(tmp_path_factory):
+    """An export that stays as it was made: who damages one takes a copy."""
+    folder = tmp_path_factory.mktemp("onnx") / "trunk"
+    export_trunk(tiny_backbone(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cls_backend(cls_folder):
+    return OnnxBackend(tiny_backbone(), cls_folder)
+
+
+def assert_computes_as_the_token_form(backend, trunk, **form):
+    for rows in (1, 2, 5):
+        adapters, residents, pixels = some_rows(backend.backbone, rows, **form)
+        assert covers(backend.backbone.spec, residents[0].form)
+        expected = expected_of(adapters, pixels, tiny_trunk(**TRUNKS[trunk]))
+        found = features_of(backend, residents, pixels)
+        assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(cls_backend):
+    assert_computes_as_the_token_form(cls_backend, "plain", lengths=(4, 0, 7, 1, 4))
 
 
 @pytest.mark.parametrize(
     ("pooling", "trunk", "lengths"),
     [
-        ("cls", "plain", (4, 0, 7, 1, 4)),
         ("cls", "layer-scale", (3, 5)),
         ("cls", "qk-norm", (3, 5)),
         ("mean", "plain", (4, 0, 7)),
         ("mean-with-prompts", "plain", (4,)),
     ],
 )
-def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(
-    pooling, trunk, lengths, tmp_path
-):
+def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths, tmp_path):
     backend = exported(tmp_path / "trunk", pooling, **TRUNKS[trunk])
-    for rows in (1, 2, 5):
-        adapters, residents, pixels = some_rows(
-            backend.backbone, rows, pooling=pooling, lengths=lengths
-        )
-        assert covers(backend.backbone.spec, residents[0].form)
-        expected = expected_of(adapters, pixels, tiny_trunk(**TRUNKS[trunk]))
-        found = features_of(backend, residents, pixels)
-        assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+    assert_computes_as_the_token_form(backend, trunk, pooling=pooling, lengths=lengths)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +103,18 @@ def test_a_report_lies_beside_the_graph(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["trunk"]
 
 
-def test_an_export_of_another_backbone_or_precision_is_refused(cls_backend, tmp_path):
-    export_trunk(cls_backend.backbone, tmp_path / "trunk")
+def test_an_export_of_another_backbone_or_precision_is_refused(cls_folder):
     other = tiny_backbone(tiny_trunk(seed=1))
     with pytest.raises(ExportError, match="weights_sha256"):
-        OnnxBackend(other, tmp_path / "trunk")
+        OnnxBackend(other, cls_folder)
     with pytest.raises(ExportError, match="float32 against int8"):
-        OnnxBackend(cls_backend.backbone, tmp_path / "trunk", "int8")
+        OnnxBackend(tiny_backbone(), cls_folder, "int8")
 
 
 @pytest.mark.parametrize("name", [GRAPH, "trunk.onnx.data", REPORT])
 @pytest.mark.parametrize("damage", ["flipped", "missing"])
-def test_a_damaged_export_is_refused_by_the_name_of_its_file(name, damage, cls_backend, tmp_path):
-    folder = tmp_path / "trunk"
-    export_trunk(cls_backend.backbone, folder)
+def test_a_damaged_export_is_refused_by_the_name_of_its_file(name, damage, cls_folder, tmp_path):
+    folder = shutil.copytree(cls_folder, tmp_path / "trunk")
     if damage == "missing":
         (folder / name).unlink()
     else:
@@ -111,7 +122,7 @@ def test_a_damaged_export_is_refused_by_the_name_of_its_file(name, damage, cls_b
         data[len(data) // 2] ^= 0xFF
         (folder / name).write_bytes(data)
     with pytest.raises(ExportError, match="export` again"):
-        OnnxBackend(cls_backend.backbone, folder)
+        OnnxBackend(tiny_backbone(), folder)
 
 
 def test_a_graph_that_strays_from_torch_is_not_written(tmp_path, monkeypatch):

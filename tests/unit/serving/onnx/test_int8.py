@@ -1,27 +1,44 @@
 """int8 is kept only if every task agrees with float32; how far and what stays in doubt is said."""
 
+import shutil
+
 import pytest
 import torch
 
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import ExportError
-from serving.inference.resident import make_resident
 from serving.onnx.backend import OnnxBackend
-from serving.onnx.export import Agreement, read_export
+from serving.onnx.export import Agreement, export_trunk, read_export
 from serving.onnx.int8 import Sample, Seen, export_int8, settle_doubt
 from serving.onnx.samples import read_samples
+from serving.rows.resident import make_resident
 from serving.trunk.backend import Example, Form
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.processors import needs_int8_dot_products
+from tests.fakes.rows import features_of, some_rows
 from tests.fakes.tiny import image_bytes, tiny_backbone
-from tests.unit.serving.rows import features_of, some_rows
 
 
 @pytest.fixture
 def backbone():
     return tiny_backbone()
+
+
+@pytest.fixture(scope="module")
+def float32(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx") / "float32"
+    export_trunk(tiny_backbone(), folder)
+    return folder
+
+
+@pytest.fixture
+def _exported_already(float32, monkeypatch):
+    """What is rounded was written once for all tests: tracing it takes seconds."""
+    monkeypatch.setattr(
+        "serving.onnx.int8.export_trunk", lambda _, folder: shutil.copytree(float32, folder)
+    )
 
 
 def some_samples(backbone, count=8):
@@ -44,6 +61,7 @@ def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
     torch.testing.assert_close(features_of(backend.exact, residents, pixels), exact)
 
 
+@pytest.mark.usefixtures("_exported_already")
 def test_a_backend_doubts_only_what_is_in_its_graph(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr("serving.onnx.int8.settle_doubt", lambda *_: 0.25)
     export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
@@ -54,6 +72,7 @@ def test_a_backend_doubts_only_what_is_in_its_graph(backbone, tmp_path, monkeypa
     backend.warm_up([Example(form, 4)])
 
 
+@pytest.mark.usefixtures("_exported_already")
 def test_below_the_floor_nothing_is_written(backbone, tmp_path):
     with pytest.raises(ExportError, match=r"pets [0-9.]+% with .* computed again"):
         export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=1.01)

@@ -16,8 +16,8 @@ from serving.errors import DeviceAway, Refused
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
-from serving.inference.query import Query
 from serving.protocol import Answer
+from serving.rows.query import Query
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from serving.trunk.cpu import CpuBackend

@@ -1,23 +1,16 @@
-"""What TorchServe is told: the shipped files are whole, and a launch changes what it must."""
+"""A launch changes what it must of what TorchServe is told."""
 
-import json
 import re
 import socket
 import sys
-import xml.etree.ElementTree as ET
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
-import serving
-from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
-from serving.handler import Handler
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
 from serving.torchserve import configure
 from serving.torchserve.configure import (
@@ -28,28 +21,7 @@ from serving.torchserve.configure import (
     write_configuration,
 )
 from serving.torchserve.stop_mark import FOLDER_VARIABLE
-
-PROJECT = Path(serving.__file__).parents[1]
-MODEL = SHIPPED / "model_store" / "spt"
-
-
-def properties(path: Path) -> dict[str, str]:
-    """Return a .properties file, in which no key may stand twice."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    pairs = [line.split("=", 1) for line in lines]
-    found = dict(pairs)
-    assert len(found) == len(pairs)
-    return found
-
-
-def log_config(vmargs: str) -> str:
-    (path,) = [a.split("=", 1)[1] for a in vmargs.split() if "log4j2.configurationFile" in a]
-    return path
-
-
-def yaml_of(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text())
-    return loaded
+from tests.unit.serving.torchserve.shipped import MODEL, log_config, properties, yaml_of
 
 
 @pytest.fixture
@@ -64,65 +36,13 @@ def launch(tmp_path: Path) -> Launch:
     )
 
 
-def test_the_shipped_configuration_works_from_the_projects_folder() -> None:
-    shipped = properties(SHIPPED / "config.properties")
-    assert (PROJECT / shipped["model_store"] / shipped["load_models"]).resolve() == MODEL.resolve()
-    assert (PROJECT / log_config(shipped["vmargs"])).is_file()
-    relative = (shipped["model_store"], log_config(shipped["vmargs"]))
-    assert not any(Path(path).is_absolute() for path in relative)
-
-
-def test_everything_that_ships_listens_on_loopback_only() -> None:
-    shipped = properties(SHIPPED / "config.properties")
-    addresses = {key: value for key, value in shipped.items() if key.endswith("_address")}
-    assert len(addresses) == 5
-    assert all("127.0.0.1" in value for value in addresses.values())
-
-
-def test_no_other_model_can_be_loaded_into_a_service_that_runs() -> None:
-    shipped = properties(SHIPPED / "config.properties")
-    assert shipped["enable_model_api"] == "false"
-    for url in ("http://127.0.0.1/a.mar", "https://example.org/a.mar", "file:///tmp/a.mar"):
-        assert not re.fullmatch(shipped["allowed_urls"], url)
-
-
-def test_the_shipped_model_settings_are_understood_and_name_the_default_store() -> None:
-    config = load_config(yaml_of(MODEL / "model-config.yaml")["spt"], MODEL)
-    assert config.store == (PROJECT / "runs" / "store").resolve()
-    assert config.backbone == EMBEDDED
-
-
-def test_the_shipped_settings_are_none_that_torchserve_changes_silently() -> None:
-    settings = yaml_of(MODEL / "model-config.yaml")
-    assert settings["minWorkers"] == settings["maxWorkers"] == 1
-    assert settings["maxBatchDelay"] >= 1
-    assert settings["batchSize"] <= ServingConfig().max_batch
-
-
-def test_a_body_at_the_decoders_limit_passes_the_frontend() -> None:
-    shipped = properties(SHIPPED / "config.properties")
-    assert int(shipped["max_request_size"]) >= ServingConfig().image_limits.max_bytes
-
-
-def test_the_shipped_manifest_names_the_handler_and_its_settings() -> None:
-    manifest = json.loads((MODEL / "MAR-INF" / "MANIFEST.json").read_text())["model"]
-    assert import_module(manifest["handler"]).Handler is Handler
-    assert (MODEL / manifest["configFile"]).is_file()
-
-
-def test_the_shipped_log_configuration_is_xml_that_warns_and_no_more() -> None:
-    root = ET.parse(SHIPPED / "log4j2.xml").getroot()
-    (level,) = [element.get("level") for element in root.iter("Root")]
-    assert level == "warn"
-
-
 def test_a_launch_has_its_own_ports_and_absolute_paths(launch: Launch) -> None:
     written = properties(write_configuration(launch))
     assert written["inference_address"] == "http://127.0.0.1:18080"
     assert written["management_address"] == "http://127.0.0.1:18081"
     assert written["metrics_address"] == "http://127.0.0.1:18082"
-    assert written["model_store"] == str(launch.folder / "model_store")
     # from the launch's folder, in which TorchServe runs: no path that could have a space
+    assert (launch.folder / written["model_store"] / "spt").is_dir()
     assert (launch.folder / log_config(written["vmargs"])).samefile(launch.folder / "log4j2.xml")
 
 
@@ -212,12 +132,40 @@ def test_a_front_that_would_drown_is_not_started(
 
 
 def test_nothing_that_java_is_told_is_split_at_a_space_of_a_path(tmp_path: Path) -> None:
-    launch = Launch(folder=tmp_path / "My Projects" / "serve", store=tmp_path / "My store")
-    written = properties(write_configuration(launch))
+    launch = Launch(folder=tmp_path / "My café" / "serve", store=tmp_path / "My store")
+    path = write_configuration(launch)
+    written = properties(path)
+    assert path.read_bytes().isascii()
     flags = written["vmargs"].split()
     assert [flag for flag in flags if not flag.startswith("-")] == []
     assert (launch.folder / log_config(written["vmargs"])).is_file()
-    assert Path(written["model_store"]).is_dir()
+    assert (launch.folder / written["model_store"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, "C.UTF-8"),
+        ({"LANG": "C"}, "C.UTF-8"),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, "C.UTF-8"),
+        ({"LANG": "de_DE.ISO-8859-1"}, "C.UTF-8"),
+        ({"LC_ALL": "", "LANG": "de_DE.utf8"}, ""),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "C"}, "en_US.UTF-8"),
+    ],
+    ids=repr,
+)
+def test_java_reads_paths_as_utf8(
+    launch: Launch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, str],
+    expected: str,
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert environment(launch, tmp_path)["LC_ALL"] == expected
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,7 +190,7 @@ def test_relative_folders_are_made_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written = properties(write_configuration(Launch(folder=Path("serve"), store=Path("store"))))
-    assert written["model_store"] == str(tmp_path / "serve" / "model_store")
+    assert (tmp_path / "serve" / written["model_store"]).is_dir()
     settings = yaml_of(tmp_path / "serve" / "model_store" / "spt" / "model-config.yaml")
     assert settings["spt"]["store"] == str(tmp_path / "store")
 

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -17,55 +17,19 @@ import pytest
 from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.torchserve import launch as launch_module
-from serving.torchserve import supervise as supervise_module
 from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.torchserve.launch import start, start_again, stop
 from serving.torchserve.readiness import why_not_ready
-from serving.torchserve.running import RECORD, Running, adopt, created, is_recorded, read, write
+from serving.torchserve.running import RECORD, Running, adopt, is_recorded, read, write
 from serving.torchserve.stop_mark import StopMark
-from serving.torchserve.supervise import sigterm_as_interrupt, supervise
 from serving.torchserve.tokens import await_tokens, token_file
 from tests.fakes.waiting import wait_until
+from tests.unit.serving.torchserve.conftest import SLEEP
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
-
-SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-@pytest.fixture
-def process() -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a process that would run for ten minutes."""
-    with subprocess.Popen(SLEEP) as process:
-        yield process
-        process.kill()
-
-
-def never() -> Running:
-    """Stand in for what starts a service again, where that must not happen."""
-    raise AssertionError("nothing is to be started again")
-
-
-def nothing() -> None:
-    """Stand in for what else is looked after while a service runs."""
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
-
-
-@pytest.fixture
-def recorded(tmp_path: Path, process: subprocess.Popen[bytes]) -> Running:
-    """Return a record, in `tmp_path`, of that process."""
-    running = Running(
-        url="http://127.0.0.1:1",
-        management_url="http://127.0.0.1:2",
-        processes={process.pid: created(process.pid)},
-        scratch=tmp_path / "scratch",
-        redis_url="redis://:password@127.0.0.1:6379/0",
-        drain_s=30.0,
-    )
-    running.scratch.mkdir()
-    write(tmp_path, running)
-    return running
 
 
 def test_the_record_is_its_owners_alone_because_redis_may_have_a_password(
@@ -199,69 +163,6 @@ def test_readiness_says_why_not(recorded: Running, tmp_path: Path) -> None:
         assert why_not_ready(tmp_path) == "it is stopping"
 
 
-def test_whoever_stays_with_a_service_tells_when_it_ends_by_itself(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
-) -> None:
-    monkeypatch.setattr(supervise_module, "_PAUSES_S", ())
-    process.kill()
-    process.wait()
-    with pytest.raises(LaunchError, match="ended by itself"):
-        supervise(tmp_path, recorded, never, nothing)
-    assert not is_recorded(tmp_path)
-
-
-def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grows(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch, caplog
-) -> None:
-    monkeypatch.setattr(supervise_module, "_PAUSES_S", (0.01, 0.02, 0.03))
-    process.kill()
-    process.wait()
-    attempts = []
-
-    def again() -> Running:
-        attempts.append(time.monotonic())
-        if len(attempts) < 3:
-            raise LaunchError("no room on the disk")
-        StopMark(tmp_path).begin()
-        StopMark(tmp_path).stop(refuse=False)
-        stop(tmp_path, draining=False)
-        return recorded
-
-    supervise(tmp_path, recorded, again, nothing)
-    assert len(attempts) == 3
-    assert caplog.text.count("it did not start: no room on the disk") == 2
-    assert "started again in 0.03 s" in caplog.text
-
-
-def test_whoever_stays_leaves_a_service_alone_that_was_begun_anew(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
-) -> None:
-    another = recorded.model_copy(update={"scratch": tmp_path / "another"})
-    monkeypatch.setattr(
-        supervise_module,
-        "_pause",
-        lambda *_: write(tmp_path, another),  # stopped, and started
-    )
-    process.kill()
-    process.wait()
-    supervise(tmp_path, recorded, never, nothing)
-    assert read(tmp_path) == another
-
-
-def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
-) -> None:
-    def fail() -> Running:
-        raise LaunchError("no Java")
-
-    monkeypatch.setattr(supervise_module, "_PAUSES_S", (0.01, 0.01))
-    process.kill()
-    process.wait()
-    with pytest.raises(LaunchError, match=r"ended by itself.* 3 times"):
-        supervise(tmp_path, recorded, fail, nothing)
-    assert not is_recorded(tmp_path)
-
-
 def torchserve_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Launch:
     """Put a script in TorchServe's place; return a launch that would start it."""
     program = tmp_path / "torchserve"
@@ -280,6 +181,20 @@ def test_a_torchserve_that_never_began_is_told_with_its_last_word(
     assert not is_recorded(launch.folder)
 
 
+def test_a_service_that_cannot_be_written_down_does_not_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, process: subprocess.Popen[bytes]
+) -> None:
+    def full(folder: Path, running: Running) -> None:
+        raise OSError(28, "No space left on device", str(folder / "running.json"))
+
+    script = f'echo {process.pid} > "$TMPDIR/.model_server.pid"'
+    launch = torchserve_that(monkeypatch, tmp_path, script)
+    monkeypatch.setattr(launch_module, "write", full)
+    with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
+        launch_module.begin(launch)
+    assert has_ended(process)
+
+
 def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,8 +206,49 @@ def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
     began = time.monotonic()
     with pytest.raises(LaunchError, match=r"ended.*Could not find or load main class Projects"):
         start(launch)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < launch_module._READY_TIMEOUT_S / 2
     assert not is_recorded(launch.folder)
+
+
+def test_a_service_that_is_started_again_while_it_is_stopped_is_ended(
+    recorded: Running,
+    tmp_path: Path,
+    process: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starting, go_on = tmp_path / "starting", tmp_path / "go-on"
+    script = (
+        f'touch "{starting}"; while [ ! -e "{go_on}" ]; do sleep 0.05; done; '
+        'sleep 60 & echo $! > "$TMPDIR/.model_server.pid"'
+    )
+    launch = torchserve_that(monkeypatch, tmp_path, script).model_copy(update={"folder": tmp_path})
+    process.kill()
+    process.wait()
+
+    def stop_in_the_middle() -> None:
+        wait_until("it is being started", starting.exists)
+        with ThreadPoolExecutor(1) as threads:
+            stopping = threads.submit(stop, tmp_path, draining=False)
+            wait([stopping], timeout=1.0)  # as long as it is not overtaken, it waits
+            go_on.touch()
+            assert stopping.result(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        stopped = threads.submit(stop_in_the_middle)
+        begun = start_again(launch, recorded)
+        stopped.result(60)
+    assert not is_recorded(tmp_path)
+    assert begun.alive() == []
+
+
+def test_a_service_that_was_stopped_is_not_started_again(
+    recorded: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = torchserve_that(monkeypatch, tmp_path, f'touch "{tmp_path / "started"}"')
+    assert stop(tmp_path, draining=False)
+    with pytest.raises(LaunchError, match="stopped meanwhile"):
+        start_again(launch.model_copy(update={"folder": tmp_path}), recorded)
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_torchserve_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,40 +262,3 @@ def test_a_record_that_is_none_of_ours_is_named_and_left_alone(tmp_path: Path) -
     with pytest.raises(LaunchError, match=f"{RECORD} is not the record.*--folder"):
         start(Launch(folder=tmp_path, ports=free_ports(3)))
     assert (tmp_path / RECORD).exists()
-
-
-def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
-) -> None:
-    command = [sys.executable, "-m", "serving", "--folder", str(tmp_path), "stop"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        supervise(tmp_path, recorded, never, nothing)
-        assert other.communicate()[0] == "stopped\n"
-
-
-def test_whoever_stays_ends_the_service_when_told_to_end(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
-) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with sigterm_as_interrupt():
-        killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
-        with subprocess.Popen(killer):
-            supervise(tmp_path, recorded, never, nothing)
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert not is_recorded(tmp_path)
-    wait_until("it has ended", lambda: not recorded.alive(), timeout_s=10)
-
-
-def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
-) -> None:
-    monkeypatch.setattr(supervise_module, "_PAUSES_S", ())
-    orphan = "import subprocess; print(subprocess.Popen(['sleep', '0.1']).pid)"
-    with sigterm_as_interrupt():
-        command = [sys.executable, "-c", orphan]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        time.sleep(0.3)
-        process.kill()
-        with pytest.raises(LaunchError):
-            supervise(tmp_path, recorded, never, nothing)
-    assert not psutil.pid_exists(int(done.stdout))

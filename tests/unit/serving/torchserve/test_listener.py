@@ -28,6 +28,9 @@ while True:
     threading.Thread(target=echo, args=[caller], daemon=True).start()
 """
 
+TICK_S = 0.05
+"""As fine as the kernel counts, at least."""
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lends sockets")
 
 
@@ -48,7 +51,7 @@ def listener(server):
 
 
 def connect(server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server[1]), timeout=5)
+    return socket.create_connection(("127.0.0.1", server[1]), timeout=60)
 
 
 def echoed(caller: socket.socket, data: bytes) -> bytes:
@@ -70,7 +73,7 @@ def test_callers_are_counted_while_they_are_connected(server, listener):
     with connect(server) as caller:
         echoed(caller, b"x")
         assert listener.num_callers() == 1
-    wait_until("nobody is connected", lambda: listener.num_callers() == 0, timeout_s=10)
+    wait_until("nobody is connected", lambda: listener.num_callers() == 0)
 
 
 def test_silence_is_counted_from_the_last_word_of_any_caller(server, listener):
@@ -78,9 +81,10 @@ def test_silence_is_counted_from_the_last_word_of_any_caller(server, listener):
     with connect(server) as quiet, connect(server) as talker:
         echoed(quiet, b"x")
         time.sleep(0.3)
-        assert 0.25 < listener.silent_s() < 5
+        assert listener.silent_s() > 0.25
+        before = time.monotonic()
         echoed(talker, b"x")
-        assert listener.silent_s() < 0.25
+        assert listener.silent_s() < time.monotonic() - before + TICK_S
 
 
 def test_a_kernel_that_does_not_lend_sockets_says_so_and_nothing_changes(

@@ -62,11 +62,26 @@ def test_a_death_counts_once_its_error_is_written(path: Path, tmp_path: Path) ->
     assert log.deaths() == ["OSError: full"]
 
 
+NO_PROGRAM = (
+    "start java frontend failed: (<class 'OSError'>, OSError(8, 'Exec format error'), "
+    "<traceback object at 0x7fea87d36980>)"
+)
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         ("WARNING: x\nError: Could not find or load main class a.b\nCaused by: y\n", "main class"),
-        ("Unrecognized VM option 'x'\nError: Could not create the JVM.\n", "create the JVM"),
+        (
+            "Unrecognized VM option 'x'\nError: Could not create the JVM.\n",
+            "VM option 'x'; Error: C",
+        ),
+        (
+            "Picked up JAVA_TOOL_OPTIONS: -XX:Bad\nUnrecognized VM option 'Bad'\n",
+            "_OPTIONS: -XX:Bad",
+        ),
+        (f"{NO_PROGRAM}\n", "no program for this machine (Exec format error); correct or unset"),
+        (f"info\n{'more' * 20}\nlines\nof\nError: it\nstops\n", "Error: it"),
         ("java not found, please make sure JAVA_HOME is set properly.\n", "java not found"),
         ("java.net.BindException: Address already in use\n\tat a.b\n", "Address already in use"),
         ("just this\n", "just this"),

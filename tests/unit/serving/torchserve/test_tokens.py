@@ -124,7 +124,7 @@ def test_a_flush_waits_for_the_queue_whatever_comes_out_of_it(
     fake: FakeManagement, running: Running
 ) -> None:
     for fake.flush_status in (200, 500):
-        flush(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+        flush(running.management_url, token_file=running.management_token_file, timeout_s=60.0)
     assert fake.paths[-1] == "/models/spt?customized=true"
     fake.flush_s = 1.0
     with pytest.raises(TimeoutError):
@@ -143,7 +143,7 @@ def test_no_proxy_of_the_environment_is_asked_for_our_own_machine(
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         assert is_ready(running.management_url, token_file=running.management_token_file)
-        flush(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+        flush(running.management_url, token_file=running.management_token_file, timeout_s=60.0)
         rotate(tmp_path, running)
     assert proxy.paths == []
 
@@ -151,7 +151,7 @@ def test_no_proxy_of_the_environment_is_asked_for_our_own_machine(
 def test_a_pulse_waits_its_turn_in_the_queue_and_is_told_from_other_descriptions(
     fake: FakeManagement, running: Running
 ) -> None:
-    ask_for_pulse(running.management_url, token_file=running.management_token_file, timeout_s=5.0)
+    ask_for_pulse(running.management_url, token_file=running.management_token_file, timeout_s=60.0)
     assert fake.paths[-1] == "/models/spt?customized=true"
     assert fake.tasks[-1] == PULSE
     fake.flush_s = 1.0

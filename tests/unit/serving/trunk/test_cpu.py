@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import serving.trunk.graphs
-from serving.inference.prompts import gather_prompts
+from serving.forward.prompts import gather_prompts
 from serving.trunk.blank import num_tokens
 from serving.trunk.cpu import CpuBackend
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 
 @pytest.mark.parametrize("alignment", [1, 8, 32])

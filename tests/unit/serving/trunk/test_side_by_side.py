@@ -7,8 +7,8 @@ from adapters.vit.prompting import DeepPrompts, ShallowPrompts
 from serving.trunk.backend import Example
 from serving.trunk.cpu import CpuBackend
 from serving.trunk.side_by_side import SideBySide, split_prompts
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 CORES = 3
 

@@ -1,6 +1,7 @@
 """The report is one file that needs nothing else, and says what the run's files say."""
 
 import json
+import os
 import random
 import re
 from html.parser import HTMLParser
@@ -99,6 +100,14 @@ def test_an_image_that_is_gone_is_said_so(tmp_path):
     page = Page(make_run(tmp_path))
     assert page.text.count("the image can no longer be read") == 1
     assert len(page.all("img")) == 1
+
+
+def test_an_image_whose_name_is_no_utf8_is_shown_spelled_out(tmp_path):
+    folder = make_run(tmp_path)
+    image = str(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    rows = json.loads((folder / "predictions.json").read_text())
+    (folder / "predictions.json").write_text(json.dumps([row | {"image": image} for row in rows]))
+    assert "caf\\udce9.png" in write_report(folder).read_text()
 
 
 def test_a_run_without_mistakes_says_that(tmp_path):

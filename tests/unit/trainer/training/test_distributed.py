@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.trainer.training import two_processes
 from trainer.errors import TrainingError
 from trainer.training import distributed
 
-SCRIPT = Path(__file__).with_name("two_processes.py")
+SCRIPT = Path(two_processes.__file__)
 
 
-def launch(out: Path, world: int) -> dict[str, list[float]]:
-    """Run the script as `torchrun` would, in `world` processes; return what rank 0 found."""
+def launch(out: Path, world: int) -> None:
+    """Run the script as `torchrun` would, in `world` processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -36,15 +37,15 @@ def launch(out: Path, world: int) -> dict[str, list[float]]:
         )
         for rank in range(world)
     ]
-    assert [process.wait(timeout=200) for process in processes] == [0] * world
-    found: dict[str, list[float]] = json.loads((out / "found.json").read_text())
-    return found
+    assert [process.wait(timeout=600) for process in processes] == [0] * world
 
 
 def test_two_processes_have_the_gradients_the_losses_and_the_parameters_of_one(tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    one, two = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
+    two_processes.main(tmp_path / "one")
+    launch(tmp_path / "two", 2)
+    one, two = (json.loads((tmp_path / name / "found.json").read_text()) for name in ("one", "two"))
     assert two["gradients"] == pytest.approx(one["gradients"], rel=1e-9, abs=1e-12)
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-9)
     assert two["parameters"] == pytest.approx(one["parameters"], rel=1e-7, abs=1e-10)

@@ -45,4 +45,5 @@ def main(out: Path) -> None:
             (out / "found.json").write_text(json.dumps(found))
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -2,8 +2,8 @@
 
 from serving.inference import forward
 from serving.trunk.backend import Example
+from tests.fakes.rows import expected_of, seated, some_rows
 from tests.fakes.tiny import tiny_trunk
-from tests.unit.serving.rows import expected_of, seated, some_rows
 
 LENGTHS = (4, 0, 30)
 ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))

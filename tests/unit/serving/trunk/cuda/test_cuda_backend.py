@@ -10,8 +10,8 @@ import torch
 
 from serving.trunk.backend import Example
 from serving.trunk.cuda.backend import CudaBackend
+from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import expected_of, features_of, some_rows
 
 MAX_BATCH = 12
 MIXTURES = ((4, 0, 2), (0,), (4,), (1, 3), (12, 0))

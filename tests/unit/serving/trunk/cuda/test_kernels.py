@@ -83,6 +83,12 @@ def test_heads_are_read_16_bytes_at_a_time(compiled):
     assert compiled["logits"]["wide_load"] >= 16
 
 
+def test_the_compiler_sees_the_kernels_in_one_graph_and_that_they_write_their_outputs_alone():
+    pytest.importorskip("triton", reason="Triton is not installed")
+    written = told("traced")
+    assert written == [["out"]] * 3 + [["logits"], ["found", "scores"]]
+
+
 def test_on_cuda_whole_steps_answer_as_the_token_form_eager_and_compiled():
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")

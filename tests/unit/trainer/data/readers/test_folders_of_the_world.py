@@ -14,6 +14,8 @@ from trainer.errors import DataError
 
 CAFE = unicodedata.normalize("NFC", "café")
 CAFE_APART = unicodedata.normalize("NFD", "café")
+VALIDACION = unicodedata.normalize("NFC", "validación")
+VALIDACION_APART = unicodedata.normalize("NFD", "validación")
 
 
 def make_splits(root: Path, *splits: str) -> Path:
@@ -34,6 +36,20 @@ def make_splits(root: Path, *splits: str) -> Path:
         ("train2017", "val2017", "test2017"),
         ("train_images", "validation_images", "Evaluation"),
         ("seg_train", "seg_val", "seg_test"),
+        ("pets-train", "pets-val", "pets-test"),
+        ("trainval", "dev", "holdout"),
+        ("entrenamiento", VALIDACION, "prueba"),
+        ("Entrenamiento", VALIDACION_APART, "Pruebas"),
+        ("datos_de_entrenamiento", "datos_de_validacion", "datos_de_prueba"),
+        ("entraînement", "validation", "essai"),
+        ("apprentissage", "évaluation", "test"),
+        ("Trainingsdaten", "Validierungsdaten", "Testdaten"),
+        ("treino", "validação", "teste"),
+        ("addestramento", "convalida", "prova"),
+        ("обучение", "валидация", "тест"),
+        ("训练集", "验证集", "测试集"),
+        ("訓練データ", "検証データ", "テストデータ"),
+        ("학습", "검증", unicodedata.normalize("NFD", "테스트")),
     ],
 )
 def test_splits_under_other_names_are_the_same_splits(
@@ -73,10 +89,72 @@ def test_a_folder_of_something_else_with_the_name_of_a_split_is_not_one(tmp_path
     assert load_task("pets", tmp_path).task.class_names == ("cat", "dog")
 
 
-def test_splits_without_classes_are_not_two_classes(tmp_path: Path) -> None:
-    make_folders(tmp_path, {"Training": 6, "Testing": 6})
-    with pytest.raises(DataError, match=r"holds Testing, Training; expected there"):
-        load_task("pets", tmp_path)
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("pets/train/cat", "pets/train/dog", "pets/test/cat", "pets/test/dog"),
+        ("a/b/train/cat", "a/b/train/dog", "a/b/test/cat", "a/b/test/dog"),
+        ("train/train/cat", "train/train/dog", "test/test/cat", "test/test/dog"),
+        ("train/train/cat", "train/train/dog", "train/test/cat", "train/test/dog"),
+        ("d/Train/Train/cat", "d/Train/Train/dog", "d/Test/Test/cat", "d/Test/Test/dog"),
+        ("train/images/cat", "train/images/dog", "test/cat", "test/dog"),
+        ("wrap/cat", "wrap/dog"),
+        ("a/b/cat", "a/b/dog"),
+    ],
+    ids=lambda folders: folders[0],
+)
+def test_folders_that_only_wrap_others_are_opened(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    make_folders(tmp_path, dict.fromkeys(folders, 9))
+    save_image(tmp_path / "__MACOSX" / "pets" / "cat" / "0.jpg")
+    (tmp_path / "read me.txt").write_text("of the archive")
+    data = load_task("toy", tmp_path)
+    assert data.task.class_names == ("cat", "dog")
+    assert len(data.labels()) == 9 * len(folders)
+    for samples, split in ((data.train, "train"), (data.test, "test")):
+        assert len(folders) == 2 or {split in str(s.path).lower() for s in samples} == {True}
+
+
+def test_folders_that_lead_to_themselves_are_no_task(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(DataError, match="holds a; expected there"):
+        load_task("toy", tmp_path)
+
+
+FOUR = ("train/cat", "train/dog", "test/cat", "test/dog")
+
+
+@pytest.mark.parametrize(
+    ("folders", "remedy"),
+    [
+        (("Training", "Testing"), "Testing/, Training/ hold images that are in no class's folder"),
+        (("train/train", "test/test"), "make one folder for each class"),
+        (("bus", "car", "train"), "train/ may be a split or a class next to bus/, car/: rename"),
+        (("test", "cat"), "test/ may be a split or a class next to cat/: rename"),
+        (("cat/train", "cat/test", "dog/train"), "cat/, dog/ hold splits as if they were classes"),
+        (
+            tuple(f"{v}/{f}" for v in ("v1", "v2") for f in FOUR),
+            r"pass \S+/v1 as DATA=, or another",
+        ),
+        (("pets/cat", "pets/dog", "docs/more/figures"), r"pass \S+/pets as DATA="),
+        (("study/cat", "study/dog", "test/cat", "test/dog"), r"pass \S+/study as DATA="),
+        ((".",), "its images are in no class's folder"),
+        (("train/cat", "train/dog", "val/cat"), r"but no test/.*add test/ \(or call val so\)"),
+        (("train/cat", "train/dog", "unseen/cat"), r"add test/ \(or call unseen so\)"),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else "",
+)
+def test_images_at_a_wrong_level_are_told_with_the_remedy(
+    tmp_path: Path, folders: tuple[str, ...], remedy: str
+) -> None:
+    make_folders(tmp_path, dict.fromkeys(folders, 9))
+    with pytest.raises(DataError, match=remedy):
+        load_task("toy", tmp_path)
+
+
+def test_a_class_called_as_a_split_is_one_inside_a_split(tmp_path: Path) -> None:
+    make_folders(tmp_path, {f"{s}/{c}": 5 for s in ("train", "test") for c in ("train", "bus")})
+    assert load_task("toy", tmp_path).task.class_names == ("bus", "train")
 
 
 @pytest.mark.parametrize("tree", [{"train/dog": 9, "test/dog": 3}, {"dog": 9}])

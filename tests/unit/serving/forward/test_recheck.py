@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from adapters.vit.pixels import normalise_batch
-from serving.inference.forward import collect, launch
-from serving.inference.heads import best_classes, in_doubt, margins
-from serving.inference.resident import make_resident
+from serving.forward.forward import collect, launch
+from serving.forward.heads import best_classes, in_doubt, margins
+from serving.rows.resident import make_resident
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
+from tests.fakes.rows import features_of, seated
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import features_of, seated
 
 SIZES = (2, 5, 3, 40)
 

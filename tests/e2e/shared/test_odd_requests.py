@@ -69,7 +69,7 @@ def test_the_plain_predictions_route_takes_the_task_in_its_header(service: Servi
 def raw_exchange(service: Service, request: bytes) -> bytes:
     """Send bytes as they are; return the beginning of the answer."""
     address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         connection.sendall(request)
         return connection.recv(65536)
 
@@ -87,7 +87,7 @@ def test_a_caller_who_leaves_half_way_harms_nobody(service: Service) -> None:
     head = f"POST {ROUTE}?task={TASKS[0]} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"
     address = urlsplit(service.url)
     for _ in range(5):
-        with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
             connection.sendall(head.encode() + IMAGES[0][:100])
     with service.client() as client:
         assert_answers(service, client)

@@ -6,8 +6,8 @@ from itertools import chain
 from statistics import median
 from typing import Final
 
-from serving.inference.row import Row
-from serving.inference.sharing import alike
+from serving.forward.sharing import alike
+from serving.rows.row import Row
 from serving.trunk.backend import Form
 
 SHORT: Final = 64.0

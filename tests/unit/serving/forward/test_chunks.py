@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from serving.inference.chunks import chunks
-from serving.inference.resident import make_resident
+from serving.forward.chunks import chunks
+from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
+from tests.fakes.rows import seated
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.serving.rows import seated
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
 

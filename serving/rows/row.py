@@ -9,8 +9,8 @@ from typing import Final
 
 from adapters.images.crop import Picture
 from serving.decoding.decoder import Decoding
-from serving.inference.query import Outcome, Query
-from serving.inference.resident import AdapterKey, Resident
+from serving.rows.query import Outcome, Query
+from serving.rows.resident import AdapterKey, Resident
 
 PENDING: Final = RuntimeError("the engine left a row without an outcome")
 """The outcome of a row that is still on its way; should one ever be forgotten, it is an error."""

@@ -79,5 +79,5 @@ def test_a_task_that_was_missed_is_answered_soon_after_its_first_publish(service
             except TaskNotFound:
                 return None
 
-        found = wait_until("the newcomer answers", answer, timeout_s=5)
+        found = wait_until("the newcomer answers", answer)
     service.assert_right(Ask(IMAGES[0], "newcomer"), found)

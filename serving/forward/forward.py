@@ -20,13 +20,13 @@ from torch import Tensor
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from adapters.vit.staging import stage
-from serving.inference.heads import best_classes, in_doubt
-from serving.inference.prompts import gather_prompts
-from serving.inference.query import Outcome
-from serving.inference.resident import Resident
-from serving.inference.row import Row
-from serving.inference.sharing import Shared, share
+from serving.forward.heads import best_classes, in_doubt
+from serving.forward.prompts import gather_prompts
+from serving.forward.sharing import Shared, share
 from serving.protocol import Answer, LabelScore
+from serving.rows.query import Outcome
+from serving.rows.resident import Resident
+from serving.rows.row import Row
 from serving.trunk.backend import Backend
 from serving.trunk.lost_device import named
 from serving.trunk.out_of_memory import MakeRoom, retry_in_room

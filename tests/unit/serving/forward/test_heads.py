@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from serving.forward.heads import best_classes, margins
 from serving.inference import heads
-from serving.inference.heads import best_classes, margins
-from serving.inference.resident import make_resident
+from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 

@@ -3,10 +3,10 @@
 import torch
 
 from adapters.images.crop import Picture
-from serving.inference.prompts import gather_prompts
-from serving.inference.query import Query
-from serving.inference.resident import AdapterKey, make_resident
-from serving.inference.row import Row
+from serving.forward.prompts import gather_prompts
+from serving.rows.query import Query
+from serving.rows.resident import AdapterKey, make_resident
+from serving.rows.row import Row
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import read_out, tiny_backbone

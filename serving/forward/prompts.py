@@ -10,7 +10,7 @@ import torch
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
-from serving.inference.resident import Resident
+from serving.rows.resident import Resident
 from serving.trunk.backend import Form
 from serving.trunk.blank import blank_prefix, mask_of
 

@@ -8,15 +8,15 @@ import torch
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
+from serving.forward.chunks import chunks
 from serving.inference.bank import AdapterBank
-from serving.inference.chunks import chunks
 from serving.inference.core import Core
 from serving.inference.engine import Engine
-from serving.inference.query import Query
+from serving.rows.query import Query
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
+from tests.fakes.rows import seated
 from tests.fakes.tiny import image_bytes, tiny_backbone
-from tests.unit.serving.rows import seated
 
 LINEAR = [f"linear{i}" for i in range(16)]
 ALIKE = [f"alike{i}" for i in range(3)]

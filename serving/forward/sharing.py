@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from serving.inference.row import Row
+from serving.rows.row import Row
 
 
 class Shared(NamedTuple):

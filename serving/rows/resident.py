@@ -15,7 +15,7 @@ from adapters.artifact.meta import AdapterMeta
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import prefix_of
-from serving.inference.draws import digest_of
+from serving.rows.draws import digest_of
 from serving.trunk.backend import Addresses, Form
 
 

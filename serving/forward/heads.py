@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from serving.inference.resident import Resident
+from serving.rows.resident import Resident
 from serving.trunk.transfer import send
 
 Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]

@@ -1,8 +1,8 @@
 """A row keeps its outcome until it hands it over, and one that was forgotten is an error."""
 
 from serving.errors import to_wire
-from serving.inference.query import Query
-from serving.inference.row import Row, pending
+from serving.rows.query import Query
+from serving.rows.row import Row, pending
 
 
 def test_a_row_without_an_outcome_is_pending_and_one_with_an_error_is_not() -> None:

@@ -1,0 +1,1 @@
+"""Rows that have adapters and pictures to their answers: forwards, prompts, heads."""

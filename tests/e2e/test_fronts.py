@@ -1,0 +1,116 @@
+"""Fronts decode and one process owns the device: answers are the same, and any of them may die."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clients.errors import ClientError
+from clients.load.closed import Ask
+from serving.errors import LaunchError
+from serving.protocol import Answer
+from serving.torchserve.configure import Launch, free_ports
+from serving.torchserve.launch import start, stop
+from serving.torchserve.running import read
+from serving.torchserve.workers.device import has_device
+from serving.torchserve.workers.keepers import Keepers
+from tests.e2e.service import IMAGES, TASKS, Published, Service, asks
+from tests.fakes.waiting import wait_until
+from tests.fakes.workers import workers_of
+
+FRONTS = 2
+
+
+@pytest.fixture(scope="module")
+def launch(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    folder = tmp_path_factory.mktemp("fronts") / "serve"
+    return Launch(
+        folder=folder,
+        store=published.source.store.root,
+        ports=free_ports(3),
+        settings={"front_workers": FRONTS},
+    )
+
+
+@pytest.fixture(scope="module")
+def fronts(published: Published, launch: Launch) -> Iterator[Service]:
+    start(launch)
+    yield published.served(launch.folder)
+    stop(launch.folder, draining=False)
+
+
+def device_of(service: Service) -> psutil.Process:
+    """Return the fork that is no worker of TorchServe's."""
+    server = psutil.Process(read(service.folder).fork_server)
+    (device,) = set(server.children()) - set(workers_of(service.process))
+    return device
+
+
+def answers(service: Service) -> bool:
+    with service.client() as client:
+        try:
+            return client.predict(IMAGES[0], task=TASKS[0]).task == TASKS[0]
+        except ClientError:
+            return False
+
+
+def assert_right(service: Service) -> None:
+    """Ask from many threads at once, and compare with an engine of this process."""
+    with service.client() as client, ThreadPoolExecutor(8) as callers:
+
+        def answer(ask: Ask) -> Answer:
+            return client.predict(ask.image, task=ask.task, top_k=ask.top_k)
+
+        asked = asks(24)
+        for ask, found in zip(asked, callers.map(answer, asked), strict=True):
+            service.assert_right(ask, found)
+
+
+def test_fronts_answer_as_one_process_does(fronts: Service) -> None:
+    assert len(workers_of(fronts.process)) == FRONTS
+    assert_right(fronts)
+
+
+def test_a_device_process_that_is_killed_is_followed_by_another(
+    fronts: Service, launch: Launch
+) -> None:
+    before, workers = device_of(fronts), workers_of(fronts.process)
+    before.kill()
+    wait_until("its launcher has ended", lambda: not has_device(fronts.folder))
+    Keepers(launch).look()  # as the supervisor does
+    wait_until("the next one answers", lambda: answers(fronts), timeout_s=120)
+    assert device_of(fronts) != before
+    assert workers_of(fronts.process) == workers, "no front was touched"
+    assert_right(fronts)
+
+
+def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service) -> None:
+    device, before = device_of(fronts), workers_of(fronts.process)
+    for front in before:
+        front.kill()
+
+    def others_work() -> bool:
+        now = workers_of(fronts.process)
+        return len(now) == FRONTS and not set(now) & set(before) and answers(fronts)
+
+    wait_until("other fronts answer", others_work, timeout_s=120)
+    assert device_of(fronts) == device
+    assert_right(fronts)
+
+
+def test_a_stop_leaves_no_process_behind(fronts: Service) -> None:
+    whole = [device_of(fronts), *workers_of(fronts.process)]
+    stop(fronts.folder)
+    wait_until("all have ended", lambda: not any(map(psutil.Process.is_running, whole)))
+
+
+def test_a_device_that_cannot_be_loaded_is_told_at_the_start(
+    launch: Launch, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"none")
+    changes = {"folder": tmp_path / "serve", "ports": free_ports(3), "weights": weights}
+    with pytest.raises(LaunchError, match=r"owns the device cannot load: .*weights\.safetensors"):
+        start(launch.model_copy(update=changes))
