@@ -94,11 +94,11 @@ class Handler:
 
 def _engine(config: ServingConfig, folder: Path | None) -> "Engine | FrontEngine[Any]":
     """Return what answers: with the device of another process, or with one of its own."""
+    disable_malloc_trim()
     if config.front_workers:
         return build_front_engine(config, folder)
     from serving.build import build_engine  # noqa: PLC0415 (loads torch and timm)
 
-    disable_malloc_trim()
     return build_engine(config)
 
 

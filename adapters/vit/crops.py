@@ -135,8 +135,8 @@ def _add_up(source: UInt8[Tensor, "N 3"], sums: Sequence[_Sums]) -> UInt8[Tensor
     lines = place([one.lines for one in sums], source.device)
     owners = np.repeat(np.arange(len(sums)), [len(one.lines) for one in sums])
     owner = place([owners], source.device)
-    offsets = place(_filled([one.offsets for one in sums]), source.device)
-    weights = place(_filled([one.weights for one in sums]), source.device)
+    offsets = place([_filled([one.offsets for one in sums])], source.device)
+    weights = place([_filled([one.weights for one in sums])], source.device)
     parts = zip(lines.split(_LINES_AT_ONCE), owner.split(_LINES_AT_ONCE), strict=True)
     return torch.cat([_add_up_part(source, *part, offsets, weights) for part in parts])
 
@@ -156,7 +156,10 @@ def _add_up_part(
     return (total >> BITS).clamp_(0, 255).to(torch.uint8)
 
 
-def _filled(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return tables `[1, C, T]` of the same T, filled up with zeros."""
+def _filled(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """Return tables `[C, T]` as one `[B, C, T]` of the longest T, filled up with zeros."""
     most = max(table.shape[1] for table in tables)
-    return [np.pad(table, ((0, 0), (0, most - table.shape[1])))[None] for table in tables]
+    filled = np.zeros((len(tables), len(tables[0]), most), tables[0].dtype)
+    for own, table in zip(filled, tables, strict=True):
+        own[:, : table.shape[1]] = table
+    return filled

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from threading import Lock, Thread
-from typing import Final
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
@@ -23,9 +22,6 @@ from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row
-
-_IN_FLIGHT: Final = {"cuda": 2}
-"""Forwards that a device has at once: the next one is staged while one runs."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +91,7 @@ class Device:
         self._patience_s = patience_s
         self._judge = judge
         self._end = end
-        kind = core.backend.backbone.device.type
-        self._most_in_flight = _IN_FLIGHT.get(kind, 1)
-        self._waiting = WaitingRows(max_batch, apart=kind == "cpu")
+        self._waiting = WaitingRows(max_batch, apart=core.backend.backbone.device.type == "cpu")
         self._calls: dict[Row, Call] = {}
         self._is_open = True
         self._thread = Thread(target=self._work, name="device", daemon=True)
@@ -183,7 +177,7 @@ class Device:
                 found()
             elif found:
                 running.append(launch(self._core.backend, found, self._core.bank.make_room))
-            if running and (not found or len(running) >= self._most_in_flight):
+            if running and (not found or len(running) >= self._core.in_flight):
                 self._finish(running.popleft())
 
     def _finish(self, launched: Launched) -> None:

@@ -61,6 +61,11 @@ class Core:
         self._pinned = sorted(pinned)
         self.lookup = Lookup(source, bank, pinned)
 
+    @property
+    def in_flight(self) -> int:
+        """Forwards that the device has at once; CUDA has the next one staged while one runs."""
+        return 2 if self.backend.backbone.device.type == "cuda" else 1
+
     def seat(
         self, rows: Sequence[Row], leases: ExitStack, deadline: Deadline
     ) -> Iterator[list[Row]]:

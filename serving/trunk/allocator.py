@@ -1,7 +1,8 @@
 """glibc's allocator, told to keep what is freed, so that a forward needs no new pages.
 
 By default every buffer above 32 MiB, and most above 128 KiB, is returned to the system and faulted
-in again, page by page, at the next layer: a quarter of a forward's time on a CPU.
+in again, page by page, at the next layer: a quarter of a forward's time on a CPU. For a process
+that decodes it is a sixth of an image's.
 """
 
 import ctypes

@@ -16,7 +16,18 @@ from tests.bench.table import show
 ON_REQUEST = ("gpu",)
 """Those that only some machines can run."""
 
-BENCHMARKS = ("engine", "tasks", "cold", "lookups", "http", "decode", "training", "kmeans")
+BENCHMARKS = (
+    "engine",
+    "tasks",
+    "cold",
+    "lookups",
+    "http",
+    "decode",
+    "training",
+    "kmeans",
+    "front",
+    "image-tasks",
+)
 
 
 def main() -> None:
@@ -24,7 +35,9 @@ def main() -> None:
     args = _parser().parse_args()
     settings = Settings(args.out, args.short, args.weights, args.store, args.data)
     for name in args.names or BENCHMARKS:
-        result = importlib.import_module(f"tests.bench.bench_{name}").run(settings)
+        result = importlib.import_module(f"tests.bench.bench_{name.replace('-', '_')}").run(
+            settings
+        )
         show(result)
         saved = result.save(settings)
         print(f"wrote {saved}, {draw(saved)} and {write_page(saved)}")

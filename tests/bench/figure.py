@@ -7,8 +7,10 @@ from typing import Any
 from tests.bench.pictures.cold import cold
 from tests.bench.pictures.decode import decode
 from tests.bench.pictures.engine import engine
+from tests.bench.pictures.front import front
 from tests.bench.pictures.gpu import gpu
 from tests.bench.pictures.http import http
+from tests.bench.pictures.image_tasks import image_tasks
 from tests.bench.pictures.kmeans import kmeans
 from tests.bench.pictures.lookups import lookups
 from tests.bench.pictures.tasks import tasks
@@ -27,6 +29,8 @@ _PICTURES = {
     "training": training,
     "kmeans": kmeans,
     "lookups": lookups,
+    "front": front,
+    "image-tasks": image_tasks,
 }
 _TEMPLATE = Path(__file__).parent / "page.html"
 

@@ -28,6 +28,22 @@ MEASURED = {
         "p99 of look-ups alone, without Redis",
         "p99 of batches, with Redis",
     },
+    "front": {
+        f"{figure}{where}"
+        for figure in (
+            "idle_share",
+            "idle_share_of_one_process",
+            "cpu_ms_per_image",
+            "cpu_ms_of_one_process",
+        )
+        for where in ("", "_cropped_by_fronts")
+    },
+    "image-tasks": {
+        "rows_for_16_linear_tasks",
+        "time_of_16_linear_over_1",
+        "time_of_16_equal_over_1",
+        "time_of_16_different_over_1",
+    },
 }
 NOT_IN_SHORT = {
     "engine": {
@@ -41,6 +57,8 @@ COLUMNS = {
     "tasks": {"tasks", "popularity", "images_per_s", "over_one_task", "low", "high", "hit_rate"},
     "cold": {"measure", "median_ms", "p99_ms"},
     "lookups": {"what", "tasks", "p99_ms", "store_reads_per_s", "redis_calls_per_s"},
+    "front": {"crops_on", "part", "cpu_ms", "low", "high", "images_per_s"},
+    "image-tasks": {"tasks", "kind", "trunk_rows", "ms", "over_one", "low", "high"},
 }
 
 
@@ -83,3 +101,11 @@ def test_the_forwards_are_exact(folder: Path) -> None:
     ratios = json.loads((folder / "engine.json").read_text())["ratios"]
     assert ratios["float32_relative_error"] < 1e-5
     assert ratios["float32_same_labels"] == 1
+
+
+def test_sixteen_linear_tasks_of_one_image_cost_one_row_of_the_trunk(folder: Path) -> None:
+    result = json.loads((folder / "image-tasks.json").read_text())
+    assert result["ratios"]["rows_for_16_linear_tasks"] == 1
+    rows = {(row["tasks"], row["kind"]): row["trunk_rows"] for row in result["rows"]}
+    assert rows[16, "of equal prompts"] == 1
+    assert rows[16, "of different prompts"] == 16

@@ -17,6 +17,7 @@ from adapters.artifact.codec import version_of
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
+from serving.config import ServingConfig
 from serving.errors import ConfigError
 from serving.handler import Handler
 from serving.health.heartbeat import Heartbeat
@@ -317,3 +318,13 @@ def test_a_pulse_computes_a_row_and_describes_nothing(handler: Handler) -> None:
     context = FakeContext([{"describe": "True", TASK_HEADER: PULSE}])
     assert handler.handle([{}], context) == [b"{}"]
     assert handler._vitals.heartbeat.age_s < before
+
+
+def test_a_front_keeps_the_memory_that_an_image_was_decoded_in(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[str] = []
+    for step in ("disable_malloc_trim", "build_front_engine"):
+        monkeypatch.setattr(serving.handler, step, lambda *_, step=step: steps.append(step))
+    serving.handler._engine(ServingConfig(store=store.root, front_workers=2), None)
+    assert steps == ["disable_malloc_trim", "build_front_engine"]
