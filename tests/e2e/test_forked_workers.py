@@ -40,7 +40,7 @@ def worker_of(service: Service) -> psutil.Process:
 
 
 def java_of(service: Service) -> psutil.Process:
-    (java,) = service.process.alive()
+    (java,) = (one for one in service.process.alive() if "java" in one.name())
     return java
 
 

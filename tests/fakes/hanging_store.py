@@ -25,6 +25,7 @@ class HangingStore(DirectoryStore):
         self.asked = 0
 
     def feed(self) -> Feed | None:
+        self._wait()
         return None
 
     def identity(self) -> str | None:

@@ -176,7 +176,7 @@ def started(folder: Path) -> Iterator[Scene]:
         stack.callback(stop, launch.folder, draining=False)
         with fragile_services():
             running = start(launch)
-        service = Service(launch.folder, running, redis, source, truth.engine, backbone)
+        service = Service(source, truth.engine, backbone, launch.folder, running, redis)
         scene = Scene(service, proxy, truth, keys)
         stack.callback(scene.raw_redis.close)
         scene.make_whole()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from serving.errors import DeviceLost
-from serving.inference.engine import USUAL_PROMPTS
+from serving.inference.core import USUAL_PROMPTS
 from serving.trunk import lost_device
 from serving.trunk.backend import Example, Form
 from serving.trunk.cpu import CpuBackend
