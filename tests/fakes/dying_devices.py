@@ -40,7 +40,7 @@ if __name__ == "__main__":
     for step in range(1, steps + 1):
         child = fork_device(folder, step)
         if front is None:  # its threads begin after the first fork, and touch no torch
-            front = FrontEngine(DeviceClient(folder, 60.0), DecoderSettings(threads=1), 60.0)
+            front = FrontEngine(DeviceClient(folder, 1.0), DecoderSettings(threads=1), 60.0)
         seen: Counter[str] = Counter()
         while os.waitpid(child, os.WNOHANG) == (0, 0):
             outcomes = front.predict(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from serving.config import MAX_BODY_BYTES, ServingConfig, load_config
 from serving.errors import ConfigError
 from serving.health.stop_mark import FOLDER_VARIABLE
+from serving.java import memory
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
 from serving.torchserve import configure
 from serving.torchserve.configure import (
@@ -65,6 +66,12 @@ PLAIN_MEMORY_BYTES = 4 << 30
 """What the plain configuration, which knows no machine, gives the front."""
 
 
+def set_memory(monkeypatch: pytest.MonkeyPatch, num_bytes: int) -> None:
+    """Have the machine seem to have so much memory."""
+    for module in (configure, memory):
+        monkeypatch.setattr(module, "memory_of_machine", lambda: num_bytes)
+
+
 def plan_of(config: dict[str, str], memory_bytes: int) -> None:
     """Assert that Java and TorchServe are told what fits into the memory."""
     batch = yaml_of(MODEL / "model-config.yaml")["batchSize"]
@@ -85,7 +92,7 @@ def test_the_shipped_queue_body_limit_and_memory_agree() -> None:
 def test_a_launchs_queue_follows_from_its_memory_and_its_body_limit(
     launch: Launch, body: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configure, "memory_of_machine", lambda: 8 << 30)
+    set_memory(monkeypatch, 8 << 30)
     settings = {"image_limits": {"max_bytes": body}, "front_memory_bytes": 2 << 30}
     given = launch.model_copy(update={"settings": settings, "batch_size": 32})
     written = properties(write_configuration(given))
@@ -104,7 +111,7 @@ def test_a_launchs_queue_follows_from_its_memory_and_its_body_limit(
 def test_without_a_setting_the_front_takes_half_the_machine_at_most(
     launch: Launch, machine: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configure, "memory_of_machine", lambda: machine)
+    set_memory(monkeypatch, machine)
     given = launch.model_copy(update={"batch_size": 32})
     plan_of(properties(write_configuration(given)), expected)
 
@@ -125,7 +132,7 @@ def test_a_front_that_would_drown_is_not_started(
     words: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(configure, "memory_of_machine", lambda: machine)
+    set_memory(monkeypatch, machine)
     given = launch.model_copy(update={"settings": settings, "batch_size": 32})
     with pytest.raises(ConfigError, match=words):
         write_configuration(given)

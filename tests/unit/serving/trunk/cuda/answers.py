@@ -1,5 +1,9 @@
 """Answers of whole steps, against the token form in float64."""
 
+import numpy as np
+import torch
+
+from adapters.vit.pixels import normalise_batch
 from serving.forward import forward
 from serving.trunk.backend import Example
 from tests.fakes.rows import expected_of, seated, some_rows
@@ -25,9 +29,10 @@ def compared(backend):
     """
     launched, worst, wrong = [], 0.0, 0
     for pooling in ("cls", "mean"):
-        adapters, residents, pixels = some_rows(
-            backend.backbone, 3, pooling=pooling, lengths=LENGTHS
-        )
+        adapters, residents, _ = some_rows(backend.backbone, 3, pooling=pooling, lengths=LENGTHS)
+        crops = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+        rules = [resident.meta.preprocessing for resident in residents]
+        pixels = normalise_batch(torch.from_numpy(crops), rules)
         features = expected_of(adapters, pixels, wide_trunk())
         exact = [
             (adapter.head_weight.double() @ feature + adapter.head_bias.double()).softmax(0)
@@ -35,7 +40,7 @@ def compared(backend):
         ]
         backend.warm_up([Example(residents[0].form, 4)])
         for first, last, top_k in ASKED:
-            rows = [seated(*row) for row in zip(residents, pixels, strict=True)][first:last]
+            rows = [seated(*row) for row in zip(residents, crops, strict=True)][first:last]
             for row in rows:
                 row.query = type(row.query)(b"", row.key.task, top_k=top_k)
             assert backend.steps.take(residents[0].form, len(rows))
