@@ -124,6 +124,7 @@ class _Front:
         self._calls: dict[int, Call | None] = {}
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(_SEATED_AT_ONCE, "seat")
+        self._sender = ThreadPoolExecutor(1, "outcomes")
 
     def serve(self) -> None:
         """Answer until the front is gone."""
@@ -187,7 +188,12 @@ class _Front:
         distinct = {one.slot: self._picture(one) for one in message.pictures.values()}
         pictures = {place: distinct[one.slot] for place, one in message.pictures.items()}
         outcomes = self._device.compute(call, pictures)
-        outcomes.add_done_callback(partial(self._send_outcomes, message.call, call))
+        outcomes.add_done_callback(partial(self._let_send, message.call, call))
+
+    def _let_send(self, number: int, call: Call, done: Future[dict[int, Outcome]]) -> None:
+        """Have outcomes sent; the device's thread waits for no front that does not read."""
+        with suppress(RuntimeError):  # the front is gone
+            self._sender.submit(self._send_outcomes, number, call, done)
 
     def _picture(self, placed: Placed) -> Picture:
         pixels = self._slots.pixels(placed.slot, placed.height, placed.width)
@@ -231,3 +237,4 @@ class _Front:
         for number in list(self._calls):
             self._forget(number)
         self._pool.shutdown(wait=False)
+        self._sender.shutdown(wait=False)

@@ -57,6 +57,7 @@ class Connection:
         assert isinstance(welcome, Welcome)
         self._slots = Slots(SLOTS, welcome.slot_bytes)
         link.send_file(self._slots.file)
+        self._slots.forget_file()
         self._numbers = itertools.count()
         self._asked: dict[int, Future[Any]] = {}
         self._lent: dict[int, set[int]] = {}

@@ -64,9 +64,8 @@ class Slots:
             self._free.append(slot)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Let the memory go."""
-        self._memory.close()
+    def forget_file(self) -> None:
+        """Close the descriptor, once the device process has its own; the memory stays."""
         os.close(self.file)
 
 

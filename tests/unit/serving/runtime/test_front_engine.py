@@ -1,6 +1,8 @@
 """Fronts and the device answer as the engine in one process does, and survive each other."""
 
+import gc
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from serving.protocol import Answer
 from serving.rows.query import Query
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
+from serving.runtime.link import Link
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
@@ -211,3 +214,46 @@ def test_probes_and_descriptions_come_through_the_device(scene, front, monkeypat
 
 def test_the_socket_is_for_its_owner_alone(scene):
     assert (scene.folder / "device.sock").stat().st_mode & 0o077 == 0
+
+
+def test_connections_that_have_ended_leave_no_file_open(tmp_path, backbone, source):
+    front = FrontEngine(DeviceClient(tmp_path, PATIENCE_S), DecoderSettings(threads=1), PATIENCE_S)
+
+    def open_slots():
+        return sum("spt-slots" in str(path.resolve()) for path in Path("/proc/self/fd").iterdir())
+
+    def ask_another_device():
+        scene = Scene(tmp_path, backbone, source)
+        assert isinstance(front.predict(some_queries(1))[0], Answer)
+        scene.close()
+        wait_until("its end is known", lambda: front._device._connection is None)
+        gc.collect()
+
+    ask_another_device()
+    before = open_slots()
+    for _ in range(3):
+        ask_another_device()
+    assert open_slots() <= before
+    front.close()
+
+
+def test_a_front_that_reads_nothing_keeps_no_other_waiting(scene, front, monkeypatch):
+    go_on, stuck = threading.Event(), threading.Event()
+    idle, real = scene.front(), Link.send
+
+    def send(link, message):
+        if b'"kind":"outcomes"' in message and not stuck.is_set():
+            stuck.set()
+            go_on.wait(PATIENCE_S)
+        real(link, message)
+
+    monkeypatch.setattr(Link, "send", send)
+    found = []
+    asking = threading.Thread(target=lambda: found.extend(idle.predict(some_queries(1))))
+    asking.start()
+    assert stuck.wait(PATIENCE_S)
+    assert isinstance(front.predict(some_queries(1))[0], Answer)
+    go_on.set()
+    asking.join()
+    assert isinstance(found[0], Answer)
+    idle.close()

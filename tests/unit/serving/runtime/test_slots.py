@@ -23,7 +23,7 @@ def picture(seed: int, height: int = SIDE, width: int = SIDE):
 def slots():
     slots = Slots(2, SLOT_BYTES)
     yield slots
-    slots.close()
+    slots.forget_file()
 
 
 def test_the_other_side_reads_what_was_put_there(slots):
