@@ -4,7 +4,8 @@ Knows nothing of rows: an image comes with the rules that it is asked under.
 Without torch.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from typing import Final, NamedTuple
@@ -61,6 +62,22 @@ class Decoder:
     def start(self, image: bytes, rules: Collection[Preprocessing]) -> Decoding:
         """Begin to decode one image; it is made a picture under each of the rules."""
         return self._threads.submit(partial(self._decode, image, rules))
+
+    def start_all(self, asked: Sequence[tuple[bytes, Preprocessing]]) -> list[Decoding]:
+        """Begin to decode images, each distinct object once under all of its rules.
+
+        Args:
+            asked: images with a rule each.
+
+        Returns:
+            One for each that was asked; those of one image share it.
+        """
+        images = {id(image): image for image, _ in asked}
+        rules: dict[int, set[Preprocessing]] = defaultdict(set)
+        for image, rule in asked:
+            rules[id(image)].add(rule)
+        begun = {key: self.start(image, rules[key]) for key, image in images.items()}
+        return [begun[id(image)] for image, _ in asked]
 
     def finish(
         self, decodings: Collection[Decoding], deadline: Deadline

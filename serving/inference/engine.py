@@ -3,7 +3,6 @@
 Knows nothing of HTTP or TorchServe.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
@@ -95,14 +94,9 @@ class Engine:
 
 def start_decoding(decoder: Decoder, rows: Sequence[Row]) -> None:
     """Begin to decode the images of rows that have residents, each distinct one once."""
-    alike: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        alike[id(row.query.image)].append(row)
-    for same in alike.values():
-        rules = {row.resident.meta.preprocessing for row in same}
-        decoding = decoder.start(same[0].query.image, rules)
-        for row in same:
-            row.decoding, row.image = decoding, id(decoding)
+    asked = [(row.query.image, row.resident.meta.preprocessing) for row in rows]
+    for row, decoding in zip(rows, decoder.start_all(asked), strict=True):
+        row.decoding, row.image = decoding, id(decoding)
 
 
 def decoded(decoder: Decoder, rows: Sequence[Row], deadline: Deadline) -> list[Row]:

@@ -3,14 +3,13 @@
 The same calls as `serving.inference.engine.Engine`, without torch.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
 from serving.deadline import Deadline
-from serving.decoding.decoder import Decoder, DecoderSettings, Decoding, Pictures
+from serving.decoding.decoder import Decoder, DecoderSettings, Pictures
 from serving.inference.description import Description
 from serving.rows.query import Outcome, Query
 
@@ -116,17 +115,13 @@ class FrontEngine(Generic[S]):
     ) -> dict[int, Picture | Exception]:
         """Decode each distinct image once, under all the rules that it is asked under."""
         deadline = Deadline.after(self._decode_patience_s)
-        places: dict[int, list[int]] = defaultdict(list)
-        for place in rules:
-            places[id(queries[place].image)].append(place)
-        decodings: dict[int, Decoding] = {}
-        for alike in places.values():
-            started = self._decoder.start(
-                queries[alike[0]].image, {rules[place] for place in alike}
-            )
-            decodings |= dict.fromkeys(alike, started)
-        made = self._decoder.finish(set(decodings.values()), deadline)
-        return {place: _picture(made[one], rules[place]) for place, one in decodings.items()}
+        asked = [(queries[place].image, rule) for place, rule in rules.items()]
+        decodings = self._decoder.start_all(asked)
+        made = self._decoder.finish(set(decodings), deadline)
+        return {
+            place: _picture(made[one], rules[place])
+            for place, one in zip(rules, decodings, strict=True)
+        }
 
 
 def _picture(made: Pictures | Exception, rule: Preprocessing) -> Picture | Exception:
