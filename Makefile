@@ -13,6 +13,7 @@ SEED ?=
 SET ?=
 FRESH ?=
 NO_TOKEN ?=
+FRONT ?=
 
 # a path may have spaces and quotes; not every shell has replaced its ~ by now
 quoted = '$(subst ','\'',$(if $(filter ~/%,$1),$(patsubst ~/%,$(HOME)/%,$1),$1))'
@@ -20,7 +21,7 @@ quoted = '$(subst ','\'',$(if $(filter ~/%,$1),$(patsubst ~/%,$(HOME)/%,$1),$1))
 TRAIN_OPTIONS := $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(BACKBONE),--backbone $(call quoted,$(BACKBONE))) \
 	$(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) $(if $(METHOD),--method $(METHOD)) \
 	$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh) $(foreach pair,$(SET),--set $(pair))
-SERVE_OPTIONS := $(if $(BACKBONE),--backbone $(call quoted,$(BACKBONE))) $(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) \
+SERVE_OPTIONS := $(if $(FRONT),--front $(FRONT)) $(if $(BACKBONE),--backbone $(call quoted,$(BACKBONE))) $(if $(WEIGHTS),--weights $(call quoted,$(WEIGHTS))) \
 	$(foreach pair,$(SET),--set $(pair)) $(if $(NO_TOKEN),--no-token)
 
 BENCH ?=
@@ -71,7 +72,7 @@ audit: $(READY)  ## known vulnerabilities of the installed packages; asks PyPI, 
 train: $(READY)  ## one task: TASK=digits [DATA= BACKBONE= WEIGHTS= METHOD= SEED= SET="optim.epochs=20 …" FRESH=1]
 	$(BIN)/python -m trainer train $(TASK) $(TRAIN_OPTIONS)
 
-serve: $(READY)  ## Redis and TorchServe on loopback, port 8080 [BACKBONE= WEIGHTS= SET="precision=bfloat16 …" NO_TOKEN=1]
+serve: $(READY)  ## Redis and the service on loopback, port 8080 [FRONT=asgi BACKBONE= WEIGHTS= SET="precision=bfloat16 …" NO_TOKEN=1]
 	$(BIN)/python -m serving start $(SERVE_OPTIONS)
 
 stop: $(READY)  ## stop what `make serve` started

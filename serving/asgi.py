@@ -1,4 +1,4 @@
-"""`python -m serving.asgi FOLDER`: the front of a launch, as ASGI processes under uvicorn.
+"""`python -m serving.asgi FOLDER`: the front of a launch, as `spt serve --front asgi` begins it.
 
 With `front_workers` each of them has its rows computed by the launch's device process; without,
 there is one, which owns the device itself.
@@ -20,7 +20,7 @@ from serving.front.app import build_app
 from serving.front.predict import Bounds
 from serving.front.processes import Service, serve
 from serving.front.token import TokenFile
-from serving.health.heartbeat import Heartbeat, forget
+from serving.health.heartbeat import Heartbeat
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.java.memory import usual_front_memory
@@ -45,21 +45,11 @@ def main() -> None:
     try:
         processes = max(1, read_config(folder).front_workers)
         app = partial(create_app, folder, args.token_file)
-        _serve_in(folder, Service(app, args.port, processes, args.drain_s))
+        serve(Service(app, args.port, processes, args.drain_s))
     except SptError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: port {args.port}: {error.strerror}; choose another one")
-
-
-def _serve_in(folder: Path, service: Service) -> None:
-    mark = StopMark(folder)
-    mark.begin()
-    try:
-        serve(service, partial(mark.stop, refuse=False))
-    finally:
-        mark.clear()
-        forget(folder)
 
 
 def create_app(folder: Path, token_file: Path | None) -> Starlette:

@@ -15,6 +15,7 @@ from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.door.tenants_file import TenantsFile
 from serving.errors import ConfigError
+from serving.launch.launch import SETTINGS
 from serving.runtime.device_client import DeviceClient, Seats
 from serving.runtime.front_engine import FrontEngine
 
@@ -25,12 +26,12 @@ def read_config(folder: Path) -> ServingConfig:
     """Return the settings of a launch.
 
     Args:
-        folder: of the launch, with its model-config.yaml.
+        folder: of the launch, with its settings.
 
     Raises:
         ConfigError: there is none; or naming each wrong key.
     """
-    path = folder / "model_store" / "spt" / "model-config.yaml"
+    path = folder / SETTINGS
     try:
         settings = yaml.safe_load(path.read_text()).get("spt", {})
     except OSError as error:

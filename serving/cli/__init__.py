@@ -8,7 +8,7 @@ TABLE: Final = Table(
     title="the service",
     extra="serve",
     commands={
-        "serve": Command("start Redis and TorchServe, wait until ready", "serving.cli.start"),
+        "serve": Command("start Redis and the service, wait until ready", "serving.cli.start"),
         "start": Command("the same as serve", "serving.cli.start"),
         "run": Command("start, and stay; on SIGTERM answer all, then end", "serving.cli.run"),
         "stop": Command("answer all who have asked, then stop", "serving.cli.stop"),

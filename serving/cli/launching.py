@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -23,9 +23,10 @@ from serving.cli.folder import add_folder_option
 from serving.config import ServingConfig
 from serving.door.tenants_file import read_tenants
 from serving.errors import ConfigError
-from serving.torchserve.configure import Launch, config_of
-from serving.torchserve.launch import check_folder, start, stop
-from serving.torchserve.running import REDIS_FILE, Running, adopt
+from serving.launch.folder import check_folder
+from serving.launch.launch import FrontName, Launch, config_of
+from serving.launch.running import LOGS, REDIS_FILE, Running, adopt
+from serving.service import start, stop
 
 _BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
 """What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
@@ -44,10 +45,19 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `started` reads."""
     add_folder_option(parser)
     parser.add_argument("--store", type=Path, default=_STORE, help="the store's folder")
+    parser.add_argument(
+        "--front",
+        choices=get_args(FrontName),
+        default=Launch.model_fields["front"].default,
+        help="what takes callers: TorchServe, or an ASGI app under uvicorn, without Java",
+    )
     parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
     parser.add_argument(
-        "--port", type=_port, default=8080, help="the next three: management, metrics, probes"
+        "--port",
+        type=_port,
+        default=8080,
+        help="for TorchServe the next three as well: management, metrics, probes",
     )
     parser.add_argument("--no-redis", action="store_true", help="start no Redis")
     parser.add_argument(
@@ -136,7 +146,7 @@ def _announce(running: Running, folder: Path, redis_url: str | None) -> None:
 
         address = public_address(redis_url)
         say(f"redis: {address}; publishers: REDIS_URL=$(cat {quote(str(folder / REDIS_FILE))})")
-    say(f"logs: {folder / 'logs'}")
+    say(f"logs: {folder / LOGS}")
 
 
 def _refuse_unwritable_names(launch: Launch) -> None:
@@ -169,6 +179,7 @@ def _check_files(config: ServingConfig) -> None:
 def _launch(args: argparse.Namespace) -> Launch:
     return Launch(
         folder=args.folder,
+        front=args.front,
         store=args.store,
         backbone=args.backbone,
         weights=args.weights,

@@ -5,7 +5,7 @@ import json
 
 from adapters.streams import say
 from serving.cli.folder import add_folder_option
-from serving.torchserve.readiness import why_not_ready
+from serving.service import why_not_ready
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

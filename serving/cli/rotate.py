@@ -5,9 +5,8 @@ from typing import get_args
 
 from adapters.streams import say
 from serving.cli.folder import add_folder_option
-from serving.errors import LaunchError
-from serving.torchserve.running import is_recorded, read
-from serving.torchserve.tokens import Kind, rotate
+from serving.launch.token_file import Kind
+from serving.service import rotate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +23,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         LaunchError: there is no such service, or it made no new token.
     """
-    if not is_recorded(args.folder):
-        raise LaunchError(f"nothing was started in {args.folder}; name its folder with --folder")
-    path = rotate(args.folder, read(args.folder), args.kind)
+    path = rotate(args.folder, args.kind)
     say(f"{path} has a new token; the one before is refused from now on")
     return 0

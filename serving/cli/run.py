@@ -1,12 +1,10 @@
 """`spt run`: starts the service and stays with it, as systemd and Kubernetes expect."""
 
 import argparse
-from functools import partial
 
 from serving.cli.launching import add_launch_options, started
-from serving.torchserve.launch import start_again
-from serving.torchserve.supervise import sigterm_as_interrupt, supervise
-from serving.torchserve.workers.keepers import Keepers
+from serving.launch.supervise import sigterm_as_interrupt, supervise
+from serving.service import care_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +19,6 @@ def run(args: argparse.Namespace) -> int:
         LaunchError: it did not start, or ended by itself.
     """
     with sigterm_as_interrupt(), started(args) as (running, launch):
-        supervise(args.folder, running, partial(start_again, launch), Keepers(launch).look)
+        supervise(care_of(launch), running)
     print("stopped")
     return 0

@@ -1,14 +1,12 @@
 """`spt serve`, or `python -m serving start`: leaves a service that needs nobody."""
 
 import argparse
-from functools import partial
 from shlex import quote
 
 from adapters.streams import say
 from serving.cli.launching import add_launch_options, started
-from serving.torchserve.launch import start_again
-from serving.torchserve.supervise import leave_supervisor, sigterm_as_interrupt
-from serving.torchserve.workers.keepers import Keepers
+from serving.launch.supervise import leave_supervisor, sigterm_as_interrupt
+from serving.service import care_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +21,6 @@ def run(args: argparse.Namespace) -> int:
         LaunchError: it did not start.
     """
     with sigterm_as_interrupt(), started(args) as (running, launch):
-        leave_supervisor(args.folder, running, partial(start_again, launch), Keepers(launch).look)
+        leave_supervisor(care_of(launch), running)
         say(f"stop with: python -m serving --folder {quote(str(args.folder))} stop, or make stop")
     return 0

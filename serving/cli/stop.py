@@ -4,7 +4,7 @@ import argparse
 
 from adapters.streams import say
 from serving.cli.folder import add_folder_option
-from serving.torchserve.launch import stop
+from serving.service import stop
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,14 @@
 """The front's processes: as many as are asked for, each begun again when it has ended."""
 
+import multiprocessing
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from threading import Thread
 from typing import Final, NamedTuple
 
 from uvicorn import Config
@@ -38,18 +43,17 @@ class Service(NamedTuple):
     drain_s: float
 
 
-def serve(service: Service, begin_to_stop: Callable[[], None]) -> None:
+def serve(service: Service) -> None:
     """Serve until SIGTERM or SIGINT, and answer then whoever has asked.
 
     Args:
         service: what.
-        begin_to_stop: tells the processes, and who watches them, that the end is near.
 
     Raises:
         OSError: the port is taken.
     """
     config = Config(
-        service.app,
+        partial(_made, service.app),
         factory=True,
         workers=service.processes,
         http=BoundedProtocol,
@@ -65,21 +69,40 @@ def serve(service: Service, begin_to_stop: Callable[[], None]) -> None:
     with socket.socket() as ear:
         ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ear.bind(("127.0.0.1", service.port))
-        _Processes(config, ear, begin_to_stop).run()
+        _Processes(config, sockets=[ear]).run()
+
+
+def _made(app: Callable[[], object]) -> object:
+    """Make the app of one process, which ends at once when it is told to meanwhile."""
+    _follow_parent()
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        return app()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _follow_parent() -> None:
+    """Have this process told to end as soon as its parent has, which may have been killed.
+
+    Nobody would begin it again, and it would keep the port from those who follow.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=follow, name="parent", daemon=True).start()
 
 
 class _Processes(Multiprocess):
     """uvicorn's, which lets callers go before it ends."""
 
-    def __init__(
-        self, config: Config, ear: socket.socket, begin_to_stop: Callable[[], None]
-    ) -> None:
-        super().__init__(config, sockets=[ear])
-        self._begin_to_stop = begin_to_stop
-
     def terminate_all(self) -> None:
         """End all processes, after a while in which they send callers away."""
-        self._begin_to_stop()
         time.sleep(_LEAVE_S)
         for ear in self.sockets:
             with suppress(OSError):

@@ -69,6 +69,8 @@ class Vitals:
         """Learn from one row of our own, when there is nothing else to learn from."""
         try:
             self._probe()
+        except DeviceAway:
+            pass  # as in `judge`
         except Exception as error:
             self._failures += 1
             lost = isinstance(error, DeviceLost)

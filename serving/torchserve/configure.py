@@ -3,21 +3,16 @@
 Knows how TorchServe is told things; starts nothing.
 """
 
-import os
 import re
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.artifact.backbone_spec import EMBEDDED
-from serving.config import ServingConfig, load_config
+from serving.config import ServingConfig
 from serving.errors import ConfigError
-from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java.home import java_home
 from serving.java.memory import (
     FrontMemory,
@@ -26,57 +21,18 @@ from serving.java.memory import (
     memory_of_machine,
     usual_front_memory,
 )
-from serving.torchserve.readiness import HEALTH_VARIABLE
+from serving.launch.launch import (
+    SETTINGS,
+    Launch,
+    config_of,
+    environment,
+    free_ports,
+    section_of,
+)
+from serving.launch.running import LOGS
+from serving.torchserve.probes import HEALTH_VARIABLE
 
 SHIPPED = Path(__file__).parent
-
-TEN_YEARS = 10 * 365 * 24 * 60
-"""In minutes: a token ends when it is replaced, not while it is in use."""
-
-
-class Launch(BaseModel):
-    """How one service is started."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    folder: Path = Field(description="configuration, logs and the record of what runs")
-    store: Path = Field(Path("runs/store"), description="folder of the adapter store")
-    backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
-    weights: Path | None = Field(None, description="local checkpoint of the backbone")
-    ports: tuple[int, int, int] = Field((8080, 8081, 8082), description="API, management, metrics")
-    health_port: int | None = Field(
-        None, description="port of `/livez` and `/readyz`; without it nothing answers them"
-    )
-    redis_url: str | None = Field(None, description="address of Redis; without it there is none")
-    settings: dict[str, Any] = Field({}, description="further keys of serving/config.py")
-    batch_size: int = Field(32, ge=1, description="rows that TorchServe hands over at most")
-    max_batch_delay_ms: int = Field(
-        5, ge=1, description="milliseconds that a first row waits for others"
-    )
-    token: bool = Field(False, description="callers must send TorchServe's token")
-    token_minutes: float = Field(
-        TEN_YEARS, gt=0, description="minutes after which a token ends; default ten years"
-    )
-    drain_s: float = Field(
-        30, ge=0, description="longest wait in seconds for open requests at the end"
-    )
-
-    @property
-    def front_workers(self) -> int:
-        """Processes that decode beside the one that owns the device; 0 if all is in one."""
-        return int(self.settings.get("front_workers") or 0)
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return `count` TCP ports of the loopback that nobody listens on right now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def write_configuration(launch: Launch) -> Path:
@@ -86,10 +42,9 @@ def write_configuration(launch: Launch) -> Path:
         ConfigError: one of the launch's settings is unknown or wrong.
     """
     folder = launch.folder.resolve()
-    model = folder / "model_store" / "spt"
-    shutil.copytree(SHIPPED / "model_store" / "spt", model, dirs_exist_ok=True)
+    shutil.copytree(SHIPPED / "model_store", folder / "model_store", dirs_exist_ok=True)
     shutil.copy(SHIPPED / "log4j2.xml", folder / "log4j2.xml")
-    config = _write_model_config(launch, model / "model-config.yaml")
+    config = _write_model_config(launch, folder / SETTINGS)
     memory = _front_memory(config, launch.batch_size)
     api, management, metrics = launch.ports
     grpc, grpc_management, workers = free_ports(3)
@@ -106,11 +61,16 @@ def write_configuration(launch: Launch) -> Path:
         "max_request_size": str(config.image_limits.max_bytes),
         "job_queue_size": str(memory.queue),
     }
-    path = folder / "config.properties"
+    path = properties_of(folder)
     path.write_text(
         _changed((SHIPPED / "config.properties").read_text(encoding="utf-8"), changes, memory)
     )
     return path
+
+
+def properties_of(folder: Path) -> Path:
+    """Return where a launch's config.properties is."""
+    return folder.resolve() / "config.properties"
 
 
 def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
@@ -131,31 +91,13 @@ def _front_memory(config: ServingConfig, batch_size: int) -> FrontMemory:
     return front_memory(wanted, body_bytes, batch_size)
 
 
-def config_of(launch: Launch) -> ServingConfig:
-    """Return what the launch's worker is told.
-
-    Raises:
-        ConfigError: one of the launch's settings is unknown or wrong.
-    """
-    # a launch's relative paths start here, those of the file that is written would start there
-    return load_config(_told(launch), Path.cwd())
-
-
-def _told(launch: Launch) -> dict[str, Any]:
-    told: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
-    if launch.weights is not None:
-        told["weights"] = str(launch.weights)
-    return told | launch.settings
-
-
 def _write_model_config(launch: Launch, path: Path) -> ServingConfig:
     settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     workers = max(1, launch.front_workers)
     settings |= {"minWorkers": workers, "maxWorkers": workers}
     settings |= {"batchSize": launch.batch_size, "maxBatchDelay": launch.max_batch_delay_ms}
     config = config_of(launch)
-    checked = config.model_dump(mode="json")
-    settings["spt"] = {key: checked[key] for key in _told(launch)}
+    settings["spt"] = section_of(launch, config)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return config
 
@@ -175,29 +117,20 @@ def _changed(shipped: str, changes: dict[str, str], memory: FrontMemory) -> str:
     return "\n".join(lines + [f"{key}={value}" for key, value in changes.items()]) + "\n"
 
 
-def environment(launch: Launch, scratch: Path) -> dict[str, str]:
-    """Return the environment of one TorchServe: its folders, its Java, its Redis.
+def torchserve_environment(launch: Launch, scratch: Path) -> dict[str, str]:
+    """Return the environment of one TorchServe: that of the launch, with its logs and its Java.
 
     TorchServe's own variables are left out: they would overrule the launch's configuration, and
     with it the addresses that it listens on.
     """
-    folder = launch.folder.resolve()
-    logs = str(folder / "logs")
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TS_")}
-    own = {
-        "TMPDIR": str(scratch),
-        "TEMP": str(scratch),
-        "LOG_LOCATION": logs,
-        "METRICS_LOCATION": logs,
-        "JAVA_HOME": str(java_home()),
-        FOLDER_VARIABLE: str(folder),
-    }
+    logs = str(launch.folder.resolve() / LOGS)
+    common = environment(launch, scratch)
+    inherited = {key: value for key, value in common.items() if not key.startswith("TS_")}
+    own = {"LOG_LOCATION": logs, "METRICS_LOCATION": logs, "JAVA_HOME": str(java_home())}
     if not _speaks_utf8(inherited):
         own["LC_ALL"] = "C.UTF-8"  # else Java finds no path with an é
     if launch.health_port is not None:
         own[HEALTH_VARIABLE] = str(launch.health_port)
-    if launch.redis_url is not None:
-        own["REDIS_URL"] = launch.redis_url
     return inherited | own
 
 

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from serving.health.stop_mark import StopMark
+from serving.launch.running import Running
 from serving.torchserve import management
 from serving.torchserve.listener import Listener
-from serving.torchserve.running import Running
 
 SILENT_S: Final = 1.0
 """After such a pause a caller who is still connected is not in the middle of a request."""
@@ -76,7 +76,9 @@ def _flush(running: Running, give_up_at: float) -> None:
     if left_s <= 0:
         raise TimeoutError(f"not all requests were answered in {running.drain_s:g} s")
     management.flush(
-        running.management_url, token_file=running.management_token_file, timeout_s=left_s
+        management.management_url_of(running),
+        token_file=running.management_token_file,
+        timeout_s=left_s,
     )
 
 

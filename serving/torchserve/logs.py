@@ -6,8 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-CONSOLE: Final = "console.log"
-"""In a launch's folder: what Java says before it has a log."""
+from serving.launch.running import CONSOLE, LOGS
 
 _DEATH: Final = "Backend worker process died."
 """What TorchServe's worker logs, above the traceback, when loading failed."""
@@ -34,7 +33,7 @@ class ServiceLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "logs" / "torchserve.log"
+        self.path = folder / LOGS / "torchserve.log"
         self._console = folder / CONSOLE
         self._begin = _size(self.path)
         self._console_begin = _size(self._console)

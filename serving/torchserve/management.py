@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from serving.launch.running import Running
 from serving.protocol import TASK_HEADER
 
 _NO_TASK = "no-task-at-all"
@@ -15,6 +16,12 @@ PULSE = "a-pulse"
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks this machine itself: a proxy of the environment would be handed our tokens."""
+
+
+def management_url_of(running: Running) -> str:
+    """Return the address of a TorchServe's management API."""
+    assert running.management_url is not None, "the record of another front"
+    return running.management_url
 
 
 def is_ready(management_url: str, model: str = "spt", *, token_file: Path | None = None) -> bool:

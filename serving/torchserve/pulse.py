@@ -15,9 +15,9 @@ from serving.errors import LaunchError
 from serving.health.heartbeat import IDLE_S, Heartbeat
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
-from serving.torchserve.management import ask_for_pulse
-from serving.torchserve.readiness import answer_probes
-from serving.torchserve.running import is_recorded, read
+from serving.launch.running import is_recorded, read
+from serving.torchserve.management import ask_for_pulse, management_url_of
+from serving.torchserve.probes import answer_probes
 
 _LOOK_S: Final = 1.0
 _PATIENCE_S: Final = 30.0
@@ -49,7 +49,7 @@ def _ask_again(heartbeat: Heartbeat, folder: Path) -> None:
             try:
                 running = read(folder)
                 ask_for_pulse(
-                    running.management_url,
+                    management_url_of(running),
                     token_file=running.management_token_file,
                     timeout_s=_PATIENCE_S,
                 )

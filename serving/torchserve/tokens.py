@@ -9,17 +9,15 @@ refused. So tokens change under traffic.
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, Field, ValidationError
 
 from serving.errors import LaunchError
+from serving.launch.private_file import write_private
+from serving.launch.running import CONSOLE, Running
+from serving.launch.token_file import Kind, token_file
 from serving.torchserve import management
-from serving.torchserve.logs import CONSOLE
-from serving.torchserve.private_file import write_private
-from serving.torchserve.running import Running
-
-Kind = Literal["inference", "management"]
 
 _KEY_FILE: Final = "key_file.json"
 _KEYS_S: Final = 60.0
@@ -36,11 +34,6 @@ class _Keys(BaseModel):
     inference: _Key
     management: _Key
     api: _Key = Field(alias="API")
-
-
-def token_file(folder: Path, kind: Kind = "inference") -> Path:
-    """Return the file from which callers of one API read their token."""
-    return folder.resolve() / f"{kind}.token"
 
 
 def await_tokens(folder: Path, check_alive: Callable[[], None] = lambda: None) -> None:
@@ -65,7 +58,7 @@ def await_tokens(folder: Path, check_alive: Callable[[], None] = lambda: None) -
     write_private(token_file(folder, "management"), keys.management.key)
 
 
-def rotate(folder: Path, running: Running, kind: Kind = "inference") -> Path:
+def rotate(folder: Path, running: Running, kind: Kind) -> Path:
     """Replace a token; callers that read the returned file again are let in at once.
 
     Args:
@@ -74,17 +67,17 @@ def rotate(folder: Path, running: Running, kind: Kind = "inference") -> Path:
         kind: whose token.
 
     Raises:
-        LaunchError: the service has no tokens, or does not answer, or its disk is full.
+        LaunchError: the service has no keys, or does not answer, or its disk is full.
     """
-    keys = _read(folder)
-    if running.token_file is None or keys is None:
-        raise LaunchError(f"the service in {folder} asks for no token; start it without --no-token")
+    keys, url = _read(folder), management.management_url_of(running)
+    if keys is None:
+        raise LaunchError(f"{folder / _KEY_FILE} is gone; start the service anew")
     _check_room(folder)
     try:
-        management.renew_token(running.management_url, kind, keys.api.key)
+        management.renew_token(url, kind, keys.api.key)
     except OSError as error:
         raise LaunchError(
-            f"{running.management_url} did not make a new token ({error}); is the service running?"
+            f"{url} did not make a new token ({error}); is the service running?"
         ) from error
     await_tokens(folder)
     return token_file(folder, kind)

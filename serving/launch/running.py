@@ -11,9 +11,13 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.errors import LaunchError
-from serving.torchserve.private_file import write_private
+from serving.launch.launch import FrontName
+from serving.launch.private_file import write_private
 
 RECORD = "service.json"
+LOGS = "logs"
+CONSOLE = "console.log"
+"""What is said before there is a log, and by whoever stays with the service."""
 REDIS_FILE = "redis.url"
 """The address of the service's Redis with its password, for publishers of the same user."""
 
@@ -24,7 +28,9 @@ class Running(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
-    management_url: str
+    front: FrontName = Field("torchserve", description="what takes callers")
+    front_process: int | None = Field(None, description="the first of the front's processes")
+    management_url: str | None = Field(None, description="of TorchServe's management API")
     processes: dict[int, float] = Field(description="process id to its creation time")
     scratch: Path
     redis_url: str | None = Field(None, description="where a publication is announced")

@@ -1,56 +1,44 @@
-"""The fork server of a launch, and the program by which TorchServe reaches it.
+"""The fork server of a launch, which is begun, and begun again when it has ended.
 
-Most of the time until a new worker is ready goes into imports, and a forked one has them already.
-Where there is no fork server, workers begin as TorchServe begins them by itself.
+Most of the time until a new process is ready goes into imports, and a forked one has them already.
+Where there is no fork server, processes begin as they would without one.
 """
 
 import logging
-import os
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from shlex import quote
 from typing import Final
 
 import psutil
 
-from serving.forking import launcher
 from serving.health.stop_mark import StopMark
-from serving.torchserve.configure import Launch, environment
-from serving.torchserve.logs import CONSOLE
-from serving.torchserve.running import changing, created, interrupts_held_back, read, write
+from serving.launch.launch import Launch, environment
+from serving.launch.running import CONSOLE, changing, created, interrupts_held_back, read, write
 
 SOCKET: Final = "fork-server.sock"
 """In a launch's folder: where the fork server listens."""
 
-PYTHON: Final = "worker-python"
-"""In a launch's folder: the program that TorchServe takes for Python."""
-
-_PRELOADED: Final = ("serving.handler", "serving.device.process", "ts.model_service_worker")
-_TARGET: Final = "serving.torchserve.workers.worker:run"
 _LISTENS_S: Final = 30.0
 _PAUSE_S: Final = 30.0
 """Between two attempts to begin another one: one that cannot import would take a core for ever."""
-
-_SCRIPT: Final = """\
-#!/bin/sh
-# What TorchServe runs as Python: its workers come from the fork server, all else is plain Python.
-case "$1" in
-*/model_service_worker.py) exec {python} -I -S {launcher} {socket} {target} "$@" ;;
-esac
-exec {python} "$@"
-"""
 
 _log = logging.getLogger(__name__)
 
 
 class ForkServerKeeper:
-    """Begins another fork server for a launch when one has ended by itself."""
+    """Begins another fork server for a launch when one has ended by itself.
 
-    def __init__(self, launch: Launch) -> None:
+    Args:
+        launch: whose.
+        preloaded: what it imports; nothing if the launch needs none.
+    """
+
+    def __init__(self, launch: Launch, preloaded: tuple[str, ...]) -> None:
         self._launch = launch
+        self._preloaded = preloaded
         self._tried_at = float("-inf")
 
     def look(self) -> None:
@@ -59,43 +47,22 @@ class ForkServerKeeper:
         if time.monotonic() - self._tried_at < _PAUSE_S or StopMark(folder).is_stopping():
             return
         with suppress(FileNotFoundError):  # it has been stopped
-            if not _has_one(folder):
+            if self._preloaded and not _has_one(folder):
                 self._tried_at = time.monotonic()
                 with changing(folder):
-                    keep_fork_server(self._launch)
+                    keep_fork_server(self._launch, self._preloaded)
 
 
-def write_python(folder: Path) -> Path | None:
-    """Write the program that TorchServe is to take for Python.
-
-    Returns:
-        None where it must take Python itself: this system has no fork servers, or no program may
-        run from where the folder is.
-    """
-    if sys.platform != "linux":
-        return None
-    path = folder.resolve() / PYTHON
-    words = {
-        "python": sys.executable,
-        "launcher": launcher.__file__,
-        "socket": str(path.with_name(SOCKET)),
-        "target": _TARGET,
-    }
-    path.write_text(_SCRIPT.format(**{name: quote(word) for name, word in words.items()}))
-    path.chmod(0o700)
-    return path if os.access(path, os.X_OK) else None
-
-
-def keep_fork_server(launch: Launch) -> None:
+def keep_fork_server(launch: Launch, preloaded: tuple[str, ...]) -> None:
     """Begin a launch's fork server unless it runs, and write it down, under the folder's lock.
 
-    That it does not begin is logged and no error.
+    One that needs none gets none. That it does not begin is logged and no error.
     """
-    if _has_one(launch.folder):
+    if not preloaded or _has_one(launch.folder):
         return
     with interrupts_held_back():
         try:
-            pid = _begin(launch)
+            pid = _begin(launch, preloaded)
             running = read(launch.folder)
             processes = running.processes | {pid: created(pid)}
         except (OSError, ValueError, subprocess.SubprocessError, psutil.Error) as error:
@@ -118,7 +85,7 @@ def _has_one(folder: Path) -> bool:
     return any(process.pid == running.fork_server for process in running.alive())
 
 
-def _begin(launch: Launch) -> int:
+def _begin(launch: Launch, preloaded: tuple[str, ...]) -> int:
     """Return the process id of a fork server, which goes on importing.
 
     Raises:
@@ -128,7 +95,7 @@ def _begin(launch: Launch) -> int:
     command = [sys.executable, "-P", "-m", "serving.forking.server", str(folder / SOCKET)]
     with (folder / CONSOLE).open("ab") as console:
         done = subprocess.run(
-            [*command, *_PRELOADED],
+            [*command, *preloaded],
             env=environment(launch, read(folder).scratch),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -4,7 +4,6 @@ Knows how it is started, and nothing of what it does.
 """
 
 import logging
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,9 +13,10 @@ from typing import Final
 from serving.errors import LaunchError
 from serving.forking import launcher
 from serving.health.stop_mark import StopMark
-from serving.torchserve.configure import Launch, environment
-from serving.torchserve.running import changing, created, interrupts_held_back, read, write
-from serving.torchserve.workers.fork_server import SOCKET as FORK_SERVER
+from serving.launch.fork_server import SOCKET as FORK_SERVER
+from serving.launch.launch import Launch, environment
+from serving.launch.processes import leave_behind
+from serving.launch.running import LOGS, changing, created, interrupts_held_back, read, write
 
 LOG: Final = "device.log"
 """Among a launch's logs: what its device process says."""
@@ -26,9 +26,6 @@ _PAUSES_S: Final = (0.0, 1.0, 5.0, 30.0)
 """Before one is begun again that had not run for `_SOUND_S`; the last one stays."""
 
 _SOUND_S: Final = 60.0
-
-_LEAVE_BEHIND: Final = ("/bin/sh", "-c", '"$@" >&2 & echo $!', "sh")
-"""Begins what follows, says its process id, and ends: so nobody of ours must wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,19 +66,10 @@ def begin_device(launch: Launch) -> None:
     folder = launch.folder.resolve()
     program = ["-m", _MODULE, str(folder)]
     fork = [launcher.__file__, str(folder / FORK_SERVER), f"{_MODULE}:run"]
-    log_of(folder).parent.mkdir(exist_ok=True)
-    with interrupts_held_back(), log_of(folder).open("ab") as log:
+    command = [sys.executable, "-I", "-S", *fork, *program]
+    with interrupts_held_back():
         running = read(folder)
-        left = subprocess.run(
-            [*_LEAVE_BEHIND, sys.executable, "-I", "-S", *fork, *program],
-            env=environment(launch, running.scratch),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-            check=True,
-        )
-        pid = int(left.stdout)
+        pid = leave_behind(command, log_of(folder), environment(launch, running.scratch))
         update = {"processes": running.processes | {pid: created(pid)}, "device": pid}
         write(folder, running.model_copy(update=update))
 
@@ -104,4 +92,4 @@ def check_device(folder: Path) -> None:
 
 def log_of(folder: Path) -> Path:
     """Return where a launch's device process says what it says."""
-    return folder / "logs" / LOG
+    return folder / LOGS / LOG
