@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from serving.health.stop_mark import StopMark
 from serving.launch.launch import Launch
@@ -22,6 +22,7 @@ class Begun(NamedTuple):
     check: Callable[[], None]
 
 
+@runtime_checkable
 class Front(Protocol):
     """Takes a launch's callers, in processes of its own."""
 

@@ -14,8 +14,9 @@ import yaml
 from adapters.store.directory import DirectoryStore
 from serving.handler import Handler
 from serving.inference.engine import Engine, Query
+from serving.launch.launch import Launch
 from serving.protocol import Answer
-from serving.torchserve.configure import Launch, environment
+from serving.torchserve.configure import torchserve_environment
 from tests.bench.photos import photos
 from tests.fakes.context import FakeContext
 
@@ -35,7 +36,7 @@ class EngineAlone:
         scratch.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.engine_alone", *command],
-            env=environment(launch, scratch),
+            env=torchserve_environment(launch, scratch),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

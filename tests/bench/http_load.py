@@ -9,7 +9,7 @@ from typing import Any
 
 from clients.load.closed import Ask, Outcome, latency_summary, run_load
 from clients.load.open import run_rate
-from serving.torchserve.launch import Running
+from serving.launch.running import Running
 from tests.bench.lean_client import LeanClient
 from tests.fakes.workers import fork_servers_of, workers_of
 

@@ -8,8 +8,8 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
 from clients.load.closed import Ask
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.launch.launch import Launch, free_ports
+from serving.service import start, stop
 from tests.bench.http_load import Target
 from tests.bench.models import TINY, random_adapter, random_weights
 from tests.bench.one_model_per_task import one_model_per_task

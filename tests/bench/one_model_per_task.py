@@ -10,8 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from serving.torchserve.configure import Launch, write_configuration
-from serving.torchserve.launch import Running, is_ready, spawn, stop
+from serving.health.stop_mark import StopMark
+from serving.launch.launch import Launch
+from serving.launch.running import Running, write
+from serving.service import stop
+from serving.torchserve.configure import write_configuration
+from serving.torchserve.launch import spawn
+from serving.torchserve.management import is_ready
 from tests.fakes.waiting import wait_until
 
 READY_TIMEOUT_S = 600
@@ -32,7 +37,9 @@ def one_model_per_task(launch: Launch, stores: Mapping[str, Path]) -> Iterator[R
     config.write_text(
         config.read_text().replace("load_models=spt", f"load_models={','.join(stores)}")
     )
+    StopMark(launch.folder).begin()
     running = spawn(launch, config, {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
+    write(launch.folder, running)
     try:
         wait_until(
             "every model has a worker",

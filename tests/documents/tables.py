@@ -16,8 +16,8 @@ from clients.cli.spt import PACKAGES
 from serving.config import ServingConfig, TrustedKeyFile
 from serving.door.tenants import Tenant
 from serving.errors import CODES
+from serving.launch.launch import Launch
 from serving.protocol import HTTP_STATUS, ErrorCode
-from serving.torchserve.configure import Launch
 from trainer.methods.table import METHODS
 
 _FAULTS = Path(__file__).parent.parent / "faults" / "results" / "summary.json"

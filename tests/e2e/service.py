@@ -30,8 +30,8 @@ from serving.decoding.decoder import DecoderSettings
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
+from serving.launch.running import Running, read
 from serving.protocol import Answer
-from serving.torchserve.running import Running, read
 from serving.trunk.choose import torch_backend
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter

@@ -18,7 +18,7 @@ from adapters.vit.backbone import load_backbone
 from clients.client import Client
 from clients.connection import blocking_http, transport_errors
 from clients.errors import BadKey, ClientError, ServiceUnreachable
-from serving.torchserve.configure import free_ports
+from serving.launch.launch import free_ports
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until

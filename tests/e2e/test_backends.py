@@ -8,10 +8,10 @@ from adapters.vit.backbone import load_backbone
 from clients.client import Client
 from clients.load.closed import Ask
 from serving.inference.engine import Engine, Query
+from serving.launch.launch import Launch, free_ports
 from serving.onnx.export import export_trunk
 from serving.protocol import Answer
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.service import start, stop
 from tests.e2e.service import TASKS, asks, expecting_engine, publish_all
 
 

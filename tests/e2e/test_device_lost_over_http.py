@@ -7,8 +7,8 @@ import pytest
 
 from clients.client import Client
 from clients.errors import ClientError
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.launch.launch import Launch, free_ports
+from serving.service import start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes import fragile_handler
 from tests.fakes.fragile import fragile_services

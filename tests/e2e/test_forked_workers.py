@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from serving.torchserve.running import read
-from serving.torchserve.workers.fork_server import ForkServerKeeper
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import read
+from serving.service import care_of, start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes.waiting import wait_until
 
@@ -95,7 +94,7 @@ def test_nobody_needs_a_fork_server_that_was_killed_and_another_one_is_begun(
     second = kill(forked, first)
     assert second.parent() == java_of(forked), "TorchServe began it by itself"
 
-    ForkServerKeeper(launch).look()
+    care_of(launch).look()
     another = fork_server_of(forked)
     assert another != server
     assert worker_of(forked) == second

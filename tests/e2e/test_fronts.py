@@ -10,12 +10,11 @@ import pytest
 from clients.errors import ClientError
 from clients.load.closed import Ask
 from serving.errors import LaunchError
+from serving.launch.device import has_device
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import read
 from serving.protocol import Answer
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from serving.torchserve.running import read
-from serving.torchserve.workers.device import has_device
-from serving.torchserve.workers.keepers import Keepers
+from serving.service import care_of, start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, Service, asks
 from tests.fakes.waiting import wait_until
 from tests.fakes.workers import workers_of
@@ -79,7 +78,7 @@ def test_a_device_process_that_is_killed_is_followed_by_another(
     before, workers = device_of(fronts), workers_of(fronts.process)
     before.kill()
     wait_until("its launcher has ended", lambda: not has_device(fronts.folder))
-    Keepers(launch).look()  # as the supervisor does
+    care_of(launch).look()  # as the supervisor does
     wait_until("the next one answers", lambda: answers(fronts), timeout_s=120)
     assert device_of(fronts) != before
     assert workers_of(fronts.process) == workers, "no front was touched"

@@ -23,10 +23,9 @@ from clients.errors import BadKey
 from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.health.stop_mark import StopMark
-from serving.torchserve import launch
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.readiness import why_not_ready
-from serving.torchserve.running import is_recorded, read
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import is_recorded, read
+from serving.service import start, stop, why_not_ready
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until
@@ -104,7 +103,7 @@ def commands_in(folder: Path) -> Iterator[Commands]:
     adapter = make_adapter("pets", backbone=load_backbone().spec)
     DirectoryStore(commands.store).publish(encode(adapter))
     yield commands
-    launch.stop(commands.service)
+    stop(commands.service)
 
 
 @pytest.fixture
@@ -165,7 +164,7 @@ def test_a_start_leaves_a_service_that_stands_alone(started: Commands) -> None:
 
 def test_a_second_start_is_refused_and_the_first_service_goes_on(started: Commands) -> None:
     with pytest.raises(LaunchError, match="make stop"):
-        launch.start(Launch(folder=started.service))
+        start(Launch(folder=started.service))
     assert started.is_ready()
 
 
@@ -215,4 +214,4 @@ def test_a_stop_ends_all_of_an_idle_service_without_a_wait(started: Commands) ->
     assert [process for process in processes if not ended(process)] == []
     wait_until("nobody stays", lambda: not any(map(started.is_of, psutil.process_iter())))
     assert all(map(is_free, range(started.port, started.port + 3)))
-    assert launch.stop(started.service) is False
+    assert stop(started.service) is False

@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from clients.errors import ClientError, NotReady, ServiceUnreachable
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from serving.torchserve.readiness import why_not_ready
-from serving.torchserve.running import is_recorded
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import is_recorded
+from serving.service import start, stop, why_not_ready
 from tests.e2e.service import Load, Published, Service, asks
 from tests.fakes.waiting import wait_until
 

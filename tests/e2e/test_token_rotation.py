@@ -7,9 +7,8 @@ import pytest
 
 from clients.client import Client
 from clients.errors import BadKey
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from serving.torchserve.tokens import rotate
+from serving.launch.launch import Launch, free_ports
+from serving.service import rotate, start, stop
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks
 
 
@@ -55,7 +54,7 @@ def test_a_new_token_cuts_nobody_off_who_reads_its_file(guarded: Service, launch
     with Load(guarded, asks(24), callers=4) as load:
         for _ in range(5):
             load.wait_for_more(8)
-            rotate(launch.folder, guarded.process)
+            rotate(launch.folder)
         load.wait_for_more(8)
     assert load.errors == []
     with Client(guarded.url, token=before) as client, pytest.raises(BadKey):

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from serving.launch.launch import Launch
 from serving.torchserve import launch as launch_module
-from serving.torchserve.configure import Launch, write_configuration
+from serving.torchserve.configure import write_configuration
 
 HANDLER = "tests.fakes.fragile_handler"
 PROJECT = Path(__file__).parents[2]

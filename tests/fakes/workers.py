@@ -4,7 +4,7 @@ import psutil
 
 from clients.connection import blocking_http
 from clients.credentials import Credentials
-from serving.torchserve.running import Running
+from serving.launch.running import Running
 
 
 def workers_of(running: Running) -> list[psutil.Process]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from adapters.redis.server import RedisServer
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
+from serving.launch.launch import Launch, free_ports
+from serving.service import start, stop
 from tests.e2e.service import REDIS_PASSWORD, Service, published_in
 from tests.fakes.waiting import wait_until
 

@@ -8,9 +8,9 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from clients.errors import ServerFault
 from serving.errors import LaunchError
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start
-from serving.torchserve.running import is_recorded
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import is_recorded
+from serving.service import start
 from tests.e2e.service import IMAGES, REDIS_PASSWORD, TASKS, Service
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.waiting import wait_until

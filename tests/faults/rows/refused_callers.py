@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serving.door.tenants import make_key
-from serving.torchserve.tokens import rotate
+from serving.service import rotate
 from tests.faults.row import Row
 from tests.faults.scene.load import Load, steady
 from tests.faults.scene.percentile import latency_ms
@@ -141,7 +141,7 @@ async def _try_doors(scene: Scene) -> list[str]:
     other = await meet(let_in(made_up, token, guest), 403, b"forbidden")
     if real.replace(_THEIRS.encode(), b"") != other.replace(_MADE_UP.encode(), b""):
         found.append(TELLING)
-    rotate(scene.service.folder, scene.running)
+    rotate(scene.service.folder)
     await meet(let_in(theirs, token, scene.keys[HOUSE]), 400, b"InvalidKeyException")
     await meet(theirs, 400, b"InvalidKeyException")
     return found

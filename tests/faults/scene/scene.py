@@ -21,9 +21,9 @@ from clients import readiness
 from clients.client import AsyncClient, Client
 from clients.errors import ClientError
 from serving.door.tenants import Tenant, TenantList, make_key
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, stop
-from serving.torchserve.running import Running
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import Running
+from serving.service import start, stop
 from tests.e2e.service import Service
 from tests.fakes.fragile import fragile_services
 from tests.fakes.fragile_handler import HANG, LOSE

@@ -18,9 +18,10 @@ from serving import __main__ as command
 from serving.cli import launching
 from serving.door.tenants import digest_of
 from serving.health import heartbeat
-from serving.torchserve.configure import Launch
-from serving.torchserve.running import Running, write
-from serving.torchserve.tokens import await_tokens, token_file
+from serving.launch.launch import Launch
+from serving.launch.running import Running, write
+from serving.launch.token_file import token_file
+from serving.torchserve.tokens import await_tokens
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
 
 Run = Callable[..., int]
@@ -170,6 +171,15 @@ def test_ready_is_json_for_programs(run: Run, capsys: pytest.CaptureFixture[str]
     found = json.loads(capsys.readouterr().out)
     assert found["ready"] is False
     assert "nothing was started" in found["reason"]
+
+
+def test_the_front_is_torchserve_unless_another_one_is_named(
+    run: Run, launches: list[Launch]
+) -> None:
+    assert run("start") == run("start", "--front", "asgi") == 0
+    assert [launch.front for launch in launches] == ["torchserve", "asgi"]
+    with pytest.raises(SystemExit):
+        run("start", "--front", "apache")
 
 
 def test_serve_is_another_name_of_start(run: Run, launches: list[Launch]) -> None:

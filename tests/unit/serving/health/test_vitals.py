@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from serving.errors import BadParameter, DeviceLost
+from serving.errors import BadParameter, DeviceAway, DeviceLost
 from serving.health import vitals as vitals_module
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import MOST_FAILURES, Vitals
@@ -92,3 +92,11 @@ def test_an_idle_worker_learns_from_its_own_row(worker: Worker) -> None:
     assert worker.vitals.is_ending
     assert worker.beats == 1
     assert worker.ended.wait(10)
+
+
+def test_who_waits_for_the_process_that_owns_the_device_goes_on_waiting(worker: Worker) -> None:
+    worker.fails_with = DeviceAway("another one begins")
+    for _ in range(2 * MOST_FAILURES):
+        worker.vitals.probe()
+    assert not worker.vitals.is_ending
+    assert worker.beats == 0

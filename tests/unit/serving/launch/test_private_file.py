@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.torchserve.private_file import write_private
+from serving.launch.private_file import write_private
 
 
 def test_only_the_owner_may_read_it_whatever_was_there_before(tmp_path: Path) -> None:

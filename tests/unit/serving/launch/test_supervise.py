@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -12,10 +13,10 @@ import pytest
 
 from serving.errors import LaunchError
 from serving.health.stop_mark import StopMark
-from serving.torchserve import supervise as supervise_module
-from serving.torchserve.launch import stop
-from serving.torchserve.running import Running, is_recorded, read, write
-from serving.torchserve.supervise import sigterm_as_interrupt, supervise
+from serving.launch import supervise as supervise_module
+from serving.launch.running import Running, is_recorded, read, write
+from serving.launch.supervise import Care, sigterm_as_interrupt, supervise
+from serving.service import stop
 from tests.fakes.waiting import wait_until
 
 
@@ -26,6 +27,14 @@ def never(_: Running) -> Running:
 
 def nothing() -> None:
     """Stand in for what else is looked after while a service runs."""
+
+
+def care(
+    folder: Path,
+    again: Callable[[Running], Running] = never,
+    look: Callable[[], None] = nothing,
+) -> Care:
+    return Care(folder, again, look, lambda draining: stop(folder, draining=draining))
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -39,7 +48,7 @@ def test_whoever_stays_with_a_service_tells_when_it_ends_by_itself(
     process.kill()
     process.wait()
     with pytest.raises(LaunchError, match="ended by itself"):
-        supervise(tmp_path, recorded, never, nothing)
+        supervise(care(tmp_path), recorded)
     assert not is_recorded(tmp_path)
 
 
@@ -60,7 +69,7 @@ def test_a_service_that_ended_by_itself_is_started_again_after_a_pause_that_grow
         stop(tmp_path, draining=False)
         return recorded
 
-    supervise(tmp_path, recorded, again, nothing)
+    supervise(care(tmp_path, again=again), recorded)
     assert len(attempts) == 3
     assert caplog.text.count("it did not start: no room on the disk") == 2
     assert "started again in 0.03 s" in caplog.text
@@ -77,7 +86,7 @@ def test_whoever_stays_leaves_a_service_alone_that_was_begun_anew(
     )
     process.kill()
     process.wait()
-    supervise(tmp_path, recorded, never, nothing)
+    supervise(care(tmp_path), recorded)
     assert read(tmp_path) == another
 
 
@@ -91,7 +100,7 @@ def test_a_service_that_cannot_be_started_again_is_given_up_and_ended(
     process.kill()
     process.wait()
     with pytest.raises(LaunchError, match=r"ended by itself.* 3 times"):
-        supervise(tmp_path, recorded, fail, nothing)
+        supervise(care(tmp_path, again=fail), recorded)
     assert not is_recorded(tmp_path)
 
 
@@ -100,7 +109,7 @@ def test_whoever_stays_goes_when_the_service_is_stopped_elsewhere(
 ) -> None:
     command = [sys.executable, "-m", "serving", "--folder", str(tmp_path), "stop"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        supervise(tmp_path, recorded, never, nothing)
+        supervise(care(tmp_path), recorded)
         assert other.communicate()[0] == "stopped\n"
 
 
@@ -114,7 +123,7 @@ def test_whoever_stays_looks_after_what_else_a_service_that_runs_needs(
         if len(looks) == 2:
             stop(tmp_path, draining=False)
 
-    supervise(tmp_path, recorded, never, look)
+    supervise(care(tmp_path, look=look), recorded)
     assert looks == [1, 1]
 
 
@@ -125,7 +134,7 @@ def test_whoever_stays_ends_the_service_when_told_to_end(
     with sigterm_as_interrupt():
         killer = [sys.executable, "-c", f"import os; os.kill({os.getpid()}, 15)"]
         with subprocess.Popen(killer):
-            supervise(tmp_path, recorded, never, nothing)
+            supervise(care(tmp_path), recorded)
     assert signal.getsignal(signal.SIGTERM) is before
     assert not is_recorded(tmp_path)
     wait_until("it has ended", lambda: not recorded.alive())
@@ -143,5 +152,5 @@ def test_orphans_of_whoever_stays_do_not_remain_as_zombies(
         wait_until("the orphan has ended", lambda: left.status() == psutil.STATUS_ZOMBIE)
         process.kill()
         with pytest.raises(LaunchError):
-            supervise(tmp_path, recorded, never, nothing)
+            supervise(care(tmp_path), recorded)
     assert not psutil.pid_exists(int(done.stdout))

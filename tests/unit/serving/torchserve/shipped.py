@@ -6,9 +6,7 @@ from typing import Any
 import yaml
 
 import serving
-from serving.torchserve.configure import (
-    SHIPPED,
-)
+from serving.torchserve.configure import SHIPPED
 
 PROJECT = Path(serving.__file__).parents[1]
 MODEL = SHIPPED / "model_store" / "spt"

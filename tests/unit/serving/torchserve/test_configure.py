@@ -14,14 +14,9 @@ from serving.errors import ConfigError
 from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java import memory
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
+from serving.launch.launch import Launch, free_ports
 from serving.torchserve import configure
-from serving.torchserve.configure import (
-    SHIPPED,
-    Launch,
-    environment,
-    free_ports,
-    write_configuration,
-)
+from serving.torchserve.configure import SHIPPED, torchserve_environment, write_configuration
 from tests.unit.serving.torchserve.shipped import MODEL, log_config, properties, yaml_of
 
 
@@ -172,7 +167,7 @@ def test_java_reads_paths_as_utf8(
         monkeypatch.delenv(name, raising=False)
     for name, value in named.items():
         monkeypatch.setenv(name, value)
-    assert environment(launch, tmp_path)["LC_ALL"] == expected
+    assert torchserve_environment(launch, tmp_path)["LC_ALL"] == expected
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -244,13 +239,13 @@ def test_torchserves_own_variables_cannot_move_a_launch_to_another_address(
 ) -> None:
     monkeypatch.setenv("TS_CONFIG_FILE", "/elsewhere/config.properties")
     monkeypatch.setenv("TS_MANAGEMENT_ADDRESS", "http://0.0.0.0:8081")
-    variables = environment(launch, tmp_path / "scratch")
+    variables = torchserve_environment(launch, tmp_path / "scratch")
     assert [name for name in variables if name.startswith("TS_")] == []
     assert "enable_envvars_config" not in properties(write_configuration(launch))
 
 
 def test_the_worker_is_told_where_its_launch_leaves_word(launch: Launch, tmp_path: Path) -> None:
-    assert environment(launch, tmp_path)[FOLDER_VARIABLE] == str(launch.folder.resolve())
+    assert torchserve_environment(launch, tmp_path)[FOLDER_VARIABLE] == str(launch.folder.resolve())
 
 
 def test_files_named_at_a_launch_are_found_from_where_it_was_typed(
@@ -275,7 +270,7 @@ def test_a_worker_that_keeps_dying_is_started_again_for_a_day(launch: Launch) ->
 
 
 def test_the_environment_keeps_two_services_apart(launch: Launch, tmp_path: Path) -> None:
-    variables = environment(launch, tmp_path / "scratch")
+    variables = torchserve_environment(launch, tmp_path / "scratch")
     assert variables["TMPDIR"] == str(tmp_path / "scratch")
     assert variables["LOG_LOCATION"] == str(launch.folder / "logs")
     assert variables["REDIS_URL"] == launch.redis_url

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from serving.health.stop_mark import StopMark
+from serving.launch.running import Running
 from serving.torchserve import drain as drain_module
 from serving.torchserve.drain import SILENT_S, drain
 from serving.torchserve.listener import Listener
-from serving.torchserve.running import Running
 
 
 class FakeListener(Listener):

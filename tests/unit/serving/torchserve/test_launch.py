@@ -1,108 +1,30 @@
-"""What a launch started is written down, found again and ended, whatever goes wrong on the way."""
+"""TorchServe as a front: told why it did not begin, begun again, and asked whether it is ready."""
 
-import errno
 import os
-import shutil
-import signal
-import stat
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-import psutil
 import pytest
 
 from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.health.stop_mark import StopMark
+from serving.launch import services
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import Running, is_recorded, write
+from serving.launch.token_file import token_file
+from serving.service import begin, start, start_again, stop, why_not_ready
 from serving.torchserve import launch as launch_module
-from serving.torchserve.configure import Launch, free_ports
-from serving.torchserve.launch import start, start_again, stop
-from serving.torchserve.readiness import why_not_ready
-from serving.torchserve.running import RECORD, Running, adopt, is_recorded, read, write
-from serving.torchserve.tokens import await_tokens, token_file
+from serving.torchserve.tokens import await_tokens
 from tests.fakes.waiting import wait_until
-from tests.unit.serving.torchserve.conftest import SLEEP
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
-
-
-def test_the_record_is_its_owners_alone_because_redis_may_have_a_password(
-    recorded: Running, tmp_path: Path
-) -> None:
-    assert read(tmp_path) == recorded
-    assert stat.S_IMODE((tmp_path / RECORD).stat().st_mode) == 0o600
-
-
-def test_a_process_with_the_id_of_ours_but_another_birth_is_not_ours(recorded: Running) -> None:
-    (pid,) = recorded.processes
-    assert [process.pid for process in recorded.alive()] == [pid]
-    another = recorded.model_copy(update={"processes": {pid: 12345.0}})
-    assert another.alive() == []
-
-
-def test_a_process_that_has_ended_is_not_alive_though_nobody_has_buried_it(
-    recorded: Running, process: subprocess.Popen[bytes]
-) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    zombie = psutil.Process(process.pid)
-    wait_until("it is a zombie", lambda: zombie.status() == psutil.STATUS_ZOMBIE)
-    assert recorded.alive() == []
-
-
-def test_an_adopted_process_is_ended_with_the_others(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes]
-) -> None:
-    with subprocess.Popen(SLEEP) as redis:
-        adopt(tmp_path, redis.pid)
-        assert stop(tmp_path)
-        assert has_ended(redis)
-    assert has_ended(process)
-    assert list(tmp_path.iterdir()) == []
-    assert not stop(tmp_path)
-
-
-def test_a_service_that_cannot_be_drained_is_ended_all_the_same(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch, caplog
-) -> None:
-    def fail(*_: object) -> None:
-        raise TimeoutError("not all requests were answered in 30 s")
-
-    monkeypatch.setattr(launch_module, "drain", fail)
-    assert stop(tmp_path)
-    assert has_ended(process)
-    assert "not all requests were answered" in caplog.text
-
-
-def test_an_interrupt_ends_the_wait_and_the_service(
-    recorded: Running, tmp_path: Path, process: subprocess.Popen[bytes], monkeypatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(launch_module, "drain", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        stop(tmp_path)
-    assert has_ended(process)
-    assert not is_recorded(tmp_path)
-
-
-def test_a_stop_without_draining_asks_nobody(
-    recorded: Running, tmp_path: Path, monkeypatch
-) -> None:
-    monkeypatch.setattr(launch_module, "drain", None)
-    assert stop(tmp_path, draining=False)
-
-
-def test_a_second_start_in_the_same_folder_is_refused(recorded: Running, tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="make stop"):
-        start(Launch(folder=tmp_path))
-    assert recorded.alive() != []
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -113,31 +35,6 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         with pytest.raises(LaunchError, match=f"port {taken} is taken"):
             start(launch)
     assert not (tmp_path / "x").exists()
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_a_folder_that_cannot_be_written_is_named_with_the_reason(
-    tmp_path: Path, monkeypatch, number: int
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(number, os.strerror(number), str(tmp_path / "serve"))
-
-    monkeypatch.setattr(launch_module, "write_configuration", refuse)
-    api, management, metrics = free_ports(3)
-    with pytest.raises(LaunchError) as caught:
-        start(Launch(folder=tmp_path / "serve", ports=(api, management, metrics)))
-    assert os.strerror(number) in str(caught.value)
-    assert str(tmp_path / "serve") in str(caught.value)
-
-
-def test_of_many_files_that_find_no_room_the_first_is_told(tmp_path: Path, monkeypatch) -> None:
-    def refuse(*_: object) -> None:
-        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'"), ("c", "d", "x")])
-
-    monkeypatch.setattr(launch_module, "write_configuration", refuse)
-    api, management, metrics = free_ports(3)
-    with pytest.raises(LaunchError, match=r"No space left on device: 'b'; the launch's folder"):
-        start(Launch(folder=tmp_path / "serve", ports=(api, management, metrics)))
 
 
 def test_readiness_says_why_not(recorded: Running, tmp_path: Path) -> None:
@@ -189,9 +86,9 @@ def test_a_service_that_cannot_be_written_down_does_not_stay(
 
     script = f'echo {process.pid} > "$TMPDIR/.model_server.pid"'
     launch = torchserve_that(monkeypatch, tmp_path, script)
-    monkeypatch.setattr(launch_module, "write", full)
+    monkeypatch.setattr(services, "write", full)
     with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
-        launch_module.begin(launch)
+        begin(launch)
     assert has_ended(process)
 
 
@@ -206,7 +103,7 @@ def test_a_java_that_ends_before_it_listens_is_told_at_once_with_its_reason(
     began = time.monotonic()
     with pytest.raises(LaunchError, match=r"ended.*Could not find or load main class Projects"):
         start(launch)
-    assert time.monotonic() - began < launch_module._READY_TIMEOUT_S / 2
+    assert time.monotonic() - began < services._READY_TIMEOUT_S / 2
     assert not is_recorded(launch.folder)
 
 
@@ -255,10 +152,3 @@ def test_a_torchserve_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(LaunchError, match="/nowhere/torchserve is not there"):
         launch_module._torchserve(None)
-
-
-def test_a_record_that_is_none_of_ours_is_named_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / RECORD).write_text('{"name": "somebody else\'s"}')
-    with pytest.raises(LaunchError, match=f"{RECORD} is not the record.*--folder"):
-        start(Launch(folder=tmp_path, ports=free_ports(3)))
-    assert (tmp_path / RECORD).exists()

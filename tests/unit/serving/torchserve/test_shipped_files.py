@@ -9,9 +9,7 @@ from pathlib import Path
 from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import ServingConfig, load_config
 from serving.handler import Handler
-from serving.torchserve.configure import (
-    SHIPPED,
-)
+from serving.torchserve.configure import SHIPPED
 from tests.unit.serving.torchserve.shipped import MODEL, PROJECT, log_config, properties, yaml_of
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from serving.errors import LaunchError
+from serving.launch.running import Running
+from serving.launch.token_file import token_file
 from serving.torchserve import tokens
 from serving.torchserve.management import PULSE, ask_for_pulse, flush, is_ready
-from serving.torchserve.running import Running
-from serving.torchserve.tokens import await_tokens, forget_tokens, rotate, token_file
+from serving.torchserve.tokens import await_tokens, forget_tokens, rotate
 from tests.unit.serving.torchserve.fake_management import FakeManagement, served
 
 
@@ -52,7 +53,7 @@ def test_a_new_token_is_in_its_file_and_the_others_stay(
     fake: FakeManagement, running: Running
 ) -> None:
     before = dict(fake.keys)
-    path = rotate(fake.folder, running)
+    path = rotate(fake.folder, running, "inference")
     assert path == running.token_file
     assert path.read_text() == fake.keys["inference"] != before["inference"]
     assert token_file(fake.folder, "management").read_text() == before["management"]
@@ -67,16 +68,17 @@ def test_the_management_token_is_replaced_as_well_when_asked(
     assert is_ready(running.management_url, token_file=running.management_token_file)
 
 
-def test_a_service_without_tokens_says_how_to_have_them(running: Running, tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="--no-token"):
-        rotate(tmp_path, running.model_copy(update={"token_file": None}))
+def test_keys_that_are_gone_are_named(fake: FakeManagement, running: Running) -> None:
+    (fake.folder / "key_file.json").unlink()
+    with pytest.raises(LaunchError, match=r"key_file\.json is gone"):
+        rotate(fake.folder, running, "inference")
 
 
 def test_a_service_that_does_not_answer_keeps_its_token(running: Running, tmp_path: Path) -> None:
     gone = running.model_copy(update={"management_url": "http://127.0.0.1:9"})
     before = token_file(tmp_path).read_text()
     with pytest.raises(LaunchError, match="is the service running"):
-        rotate(tmp_path, gone)
+        rotate(tmp_path, gone, "inference")
     assert token_file(tmp_path).read_text() == before
 
 
@@ -89,7 +91,7 @@ def test_no_token_is_replaced_where_the_new_one_could_not_be_written_down(
     before = dict(fake.keys)
     monkeypatch.setattr(tokens, "write_private", full)
     with pytest.raises(LaunchError, match="No space left"):
-        rotate(fake.folder, running)
+        rotate(fake.folder, running, "inference")
     assert fake.keys == before
 
 
@@ -144,7 +146,7 @@ def test_no_proxy_of_the_environment_is_asked_for_our_own_machine(
             monkeypatch.delenv(name, raising=False)
         assert is_ready(running.management_url, token_file=running.management_token_file)
         flush(running.management_url, token_file=running.management_token_file, timeout_s=60.0)
-        rotate(tmp_path, running)
+        rotate(tmp_path, running, "inference")
     assert proxy.paths == []
 
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from serving.torchserve.workers import fork_server
+from serving.torchserve import launch
 
 PRELOAD = """
 import sys, torch
@@ -22,6 +22,6 @@ print(*sorted({"serving.handler", "ts.service", "torch", "timm"} & sys.modules.k
 
 
 def test_the_workers_imports_begin_no_thread_and_ask_for_no_device() -> None:
-    command = [sys.executable, "-c", PRELOAD, *fork_server._PRELOADED]
+    command = [sys.executable, "-c", PRELOAD, *launch._PRELOADED]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["serving.handler", "timm", "torch", "ts.service"], done.stderr

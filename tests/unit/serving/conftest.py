@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.torchserve.running import Running, created, write
+from serving.launch.running import Running, created, write
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 

@@ -9,15 +9,10 @@ from pathlib import Path
 import pytest
 
 from serving.health.stop_mark import StopMark
-from serving.torchserve.configure import Launch
-from serving.torchserve.running import Running, created, read, write
-from serving.torchserve.workers import fork_server
-from serving.torchserve.workers.fork_server import (
-    PYTHON,
-    ForkServerKeeper,
-    keep_fork_server,
-    write_python,
-)
+from serving.launch import fork_server
+from serving.launch.fork_server import ForkServerKeeper, keep_fork_server
+from serving.launch.launch import Launch
+from serving.launch.running import Running, created, read, write
 
 
 @pytest.fixture
@@ -31,13 +26,16 @@ def launch(tmp_path: Path) -> Launch:
     return Launch(folder=folder)
 
 
+PRELOADED = ("json",)
+
+
 class Begun:
     """Stands in for what begins fork servers: begins processes that sleep."""
 
     def __init__(self) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def __call__(self, _: Launch) -> int:
+    def __call__(self, *_: object) -> int:
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
         self.processes.append(subprocess.Popen(command))
         return self.processes[-1].pid
@@ -58,8 +56,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[Begun]:
 
 
 def test_a_fork_server_is_written_down_and_kept(launch: Launch, begun: Begun) -> None:
-    keep_fork_server(launch)
-    keep_fork_server(launch)
+    keep_fork_server(launch, PRELOADED)
+    keep_fork_server(launch, PRELOADED)
     (process,) = begun.processes
     running = read(launch.folder)
     assert running.fork_server == process.pid
@@ -69,11 +67,11 @@ def test_a_fork_server_is_written_down_and_kept(launch: Launch, begun: Begun) ->
 def test_it_is_still_known_beside_a_torchserve_that_was_started_again(
     launch: Launch, begun: Begun
 ) -> None:
-    keep_fork_server(launch)
+    keep_fork_server(launch, PRELOADED)
     before, pid = read(launch.folder), os.getpid()
     again = before.model_copy(update={"processes": {pid: created(pid)}, "fork_server": None})
     write(launch.folder, again.beside(before))
-    keep_fork_server(launch)
+    keep_fork_server(launch, PRELOADED)
     (process,) = begun.processes
     assert read(launch.folder).processes.keys() == {pid, process.pid}
 
@@ -81,7 +79,7 @@ def test_it_is_still_known_beside_a_torchserve_that_was_started_again(
 def test_another_one_is_begun_when_it_has_ended_but_not_again_and_again(
     launch: Launch, begun: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = ForkServerKeeper(launch)
+    keeper = ForkServerKeeper(launch, PRELOADED)
     for count in (1, 1):
         keeper.look()
         assert len(begun.processes) == count
@@ -97,7 +95,7 @@ def test_another_one_is_begun_when_it_has_ended_but_not_again_and_again(
 def test_none_is_begun_for_a_service_that_is_stopping_or_was_stopped(
     launch: Launch, begun: Begun
 ) -> None:
-    keeper = ForkServerKeeper(launch)
+    keeper = ForkServerKeeper(launch, PRELOADED)
     StopMark(launch.folder).stop(refuse=False)
     keeper.look()
     StopMark(launch.folder).clear()
@@ -109,13 +107,13 @@ def test_none_is_begun_for_a_service_that_is_stopping_or_was_stopped(
 def test_one_that_began_while_the_service_was_stopped_is_ended(
     launch: Launch, begun: Begun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def begin_late(launch: Launch) -> int:
-        pid = begun(launch)
+    def begin_late(*_: object) -> int:
+        pid = begun()
         StopMark(launch.folder).stop(refuse=False)
         return pid
 
     monkeypatch.setattr(fork_server, "_begin", begin_late)
-    keep_fork_server(launch)
+    keep_fork_server(launch, PRELOADED)
     (process,) = begun.processes
     assert process.wait(60) == -15
     assert read(launch.folder).fork_server is None
@@ -127,33 +125,16 @@ def test_one_that_began_while_the_service_was_stopped_is_ended(
 def test_one_that_cannot_begin_is_told_and_no_error(
     launch: Launch, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
-    def fail(_: Launch) -> int:
+    def fail(*_: object) -> int:
         raise error
 
     monkeypatch.setattr(fork_server, "_begin", fail)
-    keep_fork_server(launch)
+    keep_fork_server(launch, PRELOADED)
     assert f"no fork server begins ({error})" in caplog.text
     assert read(launch.folder).fork_server is None
 
 
-def test_what_torchserve_takes_for_python_is_python_for_all_but_workers(launch: Launch) -> None:
-    python = write_python(launch.folder)
-    assert python == launch.folder.resolve() / PYTHON
-    script = launch.folder / "metric_collector.py"
-    worker = launch.folder / "model_service_worker.py"
-    for program in (script, worker):
-        program.write_text("import sys; print(*sys.argv[1:])")
-    done = [
-        subprocess.run([python, one, "a b", "c"], capture_output=True, text=True, check=True)
-        for one in (script, worker)
-    ]
-    assert [one.stdout for one in done] == ["a b c\n", "a b c\n"]
-    assert done[0].stderr == ""
-    assert "no fork server answers" in done[1].stderr
-
-
-def test_a_folder_from_which_nothing_may_run_leaves_torchserve_its_python(
-    launch: Launch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert write_python(launch.folder) is None
+def test_a_launch_that_needs_none_gets_none(launch: Launch, begun: Begun) -> None:
+    keep_fork_server(launch, ())
+    ForkServerKeeper(launch, ()).look()
+    assert begun.processes == []

@@ -1,0 +1,46 @@
+"""Processes of the front end with the one that began them, and at once while they load."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+
+from serving.front.processes import _made
+from tests.fakes.waiting import wait_until
+
+PARENT = """
+import multiprocessing, sys, time
+from tests.unit.serving.front.test_processes import child
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=child)
+    process.start()
+    print(process.pid, flush=True)
+    process.join()
+"""
+
+
+def child() -> None:
+    """Make an app whose process would then serve for ten minutes."""
+    _made(signal.pause)
+
+
+def test_a_process_whose_parent_was_killed_does_not_keep_the_port() -> None:
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        process = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    wait_until("the child has ended", lambda: not process.is_running())
+
+
+def test_who_is_told_to_end_while_it_loads_ends_at_once_and_later_as_uvicorn_wants() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        assert _made(lambda: signal.getsignal(signal.SIGTERM)) == signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
