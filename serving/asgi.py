@@ -59,7 +59,7 @@ def create_app(folder: Path, token_file: Path | None) -> Starlette:
         config = read_config(folder)
         engine, admission = _engine(config, folder), build_admission(config)
     except SptError as error:
-        logging.getLogger(__name__).error("%s", error)
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(_STARTUP_FAILURE)
     heartbeat = Heartbeat(folder)
     heartbeat.beat()  # the device is warm

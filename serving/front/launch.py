@@ -26,6 +26,7 @@ from serving.launch.token_file import Kind, token_file
 LOG: Final = "front.log"
 """Among a launch's logs: what its front says."""
 
+_ERROR: Final = "error: "
 _PATIENCE_S: Final = 5.0
 _LEAVE_S: Final = 2.0
 """What the front takes to send callers away, before it waits for those who have asked."""
@@ -126,11 +127,12 @@ def _reason(body: bytes) -> str:
 
 
 def _check_alive(running: Running, log: Path, begin: int) -> None:
-    """Raise LaunchError if the front has ended, with its first words since then."""
+    """Raise LaunchError if the front has ended, with what it said since then."""
     if running.alive():
         return
     with log.open("rb") as file:
         file.seek(begin)
         lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    said = next(iter(lines), "it said nothing")
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    said = [*errors, *lines[-1:], "it said nothing"][0]
     raise LaunchError(f"the front ended before it was ready: {said}; see {log}")

@@ -24,7 +24,7 @@ from adapters.vit.backbone import Backbone, load_backbone
 from clients import readiness
 from clients.client import Client
 from clients.connection import async_http
-from clients.errors import ClientError
+from clients.errors import ClientError, NotReady, ServiceUnreachable
 from clients.load.closed import Ask
 from serving.decoding.decoder import DecoderSettings
 from serving.inference.bank import AdapterBank
@@ -243,3 +243,18 @@ class Load:
         """Return once so many more answers came."""
         wanted = len(self.answered) + count
         wait_until(f"{count} more answers came", lambda: len(self.answered) >= wanted)
+
+
+def is_clean(error: ClientError) -> bool:
+    """Return whether a caller was told no before anything of his call was done."""
+    if isinstance(error, NotReady):
+        return (error.status, error.code) == (503, "not_ready")
+    return isinstance(error, ServiceUnreachable) and isinstance(error.__cause__, httpx.ConnectError)
+
+
+def assert_drained(service: Service, load: Load) -> None:
+    """Assert that every call was answered or refused, and none was cut off."""
+    assert [repr(error.__cause__ or error) for error in load.errors if not is_clean(error)] == []
+    assert any(isinstance(error, ServiceUnreachable) for error in load.errors)
+    for one in load.answered:
+        service.assert_right(one.ask, one.answer)

@@ -1,123 +1,127 @@
-"""The ASGI front as processes of its own: killed, told to end under load, and asked meanwhile."""
+"""`spt run --front asgi`: no Java, one process for all, killed, begun again, told to end.
 
-import json
+The tests ask one service, in their order.
+"""
+
+import os
+import signal
 import subprocess
 import sys
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from adapters.artifact.backbone_spec import EMBEDDED
-from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import encode
-from adapters.vit.backbone import load_backbone
 from clients.client import Client
-from clients.connection import blocking_http, transport_errors
-from clients.errors import BadKey, ClientError, ServiceUnreachable
+from clients.errors import BadKey, ClientError
 from serving.launch.launch import free_ports
-from tests.fakes import hostile
-from tests.fakes.artifacts import make_adapter
+from serving.launch.running import is_recorded, read
+from serving.service import rotate, stop, why_not_ready
+from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained
 from tests.fakes.waiting import wait_until
+from tests.fakes.workers import fronts_of
 
-IMAGE = hostile.jpeg(hostile.photo())
-CALLERS = 8
 LOADS_S = 240.0
 
 
-class Front:
-    """What runs in a folder."""
+class Foreground:
+    """The command, and the service that it stays with."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.token_file = folder / "token"
-        command = [sys.executable, "-m", "serving.asgi", str(folder), "--port", str(port)]
-        command += ["--token-file", str(self.token_file), "--drain-s", "60"]
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+    def __init__(self, folder: Path, published: Published) -> None:
+        self._published = published
+        self.folder = folder
+        store = str(published.source.store.root)
+        command = [sys.executable, "-m", "serving", "--folder", str(folder), "run"]
+        command += ["--front", "asgi", "--port", str(free_ports(1)[0]), "--store", store]
+        environment = dict(os.environ) | {"JAVA_HOME": "/nowhere", "REDIS_URL": ""}
+        self.command = subprocess.Popen([*command, "--no-redis"], env=environment)
 
     def is_ready(self) -> bool:
-        assert self.process.poll() is None
+        assert self.command.poll() is None
+        return why_not_ready(self.folder) is None
+
+    @property
+    def service(self) -> Service:
+        return self._published.served(self.folder)
+
+    def answers(self) -> bool:
+        """Return whether it answers as it must."""
+        service = self.service
+        (ask,) = asks(1)
         try:
-            with blocking_http(self.url, 5) as http, transport_errors(self.url):
-                return http.get("/readyz").status_code == 200
-        except ServiceUnreachable:
+            with service.client() as client:
+                service.assert_right(ask, client.predict(ask.image, task=ask.task, top_k=ask.top_k))
+        except ClientError:
             return False
-
-    def worker(self) -> psutil.Process:
-        """Return the process that answers: it has loaded the backbone, the other child has not."""
-        children = psutil.Process(self.process.pid).children()
-        return max(children, key=lambda child: child.memory_info().rss)
-
-    def kill(self) -> None:
-        """End what is left of it."""
-        if self.process.poll() is None:
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                process.kill()
-            self.process.kill()
-            self.process.wait()
-
-    def client(self) -> Client:
-        return Client(self.url, timeout_s=120, token_file=self.token_file)
+        return True
 
 
-@pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    adapter = make_adapter("pets", backbone=load_backbone(EMBEDDED).spec)
-    DirectoryStore(tmp_path / "store").publish(encode(adapter))
-    config = tmp_path / "model_store" / "spt" / "model-config.yaml"
-    config.parent.mkdir(parents=True)
-    config.write_text(json.dumps({"spt": {"store": str(tmp_path / "store")}}))
-    (tmp_path / "token").write_text("secret")
-    front = Front(tmp_path, free_ports(1)[0])
-    try:
-        wait_until("it is ready", front.is_ready, timeout_s=LOADS_S)
-        yield front
-    finally:
-        front.kill()
+@pytest.fixture(scope="module")
+def foreground(
+    published: Published, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Foreground]:
+    foreground = Foreground(tmp_path_factory.mktemp("asgi") / "serve", published)
+    with foreground.command:
+        try:
+            wait_until("it is ready", foreground.is_ready, timeout_s=LOADS_S)
+            yield foreground
+        finally:
+            stop(foreground.folder, draining=False)
+            foreground.command.kill()
 
 
-@pytest.mark.timeout(900)
-def test_a_process_that_is_killed_is_followed_by_another(front: Front) -> None:
-    with front.client() as client:
-        before = client.predict(IMAGE, task="pets")
-    with Client(front.url) as stranger, pytest.raises(BadKey):
-        stranger.predict(IMAGE, task="pets")
-    front.worker().kill()
-    wait_until("it is not ready", lambda: not front.is_ready())
-    wait_until("another one is", front.is_ready, timeout_s=LOADS_S)
-    with front.client() as client:
-        assert client.predict(IMAGE, task="pets") == before
+def test_it_answers_who_has_the_token_and_no_process_of_it_is_java(foreground: Foreground) -> None:
+    assert foreground.answers()
+    with Client(foreground.service.url) as stranger, pytest.raises(BadKey):
+        stranger.predict(IMAGES[0], task=TASKS[0])
+    processes = psutil.Process(foreground.command.pid).children(recursive=True)
+    assert {process.name().rstrip("0123456789.") for process in processes} == {"python"}
 
 
-@pytest.mark.timeout(900)
-def test_told_to_end_under_load_it_answers_whoever_was_let_in(front: Front) -> None:
-    told = Counter[str]()
-    ends = threading.Event()
+def test_a_new_token_counts_at_once_and_cuts_nobody_off_who_reads_its_file(
+    foreground: Foreground,
+) -> None:
+    file = foreground.service.process.token_file
+    assert file is not None
+    before = file.read_text()
+    with Load(foreground.service, asks(12)) as load:
+        for _ in range(3):
+            load.wait_for_more(3)
+            rotate(foreground.folder)
+        load.wait_for_more(3)
+    assert load.errors == []
+    with Client(foreground.service.url, token=before) as old, pytest.raises(BadKey):
+        old.predict(IMAGES[0], task=TASKS[0])
 
-    def ask() -> None:
-        with front.client() as client:
-            while not ends.is_set():
-                try:
-                    client.predict(IMAGE, task="pets")
-                    told["answered"] += 1
-                except ServiceUnreachable as error:
-                    told["refused" if "refused" in str(error) else str(error)] += 1
-                    return
-                except ClientError as error:
-                    told[str(error)] += 1
 
-    callers = [threading.Thread(target=ask) for _ in range(CALLERS)]
-    for caller in callers:
-        caller.start()
-    wait_until("all have been answered", lambda: told["answered"] > 4 * CALLERS)
-    front.process.terminate()
-    assert front.process.wait(120) == 0
-    for caller in callers:
-        caller.join(120)
-    ends.set()
-    assert told.keys() == {"answered", "refused"}
-    assert told["refused"] == CALLERS
+def test_a_process_that_is_killed_is_followed_by_another(foreground: Foreground) -> None:
+    first = read(foreground.folder)
+    (worker,) = fronts_of(first)
+    worker.kill()
+    wait_until("another one answers", foreground.answers, timeout_s=LOADS_S)
+    assert read(foreground.folder) == first
+    assert fronts_of(first) != [worker]
+
+
+def test_a_front_that_is_killed_is_begun_again_by_who_stays_with_it(foreground: Foreground) -> None:
+    first = read(foreground.folder)
+    (worker,) = fronts_of(first)
+    psutil.Process(first.front_process).kill()
+    wait_until("what it began has ended", lambda: not worker.is_running())
+    wait_until("another one is ready", foreground.is_ready, timeout_s=LOADS_S)
+    assert read(foreground.folder).front_process != first.front_process
+    assert foreground.answers()
+
+
+def test_sigterm_under_load_cuts_nobody_off_and_is_a_success(foreground: Foreground) -> None:
+    service = foreground.service
+    with Load(service, asks(48), callers=8) as load:
+        load.wait_for_more(16)
+        foreground.command.send_signal(signal.SIGTERM)
+        wait_until("it says that it is stopping", lambda: why_not_ready(foreground.folder))
+        assert foreground.command.wait(120) == 0
+        load.wait_for_refusals()
+    assert_drained(service, load)
+    assert not is_recorded(foreground.folder)
+    assert not service.process.scratch.exists()

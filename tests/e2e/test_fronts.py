@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import psutil
 import pytest
@@ -11,22 +12,27 @@ from clients.errors import ClientError
 from clients.load.closed import Ask
 from serving.errors import LaunchError
 from serving.launch.device import has_device
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import FrontName, Launch, free_ports
 from serving.launch.running import read
 from serving.protocol import Answer
 from serving.service import care_of, start, stop
-from tests.e2e.service import IMAGES, TASKS, Published, Service, asks
+from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained
 from tests.fakes.waiting import wait_until
-from tests.fakes.workers import workers_of
+from tests.fakes.workers import fronts_of
 
 FRONTS = 2
 
 
-@pytest.fixture(scope="module")
-def launch(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+@pytest.fixture(scope="module", params=get_args(FrontName))
+def launch(
+    request: pytest.FixtureRequest,
+    published: Published,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Launch:
     folder = tmp_path_factory.mktemp("fronts") / "serve"
     return Launch(
         folder=folder,
+        front=request.param,
         store=published.source.store.root,
         ports=free_ports(3),
         settings={"front_workers": FRONTS},
@@ -41,9 +47,9 @@ def fronts(published: Published, launch: Launch) -> Iterator[Service]:
 
 
 def device_of(service: Service) -> psutil.Process:
-    """Return the fork that is no worker of TorchServe's."""
+    """Return the fork that is no front."""
     server = psutil.Process(read(service.folder).fork_server)
-    (device,) = set(server.children()) - set(workers_of(service.process))
+    (device,) = set(server.children()) - set(fronts_of(service.process))
     return device
 
 
@@ -68,30 +74,30 @@ def assert_right(service: Service) -> None:
 
 
 def test_fronts_answer_as_one_process_does(fronts: Service) -> None:
-    assert len(workers_of(fronts.process)) == FRONTS
+    assert len(fronts_of(fronts.process)) == FRONTS
     assert_right(fronts)
 
 
 def test_a_device_process_that_is_killed_is_followed_by_another(
     fronts: Service, launch: Launch
 ) -> None:
-    before, workers = device_of(fronts), workers_of(fronts.process)
+    before, workers = device_of(fronts), fronts_of(fronts.process)
     before.kill()
     wait_until("its launcher has ended", lambda: not has_device(fronts.folder))
     care_of(launch).look()  # as the supervisor does
     wait_until("the next one answers", lambda: answers(fronts), timeout_s=120)
     assert device_of(fronts) != before
-    assert workers_of(fronts.process) == workers, "no front was touched"
+    assert fronts_of(fronts.process) == workers, "no front was touched"
     assert_right(fronts)
 
 
 def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service) -> None:
-    device, before = device_of(fronts), workers_of(fronts.process)
+    device, before = device_of(fronts), fronts_of(fronts.process)
     for front in before:
         front.kill()
 
     def others_work() -> bool:
-        now = workers_of(fronts.process)
+        now = fronts_of(fronts.process)
         return len(now) == FRONTS and not set(now) & set(before) and answers(fronts)
 
     wait_until("other fronts answer", others_work, timeout_s=120)
@@ -99,9 +105,13 @@ def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service) -> None:
     assert_right(fronts)
 
 
-def test_a_stop_leaves_no_process_behind(fronts: Service) -> None:
-    whole = [device_of(fronts), *workers_of(fronts.process)]
-    stop(fronts.folder)
+def test_a_stop_answers_all_who_have_asked_and_leaves_no_process_behind(fronts: Service) -> None:
+    whole = [device_of(fronts), *fronts_of(fronts.process)]
+    with Load(fronts, asks(24), callers=6) as load:
+        load.wait_for_more(12)
+        assert stop(fronts.folder)
+        load.wait_for_refusals()
+    assert_drained(fronts, load)
     wait_until("all have ended", lambda: not any(map(psutil.Process.is_running, whole)))
 
 

@@ -7,14 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from clients.errors import ClientError, NotReady, ServiceUnreachable
 from serving.launch.launch import Launch, free_ports
 from serving.launch.running import is_recorded
 from serving.service import start, stop, why_not_ready
-from tests.e2e.service import Load, Published, Service, asks
+from tests.e2e.service import Load, Published, asks, assert_drained
 from tests.fakes.waiting import wait_until
 
 
@@ -26,21 +24,6 @@ def launch(published: Published, tmp_path: Path) -> Iterator[Launch]:
     )
     yield launch
     stop(launch.folder)
-
-
-def is_clean(error: ClientError) -> bool:
-    """Return whether a caller was told no before anything of his call was done."""
-    if isinstance(error, NotReady):
-        return (error.status, error.code) == (503, "not_ready")
-    return isinstance(error, ServiceUnreachable) and isinstance(error.__cause__, httpx.ConnectError)
-
-
-def assert_drained(service: Service, load: Load) -> None:
-    """Assert that every call was answered or refused, and none was cut off."""
-    assert [repr(error.__cause__ or error) for error in load.errors if not is_clean(error)] == []
-    assert any(isinstance(error, ServiceUnreachable) for error in load.errors)
-    for one in load.answered:
-        service.assert_right(one.ask, one.answer)
 
 
 def test_callers_who_go_on_asking_see_answers_and_clean_refusals_and_no_cut(

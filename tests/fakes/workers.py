@@ -9,12 +9,21 @@ from serving.launch.running import Running
 
 def workers_of(running: Running) -> list[psutil.Process]:
     """Return the workers of all models that run: TorchServe's children, or forks."""
+    assert running.management_url is not None
     credentials = Credentials(token_file=running.management_token_file)
     with blocking_http(running.management_url, 30, auth=credentials) as http:
         names = [one["modelName"] for one in http.get("/models?limit=1000").json()["models"]]
         models = [model for name in names for model in http.get(f"/models/{name}").json()]
     found = (_process(worker["pid"]) for model in models for worker in model["workers"])
     return [process for process in found if process is not None]
+
+
+def fronts_of(running: Running) -> list[psutil.Process]:
+    """Return the processes that take a service's rows in: TorchServe's workers, or uvicorn's."""
+    if running.front_process is None:
+        return workers_of(running)
+    children = psutil.Process(running.front_process).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def fork_servers_of(workers: list[psutil.Process]) -> list[psutil.Process]:

@@ -59,11 +59,13 @@ def test_as_many_processes_as_front_workers_take_callers(
 
 
 def test_a_process_that_cannot_load_tells_uvicorn_that_another_one_would_fail_too(
-    folder: Path, caplog: pytest.LogCaptureFixture
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = folder / "model_store" / "spt" / "model-config.yaml"
     config.write_text("spt: {backbone: resnet50}")
     with pytest.raises(SystemExit) as caught:
         asgi.create_app(folder, None)
     assert caught.value.code == 3
-    assert "resnet50" in caplog.text
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "resnet50" in said
