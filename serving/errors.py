@@ -17,7 +17,7 @@ SptError
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
-└── LaunchError         TorchServe or Redis could not be started
+└── LaunchError         the service or Redis could not be started
 """
 
 import logging
@@ -120,7 +120,7 @@ class ExportError(SptError):
 
 
 class LaunchError(SptError):
-    """TorchServe or Redis could not be started."""
+    """The service or Redis could not be started."""
 
 
 CODES: dict[type[Exception], ErrorCode] = {

@@ -91,7 +91,7 @@ def test_no_source_file_imports_pickle():
 
 CALLERS = {
     "clients/connection.py": "leaves out the environment's proxy for this machine",
-    "serving/torchserve/management.py": "asks this machine alone, past every proxy",
+    "serving/launch/loopback.py": "asks this machine alone, past every proxy",
     "trainer/data/public/fetch.py": "downloads data sets, through whatever proxy there is",
     "tests/e2e/service.py": "asks this machine alone, past every proxy",
 }

@@ -1,1 +1,1 @@
-"""The ASGI app with the contract of `/spt/predict`, and how uvicorn runs it."""
+"""The ASGI front: the app with the contract of `/spt/predict`, and its processes."""

@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.request
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from serving.errors import LaunchError
 from serving.health.stop_mark import StopMark
 from serving.launch.front import Begun
 from serving.launch.launch import SETTINGS, Launch, config_of, environment, section_of
+from serving.launch.loopback import ask
 from serving.launch.private_file import write_private
 from serving.launch.processes import leave_behind
 from serving.launch.running import LOGS, Running, created
@@ -26,12 +26,13 @@ from serving.launch.token_file import Kind, token_file
 LOG: Final = "front.log"
 """Among a launch's logs: what its front says."""
 
+_CRASHES_ENOUGH: Final = 2
+"""A process that ended once while it loaded may have met a passing trouble; another one begins."""
+
 _ERROR: Final = "error: "
 _PATIENCE_S: Final = 5.0
 _LEAVE_S: Final = 2.0
 """What the front takes to send callers away, before it waits for those who have asked."""
-
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class AsgiFront:
@@ -69,7 +70,7 @@ class AsgiFront:
             token_file=token,
             drain_s=launch.drain_s,
         )
-        return Begun(running, partial(_check_alive, running, log, said))
+        return Begun(running, partial(_check, running, log, said))
 
     def preloaded(self, launch: Launch) -> tuple[str, ...]:
         """Return what the device process imports, where there is one."""
@@ -78,12 +79,12 @@ class AsgiFront:
     def why_not_ready(self, folder: Path, running: Running) -> str | None:
         """Return what the front says of itself."""
         try:
-            with _DIRECT.open(f"{running.url}/readyz", timeout=_PATIENCE_S):
-                return None
+            ask(f"{running.url}/readyz", {}, _PATIENCE_S)
         except urllib.error.HTTPError as error:
             return _reason(error.read())
         except (OSError, ValueError):
             return "no front answers"
+        return None
 
     def drain(self, running: Running, mark: StopMark) -> None:
         """Tell the front to end, and wait until it has: it answers whoever has asked."""
@@ -126,13 +127,14 @@ def _reason(body: bytes) -> str:
         return "something else answers at its port"
 
 
-def _check_alive(running: Running, log: Path, begin: int) -> None:
-    """Raise LaunchError if the front has ended, with what it said since then."""
-    if running.alive():
-        return
+def _check(running: Running, log: Path, begin: int) -> None:
+    """Raise LaunchError, with what the log tells since then, if it is in vain to wait."""
     with log.open("rb") as file:
         file.seek(begin)
         lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    crashes = sum(line.startswith("Traceback ") for line in lines)
+    if running.alive() and crashes < _CRASHES_ENOUGH:
+        return
     errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
     said = [*errors, *lines[-1:], "it said nothing"][0]
-    raise LaunchError(f"the front ended before it was ready: {said}; see {log}")
+    raise LaunchError(f"the front cannot begin: {said}; see {log}")

@@ -1,1 +1,1 @@
-"""TorchServe's processes: configured, started, watched, drained and ended."""
+"""TorchServe as a launch's front: configured, begun, asked and drained."""

@@ -2,20 +2,17 @@
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from serving.launch.loopback import ask
 from serving.launch.running import Running
 from serving.protocol import TASK_HEADER
 
 _NO_TASK = "no-task-at-all"
 PULSE = "a-pulse"
 """In a description's header of tasks: nothing is described, but a row of nothing is computed."""
-
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine itself: a proxy of the environment would be handed our tokens."""
 
 
 def management_url_of(running: Running) -> str:
@@ -84,7 +81,7 @@ def renew_token(management_url: str, kind: str, api_key: str) -> None:
     Raises:
         OSError: nothing listens there, or it refused.
     """
-    _open(f"{management_url}/token?type={kind}", {"Authorization": f"Bearer {api_key}"}, 10.0)
+    ask(f"{management_url}/token?type={kind}", {"Authorization": f"Bearer {api_key}"}, 10.0)
 
 
 def is_description_call(row: Mapping[str, Any], headers: Mapping[str, Any]) -> bool:
@@ -103,10 +100,4 @@ def _get(
     sent = dict(headers or {})
     if token_file is not None:
         sent["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
-    return json.loads(_open(url, sent, timeout_s))
-
-
-def _open(url: str, headers: dict[str, str], timeout_s: float) -> bytes:
-    request = urllib.request.Request(url, headers=headers)
-    with _DIRECT.open(request, timeout=timeout_s) as answer:
-        return bytes(answer.read())
+    return json.loads(ask(url, sent, timeout_s))

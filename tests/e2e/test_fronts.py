@@ -116,10 +116,17 @@ def test_a_stop_answers_all_who_have_asked_and_leaves_no_process_behind(fronts: 
 
 
 def test_a_device_that_cannot_be_loaded_is_told_at_the_start(
-    launch: Launch, tmp_path: Path
+    published: Published, tmp_path: Path
 ) -> None:
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"none")
-    changes = {"folder": tmp_path / "serve", "ports": free_ports(3), "weights": weights}
+    launch = Launch(
+        folder=tmp_path / "serve",
+        front="asgi",
+        store=published.source.store.root,
+        weights=weights,
+        ports=free_ports(3),
+        settings={"front_workers": FRONTS},
+    )
     with pytest.raises(LaunchError, match=r"owns the device cannot load: .*weights\.safetensors"):
-        start(launch.model_copy(update=changes))
+        start(launch)

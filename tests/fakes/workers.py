@@ -23,13 +23,21 @@ def fronts_of(running: Running) -> list[psutil.Process]:
     if running.front_process is None:
         return workers_of(running)
     children = psutil.Process(running.front_process).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in children if _is_spawned(child)]
 
 
 def fork_servers_of(workers: list[psutil.Process]) -> list[psutil.Process]:
     """Return the processes that workers are forks of."""
     parents = {parent for worker in workers if (parent := worker.parent()) is not None}
     return [one for one in parents if "serving.forking.server" in one.cmdline()]
+
+
+def _is_spawned(process: psutil.Process) -> bool:
+    """Return whether it serves: it has not ended, and is none of multiprocessing's own."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -114,11 +115,45 @@ def test_one_that_cannot_begin_is_told_in_one_line_and_leaves_nothing(
     alone = launch.model_copy(update={"settings": {}})
     with socket.socket() as taken:  # bound, but nobody listens: only who binds it finds out
         taken.bind(("127.0.0.1", launch.ports[0]))
-        told = r"before it was ready: port \d+: Address already in use.*; see .*front\.log"
+        told = r"cannot begin: port \d+: Address already in use.*; see .*front\.log"
         with pytest.raises(LaunchError, match=told):
             start(alone)
     assert not is_recorded(alone.folder)
     assert not token_file(alone.folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("WARNING x: y\nerror: no such backbone\nERROR: stopped", "no such backbone"),
+        ("Killed", "Killed"),
+        ("", "it said nothing"),
+    ],
+)
+def test_of_what_a_front_that_has_ended_said_its_error_is_told(
+    spawn: Spawn, tmp_path: Path, said: str, told: str
+) -> None:
+    running, log = spawn(), tmp_path / "front.log"
+    log.write_text("error: of yesterday\n" + said)
+    check = partial(launch_module._check, running, log, len("error: of yesterday\n"))
+    check()
+    (process,) = running.alive()
+    process.kill()
+    process.wait()
+    with pytest.raises(LaunchError, match=f"cannot begin: {told}; see {log}"):
+        check()
+
+
+def test_processes_that_crash_again_and_again_while_they_load_are_not_waited_for(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    running, log = spawn(), tmp_path / "front.log"
+    crash = "Process SpawnProcess-1:\nTraceback (most recent call last):\n  File\nKeyError: 'x'\n"
+    log.write_text(crash)
+    launch_module._check(running, log, 0)
+    log.write_text(2 * crash)
+    with pytest.raises(LaunchError, match="cannot begin: KeyError: 'x'; see"):
+        launch_module._check(running, log, 0)
 
 
 def test_only_its_one_port_must_be_free(launch: Launch) -> None:
