@@ -36,7 +36,7 @@ class Client:
         model: the model's name in the service, the first part of the route.
         timeout_s: longest wait for connecting, sending or the next bytes of the answer.
         api_key: a tenant's key, where the service has tenants.
-        token: TorchServe's inference token, where the service wants it.
+        token: the service's token, where the service wants it.
         token_file: a file with the token instead, read again when the token has run out.
         transport: stands in for the network, in tests.
 

@@ -1,4 +1,4 @@
-"""What a caller shows with each request: a tenant's key, TorchServe's token. Knows no routes.
+"""What a caller shows with each request: a tenant's key, the service's token. Knows no routes.
 
 Tokens run out. One that is read from a file is read again when the service refuses it, and the call
 is sent again, so that replacing the file interrupts nobody.
@@ -25,7 +25,7 @@ class Credentials(httpx.Auth):
 
     Args:
         api_key: a tenant's key; None shows none.
-        token: TorchServe's inference token; None shows none.
+        token: the service's; None shows none.
         token_file: a file that holds the token as text, or TorchServe's own `key_file.json`.
 
     Raises:

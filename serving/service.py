@@ -8,9 +8,7 @@ from serving.torchserve.launch import TorchServe
 
 _SERVICES: Final = Services({"torchserve": TorchServe(), "asgi": AsgiFront()})
 
-begin: Final = _SERVICES.begin
 start: Final = _SERVICES.start
-start_again: Final = _SERVICES.start_again
 stop: Final = _SERVICES.stop
 why_not_ready: Final = _SERVICES.why_not_ready
 rotate: Final = _SERVICES.rotate

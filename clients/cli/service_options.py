@@ -26,7 +26,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file",
         type=Path,
-        help="a file with TorchServe's inference token (default: SPT_TOKEN_FILE)",
+        help="a file with the service's token (default: SPT_TOKEN_FILE)",
     )
 
 

@@ -16,7 +16,7 @@ from serving.launch import services
 from serving.launch.launch import Launch, free_ports
 from serving.launch.running import Running, is_recorded, write
 from serving.launch.token_file import token_file
-from serving.service import begin, start, start_again, stop, why_not_ready
+from serving.service import care_of, start, stop, why_not_ready
 from serving.torchserve import launch as launch_module
 from serving.torchserve.tokens import await_tokens
 from tests.fakes.waiting import wait_until
@@ -88,7 +88,7 @@ def test_a_service_that_cannot_be_written_down_does_not_stay(
     launch = torchserve_that(monkeypatch, tmp_path, script)
     monkeypatch.setattr(services, "write", full)
     with pytest.raises(LaunchError, match=r"running\.json: No space left on device"):
-        begin(launch)
+        services.Services({"torchserve": launch_module.TorchServe()}).begin(launch)
     assert has_ended(process)
 
 
@@ -132,7 +132,7 @@ def test_a_service_that_is_started_again_while_it_is_stopped_is_ended(
 
     with ThreadPoolExecutor(1) as threads:
         stopped = threads.submit(stop_in_the_middle)
-        begun = start_again(launch, recorded)
+        begun = care_of(launch).again(recorded)
         stopped.result(60)
     assert not is_recorded(tmp_path)
     assert begun.alive() == []
@@ -144,7 +144,7 @@ def test_a_service_that_was_stopped_is_not_started_again(
     launch = torchserve_that(monkeypatch, tmp_path, f'touch "{tmp_path / "started"}"')
     assert stop(tmp_path, draining=False)
     with pytest.raises(LaunchError, match="stopped meanwhile"):
-        start_again(launch.model_copy(update={"folder": tmp_path}), recorded)
+        care_of(launch.model_copy(update={"folder": tmp_path})).again(recorded)
     assert not (tmp_path / "started").exists()
 
 
