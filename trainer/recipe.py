@@ -52,6 +52,12 @@ class PromptRecipe(_Part):
     num_tokens: int = Field(
         20, ge=1, le=MAX_PROMPTS_PUBLISHED, description="P; the paper's 20 deep, 100 shallow"
     )
+    first_block: int = Field(
+        0,
+        ge=0,
+        exclude_if=lambda block: block == 0,  # what is of earlier recipes stays as it is
+        description="deep prompts begin at this block, from 0; those before it are not changed",
+    )
     init: PromptInit = "random"
     init_images: int | None = Field(
         None, ge=1, description="training images to start from; None is 64, or all for kmeans"
@@ -167,6 +173,16 @@ class Recipe(_Part):
     def _start_from_the_method(cls, tree: dict[str, Any]) -> dict[str, Any]:
         method = METHODS.get(str(tree.get("method", DEFAULT_METHOD)))
         return tree if method is None else overlay(method.defaults, tree)
+
+    @model_validator(mode="after")
+    def _first_block_of_deep_prompts(self) -> "Recipe":
+        method = METHODS[self.method]
+        if self.prompt.first_block and not (method.prompts == "deep" and method.is_served):
+            raise ValueError(
+                f"prompt.first_block is for spt-deep and vpt-deep, found method {self.method}; "
+                "leave it out, or choose one of them"
+            )
+        return self
 
     @property
     def num_prompts(self) -> int:

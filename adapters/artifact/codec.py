@@ -3,7 +3,8 @@
 The only module that knows the file format. Never pickle, and never torch: tensors are numpy's.
 Format version 1: tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all
 float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier version has signed
-also `"signature"`.
+also `"signature"`. Where the meta's `first_block` is above 0, `prompts` has as many layers less:
+readers that do not know the field refuse that shape.
 """
 
 import hashlib
@@ -47,8 +48,8 @@ class Contents(NamedTuple):
     Attributes:
         document: its meta, as the JSON text in the file.
         meta: the same, parsed.
-        tensors: `prompts` `[L, P, D]` or `[1, P, D]`, absent for a bare head; `head.weight`
-            `[C, D]`; `head.bias` `[C]`.
+        tensors: `prompts` `[L - first_block, P, D]` or `[1, P, D]`, absent for a bare head;
+            `head.weight` `[C, D]`; `head.bias` `[C]`.
         signature: the text of a signature inside, not checked; None in one without.
     """
 
@@ -168,4 +169,6 @@ def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, 
         return heads
     found: list[int] = stored["prompts"]["shape"] if "prompts" in stored else []
     layers, length = found[:2] if len(found) == 3 else (0, 0)
-    return heads | {"prompts": (layers if layers in (1, depth) else depth, max(1, length), width)}
+    is_shallow = layers == 1 and not meta.first_block
+    deep = depth - meta.first_block
+    return heads | {"prompts": (1 if is_shallow else deep, max(1, length), width)}

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.artifact.backbone_spec import BackboneSpec, Sha256
 from adapters.artifact.preprocessing import Preprocessing
@@ -23,6 +23,12 @@ class AdapterMeta(BaseModel):
     task: Task
     method: str = Field(min_length=1, description="such as spt-deep, spt-shallow, linear")
     init: str | None = Field(description="how the first prompts were made; None without prompts")
+    first_block: int = Field(
+        0,
+        ge=0,
+        exclude_if=lambda block: block == 0,  # the bytes of other adapters stay as they are
+        description="with deep prompts: how many blocks come before the first that has any",
+    )
     backbone: BackboneSpec
     preprocessing: Preprocessing
     recipe: dict[str, Any] = Field(description="the resolved recipe of the training run")
@@ -31,6 +37,15 @@ class AdapterMeta(BaseModel):
     seed: int
     created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
     code_version: str
+
+    @model_validator(mode="after")
+    def _has_blocks_with_prompts(self) -> "AdapterMeta":
+        most = 0 if self.init is None else max(0, self.backbone.depth - 2)
+        if self.first_block > most:
+            raise ValueError(
+                f"first_block is {self.first_block}, at most {most} leaves two blocks with prompts"
+            )
+        return self
 
     def check_fits(self, backbone: BackboneSpec) -> None:
         """Refuse what was not trained on exactly this trunk.

@@ -1,7 +1,7 @@
 """An adapter: what one task adds to the frozen backbone, in memory and immutable.
 
 Its bytes are the codec's matter; here tensors only go there and come back.
-Axis letters: L layers, P prompts, D width, C classes.
+Axis letters: M layers with prompts, P prompts, D width, C classes.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,14 @@ class Adapter:
     """Prompts, head and meta of one task.
 
     Attributes:
-        prompts: deep `[L, P, D]`, shallow `[1, P, D]`, or None for a bare linear head.
+        prompts: deep `[M, P, D]`, of the last M blocks, at least two; shallow `[1, P, D]`; or
+            None for a bare linear head.
         head_weight: one row per class.
         head_bias: one number per class.
         meta: task, backbone, preprocessing and provenance.
     """
 
-    prompts: Float[Tensor, "L P D"] | None
+    prompts: Float[Tensor, "M P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
     meta: AdapterMeta
@@ -39,7 +40,7 @@ class Adapter:
 
     @property
     def is_deep(self) -> bool:
-        """Whether every block has its own prompts."""
+        """Whether blocks have their own prompts."""
         return self.prompts is not None and self.prompts.shape[0] > 1
 
     def check_fits(self, backbone: BackboneSpec) -> None:

@@ -6,7 +6,11 @@ depend on the task alone: `prefix_of` computes them once per adapter. Two forms 
 shallow prompts, whose outputs travel on, and the last block of deep prompts whose outputs the
 read-out averages. The last block computes only the rows that are read.
 
-Axis letters: B batch, T tokens, N patches, P prompts, L layers, D width, h heads, d head width.
+Deep prompts may begin at a later block than the first one. The blocks before it are then the bare
+trunk's, so one image has the same tokens there under all such prompts.
+
+Axis letters: B batch, T tokens, N patches, P prompts, L layers, M of them with prompts, D width,
+h heads, d head width.
 """
 
 from dataclasses import dataclass
@@ -23,17 +27,18 @@ from adapters.vit.block import Tokens, keys_values, read_first_row, run_block
 
 @dataclass(frozen=True)
 class DeepPrompts:
-    """Prompts of every block: keys and values, and the last block's tokens if it is averaged.
+    """Prompts of the last M blocks: keys and values, and the last one's tokens if it is averaged.
 
     Attributes:
-        prefix: keys and values; a row with fewer than P prompts is filled up with finite numbers.
+        prefix: keys and values; a row with fewer than P prompts in a block is filled up with
+            finite numbers.
         mask: added to attention scores: 0 for a prompt, minus infinity for filling; None where
-            every row has P prompts.
+            every row has P prompts in each of these blocks.
         last: the last block's prompts, if the read-out averages them; rows have one length.
     """
 
-    prefix: Float[Tensor, "B L P 2 h d"]
-    mask: Float[Tensor, "B P"] | None = None
+    prefix: Float[Tensor, "B M P 2 h d"]
+    mask: Float[Tensor, "B M P"] | None = None
     last: Float[Tensor, "B Q D"] | None = None
 
 
@@ -48,12 +53,12 @@ Prompts = DeepPrompts | ShallowPrompts | None
 
 
 def prefix_of(
-    trunk: VisionTransformer, prompts: Float[Tensor, "L P D"]
-) -> Float[Tensor, "L P 2 h d"]:
-    """Return the keys and values that deep prompts contribute to each block."""
+    trunk: VisionTransformer, prompts: Float[Tensor, "M P D"]
+) -> Float[Tensor, "M P 2 h d"]:
+    """Return the keys and values that deep prompts contribute to each of the last M blocks."""
     layers = [
         keys_values(block.attn, block.norm1(layer)[None])[0]
-        for block, layer in zip(trunk.blocks, prompts, strict=True)
+        for block, layer in zip(trunk.blocks[-len(prompts) :], prompts, strict=True)
     ]
     return torch.stack(layers)
 
@@ -72,18 +77,45 @@ def features(
         pixels: normalised images.
         prompts: of every row, all of one form; None for a bare trunk.
     """
+    if isinstance(prompts, DeepPrompts):
+        first_block = len(trunk.blocks) - prompts.prefix.shape[1]
+        return prompted_features(trunk, spec, bare_tokens(trunk, pixels, first_block), prompts)
     tokens = embed(trunk, pixels)
     count = tokens.shape[1]
-    deep = prompts if isinstance(prompts, DeepPrompts) else None
-    if isinstance(prompts, ShallowPrompts):
+    if prompts is not None:
         tokens = torch.cat([tokens, prompts.tokens], dim=1)
-    mask = None
-    if deep is not None and deep.mask is not None:
-        mask = F.pad(deep.mask, (0, count))[:, None, None]
-    for i, block in enumerate(trunk.blocks[:-1]):
-        prefix = None if deep is None else deep.prefix[:, i]
-        tokens = run_block(block, tokens, prefix=prefix, mask=mask)
-    return _read_out(trunk, spec, tokens, count, deep, mask)
+    for block in trunk.blocks[:-1]:
+        tokens = run_block(block, tokens)
+    return _read_out(trunk, spec, tokens, count, None, None)
+
+
+def bare_tokens(
+    trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"], first_block: int
+) -> Tokens:
+    """Return what enters a block, from 0, where no block before it has prompts."""
+    tokens = embed(trunk, pixels)
+    for block in trunk.blocks[:first_block]:
+        tokens = run_block(block, tokens)
+    return tokens
+
+
+def prompted_features(
+    trunk: VisionTransformer, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
+) -> Float[Tensor, "B D"]:
+    """Run the last M blocks under deep prompts; see `features`.
+
+    Args:
+        trunk: the backbone.
+        spec: its pooling and final norm decide what is read.
+        tokens: that enter the first of these blocks.
+        deep: prompts of these blocks, of every row.
+    """
+    count, first_block = tokens.shape[1], len(trunk.blocks) - deep.prefix.shape[1]
+    masks = None if deep.mask is None else F.pad(deep.mask, (0, count))[:, :, None, None]
+    for i, block in enumerate(trunk.blocks[first_block:-1]):
+        mask = None if masks is None else masks[:, i]
+        tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask)
+    return _read_out(trunk, spec, tokens, count, deep, None if masks is None else masks[:, -1])
 
 
 def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:

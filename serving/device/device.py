@@ -91,7 +91,8 @@ class Device:
         self._patience_s = patience_s
         self._judge = judge
         self._end = end
-        self._waiting = WaitingRows(max_batch, apart=core.backend.backbone.device.type == "cpu")
+        on_cpu = core.backend.backbone.device.type == "cpu"
+        self._waiting = WaitingRows(max_batch, apart=on_cpu, forks=core.backend.forks is not None)
         self._calls: dict[Row, Call] = {}
         self._is_open = True
         self._thread = Thread(target=self._work, name="device", daemon=True)

@@ -15,11 +15,13 @@ class WaitingRows:
     Args:
         most: rows of one forward.
         apart: whether rows with far more prompts than the others get forwards without them.
+        forks: whether rows that share an image's first blocks get forwards without the others.
     """
 
-    def __init__(self, most: int, *, apart: bool) -> None:
+    def __init__(self, most: int, *, apart: bool, forks: bool = False) -> None:
         self._most = most
         self._apart = apart
+        self._forks = forks
         self._rows: dict[Row, None] = {}
         self._jobs: list[Job] = []
         self._changed = Condition()
@@ -59,7 +61,7 @@ class WaitingRows:
             if not self._rows:
                 return None
             oldest = next(iter(self._rows))
-            kinds = chunks(self._rows, self._most, apart=self._apart)
+            kinds = chunks(self._rows, self._most, apart=self._apart, forks=self._forks)
             taken = next(rows for rows in kinds if oldest in rows)
             for row in taken:
                 del self._rows[row]

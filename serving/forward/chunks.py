@@ -6,7 +6,7 @@ from itertools import chain
 from statistics import median
 from typing import Final
 
-from serving.forward.sharing import alike
+from serving.forward.sharing import alike, forking_blocks
 from serving.rows.row import Row
 from serving.trunk.backend import Form
 
@@ -14,7 +14,7 @@ SHORT: Final = 64.0
 """Prompts per block that lengthen no forward by much, whatever its other rows have."""
 
 
-def chunks(rows: Iterable[Row], most: int, *, apart: bool) -> list[list[Row]]:
+def chunks(rows: Iterable[Row], most: int, *, apart: bool, forks: bool = False) -> list[list[Row]]:
     """Split rows that have residents into forwards.
 
     Args:
@@ -22,13 +22,15 @@ def chunks(rows: Iterable[Row], most: int, *, apart: bool) -> list[list[Row]]:
         most: features of one forward.
         apart: whether rows with far more prompts than the others get forwards without them; all
             rows of a forward are filled up to its longest one.
+        forks: whether rows that share an image's first blocks get forwards without the others.
     """
-    of_form: dict[tuple[Form, bool], list[Row]] = defaultdict(list)
+    of_form: dict[tuple[Form, bool, int], list[Row]] = defaultdict(list)
     all_rows = list(rows)
+    fork_of = forking_blocks(all_rows) if forks else {}
     longest_usual = _longest_usual(all_rows) if apart and all_rows else None
     for row in all_rows:
         is_long = longest_usual is not None and row.resident.num_prompts > longest_usual
-        of_form[row.resident.form, is_long].append(row)
+        of_form[row.resident.form, is_long, fork_of.get(row, 0)].append(row)
     return [chunk for same in of_form.values() for chunk in _split(same, most)]
 
 

@@ -21,13 +21,14 @@ from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from adapters.vit.staging import stage
 from serving.forward.heads import best_classes, in_doubt
-from serving.forward.prompts import gather_prompts
-from serving.forward.sharing import Shared, share
+from serving.forward.prompts import gather_deep, gather_prompts
+from serving.forward.sharing import Fork, Shared, share
+from serving.forward.sharing import fork as find_fork
 from serving.protocol import Answer, LabelScore
 from serving.rows.query import Outcome
 from serving.rows.resident import Resident
 from serving.rows.row import Row
-from serving.trunk.backend import Backend
+from serving.trunk.backend import Backend, Forks
 from serving.trunk.lost_device import named
 from serving.trunk.out_of_memory import MakeRoom, retry_in_room
 from serving.trunk.transfer import Fetched, send
@@ -80,9 +81,11 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
     residents, shared = [row.resident for row in rows], share(rows)
     form, top_k = residents[0].form, max(row.query.top_k for row in rows)
-    rules = [row.resident.meta.preprocessing for row in shared.rows]
-    pixels = stage([row.picture for row in shared.rows], rules, backend.backbone.device)
-    steps = backend.steps
+    fork = None if backend.forks is None else find_fork(shared.rows)
+    if backend.forks is not None and fork is not None:
+        features = _forked(backend, backend.forks, shared.rows, fork)
+        return Fetched(best_classes(_of_rows(features, shared), residents, top_k))
+    pixels, steps = _pixels(backend, shared.rows), backend.steps
     if steps is not None and steps.take(form, len(shared.rows)):
         step = steps.run(form, pixels, [row.resident.addresses for row in shared.rows])
         if len(shared.rows) == len(rows) and top_k <= step.scores.shape[1]:
@@ -92,6 +95,20 @@ def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
         features = _features(backend, [row.resident for row in shared.rows], pixels)
         features = _recompute_uncertain(backend, residents, shared, pixels, features)
     return Fetched(best_classes(_of_rows(features, shared), residents, top_k))
+
+
+def _pixels(backend: Backend, rows: Sequence[Row]) -> Float[Tensor, "B 3 H W"]:
+    rules = [row.resident.meta.preprocessing for row in rows]
+    return stage([row.picture for row in rows], rules, backend.backbone.device)
+
+
+def _forked(
+    backend: Backend, forks: Forks, rows: Sequence[Row], fork: Fork
+) -> Float[Tensor, "B D"]:
+    residents, device = [row.resident for row in rows], backend.backbone.device
+    prompts = gather_deep(backend.backbone, residents, backend.key_alignment, fork.block)
+    image_of = send(torch.tensor(fork.image_of), device)
+    return forks.features(residents[0].form, _pixels(backend, fork.rows), image_of, prompts)
 
 
 def _features(

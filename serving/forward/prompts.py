@@ -7,6 +7,7 @@ Axis letters: B batch, L layers, P prompts, D width, h heads, d head width.
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
@@ -18,29 +19,40 @@ from serving.trunk.blank import blank_prefix, mask_of
 def gather_prompts(
     backbone: Backbone, form: Form, residents: Sequence[Resident], alignment: int = 1
 ) -> Prompts:
-    """Return the prompts of some rows as the trunk takes them.
+    """Return the prompts of some rows as the trunk takes them; arguments as of `gather_deep`."""
+    if form.shallow:
+        return ShallowPrompts(torch.stack(_tokens(residents)))
+    return gather_deep(backbone, residents, alignment)
+
+
+def gather_deep(
+    backbone: Backbone, residents: Sequence[Resident], alignment: int = 1, first_block: int = 0
+) -> DeepPrompts:
+    """Return keys and values of some rows, which have no prompts in blocks before the first.
 
     Args:
         backbone: whose tokens the prompts are joined to.
-        form: of every resident.
-        residents: one per row; the same one may answer several rows.
+        residents: of one form, one per row; the same one may answer several rows.
         alignment: deep prompts are filled up, and the filling masked, until prompts and tokens
             together are a multiple of this.
+        first_block: from 0; at most that of any row.
     """
-    tokens = [resident.tokens for resident in residents if resident.tokens is not None]
-    if form.shallow:
-        return ShallowPrompts(torch.stack(tokens))
     lengths = [resident.num_prompts for resident in residents]
-    prefix = blank_prefix(backbone, len(lengths), max(lengths), alignment)
-    for length in sorted(set(lengths) - {0}):
-        rows = [i for i, found in enumerate(lengths) if found == length]
+    before = [resident.first_block - first_block for resident in residents]
+    shape = len(residents), backbone.spec.depth - first_block
+    prefix = blank_prefix(backbone, shape, max(lengths), alignment)
+    places = list(zip(before, lengths, strict=True))
+    for start, length in sorted(set(places)):
+        rows = [i for i, found in enumerate(places) if found == (start, length)]
         stored = [p for i in rows if (p := residents[i].prefix) is not None]
-        if len(rows) == len(residents):
-            torch.stack(stored, out=prefix[:, :, :length])
-        else:
-            prefix[rows, :, :length] = torch.stack(stored)
-    return DeepPrompts(
-        prefix,
-        mask_of(lengths, prefix, alignment),
-        torch.stack(tokens) if tokens else None,
-    )
+        if len(stored) == len(residents):
+            torch.stack(stored, out=prefix[:, start:, :length])
+        elif stored:
+            prefix[rows, start:, :length] = torch.stack(stored)
+    tokens = _tokens(residents)
+    mask = mask_of(lengths, before, prefix, alignment)
+    return DeepPrompts(prefix, mask, torch.stack(tokens) if tokens else None)
+
+
+def _tokens(residents: Sequence[Resident]) -> list[Tensor]:
+    return [resident.tokens for resident in residents if resident.tokens is not None]

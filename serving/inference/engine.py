@@ -87,7 +87,9 @@ class Engine:
         on_cpu = backend.backbone.device.type == "cpu"
         ready = (
             decoded(self._decoder, chunk, decoded_by)
-            for chunk in chunks(rows, self._max_batch, apart=on_cpu)
+            for chunk in chunks(
+                rows, self._max_batch, apart=on_cpu, forks=backend.forks is not None
+            )
         )
         return [launch(backend, chunk, make_room) for chunk in ready if chunk]
 

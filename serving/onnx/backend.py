@@ -45,6 +45,7 @@ class OnnxBackend:
 
     key_alignment = 1
     steps = None
+    forks = None
 
     def __init__(self, backbone: Backbone, folder: Path, precision: str = "float32") -> None:
         export = read_export(folder)
@@ -106,7 +107,7 @@ def graph_inputs(pixels: Tensor, prompts: Prompts) -> dict[str, Tensor]:
     assert isinstance(prompts, DeepPrompts), "shallow prompts are not in the graph"
     prefix, mask = prompts.prefix, prompts.mask
     if mask is None:
-        mask = prefix.new_zeros(len(prefix), prefix.shape[2])
+        mask = prefix.new_zeros(prefix.shape[:3])
     if not prefix.shape[2]:
         prefix, mask = F.pad(prefix, (0, 0) * 3 + (0, 1)), F.pad(mask, (0, 1), value=-torch.inf)
     last = {} if prompts.last is None else {"last": prompts.last}

@@ -35,12 +35,15 @@ def errors_against_torch(backbone: Backbone, graph: Path) -> dict[str, float]:
 
 
 def random_inputs(backbone: Backbone, rows: int, prompts: int) -> dict[str, Tensor]:
-    """Return random inputs of the graph, the first row's last prompt masked and poisoned."""
+    """Return random inputs of the graph, some prompts masked, and some of those poisoned.
+
+    Those are the first row's last one, and all of the last row's first block.
+    """
     spec, attn = backbone.spec, backbone.trunk.blocks[0].attn
     prefix = torch.randn(rows, spec.depth, prompts, 2, attn.num_heads, attn.head_dim)
     prefix[0, :, -1] = POISON
-    mask = torch.zeros(rows, prompts)
-    mask[0, -1] = -torch.inf
+    mask = torch.zeros(rows, spec.depth, prompts)
+    mask[0, :, -1] = mask[-1, 0] = -torch.inf
     pixels = torch.randn(rows, 3, spec.image_size, spec.image_size)
     inputs = {"pixels": pixels, "prefix": prefix, "mask": mask}
     if spec.pooling == "mean-with-prompts":

@@ -27,6 +27,9 @@ from serving.trunk.backend import Form
 
 OPSET: Final = 20
 MAX_ERROR: Final = 1e-5
+FORMAT: Final = 2
+"""Of an export: 2 has a mask for each block, 1 had one for all."""
+
 GRAPH: Final = "trunk.onnx"
 REPORT: Final = "trunk.json"
 
@@ -51,6 +54,7 @@ class Export(BaseModel):
     Attributes:
         backbone: which trunk, read out how.
         precision: of its matrix products.
+        format: what the graph takes, see `FORMAT`.
         opset: of the graph.
         versions: of the packages that made and checked it.
         errors: largest difference from torch, relative to the largest feature, per case.
@@ -63,6 +67,7 @@ class Export(BaseModel):
 
     backbone: BackboneSpec
     precision: str
+    format: int = 1
     opset: int
     versions: dict[str, str]
     errors: dict[str, float]
@@ -120,13 +125,19 @@ def read_export(folder: Path) -> Export:
     """Return what an export says of itself, after checking that its files are whole.
 
     Raises:
-        ExportError: there is none, or a file is missing or is not what was exported.
+        ExportError: there is none, it has another format, or a file is missing or is not what was
+            exported.
     """
     again = "run `spt export` again"
     try:
         export = Export.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         raise ExportError(f"no export in {folder} ({str(error)[:200]}); {again}") from error
+    if export.format != FORMAT:
+        raise ExportError(
+            f"the export in {folder} has format {export.format}, this program takes {FORMAT}; "
+            f"{again}"
+        )
     for name, digest in export.files.items():
         path = folder / name
         if not path.is_file() or _sha256(path) != digest:
@@ -154,6 +165,7 @@ def write_report(scratch: Path, spec: BackboneSpec, precision: str, **found: Any
     export = Export(
         backbone=spec,
         precision=precision,
+        format=FORMAT,
         opset=OPSET,
         versions={name: version(name) for name in ("torch", "onnx", "onnxruntime-gpu")},
         files={path.name: _sha256(path) for path in sorted(scratch.iterdir())},
@@ -176,7 +188,7 @@ def put_in_place(scratch: Path, folder: Path) -> None:
 def _write_graph(backbone: Backbone, path: Path) -> None:
     rows, prompts = torch.export.Dim("rows"), torch.export.Dim("prompts")
     inputs = random_inputs(backbone, rows=2, prompts=3)
-    shapes = {"pixels": {0: rows}, "prefix": {0: rows, 2: prompts}, "mask": {0: rows, 1: prompts}}
+    shapes = {"pixels": {0: rows}, "prefix": {0: rows, 2: prompts}, "mask": {0: rows, 2: prompts}}
     if "last" in inputs:
         shapes["last"] = {0: rows, 1: torch.export.Dim("last")}
     logging.getLogger("onnxscript").setLevel(logging.ERROR)

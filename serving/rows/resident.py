@@ -1,6 +1,6 @@
 """One adapter on the device, its deep prompts already keys and values, and how it is named.
 
-Axis letters: L layers, P prompts, D width, C classes, h heads, d head width.
+Axis letters: M layers with prompts, P prompts, D width, C classes, h heads, d head width.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Resident:
 
     Attributes:
         form: what a row of it can share a forward with.
-        prefix: keys and values of deep prompts, contiguous as all of these.
+        prefix: keys and values of deep prompts of the last M blocks, contiguous as all of these.
         tokens: prompts that travel as tokens: of the first block if shallow, of the last one if
             deep and averaged.
         head_weight: one row per class, in float32 at least.
@@ -42,7 +42,7 @@ class Resident:
     """
 
     form: Form
-    prefix: Float[Tensor, "L P 2 h d"] | None
+    prefix: Float[Tensor, "M P 2 h d"] | None
     tokens: Float[Tensor, "P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
@@ -51,8 +51,15 @@ class Resident:
 
     @property
     def num_prompts(self) -> int:
-        """Deep prompts per block."""
+        """Deep prompts of each block that has any."""
         return 0 if self.prefix is None else self.prefix.shape[1]
+
+    @property
+    def first_block(self) -> int:
+        """The first block that prompts change, from 0; the number of blocks where none does."""
+        if self.form.shallow:
+            return 0
+        return self.meta.backbone.depth - (0 if self.prefix is None else len(self.prefix))
 
     @property
     def num_bytes(self) -> int:
@@ -63,9 +70,14 @@ class Resident:
     @property
     def addresses(self) -> Addresses:
         """Where a step reads it; they hold as long as this object does."""
+        prefix = 0
+        if self.prefix is not None:
+            block_bytes = self.prefix[0].numel() * self.prefix.element_size()
+            prefix = self.prefix.data_ptr() - self.first_block * block_bytes
         return Addresses(
-            0 if self.prefix is None else self.prefix.data_ptr(),
+            prefix,
             self.num_prompts,
+            self.first_block,
             self.head_weight.data_ptr(),
             self.head_bias.data_ptr(),
             len(self.head_bias),
@@ -102,8 +114,12 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     exact = torch.promote_types(backbone.dtype, torch.float32)
     head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
-    digest = None if adapter.prompts is None else digest_of(adapter.prompts.numpy().tobytes())
+    digest = None if adapter.prompts is None else _digest_of(adapter.prompts)
     return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta)
+
+
+def _digest_of(prompts: Float[Tensor, "M P D"]) -> bytes:
+    return digest_of(repr(tuple(prompts.shape)).encode() + prompts.numpy().tobytes())
 
 
 def _pooling(read_out: BackboneSpec, *, has_prompts: bool) -> Pooling:

@@ -1,6 +1,6 @@
 """What runs the frozen trunk: torch or ONNX Runtime, behind one small contract.
 
-Axis letters: B batch, D width, H W pixels.
+Axis letters: B batch, D width, I images, H W pixels.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import FinalNorm, Pooling
 from adapters.vit.backbone import Backbone
-from adapters.vit.prompting import Prompts
+from adapters.vit.prompting import DeepPrompts, Prompts
 
 
 class Form(NamedTuple):
@@ -43,8 +43,10 @@ class Addresses(NamedTuple):
     """An adapter on the device as a step reads it, by address, in the order of the step's table.
 
     Attributes:
-        prefix: of its deep prompts' keys and values `[L, P, 2, h, d]`; anything if P is 0.
+        prefix: where keys and values `[L, P, 2, h, d]` of deep prompts would begin if every block
+            had some; only those from the first block on are there. Anything if P is 0.
         num_prompts: P.
+        first_block: that has prompts, from 0.
         head_weight: of `[C, D]`, float32.
         head_bias: of `[C]`, float32.
         num_classes: C.
@@ -52,6 +54,7 @@ class Addresses(NamedTuple):
 
     prefix: int
     num_prompts: int
+    first_block: int
     head_weight: int
     head_bias: int
     num_classes: int
@@ -89,6 +92,27 @@ class Steps(Protocol):
 
 
 @runtime_checkable
+class Forks(Protocol):
+    """Computes the blocks before the first prompts once per image, however many rows it has."""
+
+    def features(
+        self,
+        form: Form,
+        pixels: Float[Tensor, "I 3 H W"],
+        image_of: Int[Tensor, " B"],
+        prompts: DeepPrompts,
+    ) -> Float[Tensor, "B D"]:
+        """Return one feature per row, as `Backend.features` would.
+
+        Args:
+            form: of all rows.
+            pixels: of each image.
+            image_of: the place of each row's image.
+            prompts: of all rows, for the last M blocks; those before them are computed once.
+        """
+
+
+@runtime_checkable
 class Backend(Protocol):
     """Runs the frozen trunk under per-row prompts.
 
@@ -104,6 +128,10 @@ class Backend(Protocol):
     @property
     def steps(self) -> Steps | None:
         """What computes rows whole; None where only features are computed."""
+
+    @property
+    def forks(self) -> Forks | None:
+        """What shares the first blocks among rows of one image; None where each row has its own."""
 
     @property
     def exact(self) -> "Backend":

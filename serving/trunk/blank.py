@@ -1,11 +1,12 @@
 """Prompts of zeros, of the shapes that a forward takes, and the mask over their filling.
 
-Axis letters: B batch, L layers, P prompts, D width, h heads, d head width.
+Axis letters: B batch, M layers with prompts, P prompts, D width, h heads, d head width.
 """
 
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
@@ -31,26 +32,46 @@ def blank_prompts(
     )
     if form.shallow:
         return ShallowPrompts(tokens)
-    prefix = blank_prefix(backbone, rows, length, alignment)
-    mask = mask_of([length] * rows, prefix, alignment)
+    prefix = blank_prefix(backbone, (rows, backbone.spec.depth), length, alignment)
+    mask = mask_of([length] * rows, [0] * rows, prefix, alignment)
     return DeepPrompts(prefix, mask, tokens if form.num_tokens else None)
 
 
-def blank_prefix(backbone: Backbone, rows: int, longest: int, alignment: int) -> Tensor:
-    """Return zeros `[B, L, P, 2, h, d]` with room for the longest prefix and the alignment."""
+def blank_prefix(
+    backbone: Backbone, shape: tuple[int, int], longest: int, alignment: int
+) -> Float[Tensor, "B M P 2 h d"]:
+    """Return zeros with room for the longest prefix and the alignment.
+
+    Args:
+        backbone: whose tokens the prefix is joined to.
+        shape: B and M.
+        longest: prompts of a block.
+        alignment: as in `gather_prompts`.
+    """
     attn = backbone.trunk.blocks[0].attn
     filled = longest + -(longest + num_tokens(backbone)) % alignment
-    shape = (rows, backbone.spec.depth, filled, 2, attn.num_heads, attn.head_dim)
-    return torch.zeros(shape, dtype=backbone.dtype, device=backbone.device)
+    size = (*shape, filled, 2, attn.num_heads, attn.head_dim)
+    return torch.zeros(size, dtype=backbone.dtype, device=backbone.device)
 
 
-def mask_of(lengths: Sequence[int], prefix: Tensor, alignment: int) -> Tensor | None:
-    """Return what `DeepPrompts.mask` should be; with an alignment there always is one."""
-    filled = prefix.shape[2]
-    if alignment == 1 and min(lengths) == filled:
+def mask_of(
+    lengths: Sequence[int], before: Sequence[int], prefix: Tensor, alignment: int
+) -> Float[Tensor, "B M P"] | None:
+    """Return what `DeepPrompts.mask` should be; with an alignment there always is one.
+
+    Args:
+        lengths: prompts of each row's blocks.
+        before: how many of the M blocks come before those that have them, of each row.
+        prefix: what is masked.
+        alignment: as in `gather_prompts`.
+    """
+    layers, filled = prefix.shape[1:3]
+    if alignment == 1 and min(lengths) == filled and not any(before):
         return None
     is_filling = torch.tensor(lengths)[:, None] <= torch.arange(filled)
-    mask = torch.zeros(is_filling.shape).masked_fill(is_filling, -torch.inf)
+    is_before = torch.tensor(before)[:, None] > torch.arange(layers)
+    is_nothing = is_filling[:, None] | is_before[:, :, None]
+    mask = torch.zeros(is_nothing.shape).masked_fill(is_nothing, -torch.inf)
     return send(mask.to(prefix.dtype), prefix.device)
 
 

@@ -19,6 +19,7 @@ from adapters.vit.prompting import Prompts
 from serving.trunk import graphs
 from serving.trunk.backend import Example, Form
 from serving.trunk.blank import num_tokens
+from serving.trunk.forks import CpuForks
 from serving.trunk.graphs import Graphs, Pixels, blank_rows
 from serving.trunk.side_by_side import SideBySide
 
@@ -44,6 +45,7 @@ class CpuBackend:
         self._max_batch = max_batch
         self._graphs = Graphs(backbone, dynamic=True)
         self._cores = SideBySide(least_rows=1 if compiled else self._worth())
+        self.forks = CpuForks(backbone, SideBySide(least_rows=self._worth()))
 
     @torch.inference_mode()
     def warm_up(self, examples: Sequence[Example]) -> None:

@@ -3,7 +3,7 @@
 A forward spread over all cores waits for the slowest of them after every layer, and what it
 writes there is too large for a core's cache. A core that computes some rows from end to end does
 neither. A batch with too few rows is not split: its rows then have all the cores.
-Axis letters: B batch, D width, H W pixels.
+Axis letter: B batch.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
 
-Pixels = Float[Tensor, "B 3 H W"]
+Rows = Float[Tensor, "B ..."]
 Forward = Callable[[Tensor, Prompts], Tensor]
 
 
@@ -40,22 +40,22 @@ class SideBySide:
         """Whether a batch of this many rows is computed in shares."""
         return self.num_cores > 1 and rows >= self.num_cores * self._least_rows
 
-    def run(self, forward: Forward, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
+    def run(self, forward: Forward, rows: Rows, prompts: Prompts) -> Rows:
         """Return the forward of all rows, computed in shares.
 
         Args:
             forward: called once per share, on one core.
-            pixels: of a batch that `splits`.
+            rows: pixels or tokens of a batch that `splits`.
             prompts: of the same rows.
         """
-        count = self._num_shares(len(pixels))
-        shares = zip(pixels.tensor_split(count), split_prompts(prompts, count), strict=True)
+        count = self._num_shares(len(rows))
+        shares = zip(rows.tensor_split(count), split_prompts(prompts, count), strict=True)
         running = [self._pool.submit(_without_gradients, forward, *share) for share in shares]
         return torch.cat([share.result() for share in running])
 
-    def run_one(self, forward: Forward, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
+    def run_one(self, forward: Forward, rows: Rows, prompts: Prompts) -> Rows:
         """Return the forward of one share, computed as `run` would, on one core."""
-        return self._pool.submit(_without_gradients, forward, pixels, prompts).result()
+        return self._pool.submit(_without_gradients, forward, rows, prompts).result()
 
     def largest_whole(self, rows: int) -> int:
         """Return the most rows of an unsplit batch, where none has more than `rows`."""
@@ -87,5 +87,5 @@ def split_prompts(prompts: Prompts, count: int) -> list[Prompts]:
 
 
 @torch.inference_mode()
-def _without_gradients(forward: Forward, pixels: Tensor, prompts: Prompts) -> Tensor:
-    return forward(pixels, prompts)
+def _without_gradients(forward: Forward, rows: Tensor, prompts: Prompts) -> Tensor:
+    return forward(rows, prompts)

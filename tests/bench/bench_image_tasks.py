@@ -1,10 +1,11 @@
 """What more tasks about one image cost, through the engine: decoding, lookup, trunk and heads.
 
-Rows of one image share a row of the trunk where their prompts are equal, or where they have none.
+Rows of one image share a row of the trunk where their prompts are equal, or where they have none,
+and its first blocks where their prompts begin later.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -36,13 +37,20 @@ MOST = 16
 IMAGE = photo(0, (500, 375))
 LINEAR, EQUAL, DIFFERENT = "linear", "of equal prompts", "of different prompts"
 ONE = f"1 {LINEAR}"
+FIRST_BLOCKS = (0, 3, 6, 9)
+
+
+def different(first_block: int) -> str:
+    """Return the kind of tasks whose prompts differ, and begin at a block."""
+    return f"{DIFFERENT} from block {first_block}" if first_block else DIFFERENT
 
 
 class Case(NamedTuple):
-    """How many tasks are asked about an image, and of which kind."""
+    """How many tasks are asked about an image, of which kind, and where their prompts begin."""
 
     tasks: int
     kind: str
+    first_block: int = 0
 
     @property
     def name(self) -> str:
@@ -50,10 +58,14 @@ class Case(NamedTuple):
         return f"{self.tasks} {self.kind}"
 
 
-CASES = (
-    *(Case(tasks, LINEAR) for tasks in (1, 4, MOST)),
-    *(Case(tasks, kind) for kind in (EQUAL, DIFFERENT) for tasks in (1, MOST)),
-)
+def cases(depth: int) -> list[Case]:
+    """Return what is asked of a backbone."""
+    first_blocks = [block for block in FIRST_BLOCKS if block <= max(0, depth - 2)]
+    return [
+        *(Case(tasks, LINEAR) for tasks in (1, 4, MOST)),
+        *(Case(tasks, EQUAL) for tasks in (1, MOST)),
+        *(Case(tasks, different(k), k) for k in first_blocks for tasks in (1, MOST)),
+    ]
 
 
 def run(settings: Settings) -> Result:
@@ -61,13 +73,14 @@ def run(settings: Settings) -> Result:
     disable_malloc_trim()
     backbone = tiny_backbone() if settings.short else make_backbone(TINY, settings.weights)
     rounds = 3 if settings.short else 40
-    with TemporaryDirectory() as folder, _running(backbone, Path(folder)) as engine:
-        asks = {case.name: partial(_ask, engine, case) for case in CASES}
+    asked = cases(backbone.spec.depth)
+    with TemporaryDirectory() as folder, _running(backbone, Path(folder), asked) as engine:
+        asks = {case.name: partial(_ask, engine, case) for case in asked}
         rows = {name: _trunk_rows(backbone.trunk.patch_embed, ask) for name, ask in asks.items()}
         seconds = in_turns(asks, rounds)
     result = Result("image-tasks", notes=_notes(backbone, rounds))
     result.ratios["rows_for_16_linear_tasks"] = rows[f"{MOST} {LINEAR}"] / rows[ONE]
-    for case in CASES:
+    for case in asked:
         over_one = speed_ratio(seconds, ONE, over=case.name)
         result.rows.append(
             {
@@ -83,16 +96,22 @@ def run(settings: Settings) -> Result:
     for kind, name in ((LINEAR, "linear"), (EQUAL, "equal"), (DIFFERENT, "different")):
         over = speed_ratio(seconds, f"1 {kind}", over=f"{MOST} {kind}")
         result.add_ratio(f"time_of_16_{name}_over_1", over)
+    result.ratios["cost_of_16_by_first_block"] = {
+        str(block): round(speed_ratio(seconds, f"1 {kind}", over=f"{MOST} {kind}").median, 4)
+        for kind, block in {(case.kind, case.first_block): None for case in asked}
+        if kind == different(block)
+    }
     return result
 
 
 @contextmanager
-def _running(backbone: Backbone, folder: Path) -> Iterator[Engine]:
+def _running(backbone: Backbone, folder: Path, asked: Iterable[Case]) -> Iterator[Engine]:
     """Yield an engine with every task resident."""
     with closing(CachedStore(DirectoryStore(folder))) as source:
-        for kind in (LINEAR, EQUAL, DIFFERENT):
-            for number in range(MOST):
-                source.publish(encode(_adapter(backbone.spec, kind, number)))
+        for case in asked:
+            if case.tasks == MOST:
+                for number in range(MOST):
+                    source.publish(encode(_adapter(backbone.spec, case, number)))
         source.watch()
         bank = AdapterBank(backbone, source, 1 << 30)
         with closing(Engine(Core(torch_backend(backbone), source, bank))) as engine:
@@ -100,13 +119,18 @@ def _running(backbone: Backbone, folder: Path) -> Iterator[Engine]:
             yield engine
 
 
-def _adapter(spec: BackboneSpec, kind: str, number: int) -> Adapter:
-    method = "linear" if kind == LINEAR else "spt-deep"
+def _adapter(spec: BackboneSpec, case: Case, number: int) -> Adapter:
     make = partial(
-        make_adapter, _task(kind, number), NUM_CLASSES, prompts=NUM_PROMPTS, method=method
+        make_adapter,
+        _task(case.kind, number),
+        NUM_CLASSES,
+        prompts=NUM_PROMPTS,
+        method="linear" if case.kind == LINEAR else "spt-deep",
+        first_block=case.first_block,
+        backbone=spec,
     )
-    own = make(seed=number, backbone=spec)
-    prompts = make(seed=0, backbone=spec).prompts if kind == EQUAL else own.prompts
+    own = make(seed=number)
+    prompts = make(seed=0).prompts if case.kind == EQUAL else own.prompts
     return replace(own, prompts=None if prompts is None else 0.1 * prompts)
 
 
@@ -141,5 +165,7 @@ def _notes(backbone: Backbone, rounds: int) -> list[str]:
         "through the engine, so decoding is part of every figure; no HTTP",
         "trunk_rows: counted at the trunk's first layer; over_one: the time over that of one "
         "linear task",
+        "cost_of_16_by_first_block: the time of 16 tasks over that of one, by the block at which "
+        "their prompts begin",
         f"{rounds} rounds in turns",
     ]

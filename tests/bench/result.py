@@ -41,14 +41,15 @@ class Result:
 
     Attributes:
         name: of the benchmark, and of its files.
-        ratios: the figures that goals are set for; None where one was not measured.
+        ratios: the figures that goals are set for, some by a setting; None where one was not
+            measured.
         spreads: the quartiles behind a ratio.
         rows: everything measured, one flat dictionary each; the printed table.
         notes: what a reader must know to read the numbers.
     """
 
     name: str
-    ratios: dict[str, float | None] = field(default_factory=dict)
+    ratios: dict[str, float | dict[str, float] | None] = field(default_factory=dict)
     spreads: dict[str, tuple[float, float]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -35,10 +35,12 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
 
 
-def told_ratio(value: float | None, spread: tuple[float, float] | None) -> str:
-    """Return a figure and, where there are any, its quartiles."""
+def told_ratio(value: float | dict[str, float] | None, spread: tuple[float, float] | None) -> str:
+    """Return a figure and, where there are any, its quartiles; one by a setting as a list."""
     if value is None:
         return "not measured"
+    if isinstance(value, dict):
+        return ", ".join(f"{setting}: {written(one)}" for setting, one in value.items())
     quartiles = f" (quartiles {written(spread[0])} to {written(spread[1])})" if spread else ""
     return written(value) + quartiles
 

@@ -40,6 +40,7 @@ def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
     seed: int = 0,
     *,
     method: str = "spt-deep",
+    first_block: int = 0,
     backbone: BackboneSpec | None = None,
     metrics: dict[str, float] | None = None,
 ) -> Adapter:
@@ -53,17 +54,19 @@ def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
         prompts: per layer.
         seed: of the tensors; other seeds give other versions.
         method: with "shallow" in it one layer of prompts, "linear" none, else one per block.
+        first_block: that has deep prompts.
         backbone: replaces `depth` and `width`.
         metrics: as a training run would report them.
     """
     spec = backbone or make_spec(depth, width)
     generator = torch.Generator().manual_seed(seed)
-    layers = 1 if "shallow" in method else spec.depth
+    layers = 1 if "shallow" in method else spec.depth - first_block
     tokens = torch.randn(layers, prompts, spec.width, generator=generator)
     meta = AdapterMeta(
         task=Task(id=task, class_names=tuple(f"class-{i}" for i in range(classes))),
         method=method,
         init=None if method == "linear" else "random",
+        first_block=first_block,
         backbone=spec,
         preprocessing=make_preprocessing(spec.image_size),
         recipe={"method": method, "seed": seed},

@@ -21,12 +21,13 @@ def reference_feature(
     prompts = adapter.prompts
     length = 0 if prompts is None else prompts.shape[1]
     shallow = prompts is not None and len(prompts) == 1
+    bare = 0 if prompts is None else len(trunk.blocks) - len(prompts)
     tokens = torch.cat([first, *([prompts[:1].to(dtype)] if shallow else []), patches], dim=1)
     for i, block in enumerate(trunk.blocks):
-        if prompts is not None and not shallow:
-            old = 0 if i == 0 else length
-            patches = tokens[:, special + old :]
-            tokens = torch.cat([tokens[:, :special], prompts[i : i + 1].to(dtype), patches], dim=1)
+        if prompts is not None and not shallow and i >= bare:
+            old = 0 if i == bare else length
+            patches, own = tokens[:, special + old :], prompts[i - bare][None].to(dtype)
+            tokens = torch.cat([tokens[:, :special], own, patches], dim=1)
         tokens = block(tokens)
     read_out = adapter.meta.backbone
     if read_out.final_norm == "before-pooling":

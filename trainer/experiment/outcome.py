@@ -97,6 +97,7 @@ def make_adapter(
         task=materials.task_data.task,
         method=recipe.method,
         init=recipe.prompt.init if recipe.num_prompts else None,
+        first_block=recipe.prompt.first_block,
         backbone=model.backbone.spec,
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),

@@ -1,6 +1,6 @@
 """From a recipe to the first prompts, and what there is to report of how they were made.
 
-Axis letters: B batch, L layers, P prompts, D width.
+Axis letters: B batch, M layers with prompts, P prompts, D width.
 """
 
 import time
@@ -33,11 +33,12 @@ class FirstPrompts:
     """The prompts before the first step.
 
     Attributes:
-        prompts: one layer for shallow prompts, every block for deep ones; None without prompts.
+        prompts: one layer for shallow prompts, one for each block that has deep ones; None
+            without prompts.
         facts: images and tokens used, seconds, and per layer what its collector reports.
     """
 
-    prompts: Float[Tensor, "L P D"] | None
+    prompts: Float[Tensor, "M P D"] | None
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -50,7 +51,7 @@ def first_prompts(recipe: Recipe, backbone: Backbone, images: ImageSet) -> First
         images: training images, of this task or of the one named by `prompt.init_task`.
 
     Raises:
-        RecipeError: there are fewer patch tokens than prompts.
+        RecipeError: there are fewer patch tokens than prompts, or too few blocks.
     """
     if recipe.prompt.init == "uniform":
         generator = torch.Generator().manual_seed(recipe.seed)
@@ -61,9 +62,19 @@ def first_prompts(recipe: Recipe, backbone: Backbone, images: ImageSet) -> First
 
 
 def prompt_shape(recipe: Recipe, backbone: Backbone) -> tuple[int, int]:
-    """Return L, the number of layers that have their own prompts, and P."""
+    """Return M, the number of layers that have their own prompts, and P.
+
+    Raises:
+        RecipeError: deep prompts begin so late that fewer than two blocks have any.
+    """
+    first_block, depth = recipe.prompt.first_block, backbone.spec.depth
+    if first_block and first_block > depth - 2:
+        raise RecipeError(
+            f"prompt.first_block is {first_block}, but {backbone.spec.name} has {depth} blocks, "
+            f"and two at least must have prompts; choose 0 to {max(0, depth - 2)}"
+        )
     is_deep = METHODS[recipe.method].prompts == "deep"
-    return backbone.spec.depth if is_deep else 1, recipe.num_prompts
+    return depth - first_block if is_deep else 1, recipe.num_prompts
 
 
 def _from_tokens(recipe: Recipe, backbone: Backbone, images: ImageSet) -> FirstPrompts:
@@ -114,7 +125,8 @@ def _source_layers(recipe: Recipe, backbone: Backbone) -> list[int]:
         return [0]
     if recipe.prompt.init == "last-layer":
         return [backbone.spec.depth]
-    return list(range(prompt_shape(recipe, backbone)[0]))
+    first_block = recipe.prompt.first_block
+    return [first_block + i for i in range(prompt_shape(recipe, backbone)[0])]
 
 
 def _collector_maker(

@@ -26,7 +26,8 @@ class BlockInput:
         block: that block.
         tokens: class token, registers if any, patch tokens.
         prompts: deep ones are the same for every image; shallow ones have been through the
-            blocks before (Z, paper eq. 12). P is 0 for a bare trunk.
+            blocks before (Z, paper eq. 12). P is 0 for a bare trunk, and before the first block
+            that has prompts.
         num_special: how many of the tokens come before the patch tokens.
     """
 
@@ -43,42 +44,45 @@ class BlockInput:
 
 def prompted_inputs(
     backbone: Backbone,
-    prompts: Float[Tensor, "L P D"] | None,
+    prompts: Float[Tensor, "M P D"] | None,
     pixels: Float[Tensor, "B 3 H W"],
 ) -> Iterator[BlockInput]:
     """Yield the input of every block, first to last, without a graph.
 
     Args:
         backbone: frozen.
-        prompts: deep `[L, P, D]`, shallow `[1, P, D]`, or None for a bare trunk.
+        prompts: deep `[M, P, D]`, of the last M blocks; shallow `[1, P, D]`; or None for a bare
+            trunk.
         pixels: normalised images.
 
     Raises:
         DataError: the prompts are not of this backbone's depth or width.
     """
-    trunk, deep = backbone.trunk, prompts is not None and len(prompts) > 1
-    layers = _on_backbone(backbone, prompts)
+    trunk, layers = backbone.trunk, _on_backbone(backbone, prompts)
+    deep = len(layers) > 1
+    first_block = backbone.spec.depth - len(layers) if deep else 0
     with torch.no_grad():
         tokens = embed(trunk, pixels.to(backbone.device, backbone.dtype))
         count = tokens.shape[1]
-        entering = layers[0].expand(len(pixels), -1, -1)
+        rows = layers[:, None].expand(-1, len(pixels), -1, -1)
+        entering = rows[0, :, :0] if first_block else rows[0]
         for i, block in enumerate(trunk.blocks):
-            if deep:
-                entering = layers[i].expand(len(pixels), -1, -1)
+            if deep and i >= first_block:
+                entering = rows[i - first_block]
             yield BlockInput(block, tokens, entering, trunk.num_prefix_tokens)
             left = run_block(block, torch.cat([tokens, entering], dim=1))
             tokens, entering = left[:, :count], left[:, count:]
 
 
 def _on_backbone(
-    backbone: Backbone, prompts: Float[Tensor, "L P D"] | None
-) -> Float[Tensor, "L P D"]:
+    backbone: Backbone, prompts: Float[Tensor, "M P D"] | None
+) -> Float[Tensor, "M P D"]:
     spec = backbone.spec
     if prompts is None:
         return torch.empty(1, 0, spec.width, device=backbone.device, dtype=backbone.dtype)
-    if len(prompts) not in (1, spec.depth) or prompts.shape[2] != spec.width:
+    if len(prompts) > spec.depth or prompts.shape[2] != spec.width:
         raise DataError(
-            f"prompts: expected [{spec.depth}, P, {spec.width}] or [1, P, {spec.width}] for "
+            f"prompts: expected 1 to {spec.depth} layers, [M, P, {spec.width}], for "
             f"backbone {spec.name}, found {list(prompts.shape)}; "
             "analyse them on the backbone that they were trained on"
         )

@@ -1,6 +1,6 @@
 """SPT and VPT: trainable prompts and a head. The two differ only in how the prompts start.
 
-Axis letters: B batch, L layers, P prompts, D width.
+Axis letters: B batch, M layers with prompts, P prompts, D width.
 """
 
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from trainer.methods.classifier import Classifier
 
 
 class PromptOwner(Classifier):
-    """Prompts of every block (`[L, P, D]`) or before the first (`[1, P, D]`), and a head.
+    """Prompts of the last M blocks (`[M, P, D]`) or before the first (`[1, P, D]`), and a head.
 
     Attributes:
         prompts: a parameter, or a buffer where they are frozen (paper, Table 4a).
@@ -24,7 +24,7 @@ class PromptOwner(Classifier):
         self,
         backbone: Backbone,
         num_classes: int,
-        prompts: Float[Tensor, "L P D"],
+        prompts: Float[Tensor, "M P D"],
         *,
         frozen: bool = False,
     ) -> None:

@@ -93,8 +93,8 @@ def prefix_attention(
         qkv: packed queries, keys and values, `[B, N, 3 * D]`, contiguous.
         prefixes: address of each row's `[L, P, 2, h, d]` on the same device, in the same floating
             type, contiguous and aligned to 16 bytes, int64 `[B]`; what lies there must outlive the
-            launch, which the allocator does not know of.
-        lengths: P of each row, `[B]`; with 0 its address is not used.
+            launch, which the allocator does not know of. Other layers than the one are not read.
+        lengths: P of each row in this layer, `[B]`; with 0 its address is not used.
         layer: which of the L.
         heads: h.
         queries: R; outputs of tokens after the first R are not computed.

@@ -39,6 +39,7 @@ class CudaBackend:
     """
 
     key_alignment = 32
+    forks = None
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ def features_by_address(
     pixels: Float[Tensor, "B 3 H W"],
     prefixes: Int[Tensor, " B"],
     lengths: Int[Tensor, " B"],
+    first_blocks: Int[Tensor, " B"],
 ) -> Float[Tensor, "B D"]:
     """Return one feature per row, as `adapters.vit.prompting.features` does.
 
@@ -51,15 +52,18 @@ def features_by_address(
         spec: its pooling and final norm decide what is read.
         pixels: normalised images.
         prefixes: address of each row's keys and values, see `prefix_attention`.
-        lengths: deep prompts of each row; 0 for one without.
+        lengths: deep prompts of each row's blocks; 0 for one without.
+        first_blocks: of each row, that has prompts, from 0.
     """
     tokens = embed(trunk, pixels)
     read = rows_read(trunk, spec, tokens.shape[1])
     last = len(trunk.blocks) - 1
+    layers = torch.arange(last + 1, device=lengths.device)[:, None]
+    lengths_in = torch.where(layers >= first_blocks, lengths, 0)
     for layer, block in enumerate(trunk.blocks):
         rows = read if layer == last else slice(0, tokens.shape[1])
         attn = block.attn
         qkv = attn.qkv(block.norm1(tokens))
-        mixed = prefix_attention(qkv, prefixes, lengths, layer, attn.num_heads, rows.stop)
+        mixed = prefix_attention(qkv, prefixes, lengths_in[layer], layer, attn.num_heads, rows.stop)
         tokens = after_attention(block, tokens[:, rows], mixed[:, rows])
     return pool(trunk, spec, tokens)

@@ -28,7 +28,7 @@ from serving.trunk.transfer import send
 TOP_K: Final = 8
 """Classes kept per row; a batch that wants more takes the features."""
 
-Trunk = Callable[[Tensor, Tensor, Tensor], Tensor]
+Trunk = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 _ROOM: Final = 8
 """The rows of a table are a multiple of this, so that each of its lines is aligned."""
@@ -89,15 +89,15 @@ class CudaSteps:
     def _trunk(self, form: Form) -> Trunk:
         trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
 
-        def run(pixels: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
-            return features_by_address(trunk, spec, pixels, prefixes, lengths)
+        def run(pixels: Tensor, prefixes: Tensor, lengths: Tensor, first_blocks: Tensor) -> Tensor:
+            return features_by_address(trunk, spec, pixels, prefixes, lengths, first_blocks)
 
         return torch.compile(run, fullgraph=True) if self._compiled else run
 
     def _compute(self, trunk: Trunk, bucket: int) -> tuple[Tensor, ...]:
-        prefixes, lengths, weights, biases, classes = self._table[:, :bucket]
-        pixels = self._pixels[:bucket]
-        for rows in (pixels, prefixes, lengths):
+        *prompts, weights, biases, classes = self._table[:, :bucket]
+        inputs = self._pixels[:bucket], *prompts
+        for rows in inputs:
             torch._dynamo.maybe_mark_dynamic(rows, 0)  # one graph of the compiler for all buckets
-        features = trunk(pixels, prefixes, lengths)
+        features = trunk(*inputs)
         return features, *best_by_address(features, weights, biases, classes, TOP_K)

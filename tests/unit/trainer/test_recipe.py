@@ -96,6 +96,19 @@ def test_two_amounts_of_images_to_start_from_are_refused():
         load_recipe("toy", ["prompt.init_images=3", "prompt.init_proportion=0.5"])
 
 
+@pytest.mark.parametrize("method", ["spt-shallow", "linear", "gate-vpt", "e2vpt"])
+def test_a_first_block_is_for_methods_whose_deep_prompts_are_served(method: str):
+    with pytest.raises(RecipeError, match=f"spt-deep and vpt-deep, found method {method}"):
+        load_recipe("toy", ["prompt.first_block=1"], method=method)
+    assert load_recipe("toy", ["prompt.first_block=1"], method="vpt-deep").prompt.first_block == 1
+
+
+def test_a_recipe_whose_prompts_begin_at_once_is_written_as_it_always_was():
+    assert "first_block" not in load_recipe("toy", []).provenance()["prompt"]
+    chosen = load_recipe("toy", ["prompt.first_block=1"])
+    assert chosen.provenance()["prompt"]["first_block"] == 1
+
+
 def test_an_artifact_names_no_place_of_a_file():
     overrides = ["weights=some/file.pth", "prompt.init_task=other", "prompt.init_data=some/place"]
     told = load_recipe("toy", overrides).provenance()

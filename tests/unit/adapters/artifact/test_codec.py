@@ -167,6 +167,37 @@ def test_another_format_version_is_refused() -> None:
             decode(with_parts({}, change))
 
 
+def test_prompts_that_begin_later_have_as_many_layers_less() -> None:
+    adapter = make_adapter(depth=5, first_block=2)
+    assert adapter.prompts is not None
+    found = decode(encode(adapter))
+    assert (found.meta.first_block, found.is_deep) == (2, True)
+    assert found.prompts is not None
+    assert torch.equal(found.prompts, adapter.prompts)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4, 5])
+def test_prompts_of_other_blocks_than_the_meta_says_are_refused(layers: int) -> None:
+    adapter = replace(make_adapter(depth=5, first_block=2), prompts=torch.zeros(layers, 4, 8))
+    with pytest.raises(ArtifactCorrupt, match=r"tensor prompts should be float32 \(3, 4, 8\)"):
+        decode(encode(adapter))
+
+
+def test_readers_that_do_not_know_of_first_blocks_refuse_the_shape() -> None:
+    """They ignore the field; what they then expect is what we expect without it."""
+    adapter = make_adapter(depth=5, first_block=2)
+    meta = adapter.meta.model_copy(update={"first_block": 0})
+    with pytest.raises(ArtifactCorrupt, match=r"\(5, 4, 8\), found float32 \(3, 4, 8\)"):
+        decode(encode(replace(adapter, meta=meta)))
+
+
+@pytest.mark.parametrize("change", [{"first_block": 4}, {"first_block": 1, "init": None}])
+def test_fewer_than_two_blocks_with_prompts_are_refused(change: dict[str, Any]) -> None:
+    adapter = make_adapter(depth=5)
+    with pytest.raises(ArtifactCorrupt, match=f"first_block is {change['first_block']}, at most"):
+        decode(encode(replace(adapter, meta=adapter.meta.model_copy(update=change))))
+
+
 def with_parts(tensors: dict[str, torch.Tensor | None], meta: dict[str, Any]) -> bytes:
     """Return the golden artifact with some tensors (None removes one) and meta replaced."""
     adapter = golden_adapter()

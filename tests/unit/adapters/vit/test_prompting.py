@@ -66,12 +66,26 @@ def test_rows_of_other_lengths_share_a_batch_and_what_fills_them_up_does_not_mat
     ]
     pixels = torch.randn(4, 3, 16, 16, dtype=torch.float64)
     poison = torch.full((4, 3, 7, 2, 2, 8), 1e3, dtype=torch.float64)
-    mask = torch.full((4, 7), -torch.inf, dtype=torch.float64)
+    mask = torch.full((4, 3, 7), -torch.inf, dtype=torch.float64)
     for i, (adapter, length) in enumerate(zip(adapters, lengths, strict=True)):
-        mask[i, :length] = 0
+        mask[i, :, :length] = 0
         if adapter.prompts is not None:
             poison[i, :, :length] = prefix_of(trunk, adapter.prompts.double())
     fast = features(trunk, spec, pixels, DeepPrompts(poison, mask))
+    slow = torch.stack(
+        [reference_feature(trunk, a, p) for a, p in zip(adapters, pixels, strict=True)]
+    )
+    assert (fast - slow).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_prompts_that_begin_at_a_later_block_equal_their_token_form(variant, pooling):
+    trunk = tiny_trunk(depth=5, **VARIANTS[variant]).double()
+    spec = tiny_backbone(trunk, pooling=pooling, dtype=torch.float64).spec
+    adapters = [make_adapter(seed=i, first_block=3, backbone=spec) for i in range(3)]
+    pixels = torch.randn(3, 3, 16, 16, dtype=torch.float64)
+    fast = features(trunk, spec, pixels, stack(trunk, adapters))
     slow = torch.stack(
         [reference_feature(trunk, a, p) for a, p in zip(adapters, pixels, strict=True)]
     )

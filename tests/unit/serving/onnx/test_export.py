@@ -1,5 +1,6 @@
 """An exported trunk computes what the token form does; a wrong or damaged one is refused."""
 
+import json
 import shutil
 
 import pytest
@@ -51,7 +52,10 @@ def assert_computes_as_the_token_form(backend, trunk, **form):
 
 
 def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(cls_backend):
-    assert_computes_as_the_token_form(cls_backend, "plain", lengths=(4, 0, 7, 1, 4))
+    lengths, first_blocks = (4, 0, 7, 1, 4), (0, 0, 1, 1)
+    assert_computes_as_the_token_form(
+        cls_backend, "plain", lengths=lengths, first_blocks=first_blocks
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,15 @@ def test_a_damaged_export_is_refused_by_the_name_of_its_file(name, damage, cls_f
         data[len(data) // 2] ^= 0xFF
         (folder / name).write_bytes(data)
     with pytest.raises(ExportError, match="export` again"):
+        OnnxBackend(tiny_backbone(), folder)
+
+
+def test_an_export_of_an_earlier_format_is_refused(cls_folder, tmp_path):
+    folder = shutil.copytree(cls_folder, tmp_path / "trunk")
+    report = json.loads((folder / REPORT).read_text())
+    del report["format"]
+    (folder / REPORT).write_text(json.dumps(report))
+    with pytest.raises(ExportError, match="format 1, this program takes 2; run `spt export` again"):
         OnnxBackend(tiny_backbone(), folder)
 
 

@@ -12,14 +12,19 @@ from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 FORMS = [
-    ({"method": "spt-deep", "pooling": "cls", "lengths": (4, 0, 7)}, 4, (1, 2, 3, 4, 7)),
+    (
+        {"method": "spt-deep", "pooling": "cls", "lengths": (4, 0, 7), "first_blocks": (1, 0)},
+        4,
+        (1, 2, 3, 4, 7),
+    ),
     ({"method": "spt-deep", "pooling": "mean-with-prompts", "lengths": (4,)}, 1, (1,)),
 ]
 """What rows have in common, the most in a batch, and how many there are: a graph more is a dozen
 seconds of a compiler, and how a batch is shared out does not depend on the form."""
 
-DEPTH = {"depth": 2}
-"""A block whose rows are all computed, and the last one: each more is compiled once more."""
+DEPTH = {"depth": 3}
+"""A block that may have no prompts, one whose rows are all computed, and the last one: each more is
+compiled once more."""
 
 
 def main() -> None:

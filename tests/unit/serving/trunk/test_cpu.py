@@ -20,7 +20,9 @@ from tests.fakes.tiny import tiny_backbone
 def test_rows_of_any_length_are_filled_up_to_the_alignment_and_stay_exact(pooling, alignment):
     backend = CpuBackend(tiny_backbone())
     backend.key_alignment = alignment
-    adapters, residents, pixels = some_rows(backend.backbone, 5, pooling=pooling)
+    adapters, residents, pixels = some_rows(
+        backend.backbone, 5, pooling=pooling, first_blocks=(0, 1)
+    )
     prompts = gather_prompts(backend.backbone, residents[0].form, residents, alignment)
     assert (prompts.prefix.shape[2] + num_tokens(backend.backbone)) % alignment == 0
     found = features_of(backend, residents, pixels)

@@ -76,7 +76,7 @@ def test_what_one_share_raises_reaches_the_caller():
 def test_prompts_are_split_as_pixels_are(mask, last):
     whole = DeepPrompts(
         torch.randn(7, 2, 4, 2, 1, 3),
-        torch.randn(7, 4) if mask else None,
+        torch.randn(7, 2, 4) if mask else None,
         torch.randn(7, 4, 3) if last else None,
     )
     shares = split_prompts(whole, CORES)

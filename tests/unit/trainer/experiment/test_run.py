@@ -70,6 +70,15 @@ def test_a_run_leaves_an_artifact_that_fits_the_task_and_the_backbone(
     assert {path.name for path in result.folder.iterdir()} == names
 
 
+def test_an_artifact_says_at_which_block_its_prompts_begin(data: Path, tmp_path: Path):
+    recipe = toy_recipe(prompt={"num_tokens": 2, "init_images": 4, "first_block": 1})
+    result, adapter = train(recipe, data, tmp_path / "run")
+    assert adapter.meta.first_block == 1
+    assert adapter.prompts is not None
+    assert adapter.prompts.shape == (2, 2, 16)
+    assert run(recipe, data, result.folder, ignore).metrics == result.metrics
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_metrics_are_those_of_the_predictions_and_of_the_artifact(
     method: str, data: Path, tmp_path: Path

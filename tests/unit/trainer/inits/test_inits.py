@@ -119,6 +119,23 @@ def test_shallow_prompts_are_one_layer_and_that_of_the_deep_draw(images: ImageSe
     assert torch.equal(shallow[0], prompts_of(make(images))[0])
 
 
+@pytest.mark.parametrize("init", ["random", "kmeans", "mean"])
+def test_blocks_that_have_prompts_get_those_they_would_get_if_all_had(init: str, images: ImageSet):
+    every, later = (prompts_of(make(images, init=init, first_block=k)) for k in (0, 1))
+    torch.testing.assert_close(later, every[1:])
+
+
+@pytest.mark.parametrize("init", ["uniform", "first-layer", "last-layer", "rescaled"])
+def test_every_init_makes_as_many_layers_as_blocks_have_prompts(init: str, images: ImageSet):
+    assert len(prompts_of(make(images, init=init, first_block=1))) == 2
+
+
+@pytest.mark.parametrize("init", ["random", "uniform"])
+def test_prompts_of_fewer_than_two_blocks_are_refused(init: str, images: ImageSet):
+    with pytest.raises(RecipeError, match=r"first_block is 2, but tiny has 3 blocks.*0 to 1"):
+        make(images, init=init, first_block=2)
+
+
 def test_as_many_prompts_as_there_are_patch_tokens_are_all_of_them(images: ImageSet):
     trunk = tiny_trunk()
     every = prompts_of(make(images, trunk, method="spt-shallow", num_tokens=B * 4))[0]

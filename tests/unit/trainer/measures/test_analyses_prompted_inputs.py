@@ -21,7 +21,7 @@ def enter(prompts: torch.Tensor | None, **changes: object) -> list[BlockInput]:
     return list(prompted_inputs(backbone, prompts, draw_pixels(B).double()))
 
 
-@pytest.mark.parametrize("layers", [L, 1, None])
+@pytest.mark.parametrize("layers", [L, L - 1, 1, None])
 def test_the_last_block_on_its_input_gives_the_models_feature(layers: int | None):
     backbone = tiny_backbone(dtype=torch.float64)
     pixels = draw_pixels(B).double()
@@ -59,9 +59,17 @@ def test_patches_are_without_class_token_and_registers():
     assert entering.prompts.shape == (B, 0, D)
 
 
-@pytest.mark.parametrize("shape", [(2, P, D), (L, P, 8)])
+def test_blocks_before_the_first_prompts_have_none():
+    prompts = torch.randn(L - 1, P, D, dtype=torch.float64)
+    first, *later = enter(prompts)
+    assert first.prompts.shape == (B, 0, D)
+    for layer, entering in zip(prompts, later, strict=True):
+        assert torch.equal(entering.prompts, layer.expand(B, -1, -1))
+
+
+@pytest.mark.parametrize("shape", [(L + 1, P, D), (L, P, 8)])
 def test_prompts_of_another_backbone_are_refused(shape: tuple[int, int, int]):
-    with pytest.raises(DataError, match=r"expected \[3, P, 16\] or \[1, P, 16\].*found"):
+    with pytest.raises(DataError, match=r"expected 1 to 3 layers, \[M, P, 16\].*found"):
         enter(torch.zeros(shape))
 
 

@@ -38,6 +38,22 @@ def test_logits_equal_those_of_the_token_form(name: str, pooling: Pooling):
     torch.testing.assert_close(model(pixels), model.head(slow), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
+def test_prompts_that_begin_later_equal_the_token_form_and_learn_in_each_of_their_blocks(
+    pooling: Pooling,
+):
+    backbone = tiny_backbone(pooling=pooling, dtype=torch.float64)
+    model = PromptedClassifier(backbone, C, torch.randn(L - 1, P, D)).double()
+    meta = make_adapter(first_block=1, backbone=backbone.spec).meta
+    adapter = Adapter(model.prompts, model.head.weight, model.head.bias, meta)
+    pixels, labels = toy_pixels(4)
+    logits = model(pixels.double())
+    slow = torch.stack([reference_feature(backbone.trunk, adapter, image) for image in pixels])
+    torch.testing.assert_close(logits, model.head(slow), rtol=0, atol=1e-12)
+    F.cross_entropy(logits, labels).backward()
+    assert (model.prompts.grad.abs().amax(dim=(1, 2)) > 0).all()
+
+
 def test_a_new_head_is_small_and_without_bias():
     head = make_model("linear").head
     assert head.weight.abs().max() < 0.1

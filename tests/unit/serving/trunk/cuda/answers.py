@@ -10,6 +10,7 @@ from tests.fakes.rows import expected_of, seated, some_rows
 from tests.fakes.tiny import tiny_trunk
 
 LENGTHS = (4, 0, 30)
+FIRST_BLOCKS = (0, 0, 1)
 ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))
 """First row, last row, and top_k: more than a step keeps, too."""
 
@@ -29,7 +30,9 @@ def compared(backend):
     """
     launched, worst, wrong = [], 0.0, 0
     for pooling in ("cls", "mean"):
-        adapters, residents, _ = some_rows(backend.backbone, 3, pooling=pooling, lengths=LENGTHS)
+        adapters, residents, _ = some_rows(
+            backend.backbone, 3, pooling=pooling, lengths=LENGTHS, first_blocks=FIRST_BLOCKS
+        )
         crops = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
         rules = [resident.meta.preprocessing for resident in residents]
         pixels = normalise_batch(torch.from_numpy(crops), rules)

@@ -23,10 +23,11 @@ def test_every_batch_has_a_bucket_among_those_that_are_warmed_up(max_batch):
 
 
 def test_rows_and_keys_that_fill_up_are_zeros_behind_a_mask():
-    prompts = DeepPrompts(torch.randn(2, 3, 4, 2, 1, 5), torch.zeros(2, 4), torch.randn(2, 4, 5))
+    prompts = DeepPrompts(torch.randn(2, 3, 4, 2, 1, 5), torch.zeros(2, 3, 4), torch.randn(2, 4, 5))
     filled = fill_prompts(prompts, bucket=4, length=6)
     assert torch.equal(filled.prefix[:2, :, :4], prompts.prefix)
-    assert filled.mask.isneginf().tolist() == [[False] * 4 + [True] * 2] * 2 + [[False] * 6] * 2
+    masked = [[[False] * 4 + [True] * 2] * 3] * 2 + [[[False] * 6] * 3] * 2
+    assert filled.mask.isneginf().tolist() == masked
     assert torch.equal(filled.last, fill(prompts.last, 4))
     assert not filled.prefix[2:].any()
     assert not filled.prefix[:, :, 4:].any()

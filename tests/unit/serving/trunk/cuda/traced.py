@@ -28,13 +28,13 @@ def main() -> None:
     backbone = tiny_backbone(wide_trunk())
 
     def step(pixels, table):
-        prefixes, lengths, *heads = table
-        features = features_by_address(backbone.trunk, backbone.spec, pixels, prefixes, lengths)
+        prompts, heads = table[:3], table[3:]
+        features = features_by_address(backbone.trunk, backbone.spec, pixels, *prompts)
         return features, *best_by_address(features, *heads, 8)
 
     compiled = torch.compile(step, backend=aot_autograd(fw_compiler=keep), fullgraph=True)
     with torch.inference_mode():
-        compiled(torch.zeros(8, 3, 16, 16), torch.zeros(5, 8, dtype=torch.int64))
+        compiled(torch.zeros(8, 3, 16, 16), torch.zeros(6, 8, dtype=torch.int64))
     written = [
         sorted(node.kwargs["tensors_to_clone"])
         for node in graphs[0].graph.nodes
