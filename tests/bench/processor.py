@@ -7,7 +7,7 @@ INT8_DOT_PRODUCTS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp"}
 
 
 def has_bfloat16() -> bool:
-    """Whether products of bfloat16 are instructions; else they are emulated, slower than float32."""
+    """Whether products of bfloat16 are instructions; else they are emulated, and slow."""
     return bool(_flags() & BFLOAT16)
 
 
