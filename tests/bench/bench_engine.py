@@ -1,10 +1,10 @@
 """The forward itself: a mixed batch of many tasks against the bare trunk and the other ways.
 
 Every row of a batch belongs to another task. All candidates of a cell run in turns in one
-process, under the allocator's setting of the service.
+process, under the allocator's setting of the service. Three figures are kept apart: the device's
+time for one batch, throughput with several batches in flight, and the whole service.
 """
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,28 +12,29 @@ from tempfile import TemporaryDirectory
 import torch
 
 from adapters.vit.adapter import Adapter
-from adapters.vit.backbone import Backbone, load_backbone
-from serving.config import LEAST_AGREEMENT
-from serving.onnx.int8 import in_words
-from serving.onnx.samples import read_samples
+from adapters.vit.backbone import Backbone
 from serving.rows.resident import make_resident
 from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend
 from tests.bench.accuracy import deviations
-from tests.bench.candidates import bare_trunks, exported_backends, warm_backends, with_adapters
-from tests.bench.contest import rows_of, timed
-from tests.bench.digits import digits_sample
-from tests.bench.engine_plan import CUDA_RATIOS, WITH_DOUBTS, Plan, plan_of
-from tests.bench.int8 import agreement_of, with_doubts
-from tests.bench.measure import Seconds, speed_ratio
-from tests.bench.models import (
-    TINY,
-    in_precision,
-    make_backbone,
-    random_adapter,
-    random_pixels,
+from tests.bench.device_time import IN_FLIGHT
+from tests.bench.engine_cell import Cell, make_entrants
+from tests.bench.engine_int8 import Again, settle_int8
+from tests.bench.engine_plan import (
+    BEST,
+    BEST_BUSY,
+    BEST_TINY,
+    CUDA_RATIOS,
+    FLOAT32_RATIOS,
+    Plan,
+    plan_of,
 )
+from tests.bench.engine_service import add_service
+from tests.bench.models import TINY, in_precision, make_backbone, random_adapter, random_pixels
+from tests.bench.neighbours import busy_neighbours
 from tests.bench.peers import num_copies, trunk_bytes
+from tests.bench.plain.graph import export_plain
+from tests.bench.processor import has_bfloat16
 from tests.bench.result import Result, Settings
 from tests.fakes.tiny import tiny_backbone
 
@@ -45,6 +46,11 @@ NOTES = (
     "plain: timm's forward of the bare trunk; compiled: torch.compile with the same options",
     "token form: prompts as tokens in one batch, replaced before each block",
     "one forward per task, separate models: as many forwards of one row as there are rows",
+    "device time: one batch of resident pixels, by CUDA events on a GPU; pipelined: "
+    f"{IN_FLIGHT} batches asked at the same time; whole service: JPEG files over HTTP, with "
+    "decoding and heads",
+    f"{BEST}: the fastest of ours, float32 or bfloat16, over the fastest plain one in the same "
+    "precision: timm eager and compiled, OpenVINO and ONNX Runtime in their best settings",
 )
 
 
@@ -52,15 +58,27 @@ def run(settings: Settings) -> Result:
     """Measure every cell of model, precision and batch."""
     disable_malloc_trim()
     plan = plan_of(settings)
-    result = Result("engine", dict.fromkeys([*CUDA_RATIOS, *OTHER_RATIOS]), notes=list(NOTES))
-    again = _settle_int8(result, settings) if "float32" in plan.precisions else None
-    for model in plan.models:
+    names = [BEST, BEST_TINY, BEST_BUSY, *CUDA_RATIOS, *FLOAT32_RATIOS, *OTHER_RATIOS]
+    result = Result("engine", dict.fromkeys(names), notes=[*NOTES, _precision_note(plan)])
+    again = settle_int8(result, settings) if "float32" in plan.precisions else None
+    for model in plan.batches:
         whole = _backbone(model, settings)
-        for precision in plan.precisions:
-            with TemporaryDirectory() as folder:
-                _measure(result, plan, in_precision(whole, precision), again, Path(folder))
-            torch.compiler.reset()
+        with TemporaryDirectory() as folder:
+            graph = Path(folder) / "plain.onnx" if whole.device.type == "cpu" else None
+            if graph is not None:
+                export_plain(whole, graph)
+            for precision in plan.precisions:
+                scratch = Path(folder) / precision
+                _measure(result, plan, in_precision(whole, precision), again, (graph, scratch))
+                torch.compiler.reset()
+    if plan.service:
+        add_service(result, settings)
     return result
+
+
+def _precision_note(plan: Plan) -> str:
+    has = "has" if has_bfloat16() else "has no"
+    return f"the ratios are of {plan.precision}: this processor {has} instructions for bfloat16"
 
 
 def _backbone(model: str, settings: Settings) -> Backbone:
@@ -69,30 +87,12 @@ def _backbone(model: str, settings: Settings) -> Backbone:
     return make_backbone(model, settings.weights if model == TINY else None)
 
 
-def _settle_int8(result: Result, settings: Settings) -> float:
-    """Note how far int8 agrees with float32; return the share of rows that is computed again."""
-    if settings.store is not None and settings.data is not None:
-        backbone = make_backbone(TINY, settings.weights)
-        samples = read_samples(backbone, settings.store, settings.data)
-    else:
-        backbone = tiny_backbone() if settings.short else load_backbone(pooling="mean")
-        samples = {"digits": digits_sample(backbone)}
-    agreement = agreement_of(backbone, samples)
-    again = statistics.mean(found.again for found in agreement.values())
-    result.ratios["int8_agreement"] = min(found.same for found in agreement.values())
-    result.notes.append(
-        f"int8 of {backbone.spec.name}, images not used for settling the margin with the same best "
-        f"class as in float32: {in_words(agreement)}; {LEAST_AGREEMENT:.0%} of each are demanded"
-    )
-    result.notes.append(
-        f"{WITH_DOUBTS}: the time of onnx int8, and {again:.1%} (the mean of those tasks) of that "
-        "of one forward per task in float32, the slowest way to compute rows again"
-    )
-    return again
-
-
 def _measure(
-    result: Result, plan: Plan, backbone: Backbone, again: float | None, folder: Path
+    result: Result,
+    plan: Plan,
+    backbone: Backbone,
+    again: Again | None,
+    paths: tuple[Path | None, Path],
 ) -> None:
     """Measure one model in one precision, at every batch size.
 
@@ -100,35 +100,30 @@ def _measure(
         result: is added to.
         plan: what to measure.
         backbone: in the precision to be measured.
-        again: share of the rows that int8 leaves in doubt; None where the plan has no float32.
-        folder: for exports.
+        again: shares of the rows that int8 leaves in doubt; None where the plan has no float32.
+        paths: the bare trunk's graph, None where nothing reads one; a folder for exports.
     """
-    precision = str(backbone.dtype).removeprefix("torch.")
-    adapters = [random_adapter(backbone.spec, i) for i in range(max(plan.batches))]
-    backends = warm_backends(backbone, plan.batches, compiled=plan.compiled)
-    if precision == "float32":
-        backends |= exported_backends(backbone, folder)
-    bare = bare_trunks(backbone, plan.batches, compiled=plan.compiled)
-    for batch in plan.batches:
-        candidates = bare | with_adapters(backbone, backends, adapters[:batch])
-        of_ratios = backbone.spec.name == plan.models[-1] and batch == plan.batch_of_ratios
-        budget_s = plan.seconds * (3 if of_ratios else 1)
-        seconds = timed(candidates, random_pixels(backbone, batch), plan.rounds, budget_s)
-        if again is not None and precision == "float32":
-            seconds[WITH_DOUBTS] = with_doubts(seconds, again)
-        conditions = {"model": backbone.spec.name, "precision": precision}
-        result.rows += rows_of(conditions, batch, seconds)
-        if of_ratios:
-            _add_ratios(result, plan, precision, seconds)
+    model, precision = backbone.spec.name, str(backbone.dtype).removeprefix("torch.")
+    batches = plan.batches[model]
+    adapters = [random_adapter(backbone.spec, i) for i in range(max(batches))]
+    entrants = make_entrants(backbone, batches, paths, compiled=plan.compiled, again=again)
+    for batch in batches:
+        of_ratios = batch == plan.batch_of_ratios
+        cell = Cell(plan, entrants, adapters[:batch])
+        cell.measure(result, plan.seconds * (3 if of_ratios else 1))
+        if of_ratios and model == plan.first and precision == plan.precision:
+            _between_others(result, plan, cell)
+        if of_ratios and model == plan.last:
             _note_memory(result, backbone, adapters[:batch])
-    if backbone.spec.name == plan.models[0] and precision == "float32":
-        _add_accuracy(result, backbone, backends, adapters[:16])
+    if model == plan.first and precision == "float32":
+        _add_accuracy(result, backbone, entrants.ours, adapters[:16])
 
 
-def _add_ratios(result: Result, plan: Plan, precision: str, seconds: Seconds) -> None:
-    for name, (measured_in, ours, theirs) in plan.ratios.items():
-        if precision == measured_in and {ours, theirs} <= seconds.keys():
-            result.add_ratio(name, speed_ratio(seconds, ours, theirs))
+def _between_others(result: Result, plan: Plan, cell: Cell) -> None:
+    if plan.neighbours:
+        with busy_neighbours(plan.neighbours):
+            cell.measure_busy(result)
+        cell.measure_pipelined(result)
 
 
 def _add_accuracy(
@@ -138,7 +133,8 @@ def _add_accuracy(
     adapters: Sequence[Adapter],
 ) -> None:
     exact = {name: backend for name, backend in backends.items() if "int8" not in name}
-    found = deviations(exact, backbone, adapters, random_pixels(backbone, len(adapters)))
+    pixels = random_pixels(backbone, len(adapters))
+    found = deviations(exact, backbone, adapters, pixels)
     result.ratios["float32_relative_error"] = max(d.relative for d in found.values())
     result.ratios["float32_same_labels"] = min(d.same_labels for d in found.values())
     result.notes.append(

@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one call: the tests on CUDA, device time, pipelined throughput.
+"""Everything that needs a GPU, in one call: tests, device time, pipelined throughput, the service.
 
 Ours runs our own kernels: rows of many tasks and lengths, bare ones among them, from pixels to
 best classes. The peer is timm's plain ViT, compiled.
@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
@@ -20,7 +21,9 @@ from serving.trunk.cuda.arrivals import Arrivals
 from serving.trunk.transfer import Fetched
 from tests.bench import peers
 from tests.bench.device_time import IN_FLIGHT, device_in_turns, pipelined_seconds
-from tests.bench.measure import Seconds, Spread, speed_ratio
+from tests.bench.front_load import SIZE
+from tests.bench.gpu_service import service_images_per_s, service_plan
+from tests.bench.measure import Seconds, Spread, in_turns, speed_ratio
 from tests.bench.models import BASE, NUM_CLASSES, in_precision, make_backbone, random_pixels
 from tests.bench.result import Result, Settings
 from tests.fakes.artifacts import make_adapter
@@ -41,19 +44,35 @@ NOTES = (
     "device time: by CUDA events, pixels on the device; ours ends with best classes, the plain ViT "
     "with features",
     f"images_per_s: 8-bit crops on the host to answers on the host, {IN_FLIGHT} batches in flight",
-    "FP8 is not built; service_over_engine is `saturation_over_engine` of `make bench BENCH=http`",
+    f"service_over_engine: {SIZE[0]}x{SIZE[1]} JPEG files over HTTP, the ASGI front with "
+    "front_workers, over images_per_s",
+    "fp8_images_per_s, fp8_agreement: null, no FP8 trunk is built",
 )
+SMALL = "test_vit"
+"""Stands in for the model where a short run has no GPU."""
 
 
 def run(settings: Settings) -> Result:
     """Run the tests on CUDA, then measure.
 
     Raises:
-        SystemExit: there is no CUDA device, or a test fails on it.
+        SystemExit: there is no CUDA device for a long run, or a test fails on it.
     """
-    if not torch.cuda.is_available():
+    on_cuda = torch.cuda.is_available()
+    if not on_cuda and not settings.short:
         raise SystemExit("error: the benchmark gpu needs a CUDA device, and torch sees none here")
-    result = Result("gpu", dict.fromkeys(RATIOS), notes=[*NOTES, _tests_on_cuda()])
+    result = Result("gpu", dict.fromkeys(RATIOS), notes=list(NOTES))
+    engine = _on_cuda(result, settings) if on_cuda else _without_cuda(result)
+    plan = service_plan(BASE if on_cuda else SMALL, short=settings.short, on_cuda=on_cuda)
+    service = Spread.of(service_images_per_s(plan))
+    result.rows.append({"candidate": "whole service", "images_per_s": service.median})
+    result.add_ratio("service_over_engine", service.times(1 / engine))
+    return result
+
+
+def _on_cuda(result: Result, settings: Settings) -> float:
+    """Run the tests, then measure the engine; return its images a second."""
+    result.notes.append(_tests_on_cuda())
     backbone = in_precision(make_backbone(BASE), "bfloat16")
     # before ours, which turns cuDNN's attention off: the peer keeps it
     plain = peers.plain_compiled(backbone, BATCHES)
@@ -70,7 +89,18 @@ def run(settings: Settings) -> Result:
     batches = 10 if settings.short else 300
     spread = Spread.of([_images_per_s(backbone, ours, batches) for _ in range(5)])
     result.add_ratio("images_per_s", spread)
-    return result
+    return spread.median
+
+
+def _without_cuda(result: Result) -> float:
+    """Return the images a second of a small mixed batch on the CPU."""
+    result.notes.append(f"a short run without a GPU: {SMALL} on the CPU, the service alone")
+    backbone = make_backbone(SMALL)
+    residents = [_resident(backbone, number) for number in range(max(BATCHES))]
+    pixels = random_pixels(backbone, len(residents))
+    call = partial(peers.mixed(torch_backend(backbone), residents), pixels)
+    seconds = in_turns({OURS: torch.inference_mode()(call)}, rounds=1, warm_up=1)
+    return len(residents) / seconds[OURS][0]
 
 
 def _tests_on_cuda() -> str:

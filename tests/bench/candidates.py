@@ -16,16 +16,22 @@ from tests.bench import peers
 from tests.bench.int8 import int8_backend
 from tests.bench.models import NUM_PROMPTS
 from tests.bench.peers import Forward
+from tests.bench.plain.on_onnxruntime import onnxruntime_settings
+from tests.bench.plain.on_openvino import openvino_settings
+
+ROUNDED = "onnx int8"
+"""The one of ours that is not exact, and so never the best."""
 
 
-def warm_backends(
-    backbone: Backbone, batches: Sequence[int], *, compiled: bool
+def our_backends(
+    backbone: Backbone, batches: Sequence[int], folder: Path, *, compiled: bool
 ) -> dict[str, Backend]:
-    """Return our backends by the name of their candidate, warmed up.
+    """Return ours by the name of their candidate, those of torch warmed up.
 
     Args:
         backbone: whose class token is read.
         batches: rows of the forwards to come.
+        folder: for the export of a float32 backbone on the CPU; must stay.
         compiled: whether to compile one, too; takes up to a minute.
     """
     form = Form(0, False, backbone.spec.pooling, backbone.spec.final_norm)
@@ -34,44 +40,55 @@ def warm_backends(
         backends["mixed compiled"] = torch_backend(backbone, compiled=True, max_batch=max(batches))
     for backend in backends.values():
         backend.warm_up([Example(form, NUM_PROMPTS)])
+    if backbone.dtype == torch.float32 and backbone.device.type == "cpu":
+        exact = folder / "float32"
+        export_trunk(backbone, exact)
+        backends["onnx"] = OnnxBackend(backbone, exact)
+        backends[ROUNDED] = int8_backend(backbone, folder / "int8", exact)
     return backends
 
 
-def exported_backends(backbone: Backbone, folder: Path) -> dict[str, Backend]:
-    """Export the trunk and return the backends that run it; the folder must stay.
+def plain_peers(
+    backbone: Backbone, batches: Sequence[int], graph: Path | None, *, compiled: bool
+) -> dict[str, Mapping[str, Forward]]:
+    """Return everything that runs the bare trunk: by name, its settings.
 
     Args:
-        backbone: float32, on the CPU.
-        folder: where to write.
+        backbone: in the precision to be measured.
+        batches: rows of the forwards to come.
+        graph: of the bare trunk; None leaves out what needs one.
+        compiled: whether to compile timm's, too.
     """
-    exact = folder / "float32"
-    export_trunk(backbone, exact)
-    return {
-        "onnx": OnnxBackend(backbone, exact),
-        "onnx int8": int8_backend(backbone, folder / "int8", exact),
-    }
-
-
-def bare_trunks(
-    backbone: Backbone, batches: Sequence[int], *, compiled: bool
-) -> dict[str, Forward]:
-    """Return timm's own forward, and the same compiled; arguments as of `warm_backends`."""
-    bare = {"plain": peers.plain(backbone)}
+    precision = str(backbone.dtype).removeprefix("torch.")
+    plain: dict[str, Mapping[str, Forward]] = {"plain": {"eager": peers.plain(backbone)}}
     if compiled:
-        bare["plain compiled"] = peers.plain_compiled(backbone, batches)
-    return bare
+        plain["plain compiled"] = {"compiled": peers.plain_compiled(backbone, batches)}
+    if graph is not None:
+        plain["plain openvino"] = openvino_settings(graph, precision)
+    if graph is not None and precision == "float32":
+        plain["plain onnx"] = onnxruntime_settings(graph)
+    return plain
 
 
 @torch.inference_mode()
 def with_adapters(
     backbone: Backbone, backends: Mapping[str, Backend], adapters: Sequence[Adapter]
 ) -> dict[str, Forward]:
-    """Return every way to compute one row of each adapter.
+    """Return ours on one row of each adapter, which has deep prompts."""
+    residents = [make_resident(adapter, backbone) for adapter in adapters]
+    return {name: peers.mixed(backend, residents) for name, backend in backends.items()}
+
+
+@torch.inference_mode()
+def other_ways(
+    backbone: Backbone, backend: Backend, adapters: Sequence[Adapter]
+) -> dict[str, Forward]:
+    """Return other ways to compute one row of each adapter, which has deep prompts.
 
     Args:
         backbone: of the peers.
-        backends: by name, `mixed` among them.
-        adapters: with deep prompts.
+        backend: of ours, which computes one task after the other.
+        adapters: one per row.
     """
     residents = [make_resident(adapter, backbone) for adapter in adapters]
     prompts = [
@@ -79,8 +96,8 @@ def with_adapters(
         for adapter in adapters
         if adapter.prompts is not None
     ]
-    return {name: peers.mixed(backend, residents) for name, backend in backends.items()} | {
+    return {
         "token form": peers.tokens_in_batch(backbone, prompts),
-        "one forward per task": peers.one_by_one(backends["mixed"], residents),
+        "one forward per task": peers.one_by_one(backend, residents),
         "separate models": peers.separate_models(backbone, len(adapters)),
     }

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from clients.load.closed import Ask, Outcome, latency_summary, run_load
 from clients.load.open import run_rate
@@ -29,6 +29,22 @@ class Target:
     asks: Sequence[Ask]
     model_of: Callable[[str], str] = lambda _: "spt"
 
+    def client(self) -> LeanClient:
+        """Return a new client of it."""
+        return LeanClient(self.process.url, self.model_of)
+
+
+class Asked(Protocol):
+    """What a load is offered to."""
+
+    @property
+    def asks(self) -> Sequence[Ask]:
+        """What is asked, in turn."""
+
+    @property
+    def client(self) -> Callable[[], LeanClient]:
+        """Makes a new client."""
+
 
 @dataclass(frozen=True)
 class Load:
@@ -39,12 +55,14 @@ class Load:
         answered_per_s: good answers.
         held_back: requests of an open load that had to wait to be sent.
         client_share: of one core, taken by the load itself.
+        answered: good answers from the first request to the last, settling included.
     """
 
     outcomes: tuple[Outcome, ...]
     answered_per_s: float
     held_back: int
     client_share: float
+    answered: int = 0
 
     def row(self, target: Target, load: str, offered_per_s: float | None) -> dict[str, Any]:
         """Return what the table says of it."""
@@ -63,25 +81,26 @@ class Load:
         }
 
 
-def saturate(target: Target, seconds: float) -> Load:
-    """Keep `CALLERS` callers waiting for so many seconds; count the answers that came in them."""
+def saturate(target: Asked, seconds: float, callers: int = CALLERS) -> Load:
+    """Keep so many callers waiting for so many seconds; count the answers that came in them."""
 
     async def once() -> tuple[Outcome, ...]:
-        async with LeanClient(target.process.url, target.model_of) as client:
-            return await run_load(client, _for(seconds, target.asks), concurrency=CALLERS)
+        async with target.client() as client:
+            return await run_load(client, _for(seconds, target.asks), concurrency=callers)
 
     cpu, began = time.process_time(), time.perf_counter()
     outcomes = asyncio.run(once())
     share = (time.process_time() - cpu) / (time.perf_counter() - began)
     done = tuple(o for o in outcomes if SETTLING_S <= o.started_s + o.latency_s < seconds)
-    return Load(done, _answered_per_s(outcomes, seconds), 0, share)
+    answered = sum(o.error is None for o in outcomes)
+    return Load(done, _answered_per_s(outcomes, seconds), 0, share, answered)
 
 
-def offer(target: Target, rate_per_s: float, seconds: float) -> Load:
+def offer(target: Asked, rate_per_s: float, seconds: float) -> Load:
     """Send at a constant rate for so many seconds; latencies count from when each was due."""
 
     async def once():
-        async with LeanClient(target.process.url, target.model_of) as client:
+        async with target.client() as client:
             return await run_rate(client, itertools.cycle(target.asks), rate_per_s, seconds)
 
     cpu, began = time.process_time(), time.perf_counter()

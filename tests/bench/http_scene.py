@@ -23,14 +23,16 @@ class Scene:
 
     Args:
         folder: for all of it.
-        weights: checkpoint of ViT-Ti/16; None takes random weights.
+        weights: checkpoint of the model; None takes random weights.
+        model: timm's name of a plain ViT.
     """
 
-    def __init__(self, folder: Path, weights: Path | None) -> None:
+    def __init__(self, folder: Path, weights: Path | None, model: str = TINY) -> None:
         self._folder = folder
-        self._weights = weights or random_weights(TINY, folder)
-        self.launch = self._launch("ours")
-        spec = load_backbone(TINY, self._weights).spec
+        self._model = model
+        self._weights = weights or random_weights(model, folder)
+        self.launch = self.launch_of("ours")
+        spec = load_backbone(model, self._weights).spec
         self._photos = photos(NUM_PHOTOS)
         self._tasks: list[str] = []
         for number in range(NUM_TASKS):
@@ -59,16 +61,17 @@ class Scene:
         """Run one model for each of the first tasks."""
         models = {task: f"spt{i}" for i, task in enumerate(self._tasks[:NUM_PEERS])}
         stores = {model: self._folder / f"store-{i}" for i, model in enumerate(models.values())}
-        with one_model_per_task(self._launch("peers"), stores) as process:
+        with one_model_per_task(self.launch_of("peers"), stores) as process:
             name = f"one model per task, {NUM_PEERS}"
             yield Target(name, process, self.asks(NUM_PEERS), models.__getitem__)
 
-    def _launch(self, name: str) -> Launch:
+    def launch_of(self, name: str) -> Launch:
+        """Return how a service of all tasks is started in a folder of that name."""
         api, management, metrics = free_ports(3)
         return Launch(
             folder=self._folder / name,
             store=self._folder / "store",
-            backbone=TINY,
+            backbone=self._model,
             weights=self._weights,
             ports=(api, management, metrics),
         )

@@ -30,7 +30,7 @@ def agreement_of(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str,
     return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
 
 
-def with_doubts(seconds: Seconds, again: float) -> list[float]:
-    """Return what int8 takes per round if a share of the rows is computed again, one by one."""
-    rounded, one_by_one = seconds["onnx int8"], seconds["one forward per task"]
-    return [fast + again * slow for fast, slow in zip(rounded, one_by_one, strict=True)]
+def with_doubts(seconds: Seconds, rounded: str, exact: str, again: float) -> list[float]:
+    """Return what a rounded candidate takes per round if a share of its rows is computed again."""
+    pairs = zip(seconds[rounded], seconds[exact], strict=True)
+    return [fast + again * slow for fast, slow in pairs]

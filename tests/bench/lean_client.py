@@ -31,19 +31,33 @@ class LeanClient:
         self, image: bytes, *, task: str, top_k: int
     ) -> tuple[Answer, None]:
         """Ask once; raise what `AsyncClient` would raise."""
+        sent = self.sent(image)
         head = (
-            f"POST /{self._model_of(task)}/predict?task={task}&top_k={top_k} HTTP/1.1\r\n"
-            f"Host: {self._host}\r\nContent-Type: application/octet-stream\r\n"
-            f"Content-Length: {len(image)}\r\n\r\n"
+            f"{self.head(task, top_k)}\r\nHost: {self._host}\r\nContent-Length: {len(sent)}\r\n\r\n"
         )
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                status, body = await self._exchange((head.encode(), image))
+                status, body = await self._exchange((head.encode(), sent))
         except (OSError, EOFError) as error:
             raise ServiceUnreachable(f"no answer: {error!r}") from error
         if status != 200:
             raise from_response(status, body)
-        return Answer.model_validate_json(body), None
+        return self.answer(body), None
+
+    def head(self, task: str, top_k: int) -> str:
+        """Return the first lines of a request."""
+        return (
+            f"POST /{self._model_of(task)}/predict?task={task}&top_k={top_k} HTTP/1.1\r\n"
+            "Content-Type: application/octet-stream"
+        )
+
+    def sent(self, image: bytes) -> bytes:
+        """Return the body of a request."""
+        return image
+
+    def answer(self, body: bytes) -> Answer:
+        """Return what the body of a good response says."""
+        return Answer.model_validate_json(body)
 
     async def _exchange(self, request: tuple[bytes, bytes]) -> tuple[int, bytes]:
         stream = self._idle.pop() if self._idle else await self._connect()

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from tests.bench.measure import Spread
+from tests.bench.processor import has_bfloat16, has_int8_dot_products
 
-PACKAGES = ("torch", "timm", "onnxruntime-gpu", "torchserve", "pillow", "numpy")
+PACKAGES = ("torch", "timm", "onnxruntime-gpu", "openvino", "torchserve", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def conditions(*, short: bool) -> dict[str, Any]:
         "cpu": cpu_name(),
         "cpu_features": torch.backends.cpu.get_cpu_capability(),
         "bf16_matrix_unit": "amx_bf16" in Path("/proc/cpuinfo").read_text(),
+        "bf16_instructions": has_bfloat16(),
+        "int8_dot_products": has_int8_dot_products(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if cuda else None,

@@ -20,6 +20,10 @@ _OURS = {
 _RIVALS = {
     "plain": "plain ViT",
     "plain compiled": "plain ViT, compiled",
+    "plain openvino": "plain ViT, OpenVINO",
+    "plain onnx": "plain ViT, ONNX Runtime",
+    "plain openvino int8": "plain ViT, OpenVINO int8, doubts left",
+    "plain openvino int8 and doubts": "plain ViT, OpenVINO int8, doubts redone",
     "token form": "prompts as tokens",
     "one forward per task": "one forward per task",
     "separate models": "one model per task",
@@ -28,8 +32,8 @@ _RIVALS = {
 
 def engine(record: Record) -> Drawing:
     """Return throughput over the plain trunk's: a row per way, a column per model and precision."""
-    batch, model = batch_of_ratios(record), record["rows"][-1]["model"]
-    rows = [row for row in record["rows"] if (row["batch"], row["model"]) == (batch, model)]
+    batch, model = batch_of_ratios(record), _idle(record)[-1]["model"]
+    rows = [row for row in _idle(record) if (row["batch"], row["model"]) == (batch, model)]
     columns = dict(reversed(by(rows, "precision").items()))
     found = {
         name: [_cell(cell, name) for cell in columns.values()]
@@ -60,14 +64,23 @@ def engine(record: Record) -> Drawing:
 def batch_of_ratios(record: Record) -> int:
     """Return the batch size whose row is the record's ratio of mixed over plain."""
     ratio = record["ratios"]["mixed_over_plain"]
-    rows = [row for row in record["rows"] if row["candidate"] == "mixed"]
+    rows = [row for row in _idle(record) if row["candidate"] == "mixed"]
     return min(rows, key=lambda row: (abs(row["over_plain"] - ratio), -row["batch"]))["batch"]
+
+
+def _idle(record: Record) -> list[Measured]:
+    """Return times of single batches on an idle machine, the only ones that older records have."""
+    return [
+        row
+        for row in record["rows"]
+        if row.get("figure", "device time") == "device time" and not row.get("busy_neighbours")
+    ]
 
 
 def _title(record: Record, batch: int) -> str:
     ratios = record["ratios"]
     mixed, compiled = ratios["mixed_over_plain"], ratios["compiled_over_plain"]
-    model = model_name(record["rows"][-1]["model"])
+    model = model_name(_idle(record)[-1]["model"])
     less = "less" if mixed > 1 else "more"
     also = "" if compiled is None else f", {compiled:.2f} compiled"
     return (
@@ -80,7 +93,7 @@ def _other_models(record: Record, batch: int, model: str) -> list[str]:
     """Say what a mixed batch costs on models that are not drawn."""
     rows = [
         row
-        for row in record["rows"]
+        for row in _idle(record)
         if row["candidate"] == "mixed" and row["batch"] == batch and row["model"] != model
     ]
     return [

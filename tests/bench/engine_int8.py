@@ -1,0 +1,88 @@
+"""How far int8 agrees with float32 on real images, ours and OpenVINO's of the plain trunk."""
+
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import torch
+
+from adapters.vit.backbone import Backbone, load_backbone
+from serving.config import LEAST_AGREEMENT
+from serving.onnx.export import Agreement
+from serving.onnx.int8 import Sample, in_words
+from serving.onnx.samples import read_samples
+from tests.bench.digits import digits_sample
+from tests.bench.engine_plan import PLAIN_INT8_WITH_DOUBTS, WITH_DOUBTS
+from tests.bench.int8 import agreement_of
+from tests.bench.models import TINY, make_backbone
+from tests.bench.plain.graph import export_plain
+from tests.bench.plain.int8 import calibration, plain_agreement, quantise_plain
+from tests.bench.plain.on_openvino import OnOpenvino
+from tests.bench.processor import has_int8_dot_products
+from tests.bench.result import Result, Settings
+from tests.fakes.tiny import tiny_backbone
+
+
+class Again(NamedTuple):
+    """Shares of the rows that int8 leaves in doubt, so that both agree with float32 as often.
+
+    Attributes:
+        ours: of our trunk.
+        plain: of OpenVINO's plain one; None where the processor has no int8 dot products.
+    """
+
+    ours: float
+    plain: float | None
+
+
+def settle_int8(result: Result, settings: Settings) -> Again:
+    """Note how far int8 agrees with float32; return the shares of rows that are computed again."""
+    backbone, samples = _samples(settings)
+    agreement = agreement_of(backbone, samples)
+    result.ratios["int8_agreement"] = min(found.same for found in agreement.values())
+    result.notes.append(
+        f"int8 of {backbone.spec.name}, images not used for settling the margin with the same best "
+        f"class as in float32: {in_words(agreement)}; {LEAST_AGREEMENT:.0%} of each are demanded"
+    )
+    ours = _share_again(agreement)
+    result.notes.append(
+        f"{WITH_DOUBTS}: the time of onnx int8, and {ours:.1%} (the mean of those tasks) of that "
+        "of one forward per task in float32, the slowest way to compute rows again"
+    )
+    if not has_int8_dot_products():
+        result.notes.append(
+            "int8_over_openvino_int8 is not measured: this processor has no int8 dot products"
+        )
+        return Again(ours, None)
+    found = plain_int8_agreement(backbone, samples)
+    plain = _share_again(found)
+    result.notes.append(
+        f"{PLAIN_INT8_WITH_DOUBTS}: static scales (QDQ), the plain trunk's features under the same "
+        f"heads: {in_words(found)}; {plain:.1%} are computed again in float32, in whole batches"
+    )
+    return Again(ours, plain)
+
+
+def _samples(settings: Settings) -> tuple[Backbone, dict[str, Sample]]:
+    if settings.store is not None and settings.data is not None:
+        backbone = make_backbone(TINY, settings.weights)
+        return backbone, read_samples(backbone, settings.store, settings.data)
+    backbone = tiny_backbone() if settings.short else load_backbone(pooling="mean")
+    return backbone, {"digits": digits_sample(backbone)}
+
+
+@torch.inference_mode()
+def plain_int8_agreement(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str, Agreement]:
+    """Return how each task fares on the plain trunk in OpenVINO's int8."""
+    with TemporaryDirectory() as name:
+        exact, rounded = Path(name) / "plain.onnx", Path(name) / "int8.onnx"
+        export_plain(backbone, exact)
+        quantise_plain(exact, rounded, calibration(samples))
+        forwards = (OnOpenvino(graph, "float32") for graph in (exact, rounded))
+        return plain_agreement(*forwards, samples)
+
+
+def _share_again(agreement: Mapping[str, Agreement]) -> float:
+    return statistics.mean(found.again for found in agreement.values())

@@ -1,0 +1,86 @@
+"""A plain graph in int8, as OpenVINO runs it fastest, and how far its rows can be trusted.
+
+The scales of activations are settled on images before (post-training quantisation, QDQ), those of
+weights per channel. OpenVINO makes int8 kernels of that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from torch import Tensor
+
+from serving.config import LEAST_AGREEMENT
+from serving.forward.heads import best_classes, margins
+from serving.onnx.export import Agreement
+from serving.onnx.int8 import ROWS, Sample, Seen, settle_doubt
+from tests.bench.peers import Forward
+from tests.bench.plain.graph import INPUT
+
+IMAGES = 32
+"""That the scales are settled on, of all tasks together."""
+
+
+class _Images(CalibrationDataReader):
+    """Batches of pixels, as the quantiser reads them."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self._batches: Iterator[Tensor] = iter(pixels.split(ROWS))
+
+    def get_next(self) -> dict[str, object] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch.numpy()}
+
+
+def quantise_plain(source: Path, target: Path, pixels: Tensor) -> None:
+    """Write a plain graph in int8.
+
+    Args:
+        source: float32.
+        target: written.
+        pixels: normalised images that settle the scales.
+    """
+    quantize_static(
+        source,
+        target,
+        _Images(pixels),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=True,
+    )
+
+
+def calibration(samples: Mapping[str, Sample]) -> Tensor:
+    """Return some images of every task."""
+    each = max(1, IMAGES // len(samples))
+    return torch.cat([sample.pixels[:each] for sample in samples.values()])
+
+
+def plain_agreement(
+    exact: Forward, rounded: Forward, samples: Mapping[str, Sample]
+) -> dict[str, Agreement]:
+    """Return how each task's head fares on int8 features, under the service's own floor.
+
+    Args:
+        exact: features of a plain trunk in float32.
+        rounded: the same in int8.
+        samples: by task.
+    """
+    seen = {task: _compare(exact, rounded, sample) for task, sample in samples.items()}
+    doubt = settle_doubt(seen, LEAST_AGREEMENT)
+    return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
+
+
+def _compare(exact: Forward, rounded: Forward, sample: Sample) -> Seen:
+    parts = [_seen(exact(pixels), rounded(pixels), sample) for pixels in sample.pixels.split(ROWS)]
+    return Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _seen(exact: Tensor, rounded: Tensor, sample: Sample) -> Seen:
+    residents: Sequence = [sample.resident] * len(exact)
+    labels = [best_classes(features, residents, 1)[1][:, 0] for features in (exact, rounded)]
+    return Seen(margins(rounded, residents), labels[0] != labels[1])

@@ -1,0 +1,1 @@
+"""What else serves a ViT over HTTP: LitServe, mosec and TorchServe's stock handler; and ours."""

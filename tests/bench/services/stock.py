@@ -1,0 +1,66 @@
+"""TorchServe with its stock handler of images, and a plain ViT."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import timm
+import torch
+
+from serving.torchserve.configure import Launch, write_configuration
+from serving.torchserve.launch import Running, is_ready, spawn, stop
+from tests.bench.one_model_per_task import READY_TIMEOUT_S
+from tests.bench.services.plain_model import NUM_CLASSES
+from tests.fakes.waiting import wait_until
+
+MODEL = "spt"
+_SOURCE = """
+import timm
+from torch import nn
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.vit = timm.create_model({name!r}, num_classes={classes})
+
+    def forward(self, pixels):
+        return self.vit(pixels)
+"""
+
+
+@contextmanager
+def stock_torchserve(launch: Launch) -> Iterator[Running]:
+    """Run it until the block ends, with the settings of a launch of ours, but for the model."""
+    launch.folder.mkdir(parents=True, exist_ok=True)
+    config = write_configuration(launch)
+    _put_plain(config.parent / "model_store" / MODEL, launch.backbone)
+    running = spawn(launch, config, {})
+    try:
+        wait_until(
+            "the stock handler is ready",
+            lambda: is_ready(running.management_url, MODEL),
+            timeout_s=READY_TIMEOUT_S,
+        )
+        yield running
+    finally:
+        stop(launch.folder)
+
+
+def _put_plain(folder: Path, name: str) -> None:
+    """Make our model's folder one of the stock handler."""
+    manifest_path = folder / "MAR-INF" / "MANIFEST.json"
+    manifest = json.loads(manifest_path.read_text())
+    manifest["model"] |= {
+        "handler": "image_classifier",
+        "modelFile": "plain.py",
+        "serializedFile": "weights.pt",
+    }
+    manifest_path.write_text(json.dumps(manifest))
+    (folder / "plain.py").write_text(_SOURCE.format(name=name, classes=NUM_CLASSES))
+    trunk = timm.create_model(name, num_classes=NUM_CLASSES)
+    torch.save({f"vit.{key}": value for key, value in trunk.state_dict().items()},
+               folder / "weights.pt")  # fmt: skip
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
