@@ -1,10 +1,10 @@
-"""Whole steps: pixels and addresses in, features and best classes out, one CUDA graph per bucket.
+"""Whole steps: crops and addresses in, features and best classes out, one CUDA graph per bucket.
 
-A replay reads what its inputs hold, so rows of any tasks, lengths and numbers of classes are one
-graph: they are data. All of them are queued on one stream, so the next batch is sent and queued
+A replay reads what its inputs hold, so rows of any tasks, rules, lengths and numbers of classes are
+one graph: they are data. All of them are queued on one stream, so the next batch is sent and queued
 while one is computed: what is sent has memory of its own until the step has taken it.
 
-Axis letters: B batch, D width, K classes kept, S room for rows.
+Axis letters: B batch, H W pixels, D width, K classes kept, S room for rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,23 +12,26 @@ from functools import partial
 from typing import Final
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
+from adapters.vit.pixels import levels_of, look_up
 from serving.trunk.backend import Addresses, Form, Step
 from serving.trunk.cuda import recording
-from serving.trunk.cuda.arrivals import Arrivals
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to
 from serving.trunk.cuda.forward import features_by_address, has_no_tokens
 from serving.trunk.cuda.heads import best_by_address
 from serving.trunk.cuda.recording import Recording
-from serving.trunk.graphs import Pixels, spec_of
+from serving.trunk.graphs import spec_of
 from serving.trunk.transfer import send
 
 TOP_K: Final = 8
 """Classes kept per row; a batch that wants more takes the features."""
 
-Trunk = Callable[[Tensor, Tensor, Tensor], Tensor]
+Crops = UInt8[Tensor, "B H W 3"]
+Trunk = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 _ROOM: Final = 8
 """The rows of a table are a multiple of this, so that each of its lines is aligned."""
@@ -48,13 +51,11 @@ class CudaSteps:
         self._compiled = compiled
         self._buckets = buckets_up_to(max_batch)
         size, most = backbone.spec.image_size, self._buckets[0]
-        self._pixels = torch.zeros(
-            (most, 3, size, size), dtype=backbone.dtype, device=backbone.device
-        )
+        self._crops = torch.zeros((most, size, size, 3), dtype=torch.uint8, device=backbone.device)
+        self._levels = torch.zeros((most, 3, 256), dtype=backbone.dtype, device=backbone.device)
         room = -(-most // _ROOM) * _ROOM
         shape = (len(Addresses._fields), room)
         self._table = torch.zeros(shape, dtype=torch.int64, device=backbone.device)
-        self._arrivals = Arrivals(backbone.device)
         self._recordings: dict[tuple[Form, int], Recording] = {}
 
     @torch.inference_mode()
@@ -76,28 +77,33 @@ class CudaSteps:
         return (form, bucket_of(rows)) in self._recordings
 
     @torch.inference_mode()
-    def run(self, form: Form, pixels: Pixels, rows: Sequence[Addresses]) -> Step:
+    def run(
+        self, form: Form, crops: Crops, rules: Sequence[Preprocessing], rows: Sequence[Addresses]
+    ) -> Step:
         """Queue one step; see `Steps.run`."""
+        device, count = self._backbone.device, len(rows)
         table = torch.zeros(self._table.shape, dtype=torch.int64)
-        table[:, : len(rows)] = torch.tensor(rows).T
-        self._table.copy_(send(table, self._table.device))
-        self._pixels[: len(rows)].copy_(self._arrivals.placed(pixels))
-        recorded = self._recordings[form, bucket_of(len(rows))]
+        table[:, :count] = torch.tensor(rows).T
+        self._table.copy_(send(table, device))
+        levels = torch.stack([levels_of(rule) for rule in rules]).to(self._levels.dtype)
+        self._levels[:count].copy_(send(levels, device))
+        self._crops[:count].copy_(crops)
+        recorded = self._recordings[form, bucket_of(count)]
         recorded.replay()
-        return Step(*(output[: len(rows)] for output in recorded.outputs))
+        return Step(*(output[:count] for output in recorded.outputs))
 
     def _trunk(self, form: Form) -> Trunk:
         trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
 
-        def run(pixels: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
-            return features_by_address(trunk, spec, pixels, prefixes, lengths)
+        def run(crops: Tensor, levels: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
+            return features_by_address(trunk, spec, look_up(crops, levels), prefixes, lengths)
 
         return torch.compile(run, fullgraph=True) if self._compiled else run
 
     def _compute(self, trunk: Trunk, bucket: int) -> tuple[Tensor, ...]:
         prefixes, lengths, weights, biases, classes = self._table[:, :bucket]
-        pixels = self._pixels[:bucket]
-        for rows in (pixels, prefixes, lengths):
+        inputs = self._crops[:bucket], self._levels[:bucket], prefixes, lengths
+        for rows in inputs:
             torch._dynamo.maybe_mark_dynamic(rows, 0)  # one graph of the compiler for all buckets
-        features = trunk(pixels, prefixes, lengths)
+        features = trunk(*inputs)
         return features, *best_by_address(features, weights, biases, classes, TOP_K)

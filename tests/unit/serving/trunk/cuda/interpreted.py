@@ -4,10 +4,12 @@ With TRITON_INTERPRET=1 and no GPU. Products in bfloat16 are wrong in the interp
 """
 
 import json
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
 
+from serving.forward.heads import margins
 from serving.trunk.cuda import backend as cuda_backend
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.attention import prefix_attention
@@ -68,7 +70,9 @@ def heads():
     features[-1] = torch.nan
     args = addresses([*weights, weights[0]]), addresses([*biases, biases[0]])
     sizes = torch.tensor([*CLASSES, CLASSES[0]])
-    scores, classes = best_by_address(features, *args, sizes, top_k)
+    scores, classes, found = best_by_address(features, *args, sizes, top_k)
+    expected = [margin_of(*one) for one in zip(features, weights, biases, strict=False)]
+    margin_error = float((found[:-1] - torch.tensor(expected)).nan_to_num().abs().max())
     worst, misplaced = 0.0, 0
     for i, size in enumerate(CLASSES):
         kept = min(size, top_k)
@@ -76,8 +80,20 @@ def heads():
         order = logits.sort(descending=True, stable=True).indices[:kept]
         misplaced += int((classes[i, :kept] != order).sum()) + int(scores[i, kept:].any())
         worst = max([worst, *(scores[i, :kept] - logits.softmax(0)[order]).abs().tolist()])
-    is_nan = bool(scores[-1, : CLASSES[0]].isnan().all())
-    return {"error": worst, "misplaced": misplaced, "nan_stays": is_nan}
+    is_nan = bool(scores[-1, : CLASSES[0]].isnan().all() and found[-1].isnan())
+    is_endless = found[[1, 3]].isposinf().all()  # without a second class
+    return {
+        "error": worst,
+        "margin_error": margin_error if is_endless else torch.inf,
+        "misplaced": misplaced,
+        "nan_stays": is_nan,
+    }
+
+
+def margin_of(feature, weight, bias):
+    """Return what `serving.forward.heads.margins` says of one row, in float64."""
+    resident = SimpleNamespace(head_weight=weight.double(), head_bias=bias.double())
+    return float(margins(feature[None].double(), [resident])[0]) if len(bias) else torch.inf
 
 
 def steps():

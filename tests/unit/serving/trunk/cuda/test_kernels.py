@@ -54,6 +54,7 @@ def test_attention_reads_prefixes_of_any_lengths_in_one_launch(interpreted):
 def test_every_row_gets_the_best_of_its_own_classes(interpreted):
     found = interpreted["heads"]
     assert found.pop("error") < 1e-6
+    assert found.pop("margin_error") < 1e-6
     assert found == {"misplaced": 0, "nan_stays": True}
 
 
@@ -86,7 +87,7 @@ def test_heads_are_read_16_bytes_at_a_time(compiled):
 def test_the_compiler_sees_the_kernels_in_one_graph_and_that_they_write_their_outputs_alone():
     pytest.importorskip("triton", reason="Triton is not installed")
     written = told("traced")
-    assert written == [["out"]] * 3 + [["logits"], ["found", "scores"]]
+    assert written == [["out"]] * 3 + [["logits"], ["found", "margins", "scores"]]
 
 
 def test_on_cuda_whole_steps_answer_as_the_token_form_eager_and_compiled():

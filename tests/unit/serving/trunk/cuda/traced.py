@@ -23,7 +23,7 @@ def main() -> None:
 
     def keep(graph, _):
         graphs.append(graph)
-        return lambda *_: [torch.zeros(1)] * 3
+        return lambda *_: [torch.zeros(1)] * 4
 
     backbone = tiny_backbone(wide_trunk())
 
