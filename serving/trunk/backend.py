@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from adapters.artifact.backbone_spec import FinalNorm, Pooling
+from adapters.artifact.backbone_spec import BackboneSpec, FinalNorm, Pooling
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import Prompts
@@ -31,6 +31,13 @@ class Form(NamedTuple):
     shallow: bool
     pooling: Pooling
     final_norm: FinalNorm
+
+
+def covers(spec: BackboneSpec, form: Form) -> bool:
+    """Whether a trunk that is read out as the spec says computes rows of this form."""
+    averaged = spec.pooling == "mean-with-prompts"
+    same_read_out = (form.pooling, form.final_norm) == (spec.pooling, spec.final_norm)
+    return same_read_out and not form.shallow and averaged == bool(form.num_tokens)
 
 
 class Example(NamedTuple):

@@ -15,11 +15,11 @@ from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
 from serving.trunk import graphs
 from serving.trunk.backend import Example, Form, Steps
-from serving.trunk.transfer import ahead, send
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to, fill, fill_prompts
 from serving.trunk.cuda.forward import reads_by_address
 from serving.trunk.cuda.steps import CudaSteps
 from serving.trunk.graphs import Graphs, Pixels, blank_rows
+from serving.trunk.transfer import ahead, send
 
 _WARM_UPS = 3
 """Calls of one shape: the first compiles, the second allocates, the third records its graph."""
