@@ -84,5 +84,6 @@ def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
         "max_batch": config.max_batch,
     }
     if config.fp8 is not None and config.precision == "fp8":
-        return Fp8Backend(backbone, read_measurement(config.fp8, backbone.spec).doubt, **made)
+        found = read_measurement(config.fp8, backbone.spec)
+        return Fp8Backend(backbone, found.doubt, found.backbone, **made)
     return torch_backend(backbone, **made)

@@ -73,7 +73,8 @@ def look_up(
     """
     rows = torch.arange(len(crops), device=crops.device)[:, None, None, None]
     channels = torch.arange(3, device=crops.device)[:, None, None]
-    return levels[rows, channels, crops.permute(0, 3, 1, 2).int()]
+    index = crops.permute(0, 3, 1, 2).to(torch.int32, memory_format=torch.contiguous_format)
+    return levels[rows, channels, index]
 
 
 def place(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:

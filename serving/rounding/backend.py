@@ -6,6 +6,7 @@ from functools import partial
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import Prompts
@@ -20,7 +21,8 @@ class Fp8Backend:
     Args:
         backbone: frozen, on its device, in the floating type of what is not rounded. Adapters are
             prepared with it, so their keys and values are exact.
-        doubt: margin below which a row of the backbone's own read-out is to be computed again.
+        doubt: margin below which a row is to be computed again, as measured.
+        measured: the backbone under the read-out that was measured; None for its own.
         compiled: as of `torch_backend`.
         kernels: likewise.
         max_batch: likewise.
@@ -33,6 +35,7 @@ class Fp8Backend:
         self,
         backbone: Backbone,
         doubt: float,
+        measured: BackboneSpec | None = None,
         *,
         compiled: bool = False,
         kernels: bool = False,
@@ -42,7 +45,7 @@ class Fp8Backend:
         self.backbone = backbone
         self.exact, self.rounded = made(backbone), made(round_trunk(backbone))
         self.key_alignment = self.exact.key_alignment
-        self._doubt = doubt
+        self._doubt, self._measured = doubt, measured or backbone.spec
 
     @property
     def steps(self) -> Steps | None:
@@ -51,7 +54,7 @@ class Fp8Backend:
 
     def warm_up(self, examples: Sequence[Example]) -> None:
         """Warm up both trunks; takes twice as long as one."""
-        self.rounded.warm_up([one for one in examples if covers(self.backbone.spec, one.form)])
+        self.rounded.warm_up([one for one in examples if covers(self._measured, one.form)])
         self.exact.warm_up(examples)
 
     def features(
@@ -79,7 +82,7 @@ class Fp8Backend:
         return self._steps(form).run(form, crops, rules, rows)
 
     def _of(self, form: Form) -> Backend:
-        return self.rounded if covers(self.backbone.spec, form) else self.exact
+        return self.rounded if covers(self._measured, form) else self.exact
 
     def _steps(self, form: Form) -> Steps:
         steps = self._of(form).steps

@@ -7,9 +7,9 @@ while one is computed: what is sent has memory of its own until the step has tak
 Axis letters: B batch, H W pixels, D width, K classes kept, S room for rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import torch
 from jaxtyping import UInt8
@@ -21,6 +21,7 @@ from adapters.vit.pixels import levels_of, look_up
 from serving.trunk.backend import Addresses, Form, Step
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to
+from serving.trunk.cuda.contest import fastest
 from serving.trunk.cuda.forward import features_by_address, has_no_tokens
 from serving.trunk.cuda.heads import best_by_address
 from serving.trunk.cuda.recording import Recording
@@ -32,6 +33,13 @@ TOP_K: Final = 8
 
 Crops = UInt8[Tensor, "B H W 3"]
 Trunk = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+PRODUCTS: Final[dict[str, dict[str, Any]]] = {
+    "cuBLAS": {},
+    "cuBLAS or Triton": {"max_autotune_gemm": True},
+}
+"""Options of the compiler, by what computes the linear layers. Only Triton's products can have the
+exact GELU and the residual inside; of both, the compiler takes the faster for each layer."""
 
 _ROOM: Final = 8
 """The rows of a table are a multiple of this, so that each of its lines is aligned."""
@@ -62,14 +70,13 @@ class CudaSteps:
     def record(self, form: Form) -> bool:
         """Record the steps of a form for every number of rows; return whether there are any.
 
-        Takes seconds to minutes.
+        Takes seconds to minutes. Compiled, the faster of two ways is kept, by the largest bucket.
         """
         if self.take(form, 1) or not has_no_tokens(form):
             return self.take(form, 1)
-        trunk = self._trunk(form)
+        trunk = self._fastest(self._trunks(form))
         for bucket in self._buckets:
-            run = partial(self._compute, trunk, bucket)
-            self._recordings[form, bucket] = recording.record(run)
+            self._recordings[form, bucket] = self._recorded(trunk, bucket)
         return True
 
     def take(self, form: Form, rows: int) -> bool:
@@ -92,13 +99,26 @@ class CudaSteps:
         recorded.replay()
         return Step(*(output[:count] for output in recorded.outputs))
 
-    def _trunk(self, form: Form) -> Trunk:
+    def _trunks(self, form: Form) -> Mapping[str, Trunk]:
+        """Return the ways to compute a form's features, by name; each has compilers of its own."""
         trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
 
         def run(crops: Tensor, levels: Tensor, prefixes: Tensor, lengths: Tensor) -> Tensor:
             return features_by_address(trunk, spec, look_up(crops, levels), prefixes, lengths)
 
-        return torch.compile(run, fullgraph=True) if self._compiled else run
+        if not self._compiled:
+            return {"eager": run}
+        compiled = partial(torch.compile, run, fullgraph=True, isolate_recompiles=True)
+        return {name: compiled(options=options) for name, options in PRODUCTS.items()}
+
+    def _fastest(self, trunks: Mapping[str, Trunk]) -> Trunk:
+        if len(trunks) == 1:
+            return next(iter(trunks.values()))
+        most = self._buckets[0]
+        return trunks[fastest({name: self._recorded(one, most) for name, one in trunks.items()})]
+
+    def _recorded(self, trunk: Trunk, bucket: int) -> Recording:
+        return recording.record(partial(self._compute, trunk, bucket))
 
     def _compute(self, trunk: Trunk, bucket: int) -> tuple[Tensor, ...]:
         prefixes, lengths, weights, biases, classes = self._table[:, :bucket]

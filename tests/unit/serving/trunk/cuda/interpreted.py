@@ -9,12 +9,17 @@ from types import SimpleNamespace
 import torch
 import torch.nn.functional as F
 
+from adapters.vit.pixels import normalise_batch
 from serving.forward.heads import margins
+from serving.rounding import backend as rounding
+from serving.rounding.backend import Fp8Backend
 from serving.trunk.cuda import backend as cuda_backend
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.attention import prefix_attention
 from serving.trunk.cuda.backend import CudaBackend
+from serving.trunk.cuda.forward import features_by_address
 from serving.trunk.cuda.heads import best_by_address
+from tests.fakes.rows import some_rows
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.trunk.cuda.answers import compared, wide_trunk
 
@@ -26,7 +31,7 @@ DEPTH = 2
 @torch.inference_mode()
 def main() -> None:
     torch.manual_seed(0)
-    print(json.dumps({"attention": attention(), "heads": heads(), "steps": steps()}))
+    print(json.dumps({"attention": attention(), "heads": heads(), "steps": steps(), "fp8": fp8()}))
 
 
 def attention():
@@ -100,7 +105,33 @@ def steps():
     """Return what is wrong with whole steps; a recording needs a GPU, so each runs anew."""
     recording.record = run_again
     cuda_backend.reads_by_address = lambda _: True
-    return compared(CudaBackend(tiny_backbone(wide_trunk()), kernels=True, max_batch=3))
+    backbone = tiny_backbone(wide_trunk())
+    backend = CudaBackend(backbone, kernels=True, max_batch=3)
+    return {**compared(backend), "same_bits": same_bits(backend)}
+
+
+def same_bits(backend):
+    """Whether a step has the features of its parts, one after the other."""
+    backbone, rows = backend.backbone, 2
+    _, residents, _ = some_rows(backbone, rows, lengths=(4, 0))
+    rules = [resident.meta.preprocessing for resident in residents]
+    rules[1] = rules[1].model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.3, 0.2, 0.1)})
+    crops = torch.randint(0, 256, (rows, 16, 16, 3), dtype=torch.uint8)
+    of_rows = [resident.addresses for resident in residents]
+    step = backend.steps.run(residents[0].form, crops, rules, of_rows)
+    prefixes, lengths = torch.tensor([own[:2] for own in of_rows]).T
+    pixels = normalise_batch(crops, rules)
+    args = backbone.trunk, backbone.spec, pixels, prefixes, lengths
+    return torch.equal(step.features, features_by_address(*args))
+
+
+def fp8():
+    """Return the same of steps in FP8, as they are and with all rows in doubt."""
+    rounding.torch_backend = CudaBackend
+    backend = Fp8Backend(tiny_backbone(wide_trunk()), doubt=0.0, kernels=True, max_batch=3)
+    left = compared(backend, ["cls"])
+    backend.doubt = lambda _: torch.inf
+    return {"left": left, "computed again": compared(backend, ["cls"])}
 
 
 def run_again(run):
