@@ -11,8 +11,8 @@ import triton.language as tl
 from triton.runtime.jit import JITFunction
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def offset_of(address, tensor):
+@triton.jit
+def offset_of(address, tensor):  # type: ignore[no-untyped-def]
     """Return where an address is, in elements from a tensor; both are aligned to 16 bytes."""
     item_bytes: tl.constexpr = tensor.dtype.element_ty.primitive_bitwidth // 8
     return tl.multiple_of((address - tensor.to(tl.int64)) // item_bytes, 16 // item_bytes)
