@@ -55,6 +55,7 @@ def main() -> None:
 def create_app(folder: Path, token_file: Path | None) -> Starlette:
     """Return the app of one process; takes seconds to minutes where it owns the device."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("serving").setLevel(logging.INFO)  # what the device decided is said
     try:
         config = read_config(folder)
         engine, admission = _engine(config, folder), build_admission(config)

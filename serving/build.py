@@ -1,6 +1,7 @@
 """From settings to a warm engine: the one place where the parts are put together."""
 
 import logging
+from typing import Any
 
 import torch
 
@@ -16,6 +17,9 @@ from serving.config import ServingConfig
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
+from serving.rounding.backend import Fp8Backend
+from serving.rounding.fp8 import require_fp8
+from serving.rounding.measurement import read_measurement
 from serving.trunk.backend import Backend
 from serving.trunk.choose import torch_backend
 
@@ -26,7 +30,7 @@ def build_engine(config: ServingConfig) -> Engine:
     """Make all that answers queries within this process; takes seconds to minutes.
 
     Raises:
-        SptError: backbone, weights, export or a trusted key are wrong.
+        SptError: backbone, weights, export or a trusted key are wrong, or the device has no fp8.
     """
     return Engine(
         build_core(config),
@@ -41,7 +45,9 @@ def build_core(config: ServingConfig) -> Core:
     torch.set_float32_matmul_precision("highest")
     device = choose_device()
     config = config.decided(on_gpu=device.type != "cpu")
-    dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    if config.precision == "fp8":
+        require_fp8(device)
+    dtype = torch.bfloat16 if config.precision in {"bfloat16", "fp8"} else torch.float32
     backbone = load_backbone(config.backbone, config.weights, device=device, dtype=dtype)
     _log.info(
         "the trunk runs in %s on %s, %s, %s",
@@ -72,9 +78,12 @@ def _backend(config: ServingConfig, backbone: Backbone) -> Backend:
         from serving.onnx.backend import OnnxBackend  # noqa: PLC0415 (a heavy import)
 
         return OnnxBackend(backbone, config.onnx, config.precision)
-    return torch_backend(
-        backbone,
-        compiled=config.compile is True,
-        kernels=config.kernels,
-        max_batch=config.max_batch,
-    )
+    made: dict[str, Any] = {
+        "compiled": config.compile is True,
+        "kernels": config.kernels,
+        "max_batch": config.max_batch,
+    }
+    if config.fp8 is not None and config.precision == "fp8":
+        found = read_measurement(config.fp8, backbone.spec)
+        return Fp8Backend(backbone, found.doubt, found.backbone, **made)
+    return torch_backend(backbone, **made)

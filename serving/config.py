@@ -20,7 +20,7 @@ from adapters.artifact.task import TaskPattern
 from serving.errors import ConfigError
 
 LEAST_AGREEMENT: Final = 0.99
-"""Least share of a task's images whose best class int8 must not change, by default."""
+"""Least share of a task's images whose best class rounding must not change, by default."""
 
 DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
 """One per core, or an accelerator waits for pixels; no machine needs more than 16."""
@@ -67,10 +67,10 @@ class ServingConfig(BaseModel):
         False, description="keep artifacts in Redis, too; for a store on a slow network"
     )
     backend: Literal["torch", "onnx"] = Field("torch", description="what runs the trunk")
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "int8", "fp8"] = Field(
         "auto",
         description="of the trunk; auto is bfloat16 on a GPU, else float32; int8 needs onnx, "
-        "bfloat16 needs torch",
+        "bfloat16 and fp8 need torch, and fp8 a GPU that has it; fp8 is not measured yet",
     )
     compile: bool | Literal["auto"] = Field(
         "auto",
@@ -82,6 +82,9 @@ class ServingConfig(BaseModel):
         "not measured yet",
     )
     onnx: Path | None = Field(None, description="folder that `spt export` wrote")
+    fp8: Path | None = Field(
+        None, description="folder that `spt export --precision fp8` wrote; precision fp8 needs it"
+    )
     bank_bytes: int = Field(
         1 << 30, ge=1, description="bytes of device memory for adapters; default 1 GiB"
     )
@@ -138,13 +141,17 @@ class ServingConfig(BaseModel):
         if self.backend == "onnx":
             if self.onnx is None:
                 raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
-            if self.precision == "bfloat16" or self.compile is True:
+            if self.precision in {"bfloat16", "fp8"} or self.compile is True:
                 raise ValueError(
-                    "backend onnx runs float32 or int8 and compiles nothing; for bfloat16 or "
+                    "backend onnx runs float32 or int8 and compiles nothing; for bfloat16, fp8 or "
                     "compile: true choose backend: torch"
                 )
         elif self.precision == "int8":
             raise ValueError("precision int8 needs backend: onnx; see `spt export`")
+        elif self.precision == "fp8" and self.fp8 is None:
+            raise ValueError(
+                "precision fp8 needs fp8: the folder that `spt export --precision fp8` wrote"
+            )
         return self
 
     def decided(self, *, on_gpu: bool) -> "ServingConfig":
@@ -175,7 +182,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
     # by their names alone: a store that hangs would keep whoever looks
     paths: dict[str, Any] = {
         name: Path(os.path.abspath(folder / value))  # noqa: PTH100 (resolve would look)
-        for name in ("store", "weights", "onnx", "tenants")
+        for name in ("store", "weights", "onnx", "fp8", "tenants")
         if (value := getattr(config, name)) is not None
     }
     paths["trusted_keys"] = tuple(

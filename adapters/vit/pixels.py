@@ -5,10 +5,11 @@ Axis letters: B batch, H W pixels.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -52,6 +53,28 @@ def normalise_batch(
     mean, std = place([numbers], crops.device)[..., None, None].unbind(1)
     pixels = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return pixels.div_(pixels.new_tensor([255.0])).sub_(mean).div_(std)
+
+
+@lru_cache(1024)
+def levels_of(rule: Preprocessing) -> Float32[Tensor, "3 256"]:
+    """Return what each of the 256 levels of a channel becomes, by `normalise_batch` itself."""
+    every = torch.arange(256, dtype=torch.uint8)[None, None, :, None].expand(1, 1, 256, 3)
+    return normalise_batch(every, [rule])[0, :, 0]
+
+
+def look_up(
+    crops: UInt8[Tensor, "B H W 3"], levels: Float[Tensor, "B 3 256"]
+) -> Float[Tensor, "B 3 H W"]:
+    """Normalise crops without arithmetic, which compilers and devices round each in their way.
+
+    Args:
+        crops: of any rules.
+        levels: those of each crop's rule, in the floating type that is wanted.
+    """
+    rows = torch.arange(len(crops), device=crops.device)[:, None, None, None]
+    channels = torch.arange(3, device=crops.device)[:, None, None]
+    index = crops.permute(0, 3, 1, 2).to(torch.int32, memory_format=torch.contiguous_format)
+    return levels[rows, channels, index]
 
 
 def place(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures of one forward to its pixels: one copy to the device, where they become floats.
+"""Pictures of one forward to its crops, 8 bits a pixel, by one copy to the device.
 
 Axis letters: B batch, H W pixels.
 """
@@ -7,31 +7,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
 from adapters.vit.crops import crop_batch
-from adapters.vit.pixels import normalise_batch, place
+from adapters.vit.pixels import place
 
 
 def stage(
     pictures: Sequence[Picture], rules: Sequence[Preprocessing], device: torch.device
-) -> Float32[Tensor, "B 3 H W"]:
-    """Return the backbone's input, on the device.
+) -> UInt8[Tensor, "B H W 3"]:
+    """Return the crops on the device.
 
     Args:
         pictures: at least one; a whole one is cropped on the device.
         rules: one per picture, each with the same crop.
         device: the backbone's.
     """
-    return normalise_batch(_crops(pictures, rules, device), rules)
-
-
-def _crops(
-    pictures: Sequence[Picture], rules: Sequence[Preprocessing], device: torch.device
-) -> UInt8[Tensor, "B H W 3"]:
     if not any(picture.is_whole for picture in pictures):
         return place([picture.pixels[None] for picture in pictures], device)
     # rows that ask several tasks about one image share it

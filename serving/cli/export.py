@@ -1,4 +1,4 @@
-"""`spt export`: the frozen trunk as ONNX, compared with torch before it is written."""
+"""`spt export`: the frozen trunk as ONNX, compared before it is written; or how far FP8 is off."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pooling", choices=get_args(Pooling), help="default: that of the backbone's family"
     )
     parser.add_argument(
-        "--precision", choices=["float32", "int8"], default="float32", help="of the products"
+        "--precision",
+        choices=["float32", "int8", "fp8"],
+        default="float32",
+        help="of the products; fp8 measures on this GPU, which serves the trunk as it is",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/onnx"), help="the export's folder")
     parser.add_argument("--store", type=Path, default=Path("runs/store"), help="tasks to compare")
@@ -32,12 +35,15 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ExportError: the trunk cannot be exported, or a task would be answered otherwise too often.
-        SptError: the backbone, its weights or the store cannot be read.
+        SptError: the backbone, its weights or the store cannot be read, or fp8 has no device.
     """
+    if args.precision == "fp8":
+        return _measure_fp8(args)
     from adapters.vit.backbone import load_backbone
     from serving.onnx.export import export_trunk
-    from serving.onnx.int8 import export_int8, in_words
+    from serving.onnx.int8 import export_int8
     from serving.onnx.samples import read_samples
+    from serving.rounding.agreement import in_words
 
     backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
     if args.precision == "float32":
@@ -51,4 +57,25 @@ def run(args: argparse.Namespace) -> int:
         f"wrote {args.out}; serve it with --set backend=onnx --set onnx={args.out} "
         f"--set precision={args.precision}"
     )
+    return 0
+
+
+def _measure_fp8(args: argparse.Namespace) -> int:
+    import torch
+
+    from adapters.vit.backbone import choose_device, load_backbone
+    from serving.onnx.samples import read_samples
+    from serving.rounding.agreement import in_words
+    from serving.rounding.fp8 import require_fp8
+    from serving.rounding.measurement import measure_fp8
+
+    device = choose_device()
+    require_fp8(device)
+    backbone = load_backbone(
+        args.backbone, args.weights, device=device, dtype=torch.bfloat16, pooling=args.pooling
+    )
+    samples = read_samples(backbone, args.store, args.images)
+    found = measure_fp8(backbone, args.out, samples, args.floor)
+    say(f"same best class as in bfloat16: {in_words(found.agreement)}")
+    say(f"wrote {args.out}; serve it with --set precision=fp8 --set fp8={args.out}")
     return 0

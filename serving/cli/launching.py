@@ -163,7 +163,7 @@ def _refuse_unwritable_names(launch: Launch) -> None:
 
 def _check_files(config: ServingConfig) -> None:
     """Say at once what the worker would find only after it has loaded everything else."""
-    for name in ("weights", "onnx", "tenants"):
+    for name in ("weights", "onnx", "fp8", "tenants"):
         place = getattr(config, name)
         if place is not None and not place.exists():
             raise ConfigError(f"{name}: {place} is not there; check the path")

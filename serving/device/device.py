@@ -179,10 +179,14 @@ class Device:
             elif found:
                 running.append(launch(self._core.backend, found, self._core.bank.make_room))
             if running and (not found or len(running) >= self._core.in_flight):
-                self._finish(running.popleft())
+                again = self._finish(running.popleft())
+                running += [again] if again else []
 
-    def _finish(self, launched: Launched) -> None:
-        collect(launched)
-        self._judge([row.outcome for row in launched.rows])
-        for row in launched.rows:
+    def _finish(self, launched: Launched) -> Launched | None:
+        """End the rows of a forward; return that of those in doubt, which is under way."""
+        again = collect(launched)
+        ended = [row for row in launched.rows if not row.is_pending]
+        self._judge([row.outcome for row in ended])
+        for row in ended:
             self._calls.pop(row).end_row(row)
+        return again

@@ -24,6 +24,7 @@ def run() -> None:
     end the process with one line.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("serving").setLevel(logging.INFO)  # what the device decided is said
     try:
         server = build(Path(sys.argv[-1]).resolve())
     except SptError as error:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from serving.rows.resident import Resident
@@ -53,13 +53,6 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     apart = (weights[:, 0] - weights[:, 1]).norm(dim=1)
     lead = best.values[:, 0] - best.values[:, 1]
     return lead / (apart * features.to(own.dtype).norm(dim=1))
-
-
-def in_doubt(
-    features: Float[Tensor, "B D"], residents: Sequence[Resident], below: float
-) -> Bool[Tensor, " B"]:
-    """Return which rows are nearer to a boundary than `below`; a margin of NaN is, too."""
-    return ~(margins(features, residents) >= below)
 
 
 def _own_logits(

@@ -3,6 +3,7 @@
 Knows nothing of HTTP or TorchServe.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
@@ -55,12 +56,13 @@ class Engine:
         deadline = Deadline.after(self._patience_s)
         decoded_by = Deadline.after(self._decode_patience_s)
         rows = [Row(query) for query in queries]
-        launched: list[Launched] = []
+        launched: deque[Launched] = deque()
         with ExitStack() as leases:  # all of them last until the device has answered
             for ready in self.core.seat(rows, leases, deadline):
                 launched += self._launch(ready, decoded_by)
-            for forward in launched:
-                collect(forward)
+            while launched:
+                again = collect(launched.popleft())
+                launched += [again] if again else []
         return [row.hand_over() for row in rows]
 
     def warm_up(self, preload: Iterable[str] = ()) -> None:

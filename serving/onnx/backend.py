@@ -19,9 +19,9 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
 from serving.errors import ExportError
-from serving.onnx.export import GRAPH, covers, read_export
+from serving.onnx.export import GRAPH, read_export
 from serving.onnx.session import open_session, run_session
-from serving.trunk.backend import Backend, Example, Form
+from serving.trunk.backend import Backend, Example, Form, covers
 from serving.trunk.blank import blank_prompts
 from serving.trunk.choose import torch_backend
 from serving.trunk.side_by_side import SideBySide

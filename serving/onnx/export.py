@@ -23,7 +23,7 @@ from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, features
 from serving.errors import ExportError
 from serving.onnx.comparison import errors_against_torch, random_inputs
-from serving.trunk.backend import Form
+from serving.rounding.agreement import Agreement
 
 OPSET: Final = 20
 MAX_ERROR: Final = 1e-5
@@ -32,20 +32,6 @@ FORMAT: Final = 2
 
 GRAPH: Final = "trunk.onnx"
 REPORT: Final = "trunk.json"
-
-
-class Agreement(BaseModel):
-    """How one task fares in int8.
-
-    Attributes:
-        same: share of images with the same best class as in float32.
-        again: share of images that were in doubt, and so computed again in float32.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    same: float
-    again: float
 
 
 class Export(BaseModel):
@@ -143,13 +129,6 @@ def read_export(folder: Path) -> Export:
         if not path.is_file() or _sha256(path) != digest:
             raise ExportError(f"{path} is missing or is not what was exported; {again}")
     return export
-
-
-def covers(spec: BackboneSpec, form: Form) -> bool:
-    """Whether an exported trunk computes rows of this form."""
-    averaged = spec.pooling == "mean-with-prompts"
-    same_read_out = (form.pooling, form.final_norm) == (spec.pooling, spec.final_norm)
-    return same_read_out and not form.shallow and averaged == bool(form.num_tokens)
 
 
 def fresh(folder: Path) -> Path:

@@ -1,30 +1,21 @@
-"""The trunk in int8, and how far its rows can be trusted.
+"""The trunk in int8, and how far its rows can be trusted; see `serving.rounding.agreement`."""
 
-Rounding moves features a little, so the best class of a row near a boundary may change. How near
-is measured on images of published tasks: half of them settle the margin below which a row is
-computed again in float32, the other half tell how often int8 then agrees with float32.
-"""
-
-import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
 
 import onnxruntime
-import torch
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
-from serving.forward.heads import best_classes, margins
 from serving.forward.prompts import gather_prompts
 from serving.onnx.backend import graph_inputs
 from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
     GRAPH,
-    Agreement,
     Export,
     export_trunk,
     fresh,
@@ -33,35 +24,8 @@ from serving.onnx.export import (
 )
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
+from serving.rounding.agreement import Sample, Seen, compare, in_words, settle_doubt
 from serving.rows.resident import Resident
-
-ROWS: Final = 16
-SAFETY: Final = 0.5
-"""Of the disagreements that the floor allows, the share that may be left when settling."""
-
-
-class Sample(NamedTuple):
-    """One task and images of it, pixels as the backbone takes them."""
-
-    resident: Resident
-    pixels: Tensor
-
-
-class Seen(NamedTuple):
-    """What int8 makes of one task's images: their margins, and which labels are wrong."""
-
-    margins: Tensor
-    wrong: Tensor
-
-    def half(self, which: int) -> "Seen":
-        """Return every other image, from the first (0) or the second (1) on."""
-        return Seen(self.margins[which::2], self.wrong[which::2])
-
-    def agreement(self, doubt: float) -> Agreement:
-        """Return how the task fares if images in doubt are computed again."""
-        again = ~(self.margins >= doubt)
-        same = again | ~self.wrong
-        return Agreement(same=float(same.double().mean()), again=float(again.double().mean()))
 
 
 def export_int8(
@@ -112,47 +76,19 @@ def write_int8(backbone: Backbone, graph: Path, samples: Mapping[str, Sample]) -
         export_trunk(backbone, exact)
         quantise(exact / GRAPH, graph)
         sessions = open_session(exact / GRAPH), open_session(graph)
-        return {task: _compare(backbone, sessions, sample) for task, sample in samples.items()}
+        return {task: _compared(backbone, *sessions, sample) for task, sample in samples.items()}
 
 
-def settle_doubt(seen: Mapping[str, Seen], floor: float) -> float:
-    """Return the least margin below which rows must be computed again, by half of the images.
-
-    Computed again, they leave each task with at most `SAFETY` of the disagreements that the floor
-    allows.
-    """
-    return max(_doubt(found.half(0), floor) for found in seen.values())
-
-
-def in_words(agreement: Mapping[str, Agreement]) -> str:
-    """Return one line about all tasks."""
-    return ", ".join(
-        f"{task} {found.same:.1%} with {found.again:.1%} computed again"
-        for task, found in sorted(agreement.items())
-    )
-
-
-def _doubt(seen: Seen, floor: float) -> float:
-    allowed = max(0, math.floor(SAFETY * (1 - floor) * len(seen.wrong) + 1e-9))
-    known = seen.margins[seen.wrong & ~seen.margins.isnan()]
-    wrong = known.sort(descending=True).values
-    if len(wrong) <= allowed:
-        return 0.0
-    return float(torch.nextafter(wrong[allowed], torch.tensor(torch.inf)))
-
-
-@torch.inference_mode()
-def _compare(
+def _compared(
     backbone: Backbone,
-    sessions: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession],
+    exact: onnxruntime.InferenceSession,
+    rounded: onnxruntime.InferenceSession,
     sample: Sample,
 ) -> Seen:
-    found_margins, wrong = [], []
-    for pixels in sample.pixels.split(ROWS):
-        residents = [sample.resident] * len(pixels)
+    def features_of(
+        session: onnxruntime.InferenceSession, pixels: Tensor, residents: Sequence[Resident]
+    ) -> Tensor:
         prompts = gather_prompts(backbone, sample.resident.form, residents)
-        exact, rounded = (run_session(one, graph_inputs(pixels, prompts)) for one in sessions)
-        labels = [best_classes(features, residents, 1)[1][:, 0] for features in (exact, rounded)]
-        found_margins.append(margins(rounded, residents))
-        wrong.append(labels[0] != labels[1])
-    return Seen(torch.cat(found_margins), torch.cat(wrong))
+        return run_session(session, graph_inputs(pixels, prompts))
+
+    return compare(sample, partial(features_of, exact), partial(features_of, rounded))

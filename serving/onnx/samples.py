@@ -17,9 +17,9 @@ from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import to_pixels
 from serving.errors import ExportError
-from serving.onnx.export import covers
-from serving.onnx.int8 import Sample
+from serving.rounding.agreement import Sample
 from serving.rows.resident import Resident, make_resident
+from serving.trunk.backend import covers
 
 SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -48,7 +48,7 @@ def read_samples(
             samples[task] = Sample(resident, read_pixels(chosen, resident.meta.preprocessing))
     if not samples:
         raise ExportError(
-            f"int8 is compared with float32 on images of published tasks, and none was found: "
+            "rounding is measured on images of published tasks, and none was found: "
             f"expected {images}/<task>/…/*.jpg for tasks of {store} that were trained on "
             f"{backbone.spec.name}"
         )

@@ -6,10 +6,11 @@ Axis letters: B batch, D width, I images, H W pixels.
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from adapters.artifact.backbone_spec import FinalNorm, Pooling
+from adapters.artifact.backbone_spec import BackboneSpec, FinalNorm, Pooling
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
 
@@ -30,6 +31,13 @@ class Form(NamedTuple):
     shallow: bool
     pooling: Pooling
     final_norm: FinalNorm
+
+
+def covers(spec: BackboneSpec, form: Form) -> bool:
+    """Whether a trunk that is read out as the spec says computes rows of this form."""
+    averaged = spec.pooling == "mean-with-prompts"
+    same_read_out = (form.pooling, form.final_norm) == (spec.pooling, spec.final_norm)
+    return same_read_out and not form.shallow and averaged == bool(form.num_tokens)
 
 
 class Example(NamedTuple):
@@ -67,26 +75,35 @@ class Step(NamedTuple):
         features: one per row.
         scores: softmax probabilities of the K best classes, best first; 0 where there is no class.
         classes: which those are.
+        margins: as `serving.forward.heads.margins` has them.
     """
 
     features: Float[Tensor, "B D"]
     scores: Float[Tensor, "B K"]
     classes: Int[Tensor, "B K"]
+    margins: Float[Tensor, " B"]
 
 
 @runtime_checkable
 class Steps(Protocol):
-    """Computes rows from pixels to best classes in one launch."""
+    """Computes rows from crops to best classes in one launch."""
 
     def take(self, form: Form, rows: int) -> bool:
         """Whether so many rows of this form can be computed."""
 
-    def run(self, form: Form, pixels: Float[Tensor, "B 3 H W"], rows: Sequence[Addresses]) -> Step:
+    def run(
+        self,
+        form: Form,
+        crops: UInt8[Tensor, "B H W 3"],
+        rules: Sequence[Preprocessing],
+        rows: Sequence[Addresses],
+    ) -> Step:
         """Queue one step, and return where it will leave what it makes.
 
         Args:
             form: of all rows.
-            pixels: as `Backend.features` takes them.
+            crops: 8 bits a pixel, on the backbone's device.
+            rules: by which each row's crop becomes floats.
             rows: whose adapters stay where they are until the step is done.
         """
 

@@ -1,6 +1,7 @@
 """Tensors between the host and a device, without waiting for what the device still computes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,6 +12,26 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def ahead(make: Callable[[], Tensor], device: torch.device) -> Tensor:
+    """Return what `make` puts on the device while that computes what was queued before.
+
+    CUDA has a stream of its own for it, for which the current one waits; the host does not.
+    """
+    if device.type != "cuda":
+        return make()
+    compute, copies = torch.cuda.current_stream(device), _copies(device)
+    with torch.cuda.stream(copies):
+        made = make()
+    compute.wait_stream(copies)
+    made.record_stream(compute)
+    return made
+
+
+@cache
+def _copies(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 class Fetched:

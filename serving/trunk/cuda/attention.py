@@ -7,13 +7,14 @@ it fills up the last tile of keys: 197 tokens and 20 prompts are 4 tiles of 64, 
 Axis letters: B batch, N tokens, R queries, P prompts, L layers, D width, h heads, d head width.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import triton
 import triton.language as tl
 from torch import Tensor
 from torch.library import triton_op, wrap_triton
-from triton.runtime.jit import JITFunction
+
+from serving.trunk.cuda.addresses import is_compiled, offset_of
 
 HEAD_DIMS: Final = (32, 64)
 """Head widths whose tiles were checked for registers and tensor cores."""
@@ -49,11 +50,8 @@ def attention_kernel(  # type: ignore[no-untyped-def]
     own = row * tokens * (3 * width) + head * HEAD_DIM
     q = tl.load(qkv + own + m[:, None] * (3 * width) + d, mask=m[:, None] < queries, other=0.0)
 
-    # Both kinds of keys are offsets from one pointer. A choice between pointers would lose what is
-    # known of their alignment, and with it all asynchronous copies.
     prompts = tl.load(lengths + row).to(tl.int32)
-    item_bytes: tl.constexpr = qkv.dtype.element_ty.primitive_bitwidth // 8
-    prefix = (tl.load(prefixes + row) - qkv.to(tl.int64)) // item_bytes
+    prefix = offset_of(tl.load(prefixes + row), qkv)
     prefix += layer * prompts.to(tl.int64) * (2 * width) + head * HEAD_DIM
 
     highest = tl.full([BLOCK_M], -1e30, tl.float32)
@@ -125,8 +123,3 @@ def prefix_attention(
 def queries_of_tile(queries: int) -> int:
     """Return the queries of one program: 64, which tensor cores take whole, or 16 if so few."""
     return 16 if queries <= 16 else 64
-
-
-def is_compiled(kernel: Any) -> bool:
-    """Whether a kernel is one that compilers see; those of Triton's interpreter are not."""
-    return isinstance(kernel, JITFunction)

@@ -1,7 +1,8 @@
 """The trunk in torch on CUDA: eager, compiled into graphs, or by our own kernels as whole steps.
 
-Every launch costs, and graphs have fixed shapes. So batches are filled up to a bucket of rows, and
-deep prompts to a number of keys that was warmed up: any mixture of lengths is one graph.
+Every launch costs, graphs have fixed shapes, and cuDNN plans each new one. So batches are filled up
+to a bucket of rows, and deep prompts to a number of keys that was warmed up: any mixture of lengths
+is one graph.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
 from serving.trunk import graphs
 from serving.trunk.backend import Example, Form, Steps
-from serving.trunk.cuda.arrivals import Arrivals
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to, fill, fill_prompts
 from serving.trunk.cuda.forward import reads_by_address
 from serving.trunk.cuda.steps import CudaSteps
 from serving.trunk.graphs import Graphs, Pixels, blank_rows
+from serving.trunk.transfer import ahead, send
 
 _WARM_UPS = 3
 """Calls of one shape: the first compiles, the second allocates, the third records its graph."""
@@ -55,7 +56,6 @@ class CudaBackend:
         self._compiled = compiled
         self._buckets = buckets_up_to(max_batch)
         self._lengths: dict[Form, set[int]] = {}
-        self._arrivals = Arrivals(backbone.device)
         self._graphs = Graphs(
             backbone, dynamic=False, mode="reduce-overhead", recompile_limit=_MOST_GRAPHS
         )
@@ -92,28 +92,32 @@ class CudaBackend:
     @torch.inference_mode()
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
         """Return one feature per row; see `Backend.features`."""
-        placed = self._arrivals.placed(pixels).to(self.backbone.dtype)
-        length = self._warm_length(form, prompts)
+        placed = self._placed(pixels)
+        bucket, length = bucket_of(len(placed)), self._warm_length(form, prompts)
+        filled = fill(placed, bucket), fill_prompts(prompts, bucket, length)
         with torch.compiler.set_stance(graphs.STANCE):
-            if length is None:
-                return self._graphs.run(form, placed, prompts)
-            bucket = bucket_of(len(placed))
-            filled = fill(placed, bucket), fill_prompts(prompts, bucket, length)
             return self._graphs.run(form, *filled)[: len(placed)].clone()
 
     def _warm_up(self, form: Form, rows: int, num_prompts: int) -> None:
         """Run one shape until its graph is recorded."""
         pixels, prompts = blank_rows(self.backbone, form, rows, num_prompts, self.key_alignment)
-        placed = self._arrivals.placed(pixels).to(self.backbone.dtype)
+        placed = self._placed(pixels)
         for _ in range(_WARM_UPS if self._compiled else 1):
             self._graphs.run(form, placed, prompts)
         if self._compiled:
             self._lengths.setdefault(form, set()).add(_num_keys(prompts))
 
-    def _warm_length(self, form: Form, prompts: Prompts) -> int | None:
-        """Return the least warm number of keys that holds these prompts; None if there is none."""
-        enough = [n for n in self._lengths.get(form, ()) if n >= _num_keys(prompts)]
-        return min(enough, default=None)
+    def _placed(self, pixels: Pixels) -> Pixels:
+        device = self.backbone.device
+        if pixels.device.type != device.type:
+            pixels = ahead(lambda: send(pixels, device), device)
+        return pixels.to(self.backbone.dtype)
+
+    def _warm_length(self, form: Form, prompts: Prompts) -> int:
+        """Return the least warm number of keys that holds these prompts, else their own."""
+        own = _num_keys(prompts)
+        enough = [length for length in self._lengths.get(form, ()) if length >= own]
+        return min(enough, default=own)
 
 
 def _num_keys(prompts: Prompts) -> int:

@@ -43,7 +43,8 @@ def fill_prompts(prompts: Prompts, bucket: int, length: int) -> Prompts:
         return ShallowPrompts(fill(prompts.tokens, bucket))
     prefix, mask, last = prompts.prefix, prompts.mask, prompts.last
     assert mask is not None, "with an alignment there always is a mask"
-    extra = length - prefix.shape[2]
-    prefix, mask = F.pad(prefix, (0, 0) * 3 + (0, extra)), F.pad(mask, (0, extra), value=-torch.inf)
+    if extra := length - prefix.shape[2]:
+        prefix = F.pad(prefix, (0, 0) * 3 + (0, extra))
+        mask = F.pad(mask, (0, extra), value=-torch.inf)
     filled_last = None if last is None else fill(last, bucket)
     return DeepPrompts(fill(prefix, bucket), fill(mask, bucket), filled_last)

@@ -64,6 +64,7 @@ def test_no_path_is_looked_at_for_a_store_may_hang(tmp_path: Path) -> None:
         ({"precision": "float32"}, True, "float32", True),
         ({"compile": False}, True, "bfloat16", False),
         ({"precision": "bfloat16", "compile": True}, False, "bfloat16", True),
+        ({"precision": "fp8", "fp8": "x"}, True, "fp8", True),
         ({"backend": "onnx", "onnx": "x"}, True, "float32", False),
         ({"backend": "onnx", "onnx": "x", "precision": "int8"}, True, "int8", False),
     ],

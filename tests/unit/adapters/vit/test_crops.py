@@ -12,7 +12,7 @@ from adapters.images.decode import decode_image
 from adapters.vit import crops
 from adapters.vit.backbone import choose_device
 from adapters.vit.crops import crop_batch
-from adapters.vit.pixels import to_pixels
+from adapters.vit.pixels import levels_of, look_up, normalise_batch, to_pixels
 from adapters.vit.staging import stage
 from tests.fakes.all_kinds import image_of, rule_of
 from tests.fakes.reference_resize import crop_of, pixels_of
@@ -61,7 +61,7 @@ def test_more_lines_than_are_summed_at_once_make_the_same_pixels(monkeypatch):
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
-def test_crops_whole_images_and_shared_ones_are_staged_to_the_floats_of_the_host(device):
+def test_crops_whole_images_and_shared_ones_are_staged_and_become_the_floats_of_the_host(device):
     images = [decode_image(image_of(number)) for number in range(1, 7)]
     rules = [rule_of(number, CROP) for number in range(1, 7)]
     rules[1] = rules[1].model_copy(update={"mean": (0.1, 0.2, 0.3)})
@@ -72,9 +72,14 @@ def test_crops_whole_images_and_shared_ones_are_staged_to_the_floats_of_the_host
         for number, (image, rule) in enumerate(zip(images, rules, strict=True))
     ]
     rows = [*range(6), 0, 2, 1]
-    found = stage([pictures[i] for i in rows], [rules[i] for i in rows], device)
+    own = [rules[i] for i in rows]
+    crops = stage([pictures[i] for i in rows], own, device)
+    found = normalise_batch(crops, own)
     expected = torch.stack([to_pixels(images[i], rules[i]) for i in rows])
     assert torch.equal(found.cpu(), expected)
+    levels = torch.stack([levels_of(rule) for rule in own]).to(device)
+    for kind in (torch.float32, torch.bfloat16):
+        assert torch.equal(look_up(crops, levels.to(kind)).cpu(), expected.to(kind))
     by_hand = pixels_of(crop_of(np.asarray(images[0]), rules[0]), rules[0])
     np.testing.assert_array_equal(found[0].cpu().numpy(), by_hand)
 
@@ -82,5 +87,6 @@ def test_crops_whole_images_and_shared_ones_are_staged_to_the_floats_of_the_host
 def test_a_batch_of_crops_alone_is_not_resized_again(monkeypatch):
     monkeypatch.setattr("adapters.vit.staging.crop_batch", pytest.fail)
     image, rule = decode_image(image_of(3)), rule_of(3, CROP)
-    found = stage([Picture(crop_centre(image, rule), False)], [rule], torch.device("cpu"))
-    assert torch.equal(found[0], to_pixels(image, rule))
+    crop = crop_centre(image, rule)
+    found = stage([Picture(crop, False)], [rule], torch.device("cpu"))
+    np.testing.assert_array_equal(found[0].numpy(), crop)

@@ -96,6 +96,37 @@ def test_rows_that_came_while_the_device_was_busy_are_one_batch(device, core):
     assert core.backend.forwards == [1, 4]
 
 
+class Rounded(Held):
+    """All of whose rows are in doubt."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.exactly = Held(backbone)
+
+    @property
+    def exact(self):
+        return self.exactly
+
+    def doubt(self, form):
+        return torch.inf
+
+
+def test_rows_in_doubt_are_computed_again_and_their_adapters_leased_until_then(
+    device, core, backbone
+):
+    core.backend = rounded = Rounded(backbone)
+    rounded.may.set()
+    _, outcomes = ask(device, "task0", "task1")
+    assert rounded.exactly.began.wait(SOON_S)
+    assert rounded.forwards == [2]
+    assert core.bank._leases
+    assert not outcomes.done()
+    rounded.exactly.may.set()
+    assert all(isinstance(one, Answer) for one in outcomes.result(SOON_S).values())
+    assert rounded.exactly.forwards == [2]
+    assert not core.bank._leases
+
+
 def test_a_row_without_a_seat_has_its_error_and_the_others_their_answers(device, core):
     core.backend.may.set()
     call, outcomes = ask(device, "task0", "nobody")

@@ -6,7 +6,7 @@ import torch
 
 from adapters.vit.pixels import normalise_batch
 from serving.forward.forward import collect, launch
-from serving.forward.heads import best_classes, in_doubt, margins
+from serving.forward.heads import best_classes, margins
 from serving.rows.resident import make_resident
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
@@ -70,7 +70,9 @@ def images(residents):
 
 def labels_through(backend, residents, crops):
     rows = [seated(resident, own) for resident, own in zip(residents, crops, strict=True)]
-    collect(launch(backend, rows))
+    again = collect(launch(backend, rows))
+    assert again is None or [row for row in rows if row.is_pending] == list(again.rows)
+    assert again is None or collect(again) is None
     return [row.outcome.predictions[0].index for row in rows]
 
 
@@ -113,7 +115,7 @@ def test_only_rows_in_doubt_are_computed_again(backbone, residents):
     backend = Rounded(backbone, below=middle)
     torch.manual_seed(1)
     after = labels_through(backend, residents, crops)
-    doubtful = in_doubt(coarse, residents, middle).tolist()
+    doubtful = (margins(coarse, residents) < middle).tolist()
     assert backend.exact.rows == sum(doubtful)
     assert 0 < sum(doubtful) < len(doubtful)
     exact = features_of(CpuBackend(backbone), residents, pixels)
@@ -121,10 +123,18 @@ def test_only_rows_in_doubt_are_computed_again(backbone, residents):
     assert after == [labels[i] if doubtful[i] else before[i] for i in range(len(before))]
 
 
-def test_a_margin_that_is_no_number_is_a_doubt_and_one_class_never_is(backbone, residents):
-    features = torch.randn(2, 16)
-    features[0] = torch.nan
-    assert in_doubt(features, residents[:2], 1e-9).tolist() == [True, False]
+def test_a_margin_that_is_no_number_is_a_doubt(backbone, residents, monkeypatch):
+    backend = Rounded(backbone, below=1e-9)
+    monkeypatch.setattr(backend, "features", lambda *_: torch.full((1, 16), torch.nan))
+    crops, pixels = images(residents[:1])
+    (found,) = labels_through(backend, residents[:1], crops)
+    exact = features_of(CpuBackend(backbone), residents[:1], pixels)
+    assert found == best_classes(exact, residents[:1], 1)[1].item()
+
+
+def test_one_class_is_infinitely_far_from_another_and_never_in_doubt(backbone, residents):
     single = make_resident(make_adapter(classes=1, backbone=backbone.spec), backbone)
-    assert in_doubt(torch.randn(1, 16), [single], 1e9).tolist() == [False]
-    assert in_doubt(torch.randn(2, 16), [single, residents[3]], 1e9).tolist() == [False, True]
+    assert margins(torch.randn(1, 16), [single]).tolist() == [torch.inf]
+    first, second = margins(torch.randn(2, 16), [single, residents[3]]).tolist()
+    assert first == torch.inf
+    assert second < 1e9

@@ -179,6 +179,27 @@ def test_one_image_asked_of_many_tasks_is_decoded_once(engine, monkeypatch):
     assert len(decoded) == 1
 
 
+class Coarse(CpuBackend):
+    """Far from the exact trunk, and in doubt of every row."""
+
+    @property
+    def exact(self):
+        return CpuBackend(self.backbone)
+
+    def features(self, form, pixels, prompts):
+        return -super().features(form, pixels, prompts)
+
+    def doubt(self, form):
+        return torch.inf
+
+
+def test_rows_in_doubt_get_the_answers_of_the_exact_trunk(backbone, source, engine):
+    coarse = Engine(Core(Coarse(backbone), source, AdapterBank(backbone, source, 1 << 20)))
+    queries = [Query(image_bytes(0), "task0"), Query(image_bytes(0), "task7")]
+    assert coarse.predict(queries) == engine.predict(queries)
+    coarse.close()
+
+
 @pytest.fixture
 def no_garbage_collector():
     gc.disable()

@@ -11,11 +11,10 @@ from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import (
     GRAPH,
     REPORT,
-    covers,
     export_trunk,
     read_export,
 )
-from serving.trunk.backend import Example, Form
+from serving.trunk.backend import Example, Form, covers
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 

@@ -314,6 +314,8 @@ def test_redis_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     [
         ({"backend": "onnx"}, "export"),
         ({"precision": "int8"}, "backend: onnx"),
+        ({"precision": "fp8"}, "spt export --precision fp8"),
+        ({"backend": "onnx", "onnx": "x", "precision": "fp8"}, "torch"),
         ({"backend": "onnx", "onnx": "x", "precision": "bfloat16"}, "torch"),
         ({"backend": "onnx", "onnx": "x", "compile": True}, "torch"),
         ({"backend": "tensorflow"}, "backend"),

@@ -61,23 +61,25 @@ def kernels():
                 },
                 {"num_warps": attention.WARPS, "num_stages": attention.STAGES},
             )
-    pointers = {"weights": "*i64", "biases": "*i64", "classes": "*i64", "logits": "*fp32"}
+    pointers = {"weights": "*i64", "classes": "*i64", "logits": "*fp32"}
+    row = {"WIDTH": 768, "BLOCK_D": 1024}
     made["logits"] = (
         heads.logits_kernel,
-        {"features": "*bf16", **pointers, "capacity": "i32"},
-        {"WIDTH": 768, "BLOCK_D": 1024, "BLOCK_C": heads.CLASSES},
+        {"features": "*bf16", **pointers, "biases": "*i64", "capacity": "i32"},
+        {**row, "BLOCK_C": heads.CLASSES},
         {"num_warps": heads.WARPS},
     )
     made["pick"] = (
         heads.pick_kernel,
         {
-            "logits": "*fp32",
-            "classes": "*i64",
+            "features": "*bf16",
+            **pointers,
             "scores": "*fp32",
             "found": "*i32",
+            "margins": "*fp32",
             "capacity": "i32",
         },
-        {"TOP_K": 8, "BLOCK": heads.PICKED},
+        {**row, "TOP_K": 8, "BLOCK": heads.PICKED},
         {"num_warps": heads.WARPS},
     )
     return made

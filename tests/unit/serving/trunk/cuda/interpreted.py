@@ -4,15 +4,22 @@ With TRITON_INTERPRET=1 and no GPU. Products in bfloat16 are wrong in the interp
 """
 
 import json
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
 
+from adapters.vit.pixels import normalise_batch
+from serving.forward.heads import margins
+from serving.rounding import backend as rounding
+from serving.rounding.backend import Fp8Backend
 from serving.trunk.cuda import backend as cuda_backend
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.attention import prefix_attention
 from serving.trunk.cuda.backend import CudaBackend
+from serving.trunk.cuda.forward import features_by_address
 from serving.trunk.cuda.heads import best_by_address
+from tests.fakes.rows import some_rows
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.serving.trunk.cuda.answers import compared, wide_trunk
 
@@ -24,7 +31,7 @@ DEPTH = 2
 @torch.inference_mode()
 def main() -> None:
     torch.manual_seed(0)
-    print(json.dumps({"attention": attention(), "heads": heads(), "steps": steps()}))
+    print(json.dumps({"attention": attention(), "heads": heads(), "steps": steps(), "fp8": fp8()}))
 
 
 def attention():
@@ -68,7 +75,9 @@ def heads():
     features[-1] = torch.nan
     args = addresses([*weights, weights[0]]), addresses([*biases, biases[0]])
     sizes = torch.tensor([*CLASSES, CLASSES[0]])
-    scores, classes = best_by_address(features, *args, sizes, top_k)
+    scores, classes, found = best_by_address(features, *args, sizes, top_k)
+    expected = [margin_of(*one) for one in zip(features, weights, biases, strict=False)]
+    margin_error = float((found[:-1] - torch.tensor(expected)).nan_to_num().abs().max())
     worst, misplaced = 0.0, 0
     for i, size in enumerate(CLASSES):
         kept = min(size, top_k)
@@ -76,15 +85,53 @@ def heads():
         order = logits.sort(descending=True, stable=True).indices[:kept]
         misplaced += int((classes[i, :kept] != order).sum()) + int(scores[i, kept:].any())
         worst = max([worst, *(scores[i, :kept] - logits.softmax(0)[order]).abs().tolist()])
-    is_nan = bool(scores[-1, : CLASSES[0]].isnan().all())
-    return {"error": worst, "misplaced": misplaced, "nan_stays": is_nan}
+    is_nan = bool(scores[-1, : CLASSES[0]].isnan().all() and found[-1].isnan())
+    is_endless = found[[1, 3]].isposinf().all()  # without a second class
+    return {
+        "error": worst,
+        "margin_error": margin_error if is_endless else torch.inf,
+        "misplaced": misplaced,
+        "nan_stays": is_nan,
+    }
+
+
+def margin_of(feature, weight, bias):
+    """Return what `serving.forward.heads.margins` says of one row, in float64."""
+    resident = SimpleNamespace(head_weight=weight.double(), head_bias=bias.double())
+    return float(margins(feature[None].double(), [resident])[0]) if len(bias) else torch.inf
 
 
 def steps():
     """Return what is wrong with whole steps; a recording needs a GPU, so each runs anew."""
     recording.record = run_again
     cuda_backend.reads_by_address = lambda _: True
-    return compared(CudaBackend(tiny_backbone(wide_trunk()), kernels=True, max_batch=3))
+    backbone = tiny_backbone(wide_trunk())
+    backend = CudaBackend(backbone, kernels=True, max_batch=3)
+    return {**compared(backend), "same_bits": same_bits(backend)}
+
+
+def same_bits(backend):
+    """Whether a step has the features of its parts, one after the other."""
+    backbone, rows = backend.backbone, 2
+    _, residents, _ = some_rows(backbone, rows, lengths=(4, 0))
+    rules = [resident.meta.preprocessing for resident in residents]
+    rules[1] = rules[1].model_copy(update={"mean": (0.1, 0.2, 0.3), "std": (0.3, 0.2, 0.1)})
+    crops = torch.randint(0, 256, (rows, 16, 16, 3), dtype=torch.uint8)
+    of_rows = [resident.addresses for resident in residents]
+    step = backend.steps.run(residents[0].form, crops, rules, of_rows)
+    prefixes, lengths = torch.tensor([own[:2] for own in of_rows]).T
+    pixels = normalise_batch(crops, rules)
+    args = backbone.trunk, backbone.spec, pixels, prefixes, lengths
+    return torch.equal(step.features, features_by_address(*args))
+
+
+def fp8():
+    """Return the same of steps in FP8, as they are and with all rows in doubt."""
+    rounding.torch_backend = CudaBackend
+    backend = Fp8Backend(tiny_backbone(wide_trunk()), doubt=0.0, kernels=True, max_batch=3)
+    left = compared(backend, ["cls"])
+    backend.doubt = lambda _: torch.inf
+    return {"left": left, "computed again": compared(backend, ["cls"])}
 
 
 def run_again(run):
