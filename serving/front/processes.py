@@ -101,6 +101,12 @@ def _follow_parent() -> None:
 class _Processes(Multiprocess):
     """uvicorn's, which lets callers go before it ends."""
 
+    def keep_subprocess_alive(self) -> None:
+        """Begin those again that have ended, also while they were asked for a sign of life."""
+        for process in self.processes:
+            process.child_conn.close()  # while we hold its end as well, nobody hears that it ended
+        super().keep_subprocess_alive()
+
     def terminate_all(self) -> None:
         """End all processes, after a while in which they send callers away."""
         time.sleep(_LEAVE_S)

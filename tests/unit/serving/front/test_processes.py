@@ -4,10 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from threading import Event
 
 import psutil
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors.multiprocess import Process
 
-from serving.front.processes import _made
+from serving.front.processes import _made, _Processes
 from tests.fakes.waiting import wait_until
 
 PARENT = """
@@ -44,3 +48,31 @@ def test_who_is_told_to_end_while_it_loads_ends_at_once_and_later_as_uvicorn_wan
         assert heard == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class Ended:
+    """A process that ends just after somebody has looked whether it runs."""
+
+    pid, exitcode = 1, STARTUP_FAILURE
+
+    def is_alive(self) -> bool:
+        return True
+
+    def kill(self) -> None:
+        """It has ended."""
+
+    def join(self) -> None:
+        """It has ended."""
+
+
+def test_a_process_that_ends_while_it_is_asked_for_a_sign_of_life_is_not_waited_for() -> None:
+    config = Config("no:app", timeout_worker_healthcheck=60)
+    process = Process(config, [])
+    process.process = Ended()
+    processes = object.__new__(_Processes)  # else it would take this process' signals
+    processes.config, processes.processes, processes.should_exit = config, [process], Event()
+    began_at = time.monotonic()
+    processes.keep_subprocess_alive()
+    assert time.monotonic() - began_at < 30
+    assert processes.should_exit.is_set(), "uvicorn has met its end"
+    process.parent_conn.close()
