@@ -36,7 +36,7 @@ from tests.bench.peers import num_copies, trunk_bytes
 from tests.bench.plain.graph import export_plain
 from tests.bench.processor import has_bfloat16
 from tests.bench.result import Result, Settings
-from tests.fakes.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 OTHER_RATIOS = ("float32_relative_error", "float32_same_labels", "int8_agreement")
 NOTES = (
@@ -83,7 +83,7 @@ def _precision_note(plan: Plan) -> str:
 
 def _backbone(model: str, settings: Settings) -> Backbone:
     if settings.short:
-        return tiny_backbone()
+        return tiny_backbone(tiny_trunk(depth=2))
     return make_backbone(model, settings.weights if model == TINY else None)
 
 

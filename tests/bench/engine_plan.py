@@ -77,7 +77,7 @@ class Plan(NamedTuple):
 
 
 SHORT = Plan(
-    {"tiny": (2, 4)},
+    {"tiny": (4,)},
     ("float32",),
     4,
     {"tiny": (BEST, BEST_TINY)},
