@@ -20,7 +20,6 @@ from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
 from serving.forward.heads import best_classes, margins
 from serving.forward.prompts import gather_prompts
-from serving.onnx.backend import graph_inputs
 from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
     GRAPH,
@@ -31,6 +30,7 @@ from serving.onnx.export import (
     put_in_place,
     write_report,
 )
+from serving.onnx.exported import graph_inputs
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
 from serving.rows.resident import Resident
