@@ -78,7 +78,7 @@ serve: $(READY)  ## Redis and the service on loopback, port 8080 [FRONT=asgi BAC
 stop: $(READY)  ## stop what `make serve` started
 	$(BIN)/python -m serving stop
 
-bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http decode training kmeans front image-tasks", or gpu WEIGHTS= STORE= DATA= SHORT=1]; about 50 minutes
+bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http services decode training kmeans front image-tasks", or gpu WEIGHTS= STORE= DATA= SHORT=1]; about an hour
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
 
 faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under an hour

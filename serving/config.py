@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -24,6 +25,8 @@ LEAST_AGREEMENT: Final = 0.99
 
 DECODE_THREADS: Final = min(os.cpu_count() or 1, 16)
 """One per core, or an accelerator waits for pixels; no machine needs more than 16."""
+
+INSTALL_OPENVINO: Final = "run `pip install 'spt-serving[cpu]'`, or choose another backend"
 
 MAX_BODY_BYTES: Final = 10_000_000
 """Of one request, by default: a photo of 16 megapixels, and what TorchServe's front can hold
@@ -66,11 +69,14 @@ class ServingConfig(BaseModel):
     artifacts_in_redis: bool = Field(
         False, description="keep artifacts in Redis, too; for a store on a slow network"
     )
-    backend: Literal["torch", "onnx"] = Field("torch", description="what runs the trunk")
+    backend: Literal["torch", "onnx", "openvino"] = Field(
+        "torch", description="what runs the trunk; openvino needs the extra `cpu`"
+    )
     precision: Literal["auto", "float32", "bfloat16", "int8", "fp8"] = Field(
         "auto",
         description="of the trunk; auto is bfloat16 on a GPU, else float32; int8 needs onnx, "
-        "bfloat16 and fp8 need torch, and fp8 a GPU that has it; fp8 is not measured yet",
+        "bfloat16 needs torch or openvino, and fp8 torch and a GPU that has it; fp8 is not "
+        "measured yet",
     )
     compile: bool | Literal["auto"] = Field(
         "auto",
@@ -81,9 +87,16 @@ class ServingConfig(BaseModel):
         description="on a GPU, our own kernels for attention and heads, and a batch as one graph; "
         "not measured yet",
     )
-    onnx: Path | None = Field(None, description="folder that `spt export` wrote")
+    onnx: Path | None = Field(
+        None, description="folder that `spt export` wrote, for backend onnx or openvino"
+    )
     fp8: Path | None = Field(
         None, description="folder that `spt export --precision fp8` wrote; precision fp8 needs it"
+    )
+    tuned: Path | None = Field(
+        None,
+        description="file that `spt tune` wrote: it decides where neither backend nor compile is "
+        "set; `spt serve` takes `runs/tuned.json`",
     )
     bank_bytes: int = Field(
         1 << 30, ge=1, description="bytes of device memory for adapters; default 1 GiB"
@@ -138,21 +151,37 @@ class ServingConfig(BaseModel):
         """Refuse what the chosen backend, or this system, does not have."""
         if self.front_workers and sys.platform != "linux":
             raise ValueError("front_workers needs Linux; leave it out")
-        if self.backend == "onnx":
-            if self.onnx is None:
-                raise ValueError("backend onnx needs onnx: the folder that `spt export` wrote")
-            if self.precision in {"bfloat16", "fp8"} or self.compile is True:
-                raise ValueError(
-                    "backend onnx runs float32 or int8 and compiles nothing; for bfloat16, fp8 or "
-                    "compile: true choose backend: torch"
-                )
-        elif self.precision == "int8":
+        if self.backend != "torch":
+            self._graph_can()
+        if self.precision == "int8" and self.backend != "onnx":
             raise ValueError("precision int8 needs backend: onnx; see `spt export`")
-        elif self.precision == "fp8" and self.fp8 is None:
+        if self.precision == "fp8" and self.fp8 is None:
             raise ValueError(
                 "precision fp8 needs fp8: the folder that `spt export --precision fp8` wrote"
             )
+        if self.backend == "openvino" and find_spec("openvino") is None:
+            raise ValueError(f"backend openvino is not installed; {INSTALL_OPENVINO}")
         return self
+
+    def _graph_can(self) -> None:
+        """Refuse what the runtime of an exported graph does not have."""
+        if self.onnx is None:
+            raise ValueError(
+                f"backend {self.backend} needs onnx: the folder that `spt export` wrote"
+            )
+        if self.compile is True:
+            raise ValueError(
+                f"backend {self.backend} compiles nothing; for compile: true choose backend: torch"
+            )
+        if self.precision == "fp8" or (self.backend, self.precision) == ("onnx", "bfloat16"):
+            raise ValueError(
+                f"backend {self.backend} does not run {self.precision}; choose backend: torch"
+            )
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a file of `spt tune` decides about the backend; what is set by name does."""
+        return self.tuned is not None and not {"backend", "compile"} & self.model_fields_set
 
     def decided(self, *, on_gpu: bool) -> "ServingConfig":
         """Return the settings with everything `auto` decided by the device."""
@@ -182,7 +211,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
     # by their names alone: a store that hangs would keep whoever looks
     paths: dict[str, Any] = {
         name: Path(os.path.abspath(folder / value))  # noqa: PTH100 (resolve would look)
-        for name in ("store", "weights", "onnx", "fp8", "tenants")
+        for name in ("store", "weights", "onnx", "fp8", "tuned", "tenants")
         if (value := getattr(config, name)) is not None
     }
     paths["trusted_keys"] = tuple(

@@ -27,6 +27,7 @@ from serving.launch.folder import check_folder
 from serving.launch.launch import FrontName, Launch, config_of
 from serving.launch.running import LOGS, REDIS_FILE, Running, adopt
 from serving.service import start, stop
+from serving.tuning.choice import TUNED, read_choice
 
 _BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
 """What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
@@ -185,7 +186,7 @@ def _launch(args: argparse.Namespace) -> Launch:
         weights=args.weights,
         ports=(args.port, args.port + 1, args.port + 2),
         health_port=args.port + 3,
-        settings=_settings(args.set),
+        settings=_with_tuning(_settings(args.set), args.backbone),
         token=not args.no_token,
         drain_s=args.drain_s,
     )
@@ -218,6 +219,23 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
         return {key: yaml.safe_load(value) for key, _, value in (p.partition("=") for p in pairs)}
     except yaml.YAMLError as error:
         raise ConfigError(f"--set: a value is not YAML ({error})") from error
+
+
+def _with_tuning(settings: dict[str, Any], backbone: str) -> dict[str, Any]:
+    """Add what `spt tune` left, and say so, unless something is set by name or it does not fit."""
+    if {"backend", "compile", "tuned"} & settings.keys() or not TUNED.exists():
+        return settings
+    precision = settings.get("precision", "auto")
+    try:
+        choice = read_choice(TUNED)
+        reason = choice.unfit(backbone, "float32" if precision == "auto" else precision)
+    except ConfigError as error:
+        reason = str(error)
+    if reason is not None:
+        say(f"{TUNED} is ignored: {reason}; run `spt tune` again")
+        return settings
+    say(f"the backend is as `spt tune` chose: {choice.why}")
+    return settings | {"tuned": str(TUNED)}
 
 
 def _call_of(running: Running) -> str:

@@ -79,7 +79,7 @@ class Core:
             preload: tasks to make resident together with the pinned ones; one that cannot be
                 loaded is logged and left to its first request.
         """
-        examples = {_usual(self.backend.backbone.spec)}
+        examples = {usual_example(self.backend.backbone.spec)}
         tasks = list(dict.fromkeys([*self._pinned, *preload]))
         for start in range(0, len(tasks), PRELOADED_AT_ONCE):
             for resident in self._preload(tasks[start : start + PRELOADED_AT_ONCE]):
@@ -88,7 +88,7 @@ class Core:
 
     def probe(self) -> None:
         """Compute one row of nothing; raise what that raises, `DeviceLost` among it."""
-        probe(self.backend, _usual(self.backend.backbone.spec))
+        probe(self.backend, usual_example(self.backend.backbone.spec))
 
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
@@ -112,8 +112,8 @@ class Core:
         return [row.resident for row in found]
 
 
-def _usual(spec: BackboneSpec) -> Example:
-    """Return what adapters of this backbone most likely look like."""
+def usual_example(spec: BackboneSpec) -> Example:
+    """Return what rows of this backbone's adapters most likely look like."""
     averaged = spec.pooling == "mean-with-prompts"
     form = Form(USUAL_PROMPTS if averaged else 0, False, spec.pooling, spec.final_norm)
     return Example(form, USUAL_PROMPTS)

@@ -12,7 +12,6 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
 from serving.forward.prompts import gather_prompts
-from serving.onnx.backend import graph_inputs
 from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
     GRAPH,
@@ -22,6 +21,7 @@ from serving.onnx.export import (
     put_in_place,
     write_report,
 )
+from serving.onnx.exported import graph_inputs
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
 from serving.rounding.agreement import Sample, Seen, compare, in_words, settle_doubt

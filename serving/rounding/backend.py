@@ -31,6 +31,8 @@ class Fp8Backend:
         ConfigError: a layer of the backbone cannot be rounded.
     """
 
+    forks = None
+
     def __init__(
         self,
         backbone: Backbone,

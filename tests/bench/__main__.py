@@ -22,6 +22,7 @@ BENCHMARKS = (
     "cold",
     "lookups",
     "http",
+    "services",
     "decode",
     "training",
     "kmeans",

@@ -18,7 +18,7 @@ from serving.trunk.allocator import disable_malloc_trim
 from serving.trunk.backend import Backend
 from tests.bench.accuracy import deviations
 from tests.bench.device_time import IN_FLIGHT
-from tests.bench.engine_cell import Cell, make_entrants
+from tests.bench.engine_cell import Cell, Source, make_entrants
 from tests.bench.engine_int8 import Again, settle_int8
 from tests.bench.engine_plan import (
     BEST,
@@ -30,13 +30,20 @@ from tests.bench.engine_plan import (
     plan_of,
 )
 from tests.bench.engine_service import add_service
-from tests.bench.models import TINY, in_precision, make_backbone, random_adapter, random_pixels
+from tests.bench.models import (
+    TINY,
+    in_precision,
+    make_backbone,
+    precision_of,
+    random_adapter,
+    random_pixels,
+)
 from tests.bench.neighbours import busy_neighbours
 from tests.bench.peers import num_copies, trunk_bytes
 from tests.bench.plain.graph import export_plain
 from tests.bench.processor import has_bfloat16
 from tests.bench.result import Result, Settings
-from tests.fakes.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 OTHER_RATIOS = ("float32_relative_error", "float32_same_labels", "int8_agreement")
 NOTES = (
@@ -68,8 +75,8 @@ def run(settings: Settings) -> Result:
             if graph is not None:
                 export_plain(whole, graph)
             for precision in plan.precisions:
-                scratch = Path(folder) / precision
-                _measure(result, plan, in_precision(whole, precision), again, (graph, scratch))
+                source = Source(whole, graph, Path(folder) / precision)
+                _measure(result, plan, in_precision(whole, precision), again, source)
                 torch.compiler.reset()
     if plan.service:
         add_service(result, settings)
@@ -83,7 +90,7 @@ def _precision_note(plan: Plan) -> str:
 
 def _backbone(model: str, settings: Settings) -> Backbone:
     if settings.short:
-        return tiny_backbone()
+        return tiny_backbone(tiny_trunk(depth=2))
     return make_backbone(model, settings.weights if model == TINY else None)
 
 
@@ -92,7 +99,7 @@ def _measure(
     plan: Plan,
     backbone: Backbone,
     again: Again | None,
-    paths: tuple[Path | None, Path],
+    source: Source,
 ) -> None:
     """Measure one model in one precision, at every batch size.
 
@@ -101,12 +108,12 @@ def _measure(
         plan: what to measure.
         backbone: in the precision to be measured.
         again: shares of the rows that int8 leaves in doubt; None where the plan has no float32.
-        paths: the bare trunk's graph, None where nothing reads one; a folder for exports.
+        source: of the same backbone.
     """
-    model, precision = backbone.spec.name, str(backbone.dtype).removeprefix("torch.")
+    model, precision = backbone.spec.name, precision_of(backbone)
     batches = plan.batches[model]
     adapters = [random_adapter(backbone.spec, i) for i in range(max(batches))]
-    entrants = make_entrants(backbone, batches, paths, compiled=plan.compiled, again=again)
+    entrants = make_entrants(backbone, batches, source, compiled=plan.compiled, again=again)
     for batch in batches:
         of_ratios = batch == plan.batch_of_ratios
         cell = Cell(plan, entrants, adapters[:batch])
@@ -148,7 +155,7 @@ def _note_memory(result: Result, backbone: Backbone, adapters: Sequence[Adapter]
     trunk, count = trunk_bytes(backbone) / 2**20, len(adapters)
     each = make_resident(adapters[0], backbone).num_bytes / 2**20
     result.notes.append(
-        f"{backbone.spec.name}, {str(backbone.dtype).removeprefix('torch.')}, {count} tasks: "
+        f"{backbone.spec.name}, {precision_of(backbone)}, {count} tasks: "
         f"{trunk:.0f} MiB of backbone and {count} x {each:.2f} MiB of adapters, against "
         f"{count} x {trunk:.0f} MiB of separate models; "
         f"{num_copies(backbone, count)} of those were held at once"

@@ -13,12 +13,10 @@ from functools import partial
 import torch
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.pixels import normalise_batch
 from serving.rows.resident import Resident, make_resident
 from serving.trunk.backend import Example, Steps
 from serving.trunk.choose import torch_backend
-from serving.trunk.cuda.arrivals import Arrivals
-from serving.trunk.transfer import Fetched
+from serving.trunk.transfer import Fetched, ahead, send
 from tests.bench import peers
 from tests.bench.device_time import IN_FLIGHT, device_in_turns, pipelined_seconds
 from tests.bench.front_load import SIZE
@@ -83,7 +81,8 @@ def _on_cuda(result: Result, settings: Settings) -> float:
     for batch in BATCHES:
         ours = _ours(backbone, backend.steps, residents[:batch])
         pixels = random_pixels(backbone, batch).to(backbone.device, backbone.dtype)
-        calls = {OURS: lambda p=pixels, f=ours: f(p), PLAIN: lambda p=pixels: plain(p)}
+        crops = _crops(backbone, batch).to(backbone.device)
+        calls = {OURS: lambda c=crops, f=ours: f(c), PLAIN: lambda p=pixels: plain(p)}
         seconds = device_in_turns(calls, 3 if settings.short else 30)
         _add(result, batch, seconds)
     batches = 10 if settings.short else 300
@@ -129,10 +128,10 @@ def _resident(backbone: Backbone, number: int) -> Resident:
 def _ours(
     backbone: Backbone, steps: Steps, residents: Sequence[Resident]
 ) -> Callable[[torch.Tensor], Fetched]:
-    form = residents[0].form
+    form, rules = residents[0].form, [own.meta.preprocessing for own in residents]
 
-    def forward(pixels: torch.Tensor) -> Fetched:
-        step = steps.run(form, pixels, [resident.addresses for resident in residents])
+    def forward(crops: torch.Tensor) -> Fetched:
+        step = steps.run(form, crops, rules, [resident.addresses for resident in residents])
         return Fetched([step.scores, step.classes])
 
     return forward
@@ -150,13 +149,15 @@ def _add(result: Result, batch: int, seconds: Seconds) -> None:
 def _images_per_s(
     backbone: Backbone, ours: Callable[[torch.Tensor], Fetched], batches: int
 ) -> float:
-    rows, size = max(BATCHES), backbone.spec.image_size
-    shape = (rows, size, size, 3)
-    crops = [torch.randint(0, 256, shape, dtype=torch.uint8).pin_memory() for _ in range(IN_FLIGHT)]
-    arrivals = Arrivals(backbone.device)
+    crops = [_crops(backbone, max(BATCHES)).pin_memory() for _ in range(IN_FLIGHT)]
 
     def batch(number: int) -> Fetched:
-        placed = arrivals.placed(crops[number % IN_FLIGHT])
-        return ours(normalise_batch(placed, [backbone.preprocessing]))
+        host, device = crops[number % IN_FLIGHT], backbone.device
+        return ours(ahead(lambda: send(host, device), device))
 
-    return rows / pipelined_seconds(batch, batches)
+    return max(BATCHES) / pipelined_seconds(batch, batches)
+
+
+def _crops(backbone: Backbone, rows: int) -> torch.Tensor:
+    size = backbone.spec.image_size
+    return torch.randint(0, 256, (rows, size, size, 3), dtype=torch.uint8)

@@ -100,8 +100,12 @@ def _turn(service: Served, seconds: float) -> Seen:
     before = service.cpu_s(), service.cpu_s(java=False)
     load = saturate(service, seconds)
     spent = service.cpu_s() - before[0], service.cpu_s(java=False) - before[1]
-    if not load.answered:
-        raise RuntimeError(f"{service.name} answered nothing well: {load.outcomes[:1]}")
+    if not load.answered_per_s:
+        failed = next((one.error for one in load.outcomes if one.error is not None), None)
+        raise RuntimeError(
+            f"{service.name} gave no good answer within {seconds:g} s; "
+            + (f"the first error: {failed}" if failed else "the machine is too busy, run it again")
+        )
     return Seen(load.answered_per_s, *(1000 * one / load.answered for one in spent))
 
 

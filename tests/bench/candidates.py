@@ -9,12 +9,13 @@ from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import export_trunk
+from serving.openvino.backend import OpenVinoBackend
 from serving.rows.resident import make_resident
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.choose import torch_backend
 from tests.bench import peers
 from tests.bench.int8 import int8_backend
-from tests.bench.models import NUM_PROMPTS
+from tests.bench.models import NUM_PROMPTS, precision_of
 from tests.bench.peers import Forward
 from tests.bench.plain.on_onnxruntime import onnxruntime_settings
 from tests.bench.plain.on_openvino import openvino_settings
@@ -23,15 +24,14 @@ ROUNDED = "onnx int8"
 """The one of ours that is not exact, and so never the best."""
 
 
-def our_backends(
-    backbone: Backbone, batches: Sequence[int], folder: Path, *, compiled: bool
+def torch_backends(
+    backbone: Backbone, batches: Sequence[int], *, compiled: bool
 ) -> dict[str, Backend]:
-    """Return ours by the name of their candidate, those of torch warmed up.
+    """Return ours in torch by the name of their candidate, warmed up.
 
     Args:
         backbone: whose class token is read.
         batches: rows of the forwards to come.
-        folder: for the export of a float32 backbone on the CPU; must stay.
         compiled: whether to compile one, too; takes up to a minute.
     """
     form = Form(0, False, backbone.spec.pooling, backbone.spec.final_norm)
@@ -40,9 +40,21 @@ def our_backends(
         backends["mixed compiled"] = torch_backend(backbone, compiled=True, max_batch=max(batches))
     for backend in backends.values():
         backend.warm_up([Example(form, NUM_PROMPTS)])
-    if backbone.dtype == torch.float32 and backbone.device.type == "cpu":
-        exact = folder / "float32"
-        export_trunk(backbone, exact)
+    return backends
+
+
+def exported_backends(backbone: Backbone, precision: str, folder: Path) -> dict[str, Backend]:
+    """Export the trunk and return ours that run it in a precision; the folder must stay.
+
+    Args:
+        backbone: float32, on the CPU.
+        precision: `float32` or `bfloat16`.
+        folder: where to write.
+    """
+    exact = folder / "float32"
+    export_trunk(backbone, exact)
+    backends: dict[str, Backend] = {"openvino": OpenVinoBackend(backbone, exact, precision)}
+    if precision == "float32":
         backends["onnx"] = OnnxBackend(backbone, exact)
         backends[ROUNDED] = int8_backend(backbone, folder / "int8", exact)
     return backends
@@ -59,7 +71,7 @@ def plain_peers(
         graph: of the bare trunk; None leaves out what needs one.
         compiled: whether to compile timm's, too.
     """
-    precision = str(backbone.dtype).removeprefix("torch.")
+    precision = precision_of(backbone)
     plain: dict[str, Mapping[str, Forward]] = {"plain": {"eager": peers.plain(backbone)}}
     if compiled:
         plain["plain compiled"] = {"compiled": peers.plain_compiled(backbone, batches)}
@@ -72,16 +84,18 @@ def plain_peers(
 
 @torch.inference_mode()
 def with_adapters(
-    backbone: Backbone, backends: Mapping[str, Backend], adapters: Sequence[Adapter]
+    backends: Mapping[str, Backend], adapters: Sequence[Adapter]
 ) -> dict[str, Forward]:
     """Return ours on one row of each adapter, which has deep prompts."""
-    residents = [make_resident(adapter, backbone) for adapter in adapters]
-    return {name: peers.mixed(backend, residents) for name, backend in backends.items()}
+    return {
+        name: peers.mixed(backend, [make_resident(one, backend.backbone) for one in adapters])
+        for name, backend in backends.items()
+    }
 
 
 @torch.inference_mode()
 def other_ways(
-    backbone: Backbone, backend: Backend, adapters: Sequence[Adapter]
+    backbone: Backbone, backend: Backend, adapters: Sequence[Adapter], *, copies: bool
 ) -> dict[str, Forward]:
     """Return other ways to compute one row of each adapter, which has deep prompts.
 
@@ -89,6 +103,7 @@ def other_ways(
         backbone: of the peers.
         backend: of ours, which computes one task after the other.
         adapters: one per row.
+        copies: whether a whole model per task is one of them.
     """
     residents = [make_resident(adapter, backbone) for adapter in adapters]
     prompts = [
@@ -96,8 +111,10 @@ def other_ways(
         for adapter in adapters
         if adapter.prompts is not None
     ]
-    return {
+    ways = {
         "token form": peers.tokens_in_batch(backbone, prompts),
         "one forward per task": peers.one_by_one(backend, residents),
-        "separate models": peers.separate_models(backbone, len(adapters)),
     }
+    if copies:
+        ways["separate models"] = peers.separate_models(backbone, len(adapters))
+    return ways

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from serving.trunk.backend import Backend
-from tests.bench.candidates import ROUNDED, other_ways, our_backends, plain_peers, with_adapters
+from tests.bench.candidates import (
+    ROUNDED,
+    exported_backends,
+    other_ways,
+    plain_peers,
+    torch_backends,
+    with_adapters,
+)
 from tests.bench.contest import best_of, fastest, pipelined, rows_of, timed
 from tests.bench.engine_int8 import Again
 from tests.bench.engine_plan import (
@@ -20,14 +27,28 @@ from tests.bench.engine_plan import (
 )
 from tests.bench.int8 import with_doubts
 from tests.bench.measure import Seconds, speed_ratio
-from tests.bench.models import random_pixels
+from tests.bench.models import precision_of, random_pixels
 from tests.bench.peers import Forward
 from tests.bench.plain.int8 import quantise_plain
 from tests.bench.plain.on_openvino import openvino_settings
 from tests.bench.result import Result
 
 DEVICE, PIPELINED = "device time", "pipelined"
-BATCHES_IN_A_ROW = 9
+BATCHES_IN_A_ROW = 6
+
+
+class Source(NamedTuple):
+    """What everyone is made from.
+
+    Attributes:
+        exact: the backbone in float32.
+        graph: of its bare trunk; None where nothing reads one, as on a GPU.
+        folder: for exports; must stay.
+    """
+
+    exact: Backbone
+    graph: Path | None
+    folder: Path
 
 
 class Entrants(NamedTuple):
@@ -51,7 +72,7 @@ class Entrants(NamedTuple):
 def make_entrants(
     backbone: Backbone,
     batches: Sequence[int],
-    paths: tuple[Path | None, Path],
+    source: Source,
     *,
     compiled: bool,
     again: Again | None,
@@ -61,12 +82,14 @@ def make_entrants(
     Args:
         backbone: in the precision to be measured.
         batches: rows of the forwards to come.
-        paths: the bare trunk's graph, if any; a folder for exports, which must stay.
+        source: of the same backbone.
         compiled: whether to compile, too.
         again: see `Entrants`.
     """
-    graph, folder = paths
-    ours = our_backends(backbone, batches, folder, compiled=compiled)
+    exact, graph, folder = source
+    ours = torch_backends(backbone, batches, compiled=compiled)
+    if graph is not None:
+        ours |= exported_backends(exact, precision_of(backbone), folder)
     plain = plain_peers(backbone, batches, graph, compiled=compiled)
     rounded = None
     if ROUNDED in ours and graph is not None and again is not None and again.plain is not None:
@@ -92,16 +115,22 @@ class Cell:
         self._batch = len(adapters)
         backbone = entrants.backbone
         self._model = backbone.spec.name
-        self._precision = str(backbone.dtype).removeprefix("torch.")
+        self._precision = precision_of(backbone)
         self._pixels = random_pixels(backbone, self._batch)
-        self._ours = with_adapters(backbone, entrants.ours, adapters)
+        self._ours = with_adapters(entrants.ours, adapters)
 
     def measure(self, result: Result, budget_s: float) -> None:
         """Time everyone on an otherwise idle machine."""
         plain, rounded = self._plain(result, ""), self._rounded()
-        other = other_ways(self._entrants.backbone, self._entrants.ours["mixed"], self._adapters)
+        entrants, plan = self._entrants, self._plan
+        other = other_ways(
+            entrants.backbone,
+            entrants.ours["mixed"],
+            self._adapters,
+            copies=plan.copies_of in {None, self._model},
+        )
         forwards = self._ours | plain | rounded | other
-        seconds = timed(forwards, self._pixels, self._plan.rounds, budget_s)
+        seconds = timed(forwards, self._pixels, plan.rounds, budget_s)
         self._add_doubts(seconds)
         result.rows += rows_of(self._conditions(DEVICE, 0), self._batch, seconds)
         if self._batch == self._plan.batch_of_ratios:

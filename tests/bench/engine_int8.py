@@ -22,7 +22,7 @@ from tests.bench.plain.int8 import calibration, plain_agreement, quantise_plain
 from tests.bench.plain.on_openvino import OnOpenvino
 from tests.bench.processor import has_int8_dot_products
 from tests.bench.result import Result, Settings
-from tests.fakes.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 
 class Again(NamedTuple):
@@ -69,7 +69,9 @@ def _samples(settings: Settings) -> tuple[Backbone, dict[str, Sample]]:
     if settings.store is not None and settings.data is not None:
         backbone = make_backbone(TINY, settings.weights)
         return backbone, read_samples(backbone, settings.store, settings.data)
-    backbone = tiny_backbone() if settings.short else load_backbone(pooling="mean")
+    backbone = (
+        tiny_backbone(tiny_trunk(depth=2)) if settings.short else load_backbone(pooling="mean")
+    )
     return backbone, {"digits": digits_sample(backbone)}
 
 

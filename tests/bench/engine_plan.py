@@ -42,6 +42,7 @@ class Plan(NamedTuple):
         batch_of_ratios: the one that the ratios are about.
         best: by model, what the best of ours over the best plain one is called.
         compiled: whether to compile too.
+        copies_of: the only model of which one per task is measured, too; None measures all.
         neighbours: busy processes; 0 leaves that out.
         service: whether the whole service is measured, too.
         rounds: at least and at most.
@@ -54,11 +55,12 @@ class Plan(NamedTuple):
     batch_of_ratios: int
     best: Mapping[str, tuple[str, ...]]
     compiled: bool = True
+    copies_of: str | None = None
     neighbours: int = 2
     service: bool = True
     rounds: tuple[int, int] = (3, 30)
     ratios: Mapping[str, tuple[str, str]] = RATIOS
-    seconds: float = 15.0
+    seconds: float = 8.0
 
     @property
     def first(self) -> str:
@@ -77,7 +79,7 @@ class Plan(NamedTuple):
 
 
 SHORT = Plan(
-    {"tiny": (2, 4)},
+    {"tiny": (4,)},
     ("float32",),
     4,
     {"tiny": (BEST, BEST_TINY)},
@@ -93,7 +95,6 @@ ON_CUDA = Plan(
     {},
     neighbours=0,
     ratios=CUDA_RATIOS,
-    seconds=8.0,
 )
 
 
@@ -110,4 +111,5 @@ def _on_cpu() -> Plan:
         ("float32", "bfloat16") if has_bfloat16() else ("float32",),
         16,
         {TINY: (BEST_TINY,), BASE: (BEST,)},
+        copies_of=TINY,
     )

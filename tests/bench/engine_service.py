@@ -8,7 +8,7 @@ from tests.bench.http_scene import Scene
 from tests.bench.models import TINY
 from tests.bench.result import Result, Settings
 
-SECONDS = 8.0
+SECONDS = 6.0
 
 
 def add_service(result: Result, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from tests.bench.pictures.http import http
 from tests.bench.pictures.image_tasks import image_tasks
 from tests.bench.pictures.kmeans import kmeans
 from tests.bench.pictures.lookups import lookups
+from tests.bench.pictures.services import services
 from tests.bench.pictures.tasks import tasks
 from tests.bench.pictures.training import training
 from tests.bench.table import columns_of, told_ratio, written
@@ -25,6 +26,7 @@ _PICTURES = {
     "tasks": tasks,
     "cold": cold,
     "http": http,
+    "services": services,
     "decode": decode,
     "training": training,
     "kmeans": kmeans,

@@ -10,11 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from serving.torchserve.configure import free_ports, write_configuration
 from tests.bench.front_load import SIZE
 from tests.bench.http_scene import Scene
 from tests.bench.line_process import LineProcess
-from tests.bench.services.running import asgi_front, process
+from tests.bench.services.running import asgi_front
 
 CALLERS = 128
 """Of each process that asks."""
@@ -69,8 +68,5 @@ def _round(loads: list[LineProcess], seconds: float) -> float:
 @contextmanager
 def _service(scene: Scene, plan: ServicePlan) -> Iterator[str]:
     launch = scene.launch_of("gpu").model_copy(update={"settings": plan.settings})
-    launch.folder.mkdir()
-    write_configuration(launch)
-    port, device = free_ports(1)[0], ["serving.device.process", str(launch.folder)]
-    with process(device, launch.folder / "device", {}), asgi_front(scene, launch.folder, port):
-        yield f"http://127.0.0.1:{port}"
+    with asgi_front(launch) as service:
+        yield service.url

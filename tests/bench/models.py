@@ -47,6 +47,11 @@ def in_precision(backbone: Backbone, precision: str) -> Backbone:
     return replace(backbone, trunk=deepcopy(backbone.trunk).to(getattr(torch, precision)))
 
 
+def precision_of(backbone: Backbone) -> str:
+    """Return the name of the floating type that a backbone computes in."""
+    return str(backbone.dtype).removeprefix("torch.")
+
+
 def random_adapter(spec: BackboneSpec, number: int) -> Adapter:
     """Return the adapter of `task-<number>`, with deep prompts as small as trained ones."""
     adapter = make_adapter(

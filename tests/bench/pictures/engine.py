@@ -13,6 +13,7 @@ from trainer.page.svg import Drawing
 _OURS = {
     "mixed": "mixed batch",
     "mixed compiled": "mixed batch, compiled",
+    "openvino": "mixed batch, OpenVINO",
     "onnx": "mixed batch, ONNX",
     "onnx int8 and doubts": "mixed batch, int8, doubts redone",
     "onnx int8": "mixed batch, int8, doubts left",

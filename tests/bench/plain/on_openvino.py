@@ -20,7 +20,8 @@ class OnOpenvino:
         graph: an ONNX file; an int8 one computes what it leaves in float32 as `precision` says.
         precision: `float32` or `bfloat16`.
         streams: shares that are computed at the same time.
-        rows: of one share at most; None makes one share per stream.
+        rows: of one share at most, its thread on whichever core is free; None makes one share per
+            stream, and leaves threads as OpenVINO likes them.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class OnOpenvino:
                 "NUM_STREAMS": streams,
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                **({} if rows is None else {"ENABLE_CPU_PINNING": False}),
             },
         )
         self._streams = streams
@@ -70,5 +72,10 @@ def openvino_settings(graph: Path, precision: str) -> dict[str, OnOpenvino]:
     return {
         "1 stream": OnOpenvino(graph, precision),
         f"{cores} streams": OnOpenvino(graph, precision, cores),
-        f"{cores} streams, 2 rows at a time": OnOpenvino(graph, precision, cores, rows=2),
+        **{
+            f"{cores} streams, {rows} rows at a time, not pinned": OnOpenvino(
+                graph, precision, cores, rows
+            )
+            for rows in (2, 4)
+        },
     }

@@ -14,8 +14,9 @@ import psutil
 
 from clients.errors import ClientError
 from clients.load.closed import Ask
-from serving.torchserve.configure import free_ports, write_configuration
-from serving.torchserve.running import Running
+from serving.launch.launch import Launch, free_ports
+from serving.launch.running import Running
+from serving.service import start, stop
 from tests.bench.http_scene import NUM_TASKS, Scene
 from tests.bench.lean_client import LeanClient
 from tests.bench.services.stock import stock_torchserve
@@ -53,19 +54,20 @@ def running(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Served]]:
 
 @contextmanager
 def _asgi(scene: Scene) -> Iterator[Served]:
-    launch = scene.launch_of("asgi")
-    launch.folder.mkdir()
-    write_configuration(launch)
-    with asgi_front(scene, launch.folder, free_ports(1)[0]) as served:
-        yield served
+    with asgi_front(scene.launch_of("asgi")) as front:
+        roots = [psutil.Process(pid) for pid in front.processes]
+        yield Served("asgi", scene.asks(NUM_TASKS), partial(LeanClient, front.url), roots)
 
 
 @contextmanager
-def asgi_front(scene: Scene, folder: Path, port: int) -> Iterator[Served]:
-    """Run our ASGI front of a launch whose configuration is in a folder, until the block ends."""
-    with process(["serving.asgi", str(folder), "--port", str(port)], folder, {}) as front:
-        client = partial(LeanClient, f"http://127.0.0.1:{port}")
-        yield _ready(Served("asgi", scene.asks(NUM_TASKS), client, [front]))
+def asgi_front(launch: Launch) -> Iterator[Running]:
+    """Run a launch of ours with the ASGI front until the block ends."""
+    launch.folder.mkdir()
+    running = start(launch.model_copy(update={"front": "asgi"}))
+    try:
+        yield running
+    finally:
+        stop(launch.folder)
 
 
 @contextmanager

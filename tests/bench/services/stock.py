@@ -9,8 +9,13 @@ from pathlib import Path
 import timm
 import torch
 
-from serving.torchserve.configure import Launch, write_configuration
-from serving.torchserve.launch import Running, is_ready, spawn, stop
+from serving.health.stop_mark import StopMark
+from serving.launch.launch import Launch
+from serving.launch.running import Running, write
+from serving.service import stop
+from serving.torchserve.configure import write_configuration
+from serving.torchserve.launch import spawn
+from serving.torchserve.management import is_ready
 from tests.bench.one_model_per_task import READY_TIMEOUT_S
 from tests.bench.services.plain_model import NUM_CLASSES
 from tests.fakes.waiting import wait_until
@@ -37,7 +42,9 @@ def stock_torchserve(launch: Launch) -> Iterator[Running]:
     launch.folder.mkdir(parents=True, exist_ok=True)
     config = write_configuration(launch)
     _put_plain(config.parent / "model_store" / MODEL, launch.backbone)
-    running = spawn(launch, config, {})
+    StopMark(launch.folder).begin()
+    running = spawn(launch, config)
+    write(launch.folder, running)
     try:
         wait_until(
             "the stock handler is ready",

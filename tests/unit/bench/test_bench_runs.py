@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.bench.processor import has_int8_dot_products
+
 ROOT = Path(__file__).parents[3]
 MEASURED = {
     "engine": {
+        "best_over_best_plain",
+        "best_over_best_plain_tiny",
+        "best_over_best_plain_busy",
         "mixed_over_plain",
         "mixed_over_token_form",
         "mixed_over_per_task_loop",
@@ -51,10 +56,15 @@ NOT_IN_SHORT = {
         "compiled_over_plain",
         "compiled_over_compiled_plain",
         "cuda_mixed_over_compiled_plain",
+        "int8_over_openvino_int8",
     }
 }
+if has_int8_dot_products():
+    MEASURED["engine"].add("int8_over_openvino_int8")
+    NOT_IN_SHORT["engine"].remove("int8_over_openvino_int8")
 COLUMNS = {
-    "engine": {"model", "precision", "batch", "candidate", "images_per_s", "over_plain", "rounds"},
+    "engine": {"model", "precision", "batch", "candidate", "images_per_s", "over_plain", "rounds"}
+    | {"figure", "busy_neighbours"},
     "tasks": {"tasks", "popularity", "images_per_s", "over_one_task", "low", "high", "hit_rate"},
     "cold": {"measure", "median_ms", "p99_ms"},
     "lookups": {"what", "tasks", "p99_ms", "store_reads_per_s", "redis_calls_per_s"},
@@ -104,6 +114,17 @@ def test_the_forwards_are_exact(folder: Path) -> None:
     ratios = json.loads((folder / "engine.json").read_text())["ratios"]
     assert ratios["float32_relative_error"] < 1e-5
     assert ratios["float32_same_labels"] == 1
+
+
+def test_the_figures_of_the_engine_are_kept_apart(folder: Path) -> None:
+    rows = json.loads((folder / "engine.json").read_text())["rows"]
+    plain = {"plain", "plain openvino", "plain onnx"}
+    cells = {
+        cell: {row["candidate"] for row in rows if (row["figure"], row["busy_neighbours"]) == cell}
+        for cell in (("device time", 0), ("device time", 2), ("pipelined", 0))
+    }
+    assert all({"mixed", "onnx", "openvino"} | plain <= candidates for candidates in cells.values())
+    assert "token form" in cells["device time", 0]
 
 
 def test_sixteen_linear_tasks_of_one_image_cost_one_row_of_the_trunk(folder: Path) -> None:

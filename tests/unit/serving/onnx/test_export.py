@@ -14,18 +14,20 @@ from serving.onnx.export import (
     export_trunk,
     read_export,
 )
+from serving.openvino.backend import OpenVinoBackend
 from serving.trunk.backend import Example, Form, covers
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
+BACKENDS = (OnnxBackend, OpenVinoBackend)
 TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm": True}}
 
 
 def exported(folder, pooling, **trunk):
-    """Return the backend of a fresh export."""
+    """Return every backend of a fresh export."""
     backbone = tiny_backbone(tiny_trunk(**trunk), pooling=pooling)
     export_trunk(backbone, folder)
-    return OnnxBackend(backbone, folder)
+    return [backend(backbone, folder) for backend in BACKENDS]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,9 @@ def cls_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def cls_backend(cls_folder):
-    return OnnxBackend(tiny_backbone(), cls_folder)
+@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.__name__)
+def cls_backend(cls_folder, request):
+    return request.param(tiny_backbone(), cls_folder)
 
 
 def assert_computes_as_the_token_form(backend, trunk, **form):
@@ -67,8 +69,8 @@ def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(cls_backen
     ],
 )
 def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths, tmp_path):
-    backend = exported(tmp_path / "trunk", pooling, **TRUNKS[trunk])
-    assert_computes_as_the_token_form(backend, trunk, pooling=pooling, lengths=lengths)
+    for backend in exported(tmp_path / "trunk", pooling, **TRUNKS[trunk]):
+        assert_computes_as_the_token_form(backend, trunk, pooling=pooling, lengths=lengths)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The trunk in OpenVINO, which reads the exported graph as it is."""
