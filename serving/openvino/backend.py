@@ -13,7 +13,7 @@ from serving.errors import ConfigError
 from serving.onnx.export import GRAPH
 from serving.onnx.exported import ExportedBackend, Shares, matching_export
 
-ROWS_OF_ONE_CORE: Final = 4
+ROWS_OF_ONE_CORE: Final = 8
 
 DEVICE: Final = "CPU"
 HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
@@ -58,7 +58,7 @@ def _capabilities(core: openvino.Core) -> list[str]:
 def _options(precision: str, streams: int) -> dict[str, object]:
     """Return how a graph is compiled for all cores, of which each stream has its share.
 
-    Threads that are pinned to a core wait for it even if another one is free.
+    Threads are not pinned: those of several processes would all wait for the same core.
     """
     return {
         "INFERENCE_PRECISION_HINT": HINTS[precision],

@@ -1,4 +1,4 @@
-"""What runs the frozen trunk: torch or ONNX Runtime, behind one small contract.
+"""What runs the frozen trunk: torch, ONNX Runtime or OpenVINO, behind one small contract.
 
 Axis letters: B batch, D width, I images, H W pixels.
 """

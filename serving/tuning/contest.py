@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import torch
+from pydantic import ValidationError
 
 from adapters.errors import SptError
 from adapters.vit.backbone import Backbone
@@ -62,7 +63,7 @@ def prepare(
         try:
             config = ServingConfig(precision=precision, max_batch=ROWS, **settings)
             backend = build_backend(config, backbone)
-        except (SptError, ValueError) as error:
+        except (SptError, ValidationError) as error:
             told(f"{name}: left out: {_first_words(error)}")
             continue
         told(f"{name}: warming up")
@@ -143,6 +144,7 @@ def _order(names: Sequence[str], number: int) -> Sequence[str]:
 
 
 def _first_words(error: Exception) -> str:
-    """Return what an error says in one line; pydantic's begins with a title."""
-    lines = str(error).splitlines()
-    return lines[2].strip() if len(lines) > 2 else lines[0]
+    """Return what an error says, in one line."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return str(error).splitlines()[0]
