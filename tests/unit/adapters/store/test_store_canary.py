@@ -128,6 +128,13 @@ def test_the_end_of_a_canary_leaves_the_current_version_and_is_no_rollback(
     assert store.current("pets").version == B
 
 
+def test_where_no_canary_is_left_its_end_is_refused_and_nobody_is_told_to_promote_it(
+    store: DirectoryStore,
+) -> None:
+    with pytest.raises(VersionNotFound, match="expected a canary, found only the current version"):
+        store.end_canary("pets")
+
+
 def test_a_damaged_canary_is_ended(store: DirectoryStore) -> None:
     store.publish(SECOND, canary=0.1)
     store.files.artifact("pets", B).unlink()
