@@ -20,7 +20,7 @@ def read_named(path: Path, most: int = MOST_BYTES) -> bytes:
     Raises:
         OSError: it is not there or may not be read, is a pipe or a device, or is larger.
     """
-    with Path(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)).open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "expected a file, found a pipe or a device", str(path))

@@ -6,8 +6,9 @@ served last, then the history's, newest first. One version stands in for all bad
 so that no two stand in for each other, and none that was deleted. It is looked for in a thread;
 rows wait for it until their batch's deadline, and later ones find it. Where a version is another
 backbone's, most often all of its task's are: there rows wait for a moment only, or take what is on
-the device; and where a batch asks for many such tasks, not at all. A version that is merely out of reach, because the store is away or slow, is stood in
-for only by what is on the device already. Knows nothing of images, leases or HTTP.
+the device; and where a batch asks for many such tasks, not at all. A version that is merely out of
+reach, because the store is away or slow, is stood in for only by what is on the device already.
+Knows nothing of images, leases or HTTP.
 """
 
 import logging
