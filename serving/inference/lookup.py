@@ -39,7 +39,7 @@ class Lookup:
         self._hashing = ThreadPoolExecutor(DECODE_THREADS, "hash")
 
     def known_first(self, rows: Sequence[Row]) -> list[list[Row]]:
-        """Begin to look up what is not known; return the rows that need none of it, then others.
+        """Begin to look up what is not known; return rows that need none of it, then others.
 
         Args:
             rows: of one batch.
