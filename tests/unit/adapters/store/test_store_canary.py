@@ -79,7 +79,7 @@ def test_promote_makes_the_canary_current(store: DirectoryStore) -> None:
 
 
 def test_promote_without_a_canary_says_what_to_do(store: DirectoryStore) -> None:
-    with pytest.raises(VersionNotFound, match="expected a canary.*spt promote pets VERSION"):
+    with pytest.raises(VersionNotFound, match=r"expected a canary.*spt promote pets VERSION"):
         store.promote("pets")
 
 
