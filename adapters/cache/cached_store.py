@@ -119,17 +119,20 @@ class CachedStore:
         if self.cache is not None:
             self.cache.close()
 
-    def begin_to_look_up(self, tasks: Iterable[str]) -> None:
+    def begin_to_look_up(self, tasks: Iterable[str]) -> set[str]:
         """Look up several tasks side by side, so that whoever asks for them waits once.
 
-        What becomes of it, `current` tells.
+        What becomes of it, `current` tells. Returns those that are being looked up now.
         """
+        begun = set[str]()
         if self._calls is None:
-            return
+            return begun
         for task in tasks:
             with suppress(TaskNotFound):
                 if is_task_id(task) and self._memory.fresh(task) is None:
                     self._begin(task, self._calls)
+                    begun.add(task)
+        return begun
 
     def current(self, task: str, patience_s: float | None = None) -> Pointer:
         """Return which version of a task is current, or was when it could last be learned.

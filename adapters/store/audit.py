@@ -57,7 +57,8 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
     published = set(store.tasks())
     if not published:
         store.require_store()
-    yield from _audit_feed(store)
+    for read in (store.identity, store.feed):
+        yield from _audit_beside_tasks(read)
     folders = store.folders()
     for number, task in enumerate(folders):
         begun(number, len(folders))
@@ -87,9 +88,9 @@ def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
         yield Finding(task, note=f"{path}: signatures of what is not here; 'spt gc' deletes them")
 
 
-def _audit_feed(store: DirectoryStore) -> Iterator[Finding]:
+def _audit_beside_tasks(read: Callable[[], object]) -> Iterator[Finding]:
     try:
-        store.feed()
+        read()
     except SptError as error:
         yield Finding("", damage=str(error))
 

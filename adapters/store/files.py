@@ -13,6 +13,7 @@ Knows nothing of what is allowed. Every method raises StoreUnavailable when the 
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from os.path import lexists
 from pathlib import Path
 
 from adapters.artifact.codec import VERSION
@@ -62,9 +63,9 @@ class StoreFiles:
             )
 
     def tasks(self) -> list[str]:
-        """Return the ids of all tasks that have a record, sorted."""
+        """Return the ids of all tasks that have a record, be it readable or not, sorted."""
         with durable.reaching(self.root):
-            return [name for name in self.folders() if (self.root / name / _RECORD).is_file()]
+            return [name for name in self.folders() if lexists(self.root / name / _RECORD)]
 
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
@@ -162,7 +163,7 @@ class StoreFiles:
         """
         path = self._folder(task) / _RECORD
         with durable.reaching(path):
-            if not path.is_file():
+            if not lexists(path):
                 self._require_root()
                 raise self._not_published(task)
 

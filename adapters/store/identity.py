@@ -50,11 +50,15 @@ def read_identity(root: Path) -> str | None:
 
 
 def give_identity(root: Path) -> None:
-    """Write store.json in a folder that has none; of several writers at once, one does."""
-    if (root / IDENTITY).exists():
+    """Write store.json in a folder that has none; of several writers at once, one does.
+
+    Raises:
+        StoreUnavailable: as `read_identity`, for nobody writes to what a later version has written.
+    """
+    if read_identity(root) is not None:
         return
     with durable.exclusive(root / LOCK):
         # again under the lock: the id that another writer has just drawn is the store's for ever
-        if not (root / IDENTITY).exists():
+        if read_identity(root) is None:
             text = Identity(format=_FORMAT, id=secrets.token_hex(16)).model_dump_json()
             durable.write(root / IDENTITY, text.encode())

@@ -170,8 +170,8 @@ def canary_of(task: str, record: TaskRecord) -> str:
     """
     if record.canary is None:
         raise VersionNotFound(
-            f"{task}: expected a canary to promote, found only {short(record.version)}; "
-            f"name the version to promote, 'spt show {task}' lists them"
+            f"{task}: expected a canary, found only the current version {short(record.version)}; "
+            f"'spt log {task}' says what became of it, 'spt promote {task} VERSION' takes another"
         )
     return record.canary.version
 

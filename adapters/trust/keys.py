@@ -19,8 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.errors import KeyFileInvalid
+from adapters.named_file import read_named
 
 _OTHERS = 0o077
+_MOST_BYTES = 1 << 16
 
 
 def generate_key(path: Path) -> tuple[Path, Path]:
@@ -106,7 +108,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_named(path, _MOST_BYTES)
     except OSError as error:
         raise KeyFileInvalid(
             f"key file {path} cannot be read ({error.strerror}); check the path, or make a key "

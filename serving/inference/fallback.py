@@ -6,8 +6,9 @@ served last, then the history's, newest first. One version stands in for all bad
 so that no two stand in for each other, and none that was deleted. It is looked for in a thread;
 rows wait for it until their batch's deadline, and later ones find it. Where a version is another
 backbone's, most often all of its task's are: there rows wait for a moment only, or take what is on
-the device. A version that is merely out of reach, because the store is away or slow, is stood in
-for only by what is on the device already. Knows nothing of images, leases or HTTP.
+the device; and where a batch asks for many such tasks, not at all. A version that is merely out of
+reach, because the store is away or slow, is stood in for only by what is on the device already.
+Knows nothing of images, leases or HTTP.
 """
 
 import logging
@@ -38,7 +39,8 @@ FOREIGN_S: Final = 0.03
 """Longest wait for what stands in for versions of another backbone, of all of a batch together."""
 
 MOST_FOREIGN: Final = 4
-"""Versions of another backbone after which nobody waits for what may stand in for them."""
+"""Versions of another backbone, of one task or of one batch, after which nobody waits for what may
+stand in for them."""
 
 _MAX_TROUBLED: Final = 1000
 _MAX_TOLD: Final = 3
@@ -121,9 +123,10 @@ class Fallback:
         away = {key for key, error in failed.items() if isinstance(error, OUT_OF_REACH)}
         bad = {key for key, error in failed.items() if not isinstance(error, NOT_ITS_FAULT)} - away
         foreign = {key for key in bad if isinstance(failed[key], ArtifactMismatch)}
-        searches = {key: self._begin(key, failed[key]) for key in bad}
+        idle = foreign if len(foreign) > MOST_FOREIGN else set()
+        searches = {key: self._begin(key, failed[key], is_idle=key in idle) for key in bad}
         wait(filter(None, map(searches.get, bad - foreign)), deadline.left_s)
-        wait(filter(None, map(searches.get, foreign)), min(FOREIGN_S, deadline.left_s))
+        wait(filter(None, map(searches.get, foreign - idle)), min(FOREIGN_S, deadline.left_s))
         found = {key: self._instead_of(key) for key in bad}
         found |= {key: self._on_device(key) for key in away | foreign if not found.get(key)}
         return {key: other for key, other in found.items() if other is not None}
@@ -137,8 +140,14 @@ class Fallback:
         """Let the searching thread go."""
         self._stand_ins.close()
 
-    def _begin(self, key: AdapterKey, error: Exception) -> Future[None] | None:
-        """Note a bad version; return the search for what answers instead, None if it is known."""
+    def _begin(self, key: AdapterKey, error: Exception, *, is_idle: bool) -> Future[None] | None:
+        """Note a bad version; return the search for what answers instead, None if it is known.
+
+        Args:
+            key: the version.
+            error: why it is bad.
+            is_idle: have a search that begins give way to the forwards.
+        """
         self._note_bad(key, error)
         self._forget_deleted(key.task)
         with self._lock:
@@ -149,7 +158,7 @@ class Fallback:
         if running is None and is_needed:
             running = trouble.search
             others = filter(self._may_answer, self._others(key))
-            self._stand_ins.search(others, partial(self._end, key.task, trouble))
+            self._stand_ins.search(others, partial(self._end, key.task, trouble), is_idle=is_idle)
         elif running is None:
             self._tell(key.task)
         return running

@@ -38,8 +38,24 @@ class Lookup:
         self._fallback = Fallback(source, bank)
         self._hashing = ThreadPoolExecutor(DECODE_THREADS, "hash")
 
-    def choose(self, rows: Sequence[Row], deadline: Deadline) -> None:
-        """Give each row its key, or the error it ends with; each task is looked up once.
+    def known_first(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """Begin to look up what is not known; return rows that need none of it, then others.
+
+        Args:
+            rows: of one batch.
+        """
+        asked = dict.fromkeys((row.query.task, row.query.version) for row in rows)
+        unknown = self._source.begin_to_look_up(task for task, version in asked if version is None)
+        later = {one for one in asked if self._must_wait(*one, unknown)}
+        groups: tuple[list[Row], list[Row]] = ([], [])
+        for row in rows:
+            groups[(row.query.task, row.query.version) in later].append(row)
+        return [group for group in groups if group]
+
+    def choose(self, rows: Sequence[Row], deadline: Deadline) -> list[Row]:
+        """Give each row its key, or the error it ends with; return those that have a key.
+
+        Each task is looked up once.
 
         Args:
             rows: of one batch.
@@ -62,6 +78,7 @@ class Lookup:
                 row.key = found
             else:
                 row.outcome = found
+        return pending(rows)
 
     def choose_again(
         self, rows: Iterable[Row], failed: Mapping[AdapterKey, Exception], deadline: Deadline
@@ -97,6 +114,12 @@ class Lookup:
         digests = dict(zip(distinct, self._hashing.map(digest_of, distinct.values()), strict=True))
         for row in unread:
             row.digest = digests[id(row.query.image)]
+
+    def _must_wait(self, task: str, version: str | None, unknown: Collection[str]) -> bool:
+        """Return whether what a row asks waits for the store."""
+        if version is None:
+            return task in unknown
+        return _only(self._bank.versions_of(task), version) is None
 
     def _find(
         self, task: str, version: str | None, deadline: Deadline

@@ -1,20 +1,20 @@
-"""Rows to their adapters, stage by stage: those of warm tasks first, then those that had to load.
+"""Rows to their adapters, stage by stage: warm tasks, then those to look up, then those to load.
 
 Knows lookups and the bank; nothing of images or forwards.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from serving.deadline import Deadline
-from serving.inference.bank import AdapterBank
+from serving.inference.bank import AdapterBank, Lease
 from serving.inference.lookup import Lookup
 from serving.rows.resident import AdapterKey, Resident
 from serving.rows.row import Row, pending
 
 SEARCH_S: Final = 0.5
-"""Least time for a stand-in to be found, though the batch's images took all of its patience."""
+"""Least time for a load, and for a stand-in to be found, though images took all of the patience."""
 
 LOOK_UP_S: Final = 2.0
 """Least time for a batch to learn which versions its tasks have."""
@@ -37,19 +37,27 @@ def seat(
         leases: until they end, what was yielded keeps its adapter.
         deadline: until when the batch waits, in all, for what is cold or stands in.
     """
-    lookup.choose(rows, deadline.at_least(LOOK_UP_S))
-    waiting, failed = pending(rows), dict[AdapterKey, Exception]()
+    looked_up_by = deadline.at_least(LOOK_UP_S)
+    # one after the other: what is known computes while what is not is still being looked up
+    groups: Iterable[list[Row]] = (
+        lookup.choose(some, looked_up_by) for some in lookup.known_first(rows)
+    )
+    failed = dict[AdapterKey, Exception]()
     for stand_ins_left in range(MAX_STAND_INS, -1, -1):
-        lease = leases.enter_context(bank.lease(row.key for row in waiting))
-        late = [row for row in waiting if row.key in lease.loads]
-        yield equip([row for row in waiting if row.key in lease.residents], lease.residents)
-        if late:
-            lease.wait(deadline.left_s)
-            yield equip(late, lease.residents)
-        failed |= lease.failed
+        waiting, late = list[Row](), list[tuple[Lease, list[Row]]]()
+        for group in groups:
+            lease = leases.enter_context(bank.lease(row.key for row in group))
+            waiting += group
+            late.append((lease, [row for row in group if row.key in lease.loads]))
+            yield equip([row for row in group if row.key in lease.residents], lease.residents)
+        loaded_by = deadline.at_least(SEARCH_S)
+        for lease, some in late:
+            lease.wait(loaded_by.left_s)
+            yield equip(some, lease.residents)
+            failed |= lease.failed
         if not (failed and stand_ins_left):
             return
-        waiting = lookup.choose_again(waiting, failed, deadline.at_least(SEARCH_S))
+        groups = [lookup.choose_again(waiting, failed, deadline.at_least(SEARCH_S))]
 
 
 def equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Exception]) -> list[Row]:

@@ -59,14 +59,15 @@ class StandIns:
         self._awaited = ThreadPoolExecutor(1, "stand-in")
         self._idle = ThreadPoolExecutor(1, "idle-stand-in")
 
-    def search(self, candidates: Iterator[AdapterKey], end: End) -> None:
+    def search(self, candidates: Iterator[AdapterKey], end: End, *, is_idle: bool) -> None:
         """Begin to look for the first of some versions that can be loaded.
 
         Args:
             candidates: best first; gone through in a thread.
             end: called once, there, with what was found; None if nothing was.
+            is_idle: whether nobody waits for it.
         """
-        self._go_on(self._awaited, candidates, end)
+        self._go_on(self._idle if is_idle else self._awaited, candidates, end)
 
     def history(self, task: str) -> list[str]:
         """Return the versions that were current, newest first; none while the store is away."""

@@ -22,6 +22,7 @@ from adapters.cli.signing.sidecar import envelope_of
 from adapters.cli.signing.trusting import add_trust_option, checked, trusted
 from adapters.cli.tables import Row, show, show_row, show_stream
 from adapters.errors import ArtifactCorrupt, SptError
+from adapters.named_file import read_named
 from adapters.program import UsageError
 
 
@@ -82,7 +83,7 @@ def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) 
 
 
 def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
-    data = file.read_bytes()
+    data = read_named(file)
     task, version = _task_of(file, data), version_of(data)
     envelope = envelope_of(file, task, version, _key(args.sign))
     current = expected(store.store, task, args.expect)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.named_file import read_named
 from adapters.trust.envelope import MAX_BYTES, Envelope, parse_envelope, sign
 from adapters.trust.policy import check_subject
 from adapters.trust.statement import statement
@@ -15,10 +16,9 @@ def sidecar_of(file: Path) -> Path:
 
 
 def read_sidecar(file: Path) -> bytes | None:
-    """Return what lies there, no more than shows that it is too large; None for nothing."""
+    """Return what lies there, None for nothing; raise OSError for what no signatures are."""
     try:
-        with sidecar_of(file).open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+        return read_named(sidecar_of(file), MAX_BYTES)
     except FileNotFoundError:
         return None
 

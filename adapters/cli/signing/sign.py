@@ -13,6 +13,7 @@ from adapters.cli.signing.sidecar import envelope_of, read_sidecar, sidecar_of
 from adapters.cli.signing.trusting import add_trust_option, trusted
 from adapters.cli.tables import Row, show_stream
 from adapters.errors import SptError
+from adapters.named_file import read_named
 from adapters.program import UsageError
 from adapters.store import durable
 from adapters.store.directory import DirectoryStore
@@ -91,7 +92,7 @@ def _signed(store: DirectoryStore, task: str, version: str, key: Ed25519PrivateK
 
 def _file_row(store: DirectoryStore, file: Path, key: Ed25519PrivateKey) -> Row:
     try:
-        data = file.read_bytes()
+        data = read_named(file)
         task, version = read_contents(data).meta.task.id, version_of(data)
         if store.trust is not None:
             store.trust.check(task, version, read_sidecar(file), lambda: data)

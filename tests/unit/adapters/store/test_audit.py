@@ -66,6 +66,14 @@ def test_a_damaged_record_is_found_beside_the_whole_versions(store: DirectorySto
     assert len(list(audit(store))) == 3
 
 
+def test_a_record_that_is_a_pipe_is_damage_and_its_task_is_listed(store: DirectoryStore) -> None:
+    (store.root / "pets" / "current.json").unlink()
+    os.mkfifo(store.root / "pets" / "current.json")
+    (finding,) = wrong(store)
+    assert "expected a file, found a link, a pipe or a folder" in str(finding.damage)
+    assert store.tasks() == ["pets"]
+
+
 def test_what_the_death_of_a_first_publish_leaves_is_odd_and_no_damage(
     store: DirectoryStore,
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.errors import StoreUnavailable
 from adapters.store import durable
+from adapters.store.audit import audit
 from adapters.store.directory import DirectoryStore
 from adapters.store.identity import give_identity, read_identity
 from tests.fakes.artifacts import make_artifact
@@ -74,3 +75,17 @@ def test_what_a_later_version_adds_is_ignored_and_its_format_is_refused(tmp_path
         durable.write(path, json.dumps(wrong).encode())
         with pytest.raises(StoreUnavailable, match=r"store\.json: expected a format up to 1"):
             read_identity(tmp_path)
+
+
+@pytest.mark.parametrize("text", ['{"format": 2, "id": "%s"}' % ("0" * 32), "{"])
+def test_nobody_writes_to_a_store_of_a_later_format_and_an_audit_tells(
+    store: DirectoryStore, text: str
+) -> None:
+    store.publish(FIRST)
+    (store.root / "store.json").write_text(text)
+    with pytest.raises(StoreUnavailable, match="expected a format up to 1"):
+        store.publish(SECOND)
+    assert len(store.versions("pets")) == 1
+    damage = [found.damage for found in audit(store) if found.damage]
+    assert len(damage) == 1
+    assert "expected a format up to 1" in damage[0]

@@ -79,7 +79,7 @@ def test_promote_makes_the_canary_current(store: DirectoryStore) -> None:
 
 
 def test_promote_without_a_canary_says_what_to_do(store: DirectoryStore) -> None:
-    with pytest.raises(VersionNotFound, match=r"expected a canary.*name the version to promote"):
+    with pytest.raises(VersionNotFound, match=r"expected a canary.*spt promote pets VERSION"):
         store.promote("pets")
 
 
@@ -126,6 +126,13 @@ def test_the_end_of_a_canary_leaves_the_current_version_and_is_no_rollback(
     with pytest.raises(VersionNotFound, match="expected a canary"):
         store.end_canary("pets")
     assert store.current("pets").version == B
+
+
+def test_where_no_canary_is_left_its_end_is_refused_and_nobody_is_told_to_promote_it(
+    store: DirectoryStore,
+) -> None:
+    with pytest.raises(VersionNotFound, match="expected a canary, found only the current version"):
+        store.end_canary("pets")
 
 
 def test_a_damaged_canary_is_ended(store: DirectoryStore) -> None:

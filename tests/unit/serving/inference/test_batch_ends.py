@@ -16,10 +16,11 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.decoding.decoder import DecoderSettings
 from serving.errors import DecodingTooSlow
+from serving.forward import forward
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
-from serving.inference.fallback import Fallback
+from serving.inference.fallback import MOST_FOREIGN, Fallback
 from serving.inference.seating import MAX_STAND_INS
 from serving.protocol import Answer
 from serving.rows.resident import AdapterKey
@@ -153,6 +154,54 @@ def test_what_may_stand_in_for_versions_of_another_backbone_is_not_waited_for(sc
     assert isinstance(good, Answer)
     assert isinstance(foreign, ArtifactMismatch)
     assert took < SLOW_S / 2
+
+
+def test_what_may_stand_in_for_many_tasks_of_another_backbone_is_looked_for_later(
+    scene, monkeypatch
+):
+    """Their batch waits for none of it, and its first moments are the forwards'."""
+    monkeypatch.setattr("serving.inference.fallback.FOREIGN_S", SLOW_S)
+    monkeypatch.setattr("serving.inference.stand_ins.BREATH_S", 3 * SLOW_S)
+    monkeypatch.setattr(scene.engine, "_patience_s", SLOW_S)
+    tasks = [f"foreign{i}" for i in range(MOST_FOREIGN + 1)]
+    for task in tasks:
+        scene.history(task, 3, foreign=True)
+    described, describe = [], scene.source.store.describe
+
+    def note(task, version):
+        described.append(task)
+        return describe(task, version)
+
+    monkeypatch.setattr(scene.source.store, "describe", note)
+    took = seconds(lambda: scene.ask(*tasks))
+    assert not described
+    assert all(map(scene.searching, tasks))
+    assert took < SLOW_S / 2
+
+
+def test_a_known_task_is_computed_before_its_batch_waits_for_an_unknown_one(scene, monkeypatch):
+    scene.publish("good")
+    scene.publish("unknown")
+    scene.source.watch()
+    scene.ask("good")
+    computed = threading.Event()
+    current, launch_now = scene.source.store.current, forward.launch
+
+    def slow(task):
+        assert task != "unknown" or computed.wait(SLOW_S)
+        return current(task)
+
+    def launch(*args):
+        found = launch_now(*args)
+        computed.set()
+        return found
+
+    monkeypatch.setattr(scene.source.store, "current", slow)
+    monkeypatch.setattr("serving.inference.engine.launch", launch)
+    monkeypatch.setattr("serving.inference.seating.LOOK_UP_S", SLOW_S / 2)
+    good, unknown = scene.ask("good", "unknown")
+    assert isinstance(good, Answer)
+    assert isinstance(unknown, Answer)
 
 
 def test_a_search_that_nobody_waits_for_keeps_none_that_somebody_does(scene, monkeypatch):
