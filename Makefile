@@ -52,7 +52,7 @@ demo: $(READY)  ## train, publish, serve and ask three small tasks; about ten mi
 	$(BIN)/python -m clients demo
 
 test: $(READY)  ## all tests, with real Redis and TorchServe processes
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/ruff check .

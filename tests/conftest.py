@@ -1,6 +1,8 @@
 """What holds for every test: whose neighbour it may be, and how it shares the machine."""
 
+import gc
 import os
+from collections.abc import Generator
 
 import pytest
 from xdist.remote import Producer
@@ -11,22 +13,55 @@ from xdist.scheduler import LoadFileScheduling
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-SHARED = "tests/e2e/shared"
-"""Whose tests ask one service."""
+SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
+"""Folders whose tests share what is slow to make: a service, an export."""
+
+LONGEST = (
+    "tests/e2e/test_fault_suite.py",
+    "tests/unit/bench/test_bench_runs.py",
+    "tests/unit/serving/trunk/test_cpu.py",
+    "tests/e2e/test_asgi_front.py",
+    "tests/unit/serving/trunk/cuda/test_kernels.py",
+    "tests/unit/serving/onnx/",
+    "tests/e2e/",
+    "tests/integration/",
+)
+"""What begins first, so that no process works alone at the end."""
 
 
 class ByFile(LoadFileScheduling):
-    """Tests of one file run in one process, and so do all that share a service."""
+    """Tests of one file run in one process, and so do all of a folder that shares something."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return SHARED if file.startswith(SHARED) else file
+        return next((folder for folder in SHARED if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Return how tests are shared out among processes."""
     return ByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away from what stays: all modules and all tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first; else the order stays."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def place_of(nodeid: str) -> int:
+    """Return how early a test begins: the place of the first of `LONGEST` that it belongs to."""
+    return next((i for i, what in enumerate(LONGEST) if nodeid.startswith(what)), len(LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -14,15 +14,15 @@ from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes.waiting import wait_until
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def launch(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     folder = tmp_path_factory.mktemp("forked with a space") / "serve"
     return Launch(folder=folder, store=published.source.store.root, ports=free_ports(3))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def forked(published: Published, launch: Launch) -> Iterator[Service]:
-    """A service of its own, without a supervisor."""
+    """A service without a supervisor; the last test of it stops it."""
     start(launch)
     yield published.served(launch.folder)
     stop(launch.folder, draining=False)
@@ -63,7 +63,7 @@ def launchers_of(service: Service) -> list[psutil.Process]:
     return [one for one in java_of(service).children() if "launcher.py" in " ".join(one.cmdline())]
 
 
-def test_a_worker_is_a_fork_and_so_is_the_next_one(forked: Service, launch: Launch) -> None:
+def test_a_worker_is_a_fork_and_so_is_the_next_one(forked: Service) -> None:
     first, server = worker_of(forked), fork_server_of(forked)
     assert first.parent() == server
     second = kill(forked, first)
@@ -75,11 +75,6 @@ def test_a_worker_is_a_fork_and_so_is_the_next_one(forked: Service, launch: Laun
     third = kill(forked, launcher)
     assert third.parent() == server
     assert server.children() == [third]
-
-    whole = [java_of(forked), server, third, *launchers_of(forked)]
-    assert stop(launch.folder)
-    wait_until("all have ended", lambda: not any(map(psutil.Process.is_running, whole)))
-    assert not (launch.folder / "fork-server.sock").exists()
 
 
 def test_nobody_needs_a_fork_server_that_was_killed_and_another_one_is_begun(
@@ -101,6 +96,13 @@ def test_nobody_needs_a_fork_server_that_was_killed_and_another_one_is_begun(
     third = kill(forked, second)
     assert third.parent() == another
 
-    os.kill(third.pid, signal.SIGSTOP)  # as one that hangs; whoever stops the service ends it
+
+def test_a_stop_ends_a_worker_that_hangs_and_all_the_others(
+    forked: Service, launch: Launch
+) -> None:
+    worker = worker_of(forked)
+    whole = [java_of(forked), fork_server_of(forked), worker, *launchers_of(forked)]
+    os.kill(worker.pid, signal.SIGSTOP)
     assert stop(launch.folder, draining=False)
-    wait_until("all have ended", lambda: not third.is_running() and not another.is_running())
+    wait_until("all have ended", lambda: not any(map(psutil.Process.is_running, whole)))
+    assert not (launch.folder / "fork-server.sock").exists()

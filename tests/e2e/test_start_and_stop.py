@@ -212,6 +212,7 @@ def test_a_stop_ends_all_of_an_idle_service_without_a_wait(started: Commands) ->
         stopped = started.run("stop")
     assert (stopped.stdout, stopped.stderr) == ("stopped\n", "")  # a drain that gives up says so
     assert [process for process in processes if not ended(process)] == []
+    assert not (started.service / "fork-server.sock").exists()
     wait_until("nobody stays", lambda: not any(map(started.is_of, psutil.process_iter())))
     assert all(map(is_free, range(started.port, started.port + 3)))
     assert stop(started.service) is False

@@ -131,7 +131,7 @@ def test_over_any_time_no_more_than_the_burst_and_the_rate(
         assert rows <= burst + rate * (taken[-1][0] - taken[i][0]) + rate * 0.1 + 1e-6
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rate=st.floats(1, 500), burst=st.integers(1, 50), share=st.floats(0.1, 0.99))
 def test_who_stays_below_his_rate_is_never_refused(rate: float, burst: int, share: float) -> None:
     clock = Clock()

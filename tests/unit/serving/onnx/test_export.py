@@ -20,25 +20,13 @@ from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 BACKENDS = (OnnxBackend, OpenVinoBackend)
-TRUNKS = {"plain": {}, "layer-scale": {"init_values": 0.1}, "qk-norm": {"qk_norm": True}}
+DEPTH = {"depth": 2}
+"""A block whose rows are all computed, and the last one: each more is traced once more."""
+
+TRUNKS = {"plain": DEPTH, "scaled": DEPTH | {"init_values": 0.1, "qk_norm": True}}
 
 
-def exported(folder, pooling, **trunk):
-    """Return every backend of a fresh export."""
-    backbone = tiny_backbone(tiny_trunk(**trunk), pooling=pooling)
-    export_trunk(backbone, folder)
-    return [backend(backbone, folder) for backend in BACKENDS]
-
-
-@pytest.fixture(scope="module")
-def cls_folder(tmp_path_factory):
-    """An export that stays as it was made: who damages one takes a copy."""
-    folder = tmp_path_factory.mktemp("onnx") / "trunk"
-    export_trunk(tiny_backbone(), folder)
-    return folder
-
-
-@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.__name__)
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
 def cls_backend(cls_folder, request):
     return request.param(tiny_backbone(), cls_folder)
 
@@ -47,7 +35,7 @@ def assert_computes_as_the_token_form(backend, trunk, **form):
     for rows in (1, 2, 5):
         adapters, residents, pixels = some_rows(backend.backbone, rows, **form)
         assert covers(backend.backbone.spec, residents[0].form)
-        expected = expected_of(adapters, pixels, tiny_trunk(**TRUNKS[trunk]))
+        expected = expected_of(adapters, pixels, trunk)
         found = features_of(backend, residents, pixels)
         assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 
@@ -55,22 +43,26 @@ def assert_computes_as_the_token_form(backend, trunk, **form):
 def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(cls_backend):
     lengths, first_blocks = (4, 0, 7, 1, 4), (0, 0, 1, 1)
     assert_computes_as_the_token_form(
-        cls_backend, "plain", lengths=lengths, first_blocks=first_blocks
+        cls_backend, tiny_trunk(), lengths=lengths, first_blocks=first_blocks
     )
 
 
 @pytest.mark.parametrize(
     ("pooling", "trunk", "lengths"),
     [
-        ("cls", "layer-scale", (3, 5)),
-        ("cls", "qk-norm", (3, 5)),
+        ("cls", "scaled", (3, 5)),
         ("mean", "plain", (4, 0, 7)),
         ("mean-with-prompts", "plain", (4,)),
     ],
 )
 def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths, tmp_path):
-    for backend in exported(tmp_path / "trunk", pooling, **TRUNKS[trunk]):
-        assert_computes_as_the_token_form(backend, trunk, pooling=pooling, lengths=lengths)
+    backbone = tiny_backbone(tiny_trunk(**TRUNKS[trunk]), pooling=pooling)
+    export_trunk(backbone, tmp_path / "trunk")
+    again = tiny_trunk(**TRUNKS[trunk])
+    for backend in BACKENDS:
+        assert_computes_as_the_token_form(
+            backend(backbone, tmp_path / "trunk"), again, pooling=pooling, lengths=lengths
+        )
 
 
 @pytest.mark.parametrize(
@@ -99,13 +91,12 @@ def test_warming_up_names_the_forms_that_run_in_torch(cls_backend, caplog):
     assert caplog.text.count("runs in torch") == 1
 
 
-def test_a_report_lies_beside_the_graph(tmp_path):
-    backbone = tiny_backbone()
-    export = export_trunk(backbone, tmp_path / "trunk")
-    assert read_export(tmp_path / "trunk") == export
-    assert export.backbone == backbone.spec
+def test_a_report_lies_beside_the_graph(cls_written):
+    folder, export = cls_written
+    assert read_export(folder) == export
+    assert export.backbone == tiny_backbone().spec
     assert 0 < max(export.errors.values()) < 1e-5
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["trunk"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["trunk"]
 
 
 def test_an_export_of_another_backbone_or_precision_is_refused(cls_folder):
@@ -139,7 +130,11 @@ def test_an_export_of_an_earlier_format_is_refused(cls_folder, tmp_path):
         OnnxBackend(tiny_backbone(), folder)
 
 
-def test_a_graph_that_strays_from_torch_is_not_written(tmp_path, monkeypatch):
+def test_a_graph_that_strays_from_torch_is_not_written(tmp_path, monkeypatch, cls_folder):
+    monkeypatch.setattr(
+        "serving.onnx.export._write_graph",
+        lambda _, path: shutil.copytree(cls_folder, path.parent, dirs_exist_ok=True),
+    )
     monkeypatch.setattr(
         "serving.onnx.export.errors_against_torch", lambda *_: {"2 rows": float("nan")}
     )

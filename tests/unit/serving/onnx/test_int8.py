@@ -9,7 +9,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.errors import ExportError
 from serving.onnx.backend import OnnxBackend
-from serving.onnx.export import export_trunk, read_export
+from serving.onnx.export import read_export
 from serving.onnx.int8 import export_int8
 from serving.onnx.samples import read_samples
 from serving.rounding.agreement import Sample
@@ -27,18 +27,11 @@ def backbone():
     return tiny_backbone()
 
 
-@pytest.fixture(scope="module")
-def float32(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("onnx") / "float32"
-    export_trunk(tiny_backbone(), folder)
-    return folder
-
-
 @pytest.fixture
-def _exported_already(float32, monkeypatch):
-    """What is rounded was written once for all tests: tracing it takes seconds."""
+def _exported_already(cls_folder, monkeypatch):
+    """What is rounded was written once for all tests."""
     monkeypatch.setattr(
-        "serving.onnx.int8.export_trunk", lambda _, folder: shutil.copytree(float32, folder)
+        "serving.onnx.int8.export_trunk", lambda _, folder: shutil.copytree(cls_folder, folder)
     )
 
 
