@@ -58,6 +58,7 @@ class PacedBackend:
     """Runs nothing; see `Backend` and `Steps`, which it is both."""
 
     key_alignment = 32
+    forks = None
 
     def __init__(self, backbone: Backbone, pace: Pace) -> None:
         self.backbone = backbone

@@ -1,6 +1,6 @@
 """Where training starts: the first prompts and the first head.
 
-Axis letters: B batch, D width, L layers, P prompts.
+Axis letters: B batch, D width, M layers with prompts, P prompts.
 """
 
 import torch
@@ -46,7 +46,7 @@ def blank_model(recipe: Recipe, backbone: Backbone, num_classes: int) -> Classif
 
 
 def _build(
-    recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "L P D"] | None
+    recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "M P D"] | None
 ) -> Classifier:
     torch.manual_seed(recipe.seed)
     frozen = recipe.prompt.frozen

@@ -1,6 +1,6 @@
 """VPT's start, uniform noise, and its scale for other starts.
 
-Axis letters: L layers, P prompts, D width.
+Axis letters: M layers with prompts, P prompts, D width.
 """
 
 import math
@@ -14,18 +14,18 @@ from adapters.artifact.backbone_spec import BackboneSpec
 
 def uniform_prompts(
     spec: BackboneSpec, shape: tuple[int, int], generator: torch.Generator
-) -> Float[Tensor, "L P D"]:
+) -> Float[Tensor, "M P D"]:
     """Draw prompts from U(-v, v), v² = 6 / (3·p² + D) for patches of side p (Jia et al. 2022).
 
     Args:
         spec: gives p and D.
-        shape: L and P.
+        shape: M and P.
         generator: on the CPU.
     """
     return (torch.rand(*shape, spec.width, generator=generator) * 2 - 1) * _bound(spec)
 
 
-def at_uniform_scale(prompts: Float[Tensor, "L P D"], spec: BackboneSpec) -> Float[Tensor, "L P D"]:
+def at_uniform_scale(prompts: Float[Tensor, "M P D"], spec: BackboneSpec) -> Float[Tensor, "M P D"]:
     """Return the prompts centred and scaled to the standard deviation of `uniform_prompts`.
 
     Every block's LayerNorm takes off a token's mean and length, so before the first step the

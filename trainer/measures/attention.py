@@ -9,6 +9,7 @@ and registers), L layers, h heads, d head width, G W the patch grid.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from timm.models.vision_transformer import Block
 from torch import Tensor
@@ -24,7 +25,7 @@ class ReadOutAttention:
 
     Attributes:
         patches: to the patch tokens, where they are in the image.
-        prompts: to the prompts; P is 0 for a bare trunk.
+        prompts: to the prompts, 0 in blocks that have none; P is 0 for a bare trunk.
         special: to the class token and registers.
     """
 
@@ -45,7 +46,7 @@ class ReadOutAttention:
 
 def read_out_attention(
     backbone: Backbone,
-    prompts: Float[Tensor, "L P D"] | None,
+    prompts: Float[Tensor, "M P D"] | None,
     pixels: Float[Tensor, "B 3 H W"],
 ) -> ReadOutAttention:
     """Return the attention of the rows that the backbone's pooling reads, with prompts in place.
@@ -56,7 +57,8 @@ def read_out_attention(
 
     Args:
         backbone: frozen.
-        prompts: deep `[L, P, D]`, shallow `[1, P, D]`, or None for a bare trunk.
+        prompts: deep `[M, P, D]`, of the last M blocks; shallow `[1, P, D]`; or None for a bare
+            trunk.
         pixels: normalised images.
 
     Raises:
@@ -66,7 +68,8 @@ def read_out_attention(
         _mean_of_read_rows(entering, backbone.spec.pooling)
         for entering in prompted_inputs(backbone, prompts, pixels)
     ]
-    weights = torch.stack(layers, dim=1)
+    most = layers[-1].shape[-1]
+    weights = torch.stack([F.pad(one, (0, most - one.shape[-1])) for one in layers], dim=1)
     special, grid = backbone.trunk.num_prefix_tokens, backbone.trunk.patch_embed.grid_size
     count = special + grid[0] * grid[1]
     return ReadOutAttention(

@@ -38,7 +38,7 @@ def linear_cka(first: Float[Tensor, "n a"], second: Float[Tensor, "n b"]) -> flo
 
 def cka_of_layers(
     backbone: Backbone,
-    prompts: Float[Tensor, "L P D"],
+    prompts: Float[Tensor, "M P D"],
     images: Iterable[Float[Tensor, "_ 3 H W"]],
 ) -> Float64[Tensor, "K K"]:
     """Return the CKA of every layer's prompts (rows) with every layer's patch tokens (columns).
@@ -48,7 +48,8 @@ def cka_of_layers(
 
     Args:
         backbone: frozen, of depth K.
-        prompts: deep `[L, P, D]` or shallow `[1, P, D]`.
+        prompts: deep `[M, P, D]`, of the last M blocks, or shallow `[1, P, D]`; a block without
+            has a CKA of 0.
         images: batches of normalised pixels.
 
     Raises:

@@ -44,7 +44,7 @@ def nmi(prompts: Float[Tensor, "P D"], tokens: Float[Tensor, "N D"]) -> float:
 
 def nmi_of_layers(
     backbone: Backbone,
-    prompts: Float[Tensor, "L P D"],
+    prompts: Float[Tensor, "M P D"],
     images: Iterable[Float[Tensor, "_ 3 H W"]],
     reading: Reading = "dots",
 ) -> list[float]:
@@ -55,7 +55,8 @@ def nmi_of_layers(
 
     Args:
         backbone: frozen.
-        prompts: deep `[L, P, D]` or shallow `[1, P, D]`; the result has the backbone's depth.
+        prompts: deep `[M, P, D]`, of the last M blocks, or shallow `[1, P, D]`; the result has the
+            backbone's depth, and 0 for blocks without prompts.
         images: batches of normalised pixels.
         reading: of eq. 7.
 

@@ -41,7 +41,7 @@ def build(
     method: str,
     backbone: Backbone,
     num_classes: int,
-    prompts: Float[Tensor, "L P D"] | None,
+    prompts: Float[Tensor, "M P D"] | None,
     *,
     frozen: bool = False,
 ) -> Classifier:

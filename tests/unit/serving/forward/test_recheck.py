@@ -20,6 +20,7 @@ class Rounded:
     """A backend whose features are coarse, and which counts how many rows are asked again."""
 
     steps = None
+    forks = None
 
     def __init__(self, backbone, below):
         self.backbone, self.key_alignment = backbone, 1

@@ -31,7 +31,7 @@ def test_the_weights_make_timms_block(variant: str):
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
-@pytest.mark.parametrize("layers", [L, 1, None])
+@pytest.mark.parametrize("layers", [L, L - 1, 1, None])
 def test_patches_prompts_and_special_tokens_share_all_attention(
     layers: int | None, pooling: Pooling
 ):

@@ -76,6 +76,12 @@ def test_prompts_that_are_a_layers_own_tokens_are_most_like_that_layer():
     assert found[L - 1].argmax() == L - 1
 
 
+def test_blocks_without_prompts_are_like_nothing():
+    found = cka_of_layers(tiny_backbone(), draw(L - 1, P, D).float(), [draw_pixels(2)])
+    assert not found[0].any()
+    assert found[1:].all()
+
+
 def test_no_images_are_one_clear_error():
     with pytest.raises(DataError, match="expected at least one, found none"):
         cka_of_layers(tiny_backbone(), draw(L, P, D), [])

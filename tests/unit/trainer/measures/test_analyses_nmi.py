@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.fakes.tiny import tiny_backbone
 from trainer.errors import DataError
 from trainer.measures.attention import attention_scores
-from trainer.measures.nmi import joint_distribution, nmi, nmi_of_joint, nmi_of_layers
+from trainer.measures.nmi import Reading, joint_distribution, nmi, nmi_of_joint, nmi_of_layers
 from trainer.measures.prompted_inputs import prompted_inputs
 
 L, P, N, D = 3, 4, 7, 16
@@ -124,6 +124,14 @@ def test_a_layers_value_is_the_mean_over_images_however_they_are_batched(layers:
         for entering in prompted_inputs(backbone, prompts, pixels)
     ]
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("reading", ["dots", "scaled", "attention"])
+def test_blocks_without_prompts_share_nothing(reading: Reading):
+    prompts = draw(L - 1, P, D)
+    first, *later = nmi_of_layers(tiny_backbone(), prompts, [draw_pixels(2)], reading)
+    assert first == 0
+    assert all(value > 0 for value in later)
 
 
 def test_scaled_dots_are_those_of_prompts_that_much_shorter():
