@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
-from adapters.images.decode import OWN_LIMITS, Reserve, Size, decode_image
+from adapters.images.decode import OWN_LIMITS, Reserve, Size, decode_image, decode_pixels
 from adapters.images.weights import Axis
 
 _BYTES_PER_PIXEL: Final = 4
@@ -63,6 +63,18 @@ def decode_by_rule(
     if preprocessing.decoder == "draft":
         return decode_image(data, limits, reserve, lambda size: resized(size, preprocessing))
     return decode_image(data, limits, reserve)
+
+
+def pixels_by_rule(
+    data: bytes,
+    preprocessing: Preprocessing,
+    limits: ImageLimits = OWN_LIMITS,
+    reserve: Reserve = lambda _: None,
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Do the same for who wants all of the image's numbers."""
+    if preprocessing.decoder == "draft":
+        return np.asarray(decode_by_rule(data, preprocessing, limits, reserve))
+    return decode_pixels(data, limits, reserve)
 
 
 def crop_centre(image: Image.Image, preprocessing: Preprocessing) -> UInt8[np.ndarray, "H W 3"]:

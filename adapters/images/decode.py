@@ -7,15 +7,17 @@ import io
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.errors import BadImage, ImageTooLarge, SptError
 from adapters.images import jpeg, png, ppm, webp
 from adapters.images.formats import other_format, taken_format
-from adapters.images.rgb import strips, to_rgb, upright
+from adapters.images.plain_jpeg import Pixels, decode_plain
+from adapters.images.rgb import strips, to_rgb, turn_of, upright
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 MAX_ASPECT: Final = 50
@@ -36,6 +38,11 @@ Needed = Callable[[Size], Size]
 
 Prepare = Callable[[Image.Image], None]
 """What is done with an image that is opened, and not loaded yet."""
+
+_Made = TypeVar("_Made")
+
+_Finish = Callable[[Image.Image, Pixels | None], _Made]
+"""Makes something of an image: of one that is loaded, or opened, with its pixels as they lie."""
 
 # once, for the whole process: a filter that is set and taken back in threads stays in the end.
 # Pillow warns of bombs and of broken EXIF, and both are decided here
@@ -68,23 +75,14 @@ def decode_image(
             other.
         BadImage: empty, truncated, not an image, or not one of JPEG, PNG, WebP and PPM.
     """
-    _check_bytes(data, limits)
+    return _decode(data, limits, partial(_prepare, needed), reserve, _to_image)
 
-    def admit(size: Size) -> None:
-        _check_size(size, limits)
-        reserve(size)
 
-    try:
-        if data.startswith(ppm.START):
-            return ppm.read_ppm(data, admit)
-        _check_structure(data)
-        return to_rgb(upright(_load_whole(data, partial(_prepare, admit, needed))))
-    except SptError:
-        raise
-    except UnidentifiedImageError as error:
-        raise BadImage(_unknown(data)) from error
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        raise BadImage(f"the image is damaged or truncated ({error}); send it again") from error
+def decode_pixels(
+    data: bytes, limits: ImageLimits = OWN_LIMITS, reserve: Reserve = lambda _: None
+) -> Pixels:
+    """Return the image's numbers, else as `decode_image`; most JPEGs are never Pillow's then."""
+    return _decode(data, limits, lambda _: None, reserve, _to_pixels)
 
 
 def decoding_bytes(size: Size) -> int:
@@ -93,16 +91,61 @@ def decoding_bytes(size: Size) -> int:
     return width * height * _BYTES_PER_PIXEL
 
 
-def _prepare(admit: Reserve, needed: Needed, image: Image.Image) -> None:
-    admit(image.size)
+def _decode(
+    data: bytes,
+    limits: ImageLimits,
+    prepare: Prepare,
+    reserve: Reserve,
+    finish: _Finish[_Made],
+) -> _Made:
+    _check_bytes(data, limits)
+
+    def admit(size: Size) -> None:
+        _check_size(size, limits)
+        reserve(size)
+
+    def admit_opened(image: Image.Image) -> None:
+        admit(image.size)
+        prepare(image)
+
+    try:
+        if data.startswith(ppm.START):
+            return finish(ppm.read_ppm(data, admit), None)
+        _check_structure(data)
+        return finish(*_load_whole(data, admit_opened))
+    except SptError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage(_unknown(data)) from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
+        raise BadImage(f"the image is damaged or truncated ({error}); send it again") from error
+
+
+def _to_image(opened: Image.Image, plain: Pixels | None) -> Image.Image:
+    if plain is None:
+        return to_rgb(upright(opened))
+    image, turn = Image.fromarray(plain), turn_of(opened)
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_pixels(opened: Image.Image, plain: Pixels | None) -> Pixels:
+    if plain is None or turn_of(opened) is not None:
+        return np.asarray(_to_image(opened, plain))
+    return plain
+
+
+def _prepare(needed: Needed, image: Image.Image) -> None:
     if (least := needed(image.size)) != image.size:
         image.draft(None, least)
 
 
-def _load_whole(data: bytes, prepare: Prepare) -> Image.Image:
+def _load_whole(data: bytes, prepare: Prepare) -> tuple[Image.Image, Pixels | None]:
     """Load an image, also one that lacks what none of its pixels depends on."""
     try:
-        return _load(data, prepare)
+        image = _open(data, prepare)
+        plain = decode_plain(data, image)
+        if plain is None:
+            image.load()
     except SptError:
         raise
     except Exception:
@@ -113,7 +156,8 @@ def _load_whole(data: bytes, prepare: Prepare) -> Image.Image:
             found = None if bare is None else _load(bare, prepare)
         if found is None:
             raise
-    return found
+        return found, None
+    return image, plain
 
 
 def _without_metadata(data: bytes) -> bytes | None:
@@ -138,9 +182,14 @@ def _are_same(one: Image.Image, other: Image.Image) -> bool:
 
 
 def _load(data: bytes, prepare: Prepare) -> Image.Image:
+    image = _open(data, prepare)
+    image.load()
+    return image
+
+
+def _open(data: bytes, prepare: Prepare) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     prepare(image)
-    image.load()
     return image
 
 

@@ -25,11 +25,16 @@ _EIGHT_OF_SIXTEEN: Final = ((np.arange(65536, dtype=np.uint32) * 255 + 32767) //
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return a loaded image as it was held, by its EXIF; broken EXIF says nothing."""
-    turn = None
-    with suppress(Exception):  # metadata never decide whether an image is taken
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    """Return a loaded image as it was held."""
+    turn = turn_of(image)
     return image if turn is None else image.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return how an opened image becomes upright, by its EXIF; broken EXIF says nothing."""
+    with suppress(Exception):  # metadata never decide whether an image is taken
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ from torch import Tensor
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import plan_crop
 from adapters.images.weights import BITS, HALF, Weights, weights_of
-from adapters.vit.pixels import place
+from adapters.vit.pixels import pick, place
 
 _LINES_AT_ONCE: Final = 1 << 15
 """Whose sums are in memory at the same time: 150 MB where a crop has 224 pixels."""
@@ -85,7 +85,7 @@ def crop_batch(
         for rows in alike.values()
     ]
     order = [row for rows in alike.values() for row in rows]
-    return torch.cat(made)[place([np.argsort(order)], device)]
+    return pick(_joined(made), np.argsort(order).tolist())
 
 
 @lru_cache(_KEPT)
@@ -126,7 +126,10 @@ def _crop(
     pixels = place([image.reshape(-1, 3) for image in images], device)
     between = _add_up(pixels, along).view(-1, 3)
     made = _add_up(between, across).view(-1, crop, crop, 3)
-    is_turned = place([np.array([own.is_turned for own in lines])], device)
+    turned = [own.is_turned for own in lines]
+    if len(set(turned)) == 1:
+        return made if turned[0] else made.transpose(1, 2)
+    is_turned = place([np.array(turned)], device)
     return torch.where(is_turned[:, None, None, None], made, made.transpose(1, 2))
 
 
@@ -138,7 +141,12 @@ def _add_up(source: UInt8[Tensor, "N 3"], sums: Sequence[_Sums]) -> UInt8[Tensor
     offsets = place([_filled([one.offsets for one in sums])], source.device)
     weights = place([_filled([one.weights for one in sums])], source.device)
     parts = zip(lines.split(_LINES_AT_ONCE), owner.split(_LINES_AT_ONCE), strict=True)
-    return torch.cat([_add_up_part(source, *part, offsets, weights) for part in parts])
+    return _joined([_add_up_part(source, *part, offsets, weights) for part in parts])
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return parts one after the other; without a copy where there is one alone."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _add_up_part(

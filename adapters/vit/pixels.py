@@ -87,3 +87,10 @@ def place(parts: Sequence[np.ndarray], device: torch.device) -> Tensor:
     staged = torch.empty(shape, dtype=kind, pin_memory=device.type == "cuda")
     np.concatenate(parts, out=staged.numpy())
     return staged.to(device, non_blocking=True)
+
+
+def pick(source: Tensor, places: Sequence[int]) -> Tensor:
+    """Return these places of a tensor's first axis; the tensor itself, if they are its own."""
+    if list(places) == list(range(len(source))):
+        return source
+    return source[place([np.array(places)], source.device)]

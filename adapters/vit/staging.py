@@ -5,7 +5,6 @@ Axis letters: B batch, H W pixels.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import Picture
 from adapters.vit.crops import crop_batch
-from adapters.vit.pixels import place
+from adapters.vit.pixels import pick, place
 
 
 def stage(
@@ -34,7 +33,7 @@ def stage(
     crops = crop_batch([picture.pixels for picture in distinct.values()], left, device)
     index = {key: i for i, key in enumerate(distinct)}
     chosen = [index[id(picture), rule] for picture, rule in zip(pictures, rules, strict=True)]
-    return crops[place([np.array(chosen)], device)]
+    return pick(crops, chosen)
 
 
 def _left_to_do(picture: Picture, rule: Preprocessing) -> Preprocessing:

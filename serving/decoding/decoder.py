@@ -10,12 +10,17 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Final, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from adapters.artifact.preprocessing import ImageLimits, Preprocessing
-from adapters.images.crop import Picture, crop_centre, decode_by_rule, resizing_bytes
-from adapters.images.decode import Size, decoding_bytes
+from adapters.images.crop import (
+    Picture,
+    crop_centre,
+    decode_by_rule,
+    pixels_by_rule,
+    resizing_bytes,
+)
+from adapters.images.decode import Reserve, Size, decoding_bytes
 from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.decoding.budget import ByteBudget
@@ -99,16 +104,18 @@ class Decoder:
         made: Pictures = {}
         with self._budget.loan(self._patience_s) as reserve:
             for alike in _decoded_alike(rules):
-                image = decode_by_rule(
-                    data, alike[0], self._limits, lambda size: reserve(_bytes(size, rules))
-                )
-                made |= self._pictures(image, alike)
-                del image  # before its bytes are given back
+                made |= self._pictures(data, alike, lambda size: reserve(_bytes(size, rules)))
         return made
 
-    def _pictures(self, image: Image.Image, rules: Collection[Preprocessing]) -> Pictures:
-        if max(image.size) <= self._whole_side:
-            return dict.fromkeys(rules, Picture(np.asarray(image), is_whole=True))
+    def _pictures(self, data: bytes, rules: Sequence[Preprocessing], reserve: Reserve) -> Pictures:
+        """Decode an image, and return what rules with one way of decoding make of it."""
+        if self._whole_side:
+            pixels = pixels_by_rule(data, rules[0], self._limits, reserve)
+            if max(pixels.shape) <= self._whole_side:
+                return dict.fromkeys(rules, Picture(pixels, is_whole=True))
+            image = Image.fromarray(pixels)
+        else:
+            image = decode_by_rule(data, rules[0], self._limits, reserve)
         return {rule: Picture(crop_centre(image, rule), is_whole=False) for rule in rules}
 
 

@@ -4,6 +4,7 @@ All end in the same 8-bit square crop, so that pixels can be compared, and in ou
 """
 
 import importlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import crop_centre
-from adapters.images.decode import decode_image
+from adapters.images.decode import decode_pixels
 
 SIDE = 224
 RULE = Preprocessing(
@@ -36,9 +37,20 @@ class JpegDecoder:
     crop: Callable[[Any], np.ndarray]
 
 
+def ours() -> JpegDecoder:
+    """Checks, Pillow's header and turn, simplejpeg's pixels, and Pillow's resize."""
+    return JpegDecoder(decode_pixels, np.asarray, _crop_with_pillow)
+
+
 def pillow() -> JpegDecoder:
-    """Ours: the one that training used."""
-    return JpegDecoder(decode_image, np.asarray, _crop_with_pillow)
+    """Pillow alone, without our checks."""
+
+    def decode(data: bytes) -> Image.Image:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        return image
+
+    return JpegDecoder(decode, np.asarray, _crop_with_pillow)
 
 
 def simplejpeg() -> JpegDecoder:
@@ -83,6 +95,7 @@ def opencv() -> JpegDecoder:
 
 
 DECODERS = {
+    "ours": ours,
     "Pillow": pillow,
     "simplejpeg": simplejpeg,
     "torchvision": torchvision,

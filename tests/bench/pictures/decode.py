@@ -7,7 +7,8 @@ from trainer.page.frame import Caption
 from trainer.page.scale import around
 from trainer.page.svg import Drawing
 
-_OURS = "Pillow"
+_OURS = "ours"
+_PILLOW = "Pillow"
 
 
 def decode(record: Record) -> Drawing:
@@ -21,7 +22,7 @@ def decode(record: Record) -> Drawing:
     skipped = [sentence(note) for note in record["notes"] if "not installed" in note]
     caption = Caption(
         _title(record["rows"]),
-        "images a second, and the largest difference of any pixel from ours",
+        "images a second, and the largest difference of any pixel from Pillow's",
         [sentence(record["notes"][0]), " ".join(skipped), source(record)],
     )
     return draw_dots(DotChart(caption, rows, around([most], floor=0.0)))
@@ -29,13 +30,13 @@ def decode(record: Record) -> Drawing:
 
 def _title(rows: list[Measured]) -> str:
     others = [r for r in rows if (r["threads"], r["stage"]) == (1, "to pixels")
-              and r["decoder"] != _OURS]  # fmt: skip
+              and r["decoder"] != _PILLOW]  # fmt: skip
     if not others:
-        return f"{_OURS} decodes; nothing else is installed"
+        return f"{_PILLOW} decodes; nothing else is installed"
     best = max(others, key=lambda row: row["over_pillow"])
     off = best["max_difference"]
     pixels = f"but its pixels are off by up to {off}" if off else "and its pixels are the same"
-    return f"{best['decoder']} is {best['over_pillow']:.1f} times as fast as {_OURS}, {pixels}"
+    return f"{best['decoder']} is {best['over_pillow']:.1f} times as fast as {_PILLOW}, {pixels}"
 
 
 def _where(row: Measured) -> str:
