@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import features
-from serving.onnx.int8 import Sample
 from serving.onnx.samples import read_pixels
+from serving.rounding.agreement import Sample
 from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from trainer.data.load import load_task

@@ -10,9 +10,8 @@ import torch
 
 from adapters.vit.backbone import Backbone, load_backbone
 from serving.config import LEAST_AGREEMENT
-from serving.onnx.export import Agreement
-from serving.onnx.int8 import Sample, in_words
 from serving.onnx.samples import read_samples
+from serving.rounding.agreement import Agreement, Sample, in_words
 from tests.bench.digits import digits_sample
 from tests.bench.engine_plan import PLAIN_INT8_WITH_DOUBTS, WITH_DOUBTS
 from tests.bench.int8 import agreement_of

@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 from adapters.vit.backbone import Backbone
 from serving.config import LEAST_AGREEMENT
 from serving.onnx.backend import OnnxBackend
-from serving.onnx.export import GRAPH, Agreement, write_report
-from serving.onnx.int8 import Sample, settle_doubt, write_int8
+from serving.onnx.export import GRAPH, write_report
+from serving.onnx.int8 import write_int8
 from serving.onnx.quantise import quantise
+from serving.rounding.agreement import Agreement, Sample, settle_doubt
 from serving.trunk.backend import Backend
 from tests.bench.measure import Seconds
 

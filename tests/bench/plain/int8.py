@@ -4,7 +4,7 @@ The scales of activations are settled on images before (post-training quantisati
 weights per channel. OpenVINO makes int8 kernels of that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -12,9 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from torch import Tensor
 
 from serving.config import LEAST_AGREEMENT
-from serving.forward.heads import best_classes, margins
-from serving.onnx.export import Agreement
-from serving.onnx.int8 import ROWS, Sample, Seen, settle_doubt
+from serving.rounding.agreement import ROWS, Agreement, Sample, compare, settle_doubt
 from tests.bench.peers import Forward
 from tests.bench.plain.graph import INPUT
 
@@ -70,17 +68,9 @@ def plain_agreement(
         rounded: the same in int8.
         samples: by task.
     """
-    seen = {task: _compare(exact, rounded, sample) for task, sample in samples.items()}
+    seen = {
+        task: compare(sample, lambda pixels, _: exact(pixels), lambda pixels, _: rounded(pixels))
+        for task, sample in samples.items()
+    }
     doubt = settle_doubt(seen, LEAST_AGREEMENT)
     return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
-
-
-def _compare(exact: Forward, rounded: Forward, sample: Sample) -> Seen:
-    parts = [_seen(exact(pixels), rounded(pixels), sample) for pixels in sample.pixels.split(ROWS)]
-    return Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
-
-
-def _seen(exact: Tensor, rounded: Tensor, sample: Sample) -> Seen:
-    residents: Sequence = [sample.resident] * len(exact)
-    labels = [best_classes(features, residents, 1)[1][:, 0] for features in (exact, rounded)]
-    return Seen(margins(rounded, residents), labels[0] != labels[1])
