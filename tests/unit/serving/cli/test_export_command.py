@@ -13,4 +13,4 @@ def test_int8_without_images_is_an_error_of_one_line(
     place = str(tmp_path)
     assert main(["export", "--precision", "int8", "--store", place, "--images", place]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("error: int8 is compared")
+    assert line.startswith("error: rounding is measured on images of published tasks, and none")
