@@ -179,14 +179,16 @@ class StoreFiles:
                 yield
 
     @contextmanager
-    def keeping_writers_out(self, task: str) -> Iterator[bool]:
+    def keeping_writers_out(
+        self, task: str, patience: durable.Patience | None = None
+    ) -> Iterator[bool]:
         """Keep writers of the task out and make nothing; yields False where none ever wrote."""
         lock = self._folder(task) / _LOCK
         with durable.reaching(lock):
             if not lock.exists():
                 yield False
                 return
-            with durable.exclusive(lock):
+            with durable.exclusive(lock, patience):
                 yield True
 
     def unfinished(self, task: str) -> list[Path]:
