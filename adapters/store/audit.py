@@ -61,7 +61,10 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
     folders = store.folders()
     for number, task in enumerate(folders):
         begun(number, len(folders))
-        yield from audit_task(store, task) if task in published else _unpublished(store, task)
+        try:
+            yield from audit_task(store, task) if task in published else _unpublished(store, task)
+        except SptError as error:  # of one task's folder, which hides no other
+            yield Finding(task, damage=str(error))
 
 
 def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
