@@ -9,6 +9,7 @@ from adapters.cli.options import add_store_options, add_tasks_argument
 from adapters.cli.tables import Row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
+from adapters.store.durable import LOCK_PATIENCE_S, Patience
 from adapters.store.garbage import (
     MIN_AGE_S,
     Garbage,
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     store.require_store()
     beside = () if args.tasks else _beside_tasks(store, args)
     tasks = args.tasks or store.folders()
-    rows = (row for task in tasks for row in _garbage_rows(store, task, args))
+    patience = Patience(LOCK_PATIENCE_S)  # of the command: many locks may be held
+    rows = (row for task in tasks for row in _garbage_rows(store, task, args, patience))
     return show_stream(chain(beside, rows), args.json, "nothing to delete")
 
 
@@ -56,10 +58,12 @@ def _beside_tasks(store: DirectoryStore, args: argparse.Namespace) -> Iterator[R
         yield _row(store, "", one, args)
 
 
-def _garbage_rows(store: DirectoryStore, task: str, args: argparse.Namespace) -> Iterator[Row]:
+def _garbage_rows(
+    store: DirectoryStore, task: str, args: argparse.Namespace, patience: Patience
+) -> Iterator[Row]:
     limits = {"keep": args.keep, "older_than_s": args.older_than}
     try:
-        found = collect_garbage(store, task, **limits, dry_run=args.dry_run)
+        found = collect_garbage(store, task, **limits, dry_run=args.dry_run, patience=patience)
     except SptError as error:
         yield {"task": task, "damage": str(error)}
         return

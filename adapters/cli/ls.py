@@ -1,11 +1,12 @@
 """`spt ls`: each task with its current version, canary and pinned versions."""
 
 import argparse
+from itertools import chain
 
 from adapters.cli.options import add_store_options, add_tasks_argument
 from adapters.cli.tables import Row, finding_row, show_stream, utc
 from adapters.errors import SptError
-from adapters.store.audit import glance
+from adapters.store.audit import audit_beside_tasks, glance
 from adapters.store.directory import DirectoryStore
 
 EMPTY = "nothing is published in this store"
@@ -18,10 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the tasks; 1 if a record or the header of a current version is damaged."""
+    """List the tasks; 1 if a record, a current version's header or the store's file is damaged."""
     store = DirectoryStore(args.store)
     rows = (_task_row(store, task) for task in args.tasks or store.tasks())
-    return show_stream(rows, args.json, EMPTY)
+    beside = () if args.tasks else map(finding_row, audit_beside_tasks(store))
+    return show_stream(chain(beside, rows), args.json, EMPTY)
 
 
 def _task_row(store: DirectoryStore, task: str) -> Row:

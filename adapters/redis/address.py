@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 _FORM = (
     "redis://[user:password@]host[:port][/db], rediss:// for TLS, unix://path, or "
@@ -54,7 +54,7 @@ def client_for(url: str, timeout_s: float) -> Redis:
     if url.startswith(_SENTINEL):
         return _behind_sentinels(url, timeout_s)
     try:
-        _split(url)
+        _require_database(_split(url))
         options = {**_patience(timeout_s), **_parse(url), **_ONCE}
         pool = ConnectionPool(protocol=2, **options)
         pool.connection_class(**pool.connection_kwargs)
@@ -75,8 +75,9 @@ def _behind_sentinels(url: str, timeout_s: float) -> Redis:
         if not master or "@" in query:
             raise ValueError("no name of a master")
         # everything but the hosts is said as for one Redis
-        options = _parse(f"redis://{login}{'@' if login else ''}h/{database}?{query}")
-        options = {**_patience(timeout_s), **options, **_ONCE}
+        place = f"redis://{login}{'@' if login else ''}h/{database}?{query}"
+        _require_database(_split(place))
+        options = {**_patience(timeout_s), **_parse(place), **_ONCE}
         del options["host"]
         sentinels = [_host_and_port(host) for host in hosts.split(",")]
         asking = {**_patience(timeout_s), "retry": _ONCE["retry"], "driver_info": None}
@@ -85,6 +86,13 @@ def _behind_sentinels(url: str, timeout_s: float) -> Redis:
     except (KeyError, TypeError, ValueError, RedisError):
         raise ValueError(f"not the address of a Redis: expected {_FORM}") from None
     return client
+
+
+def _require_database(parts: SplitResult) -> None:
+    """Refuse a database that is no number: redis-py would take the first one instead."""
+    number = parts.path.removeprefix("/")
+    if parts.scheme != "unix" and number and not (number.isascii() and number.isdigit()):
+        raise ValueError(f"expected the number of a database, found {number!r}")
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -113,6 +121,8 @@ def public_address(url: str) -> str:
 def reason(error: BaseException, client: Redis) -> str:
     """Return one short line about an error, without the password that a server may repeat."""
     text = str(error)
+    if isinstance(error, MasterNotFoundError):
+        text = text.partition(" : ")[0]  # what follows are the insides of redis-py
     secret = client.connection_pool.connection_kwargs.get("password")
     if secret:
         text = text.replace(secret, "***")

@@ -57,12 +57,14 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
     published = set(store.tasks())
     if not published:
         store.require_store()
-    for read in (store.identity, store.feed):
-        yield from _audit_beside_tasks(read)
+    yield from audit_beside_tasks(store)
     folders = store.folders()
     for number, task in enumerate(folders):
         begun(number, len(folders))
-        yield from audit_task(store, task) if task in published else _unpublished(store, task)
+        try:
+            yield from audit_task(store, task) if task in published else _unpublished(store, task)
+        except SptError as error:  # of one task's folder, which hides no other
+            yield Finding(task, damage=str(error))
 
 
 def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
@@ -88,11 +90,13 @@ def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
         yield Finding(task, note=f"{path}: signatures of what is not here; 'spt gc' deletes them")
 
 
-def _audit_beside_tasks(read: Callable[[], object]) -> Iterator[Finding]:
-    try:
-        read()
-    except SptError as error:
-        yield Finding("", damage=str(error))
+def audit_beside_tasks(store: DirectoryStore) -> Iterator[Finding]:
+    """Yield what is wrong with the files next to the tasks."""
+    for read in (store.identity, store.feed):
+        try:
+            read()
+        except SptError as error:
+            yield Finding("", damage=str(error))
 
 
 def glance(store: DirectoryStore, task: str, version: str) -> Finding:

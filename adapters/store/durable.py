@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +34,13 @@ _READS = 5
 """How often a file is opened that is replaced each time while it is read."""
 
 
+@dataclass
+class Patience:
+    """What is left of the seconds that locks are waited for; without, each is tried once."""
+
+    left_s: float
+
+
 @contextmanager
 def reaching(path: Path) -> Iterator[None]:
     """Say that the store cannot be reached whenever the file system refuses in this block.
@@ -50,10 +58,14 @@ def reaching(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive(lock: Path) -> Iterator[None]:
+def exclusive(lock: Path, patience: Patience | None = None) -> Iterator[None]:
     """Keep other processes and threads out of this block; a dead holder's lock is free.
 
     On a network directory those of other machines too, if it is mounted with locks.
+
+    Args:
+        lock: its file.
+        patience: shared with other locks; None waits for `LOCK_PATIENCE_S`.
 
     Raises:
         StoreUnavailable: the file system has no locks, or another one holds it for very long.
@@ -63,24 +75,28 @@ def exclusive(lock: Path) -> Iterator[None]:
     with open(_regular(lock, os.O_RDWR | os.O_CREAT), "r+b") as file:
         if is_new:
             share_like_folder(lock, file.fileno())
-        _await_lock(lock, file)
+        _await_lock(lock, file, patience or Patience(LOCK_PATIENCE_S))
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         file.flush()
         yield
 
 
-def _await_lock(lock: Path, file: BinaryIO) -> None:
-    give_up_at = time.monotonic() + LOCK_PATIENCE_S
+def _await_lock(lock: Path, file: BinaryIO, patience: Patience) -> None:
+    begun_at = time.monotonic()
+    give_up_at = begun_at + patience.left_s
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            patience.left_s = max(0.0, give_up_at - time.monotonic())
             return
         except BlockingIOError:
-            if time.monotonic() > give_up_at:
+            now = time.monotonic()
+            if now > give_up_at:
+                patience.left_s = 0.0
                 holder = file.read(100).decode(errors="replace") or "another process"
                 raise StoreUnavailable(
-                    f"store {lock}: {holder} has been writing for {LOCK_PATIENCE_S:g} s; wait for "
+                    f"store {lock}: {holder} has been writing for {now - begun_at:.0f} s; wait for "
                     "it, or end it if it is stuck"
                 ) from None
             time.sleep(_LOCK_POLL_S)

@@ -13,7 +13,6 @@ Knows nothing of what is allowed. Every method raises StoreUnavailable when the 
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from os.path import lexists
 from pathlib import Path
 
 from adapters.artifact.codec import VERSION
@@ -65,7 +64,7 @@ class StoreFiles:
     def tasks(self) -> list[str]:
         """Return the ids of all tasks that have a record, be it readable or not, sorted."""
         with durable.reaching(self.root):
-            return [name for name in self.folders() if lexists(self.root / name / _RECORD)]
+            return [name for name in self.folders() if _may_be(self.root / name / _RECORD)]
 
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
@@ -163,7 +162,7 @@ class StoreFiles:
         """
         path = self._folder(task) / _RECORD
         with durable.reaching(path):
-            if not lexists(path):
+            if not _may_be(path):
                 self._require_root()
                 raise self._not_published(task)
 
@@ -179,14 +178,16 @@ class StoreFiles:
                 yield
 
     @contextmanager
-    def keeping_writers_out(self, task: str) -> Iterator[bool]:
+    def keeping_writers_out(
+        self, task: str, patience: durable.Patience | None = None
+    ) -> Iterator[bool]:
         """Keep writers of the task out and make nothing; yields False where none ever wrote."""
         lock = self._folder(task) / _LOCK
         with durable.reaching(lock):
             if not lock.exists():
                 yield False
                 return
-            with durable.exclusive(lock):
+            with durable.exclusive(lock, patience):
                 yield True
 
     def unfinished(self, task: str) -> list[Path]:
@@ -240,6 +241,17 @@ class StoreFiles:
             f"task {task!r} is not published in the store {self.root}; 'spt ls' "
             "lists what is, 'make train' publishes"
         )
+
+
+def _may_be(path: Path) -> bool:
+    """Return whether something is there; what cannot be seen is: reading it tells the reason."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _unfinished(folder: Path) -> list[Path]:

@@ -54,7 +54,13 @@ class Garbage:
 
 
 def collect_garbage(
-    store: DirectoryStore, task: str, *, keep: int, older_than_s: float, dry_run: bool = False
+    store: DirectoryStore,
+    task: str,
+    *,
+    keep: int,
+    older_than_s: float,
+    dry_run: bool = False,
+    patience: durable.Patience | None = None,
 ) -> list[Garbage]:
     """Delete what is garbage in one task's folder, and return it.
 
@@ -68,6 +74,7 @@ def collect_garbage(
         keep: how many versions of the history stay to roll back to, the current one among them.
         older_than_s: seconds since a version has stopped answering, `MIN_AGE_S` or more.
         dry_run: only return it.
+        patience: with whoever is writing the task, shared with other tasks.
 
     Raises:
         ValueError: `keep` or `older_than_s` is too small.
@@ -81,7 +88,7 @@ def collect_garbage(
         )
     files = store.files
     # who only looks needs no lock: what changes meanwhile is told as it was a moment ago
-    looking = nullcontext(True) if dry_run else files.keeping_writers_out(task)
+    looking = nullcontext(True) if dry_run else files.keeping_writers_out(task, patience)
     with durable.reaching(store.root / task), looking as has_files:
         if not has_files:
             return []

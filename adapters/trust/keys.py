@@ -23,6 +23,8 @@ from adapters.named_file import read_named
 
 _OTHERS = 0o077
 _MOST_BYTES = 1 << 16
+_PUBLIC = b"BEGIN PUBLIC KEY"
+_PRIVATE = b"PRIVATE KEY"
 
 
 def generate_key(path: Path) -> tuple[Path, Path]:
@@ -68,6 +70,8 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
             others than its owner.
     """
     data = _read(path)
+    if _PUBLIC in data:
+        raise _the_other(path, "private", "public")
     mode = path.stat().st_mode & 0o777
     if mode & _OTHERS:
         raise KeyFileInvalid(
@@ -89,8 +93,11 @@ def load_public_key(path: Path) -> Ed25519PublicKey:
     Raises:
         KeyFileInvalid: the file is missing, damaged or of another kind of key.
     """
+    data = _read(path)
+    if _PRIVATE in data:
+        raise _the_other(path, "public", "private")
     try:
-        key = load_pem_public_key(_read(path))
+        key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise _not_a_key(path, "a public key (SubjectPublicKeyInfo)", str(error)) from error
     if not isinstance(key, Ed25519PublicKey):
@@ -114,6 +121,13 @@ def _read(path: Path) -> bytes:
             f"key file {path} cannot be read ({error.strerror}); check the path, or make a key "
             "with 'spt keygen'"
         ) from error
+
+
+def _the_other(path: Path, expected: str, found: str) -> KeyFileInvalid:
+    return KeyFileInvalid(
+        f"key file {path}: expected a {expected} key of Ed25519 in PEM, found a {found} key; "
+        f"give the other file of the pair, which 'spt keygen' calls NAME.{expected}.pem"
+    )
 
 
 def _not_a_key(path: Path, expected: str, found: str) -> KeyFileInvalid:

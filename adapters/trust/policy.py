@@ -94,7 +94,10 @@ class Trust:
                 f"{task}: no key is trusted for this task ({self._known()}); trust one for it"
             )
         expected = f"expected a signature by a key that is trusted for it ({', '.join(keys)})"
-        way_out = f"'spt sign {task} --version {short(version)} --key KEY' adds one"
+        way_out = (
+            f"'spt sign {task} --version {short(version)} --key KEY' adds one, and "
+            "'spt sign FILE --key KEY' does so before it is published"
+        )
         if envelope is None:
             raise SignatureInvalid(f"{name}: {expected}, found none; {way_out}")
         found = check_subject(parse_envelope(envelope, f"signatures of {name}"), task, version)

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -71,8 +73,24 @@ def run(args: argparse.Namespace) -> int:
         return show(_published(store, args.files[0], args), args.json, show_row)
     if args.expect is not None or args.expect_sequence is not None:
         raise UsageError("--expect and --expect-sequence are about one task: give one file")
+    if args.change_id is not None:
+        _require_a_task_each(args.files)
     rows = (_published_or_not(store, file, args) for file in args.files)
     return show_stream(rows, args.json, "")
+
+
+def _require_a_task_each(files: Sequence[Path]) -> None:
+    """Refuse two files of one task, for a change's id names one change of a task."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        with suppress(SptError, OSError):  # which is said where the file is published
+            task = _task_of(file, read_named(file))
+            if task in seen:
+                raise UsageError(
+                    f"--change-id names one change of a task, found two of {task}: {seen[task]} "
+                    f"and {file}; publish each with an id of its own"
+                )
+            seen[task] = file
 
 
 def _published_or_not(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:

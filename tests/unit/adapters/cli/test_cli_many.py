@@ -120,3 +120,45 @@ def test_what_comes_late_and_has_no_column_is_said_with_its_name(
 
 def test_control_characters_are_escaped_in_tables() -> None:
     assert tables.in_words("a\x1b[31mb") == "a\\x1b[31mb"
+
+
+def test_gc_waits_for_all_held_locks_together(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.cli.gc.LOCK_PATIENCE_S", 0.2)
+    real, given = durable.exclusive, []
+
+    def exclusive(lock: Path, patience: durable.Patience | None = None) -> Any:
+        given.append(patience)
+        return real(lock, patience)
+
+    monkeypatch.setattr(durable, "exclusive", exclusive)
+    with real(shell.store.root / TASKS[1] / ".lock"), real(shell.store.root / TASKS[3] / ".lock"):
+        code, out, _ = shell("gc", "--json")
+    assert code == 1
+    assert [row["task"] for row in json.loads(out)] == [TASKS[1], TASKS[3]]
+    assert len(given) == len(TASKS)
+    assert set(map(id, given)) == {id(given[0])}
+    assert given[0] is not None
+
+
+def test_two_files_of_one_task_are_no_one_change_and_neither_is_published(shell: Shell) -> None:
+    wanted = ((TASKS[0], 1), (TASKS[1], 1), (TASKS[0], 2))
+    files = [shell.file(make_artifact(task, seed=seed)) for task, seed in wanted]
+    before = shell.json("ls")
+    with pytest.raises(SystemExit) as ended:
+        shell("publish", *files, "--change-id", "tuesday")
+    assert ended.value.code == 2
+    assert "found two of task-0" in shell.capsys.readouterr().err
+    assert shell.json("ls") == before
+    assert shell("publish", *files[:2], "--change-id", "tuesday")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["store.json", "feed.json"])
+def test_ls_tells_of_a_broken_file_next_to_the_tasks(shell: Shell, name: str) -> None:
+    (shell.store.root / name).write_text("broken")
+    code, out, _ = shell("ls", "--json")
+    first, *others = json.loads(out)
+    assert code == 1
+    assert (first["task"], name in first["damage"]) == ("", True)
+    assert [row["task"] for row in others] == TASKS

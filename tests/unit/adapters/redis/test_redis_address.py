@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.sentinel import MasterNotFoundError
 
 from adapters.redis.address import client_for, public_address, reason
 
@@ -45,6 +46,9 @@ def test_tls_is_asked_for_and_its_files_have_to_be_there(tmp_path: Path) -> None
         f"redis://:{SECRET}@127.0.0.1:port/0",
         f"redis://:{SECRET}",
         f"redis://:{SECRET}@[::1/0",
+        f"redis://:{SECRET}@127.0.0.1/x",
+        f"redis://:{SECRET}@127.0.0.1/1/2",
+        f"rediss://:{SECRET}@127.0.0.1/-1",
         f"redis://:{SECRET}@127.0.0.1/0?no_such_option=1",
         f"redis://:{SECRET}@127.0.0.1/0?socket_timeout=soon",
         f"redis://:{SECRET}@127.0.0.1/0?protocol=3",
@@ -105,9 +109,17 @@ def test_sentinels_are_asked_for_the_master() -> None:
 
 
 @pytest.mark.parametrize(
-    "rest", ["", "one", "one/", "one:x/m", "/m", "one,,two/m", f"a:{SECRET}/x@one/m"]
+    "rest", ["", "one", "one/", "one:x/m", "/m", "one,,two/m", "one/m/x", f"a:{SECRET}/x@one/m"]
 )
 def test_sentinels_without_a_host_or_a_name_are_no_address(rest: str) -> None:
     with pytest.raises(ValueError, match="not the address of a Redis") as caught:
         client_for(f"redis+sentinel://{rest}", 0.05)
     assert SECRET not in str(caught.value)
+
+
+def test_a_missing_master_is_told_without_the_insides_of_redis_py() -> None:
+    client = client_for("redis+sentinel://127.0.0.1:1,127.0.0.1:2/mymaster", 0.05)
+    with pytest.raises(MasterNotFoundError) as caught:
+        client.ping()
+    assert "Connection" in str(caught.value)
+    assert reason(caught.value, client) == "MasterNotFoundError: No master found for 'mymaster'"

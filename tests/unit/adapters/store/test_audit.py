@@ -1,5 +1,7 @@
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +138,31 @@ def test_a_pipe_in_place_of_a_version_is_found_and_does_not_stop_the_rest(
     damage = [str(finding.damage) for finding in wrong(store)]
     assert any("expected a file, found a link, a pipe" in text for text in damage)
     assert B in [finding.version for finding in audit(store) if not finding.damage]
+
+
+def test_a_folder_that_cannot_be_seen_is_damage_and_hides_no_other_task(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(make_artifact("zebras"))
+    wall_off(store.root / "pets", monkeypatch)
+    assert store.tasks() == ["pets", "zebras"]
+    with pytest.raises(StoreUnavailable, match="Permission denied"):
+        store.rollback("pets")
+    found = list(audit(store))
+    assert [one.task for one in found] == ["pets", "zebras"]
+    assert "Permission denied" in str(found[0].damage)
+    assert found[1].damage is None
+
+
+def wall_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse whatever is asked about what is in a folder, as for a user without its rights."""
+    for name in ("stat", "lstat", "open", "listdir"):
+        real = getattr(os, name)
+
+        def call(path: Any, *args: Any, real: Any = real, name: str = name, **more: Any) -> Any:
+            inside = folder in Path(path).parents if isinstance(path, str | Path) else False
+            if inside or (name == "listdir" and Path(path) == folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *args, **more)
+
+        monkeypatch.setattr(os, name, call)

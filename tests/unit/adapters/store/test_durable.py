@@ -154,6 +154,24 @@ def test_a_lock_that_is_held_for_long_is_given_up_and_the_holder_is_named(
         pytest.fail("two are inside")
 
 
+def test_locks_that_share_a_patience_are_not_each_waited_for(tmp_path: Path) -> None:
+    held, free, patience = tmp_path / "held", tmp_path / "free", durable.Patience(0.2)
+    with durable.exclusive(held):
+        with pytest.raises(StoreUnavailable), durable.exclusive(held, patience):
+            pytest.fail("two are inside")
+        assert patience.left_s == 0
+        with pytest.raises(StoreUnavailable, match="for 0 s"), durable.exclusive(held, patience):
+            pytest.fail("two are inside")
+        with durable.exclusive(free, patience):
+            assert patience.left_s == 0
+
+
+def test_a_lock_that_is_free_costs_no_patience(tmp_path: Path) -> None:
+    patience = durable.Patience(1e6)
+    with durable.exclusive(tmp_path / "free", patience):
+        assert patience.left_s > 1e6 - 100
+
+
 def test_deleting_what_is_gone_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     durable.delete([tmp_path / "a", tmp_path / "b"])

@@ -114,3 +114,16 @@ def test_what_is_no_public_key_of_ours_is_refused(tmp_path: Path, data: bytes) -
     path.write_bytes(data)
     with pytest.raises(KeyFileInvalid, match=r"key\.pem: expected .* of Ed25519 in PEM, found"):
         load_public_key(path)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_the_wrong_file_of_a_pair_is_named_whatever_its_mode(
+    pair: tuple[Path, Path], mode: int
+) -> None:
+    private, public = pair
+    for path in pair:
+        path.chmod(mode)
+    with pytest.raises(KeyFileInvalid, match=r"found a public key; give .*NAME\.private\.pem"):
+        load_private_key(public)
+    with pytest.raises(KeyFileInvalid, match=r"found a private key; give .*NAME\.public\.pem"):
+        load_public_key(private)
