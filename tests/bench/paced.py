@@ -15,6 +15,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit import crops
@@ -89,11 +90,14 @@ class PacedBackend:
         """Every step."""
         return True
 
-    def run(self, form: Form, pixels: Tensor, rows: Sequence[Addresses]) -> Step:
+    def run(
+        self, form: Form, crops: Tensor, rules: Sequence[Preprocessing], rows: Sequence[Addresses]
+    ) -> Step:
         """Let the device be busy; each row's best classes are the first ones."""
         self._pace.give(len(rows))
         classes = torch.arange(DEFAULT_TOP_K).expand(len(rows), -1)
-        return Step(self.features(form, pixels, None), torch.full(classes.shape, 0.2), classes)
+        scores = torch.full(classes.shape, 0.2)
+        return Step(self.features(form, crops, None), scores, classes, torch.zeros(len(rows)))
 
 
 class PacedFetched:
