@@ -22,6 +22,7 @@ from serving.device.waiting import WaitingRows
 from serving.errors import DeviceAway
 from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
+from serving.rows.draws import DigestWanted
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row
 
@@ -46,6 +47,12 @@ class Call:
             else row.resident.meta.preprocessing
             for row in self.rows
         ]
+
+    def drawing(self) -> frozenset[str]:
+        """Return the tasks whose rows want the digests of their images."""
+        return frozenset(
+            row.query.task for row in self.rows if isinstance(row.outcome, DigestWanted)
+        )
 
     def begin(self, places: Iterable[int]) -> list[Row]:
         """Expect the outcomes of these rows, and of no others."""
@@ -107,7 +114,8 @@ class Device:
 
         Args:
             queries: with their images, or without.
-            digests: of the same queries' images; None for a query that has its own.
+            digests: of the same queries' images; None for a query that has its own, and `UNTOLD`
+                where a digest is told only if it is wanted.
         """
         rows = [Row(query, digest=d) for query, d in zip(queries, digests, strict=True)]
         call = Call(rows)

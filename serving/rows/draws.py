@@ -5,6 +5,13 @@ from typing import Final
 
 _BYTES: Final = 6
 
+UNTOLD: Final = b""
+"""In place of the digest of an image that another process has and has not read."""
+
+
+class DigestWanted(Exception):
+    """A canary may answer, and the image's digest is untold: the process that has it is asked."""
+
 
 def digest_of(image: bytes) -> bytes:
     """Return what a draw needs of an image; takes a millisecond for a megabyte."""
