@@ -48,7 +48,7 @@ class WaitingRows:
             return [row for row in rows if self._rows.pop(row, self) is None]
 
     def take(self, *, rows: bool) -> list[Row] | Job:
-        """Wait for a job, or for the rows of the next forward: the oldest, and those that go with it.
+        """Wait for a job, or for the rows of the next forward: the oldest, and its like.
 
         Args:
             rows: whether rows are wanted; else they go on waiting.

@@ -35,24 +35,29 @@ class Pace:
 
     Attributes:
         busy_s: seconds that all its rows took until now.
-        free_at: when it is done with the rows that it has.
+        idle_s: seconds in which it waited for rows, between two that it was given at one pace.
+        free_at: when it is done with the rows that it has; None before the first at this pace.
     """
 
     def __init__(self) -> None:
         self._row_s = 0.0
         self.busy_s = 0.0
-        self.free_at = 0.0
+        self.idle_s = 0.0
+        self.free_at: float | None = None
 
     def set(self, row_s: str) -> float:
         """Take so many seconds for a row from now on; return them."""
         self._row_s = float(row_s)
+        self.free_at = None
         return self._row_s
 
     def give(self, rows: int) -> None:
         """Let it compute rows after those that it has."""
-        taken = rows * self._row_s
+        now, taken = time.perf_counter(), rows * self._row_s
+        free_at = now if self.free_at is None else self.free_at
+        self.idle_s += max(0.0, now - free_at)
         self.busy_s += taken
-        self.free_at = max(self.free_at, time.perf_counter()) + taken
+        self.free_at = max(free_at, now) + taken
 
 
 class PacedBackend:
@@ -105,8 +110,7 @@ class PacedFetched:
 
     def __init__(self, pace: Pace, tensors: Sequence[Tensor]) -> None:
         self._tensors = list(tensors)
-        self._pace = pace
-        self._there_at = pace.free_at
+        self._there_at = pace.free_at or 0.0
 
     def wait(self) -> list[Tensor]:
         """Sleep until the device is done with these rows."""
