@@ -114,8 +114,8 @@ class Device:
 
         Args:
             queries: with their images, or without.
-            digests: of the same queries' images; None for a query that has its own, and `UNTOLD`
-                where a digest is told only if it is wanted.
+            digests: of the same queries' images; None for a query that has its own, and empty
+                where one is told only if it is wanted: see `Call.drawing`.
         """
         rows = [Row(query, digest=d) for query, d in zip(queries, digests, strict=True)]
         call = Call(rows)

@@ -5,12 +5,9 @@ from typing import Final
 
 _BYTES: Final = 6
 
-UNTOLD: Final = b""
-"""In place of the digest of an image that another process has and has not read."""
-
 
 class DigestWanted(Exception):
-    """A canary may answer, and the image's digest is untold: the process that has it is asked."""
+    """A canary may answer, and the image is in another process, which has not told its digest."""
 
 
 def digest_of(image: bytes) -> bytes:
