@@ -2,15 +2,17 @@
 
 A call is one batch of queries of a front. It gets seats: versions, leased adapters, rules for its
 images. Then its pixels come, and its rows wait for the device with all others. The device is never
-asked to wait for a slow image or a cold adapter.
+asked to wait for a slow image or a cold adapter. Its thread never sleeps while rows wait: another
+one waits for what is computed.
 """
 
 import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from threading import Lock, Thread
 
 from adapters.artifact.preprocessing import Preprocessing
@@ -20,6 +22,7 @@ from serving.device.waiting import WaitingRows
 from serving.errors import DeviceAway
 from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
+from serving.rows.draws import DigestWanted
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row
 
@@ -44,6 +47,12 @@ class Call:
             else row.resident.meta.preprocessing
             for row in self.rows
         ]
+
+    def drawing(self) -> frozenset[str]:
+        """Return the tasks whose rows want the digests of their images."""
+        return frozenset(
+            row.query.task for row in self.rows if isinstance(row.outcome, DigestWanted)
+        )
 
     def begin(self, places: Iterable[int]) -> list[Row]:
         """Expect the outcomes of these rows, and of no others."""
@@ -94,6 +103,8 @@ class Device:
         on_cpu = core.backend.backbone.device.type == "cpu"
         self._waiting = WaitingRows(max_batch, apart=on_cpu, forks=core.backend.forks is not None)
         self._calls: dict[Row, Call] = {}
+        self._in_flight = 0
+        self._awaiting = ThreadPoolExecutor(1, "device is done")
         self._is_open = True
         self._thread = Thread(target=self._work, name="device", daemon=True)
         self._thread.start()
@@ -103,7 +114,8 @@ class Device:
 
         Args:
             queries: with their images, or without.
-            digests: of the same queries' images; None for a query that has its own.
+            digests: of the same queries' images; None for a query that has its own, and empty
+                where one is told only if it is wanted: see `Call.drawing`.
         """
         rows = [Row(query, digest=d) for query, d in zip(queries, digests, strict=True)]
         call = Call(rows)
@@ -162,6 +174,7 @@ class Device:
         self._is_open = False
         self._waiting.add_job(lambda: None)
         self._thread.join()
+        self._awaiting.shutdown(wait=False)
 
     def _work(self) -> None:
         try:
@@ -171,22 +184,29 @@ class Device:
             self._end(1)
 
     def _compute_all(self) -> None:
-        running: deque[Launched] = deque()
         while self._is_open:
-            found = self._waiting.take(wait=not running)
+            found = self._waiting.take(rows=self._in_flight < self._core.in_flight)
             if callable(found):
                 found()
-            elif found:
-                running.append(launch(self._core.backend, found, self._core.bank.make_room))
-            if running and (not found or len(running) >= self._core.in_flight):
-                again = self._finish(running.popleft())
-                running += [again] if again else []
+            else:
+                self._begin(launch(self._core.backend, found, self._core.bank.make_room))
 
-    def _finish(self, launched: Launched) -> Launched | None:
-        """End the rows of a forward; return that of those in doubt, which is under way."""
+    def _begin(self, launched: Launched) -> None:
+        """Have a forward finished when it is done; meanwhile this thread prepares the next one."""
+        self._in_flight += 1
+        self._awaiting.submit(self._await, launched)
+
+    def _await(self, launched: Launched) -> None:
+        launched.wait()
+        self._waiting.add_job(partial(self._finish, launched))
+
+    def _finish(self, launched: Launched) -> None:
+        """End the rows of a forward; begin that of those in doubt."""
+        self._in_flight -= 1
         again = collect(launched)
+        if again:
+            self._begin(again)
         ended = [row for row in launched.rows if not row.is_pending]
         self._judge([row.outcome for row in ended])
         for row in ended:
             self._calls.pop(row).end_row(row)
-        return again

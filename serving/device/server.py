@@ -166,12 +166,18 @@ class _Front:
             body = to_wire(error, None)
             self._send(Seated(call=ask.call, rules=(), rows=(body,) * len(queries)))
             return
+        drawing = call.drawing()
         with self._lock:
             is_wanted = ask.call in self._calls
-            if is_wanted:
+            if is_wanted and not drawing:
                 self._calls[ask.call] = call
         if not is_wanted:  # given up meanwhile
             call.close()
+            return
+        if drawing:
+            call.close()
+            self._forget(ask.call)
+            self._send(Seated(call=ask.call, rules=(), rows=(), drawing=drawing))
             return
         found = call.rules()
         rules = tuple(dict.fromkeys(rule for rule in found if isinstance(rule, Preprocessing)))

@@ -47,19 +47,16 @@ class WaitingRows:
         with self._changed:
             return [row for row in rows if self._rows.pop(row, self) is None]
 
-    def take(self, *, wait: bool) -> list[Row] | Job | None:
-        """Return a job, or the rows of the next forward: the oldest row, and those that go with it.
+    def take(self, *, rows: bool) -> list[Row] | Job:
+        """Wait for a job, or for the rows of the next forward: the oldest, and its like.
 
         Args:
-            wait: until there are some; else None says that there are none.
+            rows: whether rows are wanted; else they go on waiting.
         """
         with self._changed:
-            if wait:
-                self._changed.wait_for(lambda: self._jobs or self._rows)
+            self._changed.wait_for(lambda: self._jobs or (rows and self._rows))
             if self._jobs:
                 return self._jobs.pop(0)
-            if not self._rows:
-                return None
             oldest = next(iter(self._rows))
             kinds = chunks(self._rows, self._most, apart=self._apart, forks=self._forks)
             taken = next(rows for rows in kinds if oldest in rows)

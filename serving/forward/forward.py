@@ -11,6 +11,7 @@ Axis letters: B batch, F features, D width, H W pixels.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,6 +52,12 @@ class Launched:
     best: Fetched | None
     doubt: float
     again: "Callable[[Sequence[Row]], Launched]"
+
+    def wait(self) -> None:
+        """Wait until the device is done with it, whatever came of it; `collect` tells."""
+        if self.best is not None:
+            with suppress(Exception):
+                self.best.wait()
 
 
 def launch(backend: Backend, rows: Sequence[Row], make_room: MakeRoom = lambda _: 0) -> Launched:

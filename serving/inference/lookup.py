@@ -15,7 +15,7 @@ from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
-from serving.rows.draws import digest_of, draw
+from serving.rows.draws import DigestWanted, digest_of, draw
 from serving.rows.resident import AdapterKey
 from serving.rows.row import PENDING, Row, pending
 
@@ -72,8 +72,7 @@ class Lookup:
             query = row.query
             found = known[query.task, query.version]
             if isinstance(found, Pointer):
-                chosen = found.chosen(draw(_digest(row), _salt(query.task, found)))
-                found = self._answering(query.task, found, chosen)
+                found = self._drawn(row, found)
             if isinstance(found, AdapterKey):
                 row.key = found
             else:
@@ -114,6 +113,14 @@ class Lookup:
         digests = dict(zip(distinct, self._hashing.map(digest_of, distinct.values()), strict=True))
         for row in unread:
             row.digest = digests[id(row.query.image)]
+
+    def _drawn(self, row: Row, pointer: Pointer) -> AdapterKey | Exception:
+        """Return what answers a row whose image decides."""
+        if not row.digest:
+            return DigestWanted(row.query.task)
+        task = row.query.task
+        chosen = pointer.chosen(draw(row.digest, _salt(task, pointer)))
+        return self._answering(task, pointer, chosen)
 
     def _must_wait(self, task: str, version: str | None, unknown: Collection[str]) -> bool:
         """Return whether what a row asks waits for the store."""
@@ -178,11 +185,6 @@ def _only(versions: Iterable[str], text: str) -> str | None:
     """Return the version that begins so, if one does and no other."""
     found = [version for version in versions if version.startswith(text.lower())]
     return found[0] if len(found) == 1 else None
-
-
-def _digest(row: Row) -> bytes:
-    assert row.digest is not None
-    return row.digest
 
 
 def _salt(task: str, pointer: Pointer) -> str:

@@ -6,6 +6,10 @@ from typing import Final
 _BYTES: Final = 6
 
 
+class DigestWanted(Exception):
+    """A canary may answer, and the image is in another process, which has not told its digest."""
+
+
 def digest_of(image: bytes) -> bytes:
     """Return what a draw needs of an image; takes a millisecond for a megabyte."""
     return blake2b(image).digest()

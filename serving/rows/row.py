@@ -24,7 +24,8 @@ class Row:
 
     Attributes:
         query: what is asked.
-        digest: of its image, where a canary may answer, or another process has the image.
+        digest: of its image, where a canary may answer; empty if another process has the image
+            and has not told it.
         outcome: the answer or what went wrong; `PENDING` until then.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.

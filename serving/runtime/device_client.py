@@ -6,7 +6,7 @@ answered with `DeviceAway`, which helps to be asked again.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
@@ -57,6 +57,7 @@ class DeviceClient:
         self._folder = folder
         self._patience_s = patience_s
         self._connection: Connection | None = None
+        self._drawing: set[str] = set()
         self._changed = Condition()
         self._is_open = True
         Thread(target=self._stay_connected, name="device link", daemon=True).start()
@@ -76,10 +77,12 @@ class DeviceClient:
             DeviceAway: the device process has ended.
         """
         connection = self._connected(self._patience_s)
-        call = connection.next_call()
-        seated = connection.ask(Ask(call=call, rows=_rows(queries)), Seated, deadline)
+        seated = self._ask_seats(connection, queries, deadline)
+        while seated.drawing:  # tasks whose canaries are new to this front
+            self._drawing |= seated.drawing
+            seated = self._ask_seats(connection, queries, deadline)
         found = [seated.rules[one] if isinstance(one, int) else Refused(one) for one in seated.rows]
-        return Seats(call, connection, found)
+        return Seats(seated.call, connection, found)
 
     def compute(
         self, seats: Seats, pictures: Mapping[int, Picture], deadline: Deadline
@@ -131,6 +134,12 @@ class DeviceClient:
         if connection is not None:
             connection.close()
 
+    def _ask_seats(
+        self, connection: Connection, queries: Sequence[Query], deadline: Deadline
+    ) -> Seated:
+        ask = Ask(call=connection.next_call(), rows=_rows(queries, frozenset(self._drawing)))
+        return connection.ask(ask, Seated, deadline)
+
     def _told(self, question: Callable[..., Probe | Describe], patience_s: float) -> str | None:
         connection = self._connected(self._patience_s)
         told = connection.ask(
@@ -166,10 +175,16 @@ class DeviceClient:
             self._changed.notify_all()
 
 
-def _rows(queries: Sequence[Query]) -> tuple[AskedRow, ...]:
-    images = {id(query.image): query.image for query in queries}
+def _rows(queries: Sequence[Query], drawing: Collection[str]) -> tuple[AskedRow, ...]:
+    """Return queries as they are asked; an image is read only where a canary may answer."""
+    images = {id(query.image): query.image for query in queries if query.task in drawing}
     digests = {key: digest_of(image).hex() for key, image in images.items()}
     return tuple(
-        AskedRow(task=q.task, version=q.version, top_k=q.top_k, digest=digests[id(q.image)])
-        for q in queries
+        AskedRow(
+            task=query.task,
+            version=query.version,
+            top_k=query.top_k,
+            digest=digests[id(query.image)] if query.task in drawing else "",
+        )
+        for query in queries
     )

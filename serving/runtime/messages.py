@@ -32,7 +32,9 @@ class AskedRow(_Message):
     task: str
     version: str | None
     top_k: int
-    digest: str = Field(description="of the image, hexadecimal: decides which canary it meets")
+    digest: str = Field(
+        "", description="of the image, hexadecimal: which canary it meets; empty if untold"
+    )
 
 
 class Ask(_Message):
@@ -44,12 +46,18 @@ class Ask(_Message):
 
 
 class Seated(_Message):
-    """For each row the number of its rule for pixels, or why it is refused."""
+    """For each row the number of its rule for pixels, or why it is refused.
+
+    Or there are no seats: tasks have canaries, and the call is to be asked again with digests.
+    """
 
     kind: Literal["seated"] = "seated"
     call: CallId
     rules: tuple[Preprocessing, ...]
     rows: tuple[int | ErrorBody, ...]
+    drawing: frozenset[str] = Field(
+        frozenset(), description="tasks whose rows need digests; if any, there are no seats"
+    )
 
 
 class Placed(_Message):

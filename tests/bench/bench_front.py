@@ -1,7 +1,7 @@
 """What fronts cost, and how long a device waits for them; the device is paced, and costs nothing.
 
 Real processes: fronts that decode, and the one that owns the device. In turns with them the engine
-of one process, one batch after the other. The device is slow enough for decoding to suffice.
+of one process, one batch after the other. The device is slow enough for the fronts to suffice.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.bench.result import Result, Settings
 H100_ROW_S = 1 / 12_000
 """The goal of images a second on an H100: 64 rows take 64 times as long."""
 
-SHARE_OF_DECODING = 0.8
+SHARE_OF_FRONTS = 0.8
 CROPS_ON = ("device", "host")
 
 
@@ -62,18 +62,22 @@ class Service(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One turn: images, how long it took, and seconds of processors and of the paced device."""
+    """One turn: images, how long it took, and seconds of processors and of the paced device.
+
+    The device's own ones end with the last rows it is given, and begin with the first.
+    """
 
     images: float
     seconds: float
     cpu_s: float
     device_cpu_s: float
     busy_s: float
+    idle_s: float
 
     @property
     def idle_share(self) -> float:
-        """Share of the time in which the device had nothing to do."""
-        return 1 - self.busy_s / self.seconds
+        """Share of the device's time in which it had nothing to do."""
+        return self.idle_s / (self.idle_s + self.busy_s)
 
     def ms(self, cpu_s: float) -> float:
         """Return processor seconds as milliseconds of one image."""
@@ -137,24 +141,27 @@ def _service(plan: Plan, store: Path, folder: Path, crops_on: str) -> Iterator[S
 
 
 def _turn(plan: Plan, service: Service) -> Turn:
-    """See how fast the fronts decode, pace the device by it, and see how well it is fed."""
-    decoding = _seen(plan, service, "decode")
-    row_s = max(H100_ROW_S, decoding.seconds / decoding.images / SHARE_OF_DECODING)
-    service.device.ask(f"pace {row_s}")
+    """See how much the fronts bring, pace the device by it, and see how well it is fed."""
+    decoding = _seen(plan, service, "decode", H100_ROW_S)
+    fronts = _seen(plan, service, "predict", H100_ROW_S)
+    row_s = max(H100_ROW_S, fronts.seconds / fronts.images / SHARE_OF_FRONTS)
     alone = Service(service.device, [service.device])
-    return Turn(decoding, *(_seen(plan, one, "predict") for one in (service, alone)))
+    return Turn(decoding, *(_seen(plan, one, "predict", row_s) for one in (service, alone)))
 
 
-def _seen(plan: Plan, service: Service, what: str) -> Seen:
+def _seen(plan: Plan, service: Service, what: str, row_s: float) -> Seen:
     """Let all fronts do something for a while, and wait until the last has done it."""
-    busy_s, own_s = service.device.ask("busy"), service.device.cpu_s
+    device = service.device
+    device.ask(f"pace {row_s}")
+    busy_s, idle_s, own_s = device.ask("busy"), device.ask("idle"), device.cpu_s
     cpu_s, begins = _cpu_s(service), time.perf_counter()
     for front in service.fronts:
         front.tell(f"{what} {plan.window_s}")
     images = sum(front.read() for front in service.fronts)
     seconds = time.perf_counter() - begins
-    own_s, cpu_s = service.device.cpu_s - own_s, _cpu_s(service) - cpu_s
-    return Seen(images, seconds, cpu_s, own_s, service.device.ask("busy") - busy_s)
+    own_s, cpu_s = device.cpu_s - own_s, _cpu_s(service) - cpu_s
+    busy_s, idle_s = device.ask("busy") - busy_s, device.ask("idle") - idle_s
+    return Seen(images, seconds, cpu_s, own_s, busy_s, idle_s)
 
 
 def _cpu_s(service: Service) -> float:
@@ -218,10 +225,11 @@ def _notes(plan: Plan) -> list[str]:
         f"decoding thread and {plan.callers} callers each, {plan.batch} images a call, against one "
         f"process that answers {plan.callers * plan.batch} images at a time",
         "the device computes nothing: it sleeps rows/12,000 s, the goal of an H100 (64 rows: "
-        f"5.3 ms), or longer, so that it takes {SHARE_OF_DECODING:.0%} of the images that the "
-        "fronts of the same round decode when they do nothing else",
-        "idle_share: part of the time in which the device has no rows, while callers wait; "
-        "cpu_ms_per_image: processor time of all processes over the images answered",
+        f"5.3 ms), or longer, so that it takes {SHARE_OF_FRONTS:.0%} of the images that fronts and "
+        "device process of the same round bring at the H100's pace: the processors suffice",
+        "idle_share: part of the time from the first rows to the last in which the device has "
+        "none, while callers wait; cpu_ms_per_image: processor time of all processes over the "
+        "images answered",
         "the device process prepares the copies and tables of a GPU; launches of kernels are left "
         "out",
         f"{plan.rounds} rounds of {plan.window_s:g} s a turn; resize and the front's own part are "

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from adapters.artifact.preprocessing import Preprocessing
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit import crops
@@ -34,24 +35,29 @@ class Pace:
 
     Attributes:
         busy_s: seconds that all its rows took until now.
-        free_at: when it is done with the rows that it has.
+        idle_s: seconds in which it waited for rows, between two that it was given at one pace.
+        free_at: when it is done with the rows that it has; None before the first at this pace.
     """
 
     def __init__(self) -> None:
         self._row_s = 0.0
         self.busy_s = 0.0
-        self.free_at = 0.0
+        self.idle_s = 0.0
+        self.free_at: float | None = None
 
     def set(self, row_s: str) -> float:
         """Take so many seconds for a row from now on; return them."""
         self._row_s = float(row_s)
+        self.free_at = None
         return self._row_s
 
     def give(self, rows: int) -> None:
         """Let it compute rows after those that it has."""
-        taken = rows * self._row_s
+        now, taken = time.perf_counter(), rows * self._row_s
+        free_at = now if self.free_at is None else self.free_at
+        self.idle_s += max(0.0, now - free_at)
         self.busy_s += taken
-        self.free_at = max(self.free_at, time.perf_counter()) + taken
+        self.free_at = max(free_at, now) + taken
 
 
 class PacedBackend:
@@ -89,11 +95,14 @@ class PacedBackend:
         """Every step."""
         return True
 
-    def run(self, form: Form, pixels: Tensor, rows: Sequence[Addresses]) -> Step:
+    def run(
+        self, form: Form, crops: Tensor, rules: Sequence[Preprocessing], rows: Sequence[Addresses]
+    ) -> Step:
         """Let the device be busy; each row's best classes are the first ones."""
         self._pace.give(len(rows))
         classes = torch.arange(DEFAULT_TOP_K).expand(len(rows), -1)
-        return Step(self.features(form, pixels, None), torch.full(classes.shape, 0.2), classes)
+        scores = torch.full(classes.shape, 0.2)
+        return Step(self.features(form, crops, None), scores, classes, torch.zeros(len(rows)))
 
 
 class PacedFetched:
@@ -101,8 +110,7 @@ class PacedFetched:
 
     def __init__(self, pace: Pace, tensors: Sequence[Tensor]) -> None:
         self._tensors = list(tensors)
-        self._pace = pace
-        self._there_at = pace.free_at
+        self._there_at = pace.free_at or 0.0
 
     def wait(self) -> list[Tensor]:
         """Sleep until the device is done with these rows."""

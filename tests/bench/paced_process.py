@@ -2,8 +2,8 @@
 
 It serves fronts from a folder, and crops images whose sides are no longer than SIDE pixels. It also
 has an engine of its own, which answers one batch after the other.
-Lines: `pace SECONDS`, of a row; `busy`, told how many seconds the device was it in all; `predict
-SECONDS`, told how many images the engine answered.
+Lines: `pace SECONDS`, of a row; `busy` and `idle`, told how many seconds the device was it in all;
+`predict SECONDS`, told how many images the engine answered.
 """
 
 import sys
@@ -35,7 +35,14 @@ def main() -> None:
         decoding = DecoderSettings(whole_side=int(side))
         engine = Engine(core, decoding=decoding, max_batch=MAX_BATCH)
         load = Load(engine.predict, threads=1, batch=int(batch))
-        answer_lines({"pace": pace.set, "busy": lambda: pace.busy_s, "predict": load.run})
+        answer_lines(
+            {
+                "pace": pace.set,
+                "busy": lambda: pace.busy_s,
+                "idle": lambda: pace.idle_s,
+                "predict": load.run,
+            }
+        )
 
 
 if __name__ == "__main__":

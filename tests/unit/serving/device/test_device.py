@@ -1,5 +1,6 @@
 """One thread computes what waits; whatever it meets stays with the rows that it is about."""
 
+import queue
 import threading
 
 import numpy as np
@@ -13,11 +14,13 @@ from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from serving.device.device import Device
 from serving.errors import DeviceLost
+from serving.forward import forward
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.protocol import Answer
 from serving.rows.query import Query
 from serving.trunk.cpu import CpuBackend
+from serving.trunk.transfer import Fetched
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 
@@ -94,6 +97,39 @@ def test_rows_that_came_while_the_device_was_busy_are_one_batch(device, core):
     for outcomes in (first, *others):
         assert all(isinstance(one, Answer) for one in outcomes.result(SOON_S).values())
     assert core.backend.forwards == [1, 4]
+
+
+class Slow(Fetched):
+    """What is fetched from a device that computes until it may be done."""
+
+    def __init__(self, tensors):
+        self.tensors, self.asked, self.may = tensors, threading.Event(), threading.Event()
+
+    def wait(self):
+        self.asked.set()
+        assert self.may.wait(SOON_S)
+        return self.tensors
+
+
+def test_rows_that_come_while_the_device_computes_are_prepared_meanwhile(device, core, monkeypatch):
+    forwards = queue.SimpleQueue()
+
+    def fetched(tensors):
+        forwards.put(slow := Slow(tensors))
+        return slow
+
+    core.backend.may.set()
+    monkeypatch.setattr(forward, "Fetched", fetched)
+    monkeypatch.setattr(type(core), "in_flight", 2)
+    first = ask(device, "task0")[1]
+    computing = forwards.get(timeout=SOON_S)
+    assert computing.asked.wait(SOON_S)  # nothing waits: the device's end is waited for
+    second = ask(device, "task1")[1]
+    following = forwards.get(timeout=SOON_S)
+    assert not first.done()
+    for one, outcomes in ((computing, first), (following, second)):
+        one.may.set()
+        assert isinstance(outcomes.result(SOON_S)[0], Answer)
 
 
 class Rounded(Held):

@@ -20,6 +20,7 @@ from serving.inference.core import Core
 from serving.inference.engine import Engine
 from serving.protocol import Answer
 from serving.rows.query import Query
+from serving.runtime import device_client
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from serving.runtime.link import Link
@@ -109,6 +110,22 @@ def test_a_front_answers_as_one_process_does(front, expected):
     queries = some_queries(20)
     for found, known in zip(front.predict(queries), expected(queries), strict=True):
         assert told(found) == approx(known)
+
+
+def test_a_front_meets_the_canaries_that_one_process_does(front, expected, source, backbone):
+    for seed in range(2):
+        adapter = make_adapter("canaried", seed=seed, backbone=backbone.spec)
+        source.publish(encode(adapter), canary=0.5 if seed else None)
+    queries = [Query(image_bytes(i), task) for i in range(16) for task in ("canaried", "task0")]
+    known = [one.version for one in expected(queries)]
+    assert len(set(known)) == 3
+    for _ in range(2):
+        assert [one.version for one in front.predict(queries)] == known
+
+
+def test_no_image_is_read_where_there_is_no_canary(front, monkeypatch):
+    monkeypatch.setattr(device_client, "digest_of", lambda _: 1 / 0)
+    assert all(isinstance(one, Answer) for one in front.predict(some_queries(4)))
 
 
 def test_many_calls_of_many_fronts_are_in_flight(scene, expected):
