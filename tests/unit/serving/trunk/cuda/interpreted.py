@@ -119,9 +119,8 @@ def same_bits(backend):
     crops = torch.randint(0, 256, (rows, 16, 16, 3), dtype=torch.uint8)
     of_rows = [resident.addresses for resident in residents]
     step = backend.steps.run(residents[0].form, crops, rules, of_rows)
-    prefixes, lengths = torch.tensor([own[:2] for own in of_rows]).T
-    pixels = normalise_batch(crops, rules)
-    args = backbone.trunk, backbone.spec, pixels, prefixes, lengths
+    prompts = torch.tensor([own[:3] for own in of_rows]).T
+    args = backbone.trunk, backbone.spec, normalise_batch(crops, rules), *prompts
     return torch.equal(step.features, features_by_address(*args))
 
 

@@ -1,24 +1,22 @@
-"""Trace a whole step as torch's compiler does for an H100, without one; print what it sees."""
+"""Trace a whole step as torch's compiler does for an H100, without one, and tell what it sees."""
 
-import json
 from types import SimpleNamespace
 
 import torch
 import triton
 from torch._dynamo.backends.common import aot_autograd
-from triton.backends.compiler import GPUTarget
 
 from adapters.vit.pixels import look_up
 from serving.rounding.fp8 import round_trunk
 from serving.trunk.cuda.forward import features_by_address
 from serving.trunk.cuda.heads import best_by_address
 from tests.fakes.tiny import tiny_backbone
+from tests.unit.serving.trunk.cuda.ahead import HOPPER
 from tests.unit.serving.trunk.cuda.answers import wide_trunk
 
-HOPPER = GPUTarget("cuda", 90, 32)
 
-
-def main() -> None:
+def steps_seen():
+    """Return what each kernel of a step writes, and how many products in FP8 a step has."""
     # from the kernels' code for a GPU, the compiler tells what they write
     triton.runtime.driver.set_active(SimpleNamespace(get_current_target=lambda: HOPPER))
     backbone = tiny_backbone(wide_trunk())
@@ -29,7 +27,7 @@ def main() -> None:
         if "triton_kernel_wrapper" in str(node.target)
     ]
     products = [sum("scaled_mm" in str(node.target) for node in one) for one in (exact, rounded)]
-    print(json.dumps({"written": written, "products": products}))
+    return {"written": written, "products": products}
 
 
 def nodes(backbone):
@@ -51,7 +49,3 @@ def nodes(backbone):
     with torch.inference_mode():
         compiled(crops, torch.zeros(8, 3, 256), torch.zeros(6, 8, dtype=torch.int64))
     return list(graphs[0].graph.nodes)
-
-
-if __name__ == "__main__":
-    main()
