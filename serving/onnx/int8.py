@@ -10,7 +10,6 @@ import onnxruntime
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
-from serving.errors import ExportError
 from serving.forward.prompts import gather_prompts
 from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
@@ -24,7 +23,7 @@ from serving.onnx.export import (
 from serving.onnx.exported import graph_inputs
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
-from serving.rounding.agreement import Sample, Seen, compare, in_words, settle_doubt
+from serving.rounding.agreement import Sample, Seen, compare, settle
 from serving.rows.resident import Resident
 
 
@@ -45,18 +44,10 @@ def export_int8(
     scratch = fresh(folder)
     try:
         seen = write_int8(backbone, scratch / GRAPH, samples)
-        doubt = settle_doubt(seen, floor)
-        agreement = {task: found.half(1).agreement(doubt) for task, found in seen.items()}
-        if min(found.same for found in agreement.values()) < floor:
-            raise ExportError(
-                f"int8 of {backbone.spec.name}: every task must agree with float32 on {floor:.1%} "
-                f"of its images, found {in_words(agreement)}; nothing was written. Give more "
-                "images with --images, serve float32, or accept less with --floor"
-            )
+        settled = settle(seen, floor)
+        settled.demand(floor, f"int8 of {backbone.spec.name}", "float32")
         errors = errors_against_torch(backbone, scratch / GRAPH)
-        export = write_report(
-            scratch, backbone.spec, "int8", errors=errors, doubt=doubt, agreement=agreement
-        )
+        export = write_report(scratch, backbone.spec, "int8", errors=errors, **settled._asdict())
         put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from serving.errors import ExportError
 from serving.forward.heads import best_classes, margins
 from serving.rows.resident import Resident
 
@@ -74,6 +75,37 @@ def compare(sample: Sample, exact: FeaturesOf, rounded: FeaturesOf) -> Seen:
         found_margins.append(margins(features[1], residents).cpu())
         wrong.append((labels[0] != labels[1]).cpu())
     return Seen(torch.cat(found_margins), torch.cat(wrong))
+
+
+class Settled(NamedTuple):
+    """The margin below which rows are computed again, and how each task then fares."""
+
+    doubt: float
+    agreement: dict[str, Agreement]
+
+    def demand(self, floor: float, rounded: str, exact: str) -> None:
+        """Refuse a trunk that changes answers too often.
+
+        Args:
+            floor: the smallest share of a task's images whose best class must be the exact one.
+            rounded: the precision and the backbone, in words.
+            exact: the precision that is compared with.
+
+        Raises:
+            ExportError: some task stays below the floor.
+        """
+        if min(found.same for found in self.agreement.values()) < floor:
+            raise ExportError(
+                f"{rounded}: every task must agree with {exact} on {floor:.1%} of its images, "
+                f"found {in_words(self.agreement)}; nothing was written. Give more images with "
+                f"--images, serve {exact}, or accept less with --floor"
+            )
+
+
+def settle(seen: Mapping[str, Seen], floor: float) -> Settled:
+    """Settle the margin by half of the images, and see on the other half what it is worth."""
+    doubt = settle_doubt(seen, floor)
+    return Settled(doubt, {task: found.half(1).agreement(doubt) for task, found in seen.items()})
 
 
 def settle_doubt(seen: Mapping[str, Seen], floor: float) -> float:

@@ -13,7 +13,7 @@ from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
 from serving.forward.prompts import gather_prompts
-from serving.rounding.agreement import Agreement, Sample, compare, in_words, settle_doubt
+from serving.rounding.agreement import Agreement, Sample, compare, settle
 from serving.rounding.backend import Fp8Backend
 from serving.rows.resident import Resident
 from serving.trunk.backend import Backend
@@ -59,22 +59,16 @@ def measure_fp8(
     backend = Fp8Backend(backbone, doubt=0.0)
     ways = partial(_features, backend.exact), partial(_features, backend.rounded)
     seen = {task: compare(sample, *ways) for task, sample in samples.items()}
-    doubt = settle_doubt(seen, floor)
-    agreement = {task: found.half(1).agreement(doubt) for task, found in seen.items()}
-    if min(found.same for found in agreement.values()) < floor:
-        raise ExportError(
-            f"fp8 of {backbone.spec.name}: every task must agree with bfloat16 on {floor:.1%} of "
-            f"its images, found {in_words(agreement)}; nothing was written. Give more images with "
-            "--images, serve bfloat16, or accept less with --floor"
-        )
+    settled = settle(seen, floor)
+    settled.demand(floor, f"fp8 of {backbone.spec.name}", "bfloat16")
     on_gpu = backbone.device.type == "cuda"
     device = torch.cuda.get_device_name(backbone.device) if on_gpu else backbone.device.type
     found = Measurement(
         backbone=backbone.spec,
         device=device,
         torch=torch.__version__,
-        doubt=doubt,
-        agreement=agreement,
+        doubt=settled.doubt,
+        agreement=settled.agreement,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from serving.onnx.backend import OnnxBackend
 from serving.onnx.export import GRAPH, write_report
 from serving.onnx.int8 import write_int8
 from serving.onnx.quantise import quantise
-from serving.rounding.agreement import Agreement, Sample, settle_doubt
+from serving.rounding.agreement import Agreement, Sample, settle
 from serving.trunk.backend import Backend
 from tests.bench.measure import Seconds
 
@@ -27,8 +27,7 @@ def agreement_of(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str,
     """Return how each task fares in int8 under the service's own floor, as an export does."""
     with TemporaryDirectory() as folder:
         seen = write_int8(backbone, Path(folder) / GRAPH, samples)
-    doubt = settle_doubt(seen, LEAST_AGREEMENT)
-    return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
+    return settle(seen, LEAST_AGREEMENT).agreement
 
 
 def with_doubts(seconds: Seconds, rounded: str, exact: str, again: float) -> list[float]:

@@ -12,7 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from torch import Tensor
 
 from serving.config import LEAST_AGREEMENT
-from serving.rounding.agreement import ROWS, Agreement, Sample, compare, settle_doubt
+from serving.rounding.agreement import ROWS, Agreement, Sample, compare, settle
 from tests.bench.peers import Forward
 from tests.bench.plain.graph import INPUT
 
@@ -72,5 +72,4 @@ def plain_agreement(
         task: compare(sample, lambda pixels, _: exact(pixels), lambda pixels, _: rounded(pixels))
         for task, sample in samples.items()
     }
-    doubt = settle_doubt(seen, LEAST_AGREEMENT)
-    return {task: found.half(1).agreement(doubt) for task, found in seen.items()}
+    return settle(seen, LEAST_AGREEMENT).agreement

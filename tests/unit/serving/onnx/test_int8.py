@@ -57,7 +57,7 @@ def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
 
 @pytest.mark.usefixtures("_exported_already")
 def test_a_backend_doubts_only_what_is_in_its_graph(backbone, tmp_path, monkeypatch):
-    monkeypatch.setattr("serving.onnx.int8.settle_doubt", lambda *_: 0.25)
+    monkeypatch.setattr("serving.rounding.agreement.settle_doubt", lambda *_: 0.25)
     export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
     backend = OnnxBackend(backbone, tmp_path / "trunk", "int8")
     form = Form(0, False, "cls", "before-pooling")
