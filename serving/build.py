@@ -15,12 +15,11 @@ from adapters.vit.backbone import choose_device, load_backbone
 from serving.build_backend import build_backend
 from serving.build_front import decoder_settings
 from serving.config import ServingConfig
-from serving.errors import ConfigError
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
 from serving.rounding.fp8 import require_fp8
-from serving.tuning.choice import read_choice
+from serving.tuning.choice import holding
 
 _log = logging.getLogger(__name__)
 
@@ -78,15 +77,11 @@ def _trusted(config: ServingConfig, source: CachedStore) -> ArtifactSource:
 def _as_tuned(config: ServingConfig, spec: BackboneSpec) -> ServingConfig:
     """Return the settings with the backend that `spt tune` chose, if what it says holds here."""
     assert config.tuned is not None
-    try:
-        choice = read_choice(config.tuned)
-        reason = choice.unfit(spec.name, config.precision, spec)
-    except ConfigError as error:
-        reason = str(error)
-    if reason is not None:
-        _log.warning("%s is ignored: %s; run `spt tune` again", config.tuned, reason)
+    choice, line = holding(config.tuned, spec.name, config.precision, spec)
+    if choice is None:
+        _log.warning("%s", line)
         return config
-    _log.info("the backend is as `spt tune` chose: %s", choice.why)
+    _log.info("%s", line)
     return config.model_copy(
         update={"backend": choice.backend, "compile": choice.compile, "onnx": choice.onnx}
     )

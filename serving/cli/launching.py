@@ -27,7 +27,7 @@ from serving.launch.folder import check_folder
 from serving.launch.launch import FrontName, Launch, config_of
 from serving.launch.running import LOGS, REDIS_FILE, Running, adopt
 from serving.service import start, stop
-from serving.tuning.choice import TUNED, read_choice
+from serving.tuning.choice import TUNED, holding
 
 _BOUNDED = ("maxmemory 256mb", "maxmemory-policy allkeys-lru")
 """What our own Redis may keep: all of it is disposable, so what was used least recently goes."""
@@ -226,16 +226,9 @@ def _with_tuning(settings: dict[str, Any], backbone: str) -> dict[str, Any]:
     if {"backend", "compile", "tuned"} & settings.keys() or not TUNED.exists():
         return settings
     precision = settings.get("precision", "auto")
-    try:
-        choice = read_choice(TUNED)
-        reason = choice.unfit(backbone, "float32" if precision == "auto" else precision)
-    except ConfigError as error:
-        reason = str(error)
-    if reason is not None:
-        say(f"{TUNED} is ignored: {reason}; run `spt tune` again")
-        return settings
-    say(f"the backend is as `spt tune` chose: {choice.why}")
-    return settings | {"tuned": str(TUNED)}
+    choice, line = holding(TUNED, backbone, "float32" if precision == "auto" else precision)
+    say(line)
+    return settings if choice is None else settings | {"tuned": str(TUNED)}
 
 
 def _call_of(running: Running) -> str:

@@ -136,6 +136,27 @@ def read_choice(path: Path) -> Choice:
         ) from error
 
 
+def holding(
+    path: Path, backbone: str, precision: str, spec: BackboneSpec | None = None
+) -> tuple[Choice | None, str]:
+    """Return the choice that a file has, None if it does not hold here; and a line that says so.
+
+    Args:
+        path: of the file.
+        backbone: as of `Choice.unfit`, and so are the others.
+        precision: likewise.
+        spec: likewise.
+    """
+    try:
+        choice = read_choice(path)
+        reason = choice.unfit(backbone, precision, spec)
+    except ConfigError as error:
+        reason = str(error)
+    if reason is not None:
+        return None, f"{path} is ignored: {reason}; run `spt tune` again"
+    return choice, f"the backend is as `spt tune` chose: {choice.why}"
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
