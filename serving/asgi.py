@@ -5,7 +5,6 @@ there is one, which owns the device itself.
 """
 
 import argparse
-import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from serving.health.heartbeat import Heartbeat
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.java.memory import usual_front_memory
+from serving.launch.processes import log_decisions
 from serving.runtime.front_engine import FrontEngine
 
 _STARTUP_FAILURE: Final = 3
@@ -54,8 +54,7 @@ def main() -> None:
 
 def create_app(folder: Path, token_file: Path | None) -> Starlette:
     """Return the app of one process; takes seconds to minutes where it owns the device."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("serving").setLevel(logging.INFO)  # what the device decided is said
+    log_decisions()
     try:
         config = read_config(folder)
         engine, admission = _engine(config, folder), build_admission(config)

@@ -3,7 +3,6 @@
 Fronts reach it as soon as it is warm. It ends when the device is lost; its keeper begins another.
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
+from serving.launch.processes import log_decisions
 from serving.trunk.allocator import disable_malloc_trim
 
 
@@ -23,8 +23,7 @@ def run() -> None:
     Load, warm up, and serve fronts for ever; a configuration, backbone or weights that are wrong
     end the process with one line.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("serving").setLevel(logging.INFO)  # what the device decided is said
+    log_decisions()
     try:
         server = build(Path(sys.argv[-1]).resolve())
     except SptError as error:

@@ -19,7 +19,7 @@ from serving.launch.front import Begun
 from serving.launch.launch import SETTINGS, Launch, config_of, environment, section_of
 from serving.launch.loopback import ask
 from serving.launch.private_file import write_private
-from serving.launch.processes import leave_behind
+from serving.launch.processes import leave_behind, lines_since, size_of
 from serving.launch.running import LOGS, Running, created
 from serving.launch.token_file import Kind, token_file
 
@@ -58,7 +58,7 @@ class AsgiFront:
         if token is not None:
             command += ["--token-file", str(token)]
         scratch, log = Path(tempfile.mkdtemp(prefix="spt-")), folder / LOGS / LOG
-        said = log.stat().st_size if log.exists() else 0
+        said = size_of(log)
         pid = leave_behind(command, log, environment(launch, scratch))
         running = Running(
             url=f"http://127.0.0.1:{port}",
@@ -129,9 +129,7 @@ def _reason(body: bytes) -> str:
 
 def _check(running: Running, log: Path, begin: int) -> None:
     """Raise LaunchError, with what the log tells since then, if it is in vain to wait."""
-    with log.open("rb") as file:
-        file.seek(begin)
-        lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in lines_since(log, begin) if line.strip()]
     crashes = sum(line.startswith("Traceback ") for line in lines)
     if running.alive() and crashes < _CRASHES_ENOUGH:
         return

@@ -15,7 +15,7 @@ from serving.forking import launcher
 from serving.health.stop_mark import StopMark
 from serving.launch.fork_server import SOCKET as FORK_SERVER
 from serving.launch.launch import Launch, environment
-from serving.launch.processes import leave_behind
+from serving.launch.processes import leave_behind, lines_since
 from serving.launch.running import LOGS, changing, created, interrupts_held_back, read, write
 
 LOG: Final = "device.log"
@@ -85,7 +85,7 @@ def check_device(folder: Path) -> None:
     if read(folder).device is None or has_device(folder):
         return
     path = log_of(folder)
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in lines_since(path) if line.strip()]
     said = lines[-1] if lines else "it said nothing"
     raise LaunchError(f"the process that owns the device cannot load: {said}; see {path}")
 

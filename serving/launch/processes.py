@@ -1,5 +1,6 @@
-"""Processes of a launch: begun without a parent who must wait for them, and ended."""
+"""Processes of a launch: begun without a parent who must wait for them, listened to, and ended."""
 
+import logging
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,26 @@ def leave_behind(command: Sequence[str], log: Path, environment: Mapping[str, st
             check=True,
         )
     return int(left.stdout)
+
+
+def log_decisions() -> None:
+    """Have this process say its warnings, and of the service also what was decided, in its log."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("serving").setLevel(logging.INFO)
+
+
+def size_of(log: Path) -> int:
+    """Return the bytes of a log; 0 if there is none."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def lines_since(log: Path, begin: int = 0) -> list[str]:
+    """Return the lines of a log from a byte on; none if there is no log."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(begin)
+        return file.read().decode(errors="replace").splitlines()
 
 
 def end(running: Running) -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from serving.launch.processes import lines_since, size_of
 from serving.launch.running import CONSOLE, LOGS
 
 _DEATH: Final = "Backend worker process died."
@@ -35,8 +36,8 @@ class ServiceLog:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOGS / "torchserve.log"
         self._console = folder / CONSOLE
-        self._begin = _size(self.path)
-        self._console_begin = _size(self._console)
+        self._begin = size_of(self.path)
+        self._console_begin = size_of(self._console)
 
     @property
     def places(self) -> str:
@@ -45,7 +46,7 @@ class ServiceLog:
 
     def deaths(self) -> list[str]:
         """Return the error that each worker died of while it loaded, the oldest first."""
-        lines = _lines(self.path, self._begin)
+        lines = lines_since(self.path, self._begin)
         said = [line.partition(_FROM_WORKER)[2] for line in lines if _FROM_WORKER in line]
         starts = [i for i, line in enumerate(said) if line.endswith(_DEATH)]
         errors = [_error(said[start:end]) for start, end in pairwise([*starts, len(said)])]
@@ -57,7 +58,7 @@ class ServiceLog:
         All of it if that is little, for the first lines name the option or variable at fault; else
         the first line that names a fault, or the last line.
         """
-        said = _lines(self._console, self._console_begin)
+        said = lines_since(self._console, self._console_begin)
         lines = [
             line.strip() for line in said if line.strip() and not line.startswith(_ALWAYS_SAID)
         ]
@@ -68,18 +69,6 @@ class ServiceLog:
         if len(lines) <= _FEW:
             return "; ".join(lines)
         return next((line for line in lines if _FAULT.search(line)), lines[-1])
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _lines(path: Path, begin: int) -> list[str]:
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        file.seek(begin)
-        return file.read().decode(errors="replace").splitlines()
 
 
 def _error(said: list[str]) -> str | None:
