@@ -10,6 +10,7 @@ from adapters.vit.backbone import Backbone
 from serving.onnx.export import GRAPH
 from serving.onnx.exported import ExportedBackend, Shares, matching_export
 from serving.onnx.session import open_session, run_session
+from serving.trunk.side_by_side import SideBySide
 
 ROWS_OF_ONE_CORE: Final = 2
 
@@ -33,5 +34,5 @@ class OnnxBackend(ExportedBackend):
         shares = None
         if not on_cuda and torch.get_num_threads() > 1:
             one_core = open_session(folder / GRAPH, num_threads=1)
-            shares = Shares(partial(run_session, one_core), ROWS_OF_ONE_CORE)
+            shares = Shares(partial(run_session, one_core), SideBySide(most_rows=ROWS_OF_ONE_CORE))
         super().__init__(backbone, export, partial(run_session, whole), shares)

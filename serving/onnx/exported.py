@@ -34,11 +34,11 @@ class Shares(NamedTuple):
 
     Attributes:
         compute: runs the graph on one core, from several threads at once.
-        most_rows: of one share.
+        cores: that share the rows.
     """
 
     compute: Compute
-    most_rows: int
+    cores: SideBySide
 
 
 class ExportedBackend:
@@ -63,7 +63,6 @@ class ExportedBackend:
         self._export = export
         self._whole = whole
         self._shares = shares
-        self._cores = None if shares is None else SideBySide(most_rows=shares.most_rows)
 
     @torch.inference_mode()
     def warm_up(self, examples: Sequence[Example]) -> None:
@@ -88,9 +87,9 @@ class ExportedBackend:
         """Return one feature per row; see `Backend.features`."""
         if not covers(self._export.backbone, form):
             return self.exact.features(form, pixels, prompts)
-        if self._shares and self._cores and self._cores.splits(len(pixels)):
-            share = self._shares.compute
-            found = self._cores.run(lambda *rows: share(graph_inputs(*rows)), pixels, prompts)
+        if self._shares is not None and self._shares.cores.splits(len(pixels)):
+            share, cores = self._shares
+            found = cores.run(lambda *rows: share(graph_inputs(*rows)), pixels, prompts)
         else:
             found = self._whole(graph_inputs(pixels, prompts))
         return found.to(self.backbone.device)

@@ -12,6 +12,7 @@ from adapters.vit.backbone import Backbone
 from serving.errors import ConfigError
 from serving.onnx.export import GRAPH
 from serving.onnx.exported import ExportedBackend, Shares, matching_export
+from serving.trunk.side_by_side import SideBySide
 
 ROWS_OF_ONE_CORE: Final = 8
 
@@ -47,7 +48,8 @@ class OpenVinoBackend(ExportedBackend):
 
         shares = None
         if cores > 1:
-            shares = Shares(partial(_run, compiled(cores)), ROWS_OF_ONE_CORE)
+            by_side = SideBySide(most_rows=ROWS_OF_ONE_CORE)
+            shares = Shares(partial(_run, compiled(cores)), by_side)
         super().__init__(backbone, export, partial(_run, compiled(1)), shares)
 
 
