@@ -6,7 +6,7 @@ one task.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,13 +37,30 @@ def one_model_per_task(launch: Launch, stores: Mapping[str, Path]) -> Iterator[R
     config.write_text(
         config.read_text().replace("load_models=spt", f"load_models={','.join(stores)}")
     )
+    threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    with torchserve_of(launch, config, stores, threads) as running:
+        yield running
+
+
+@contextmanager
+def torchserve_of(
+    launch: Launch, config: Path, models: Collection[str], changes: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a TorchServe with models of one's own until the block ends.
+
+    Args:
+        launch: whose folder and ports it gets.
+        config: its config.properties.
+        models: by name; all have a worker when the block begins.
+        changes: of its environment.
+    """
     StopMark(launch.folder).begin()
-    running = spawn(launch, config, {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
+    running = spawn(launch, config, changes)
     write(launch.folder, running)
     try:
         wait_until(
             "every model has a worker",
-            lambda: all(is_ready(running.management_url, model) for model in stores),
+            lambda: all(is_ready(running.management_url, model) for model in models),
             timeout_s=READY_TIMEOUT_S,
         )
         yield running

@@ -9,16 +9,11 @@ from pathlib import Path
 import timm
 import torch
 
-from serving.health.stop_mark import StopMark
 from serving.launch.launch import Launch
-from serving.launch.running import Running, write
-from serving.service import stop
+from serving.launch.running import Running
 from serving.torchserve.configure import write_configuration
-from serving.torchserve.launch import spawn
-from serving.torchserve.management import is_ready
-from tests.bench.one_model_per_task import READY_TIMEOUT_S
+from tests.bench.one_model_per_task import torchserve_of
 from tests.bench.services.plain_model import NUM_CLASSES
-from tests.fakes.waiting import wait_until
 
 MODEL = "spt"
 _SOURCE = """
@@ -42,18 +37,8 @@ def stock_torchserve(launch: Launch) -> Iterator[Running]:
     launch.folder.mkdir(parents=True, exist_ok=True)
     config = write_configuration(launch)
     _put_plain(config.parent / "model_store" / MODEL, launch.backbone)
-    StopMark(launch.folder).begin()
-    running = spawn(launch, config)
-    write(launch.folder, running)
-    try:
-        wait_until(
-            "the stock handler is ready",
-            lambda: is_ready(running.management_url, MODEL),
-            timeout_s=READY_TIMEOUT_S,
-        )
+    with torchserve_of(launch, config, [MODEL]) as running:
         yield running
-    finally:
-        stop(launch.folder)
 
 
 def _put_plain(folder: Path, name: str) -> None:

@@ -1,11 +1,10 @@
 """A service in a few lines: answers in the protocol, remembers each request, fails on order."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 
@@ -21,6 +20,7 @@ from serving.protocol import (
     LabelScore,
     MultiAnswer,
 )
+from tests.fakes.listening import listening
 
 VERSION = "3f2a" * 16
 
@@ -100,11 +100,5 @@ def over_http(service: FakeService) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bridge) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Bridge) as address:
+        yield address

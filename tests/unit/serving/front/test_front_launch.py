@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import yaml
@@ -24,6 +23,7 @@ from serving.launch.launch import SETTINGS, Launch, free_ports
 from serving.launch.running import Running, created, is_recorded, write
 from serving.launch.token_file import token_file
 from serving.service import rotate, start, stop, why_not_ready
+from tests.fakes.listening import listening
 from tests.fakes.waiting import wait_until
 
 Spawn = Callable[..., Running]
@@ -51,15 +51,8 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as address:
+        yield address
 
 
 def program(script: str) -> list[str]:
