@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 1 << 28
-"""Bytes of an artifact, and of any other file that is read whole."""
+"""Of any file that is read whole, an artifact among them; a sparse one may say that it has more."""
 
 
 def read_named(path: Path, most: int = MOST_BYTES) -> bytes:

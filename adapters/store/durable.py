@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.errors import StoreUnavailable
+from adapters.named_file import MOST_BYTES
 
 UNFINISHED = re.compile(r"\.(?P<name>[^/]+)\.[0-9a-f]{8}\.writing")
 """Names of files that are being written, or were when their writer died."""
-
-MAX_BYTES = 256 << 20
-"""No file of a store is larger; a sparse one may say that it is."""
 
 LOCK_PATIENCE_S = 20.0
 """How long another writer is waited for."""
@@ -214,9 +212,9 @@ def bytes_or_none(path: Path, most: int | None = None) -> bytes | None:
 def _read(path: Path, most: int | None) -> bytes:
     with open(_regular(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
+        if size > MOST_BYTES:
             raise StoreUnavailable(
-                f"store {path}: expected {MAX_BYTES:,} bytes at most, found {size:,}; the store "
+                f"store {path}: expected {MOST_BYTES:,} bytes at most, found {size:,}; the store "
                 "made no such file: remove it"
             )
         return file.read(most)
