@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from adapters.errors import StoreUnavailable
+from adapters.ports import free_ports
 
 _HOST = "127.0.0.1"
 _START_S = 10.0
@@ -74,7 +75,7 @@ class RedisServer:
             )
         self.folder = folder
         self.binary = program
-        self.port = port or _free_port()
+        self.port = port or free_ports(1)[0]
         self._password = password
         self._configuration = _configuration(password, options)
         self._process: subprocess.Popen[bytes] | None = None
@@ -163,13 +164,6 @@ class RedisServer:
             f"{self.binary} on {_HOST}:{self.port} {what}; its log {self._log} ends: "
             f"{_last_line(self._log)!r}; take another port or look there"
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _configuration(password: str | None, options: Sequence[str]) -> bytes:

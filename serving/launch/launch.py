@@ -1,7 +1,6 @@
 """How one service is started: what is said of it, and what its processes are told."""
 
 import os
-import socket
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -58,18 +57,6 @@ class Launch(BaseModel):
     def front_workers(self) -> int:
         """Processes that decode beside the one that owns the device; 0 if all is in one."""
         return int(self.settings.get("front_workers") or 0)
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return `count` TCP ports of the loopback that nobody listens on right now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def config_of(launch: Launch) -> ServingConfig:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from adapters.ports import free_ports
 from serving.config import ServingConfig
 from serving.errors import ConfigError
 from serving.java.home import java_home
@@ -26,7 +27,6 @@ from serving.launch.launch import (
     Launch,
     config_of,
     environment,
-    free_ports,
     section_of,
 )
 from serving.launch.running import LOGS
@@ -47,7 +47,7 @@ def write_configuration(launch: Launch) -> Path:
     config = _write_model_config(launch, folder / SETTINGS)
     memory = _front_memory(config, launch.batch_size)
     api, management, metrics = launch.ports
-    grpc, grpc_management, workers = free_ports(3)
+    grpc, grpc_management, workers = free_ports(3, launch.ports)
     changes = {
         "inference_address": f"http://127.0.0.1:{api}",
         "management_address": f"http://127.0.0.1:{management}",

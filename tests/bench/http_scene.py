@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adapters.ports import free_ports
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
 from clients.load.closed import Ask
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.service import start, stop
 from tests.bench.http_load import Target
 from tests.bench.models import TINY, random_adapter, random_weights

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adapters.ports import free_ports
 from clients.client import Client
 from clients.errors import BadKey, ClientError
-from serving.launch.launch import free_ports
 from serving.launch.running import is_recorded, read
 from serving.service import rotate, stop, why_not_ready
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained

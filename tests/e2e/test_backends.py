@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ports import free_ports
 from clients.client import Client
 from clients.load.closed import Ask
 from serving.__main__ import main
 from serving.inference.engine import Engine, Query
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.protocol import Answer
 from serving.service import start, stop
 from tests.e2e.service import TASKS, Published, asks

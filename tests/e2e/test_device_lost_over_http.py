@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from adapters.ports import free_ports
 from clients.client import Client
 from clients.errors import ClientError
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.service import start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, Service
 from tests.fakes import fragile_handler

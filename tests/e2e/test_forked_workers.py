@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from serving.launch.launch import Launch, free_ports
+from adapters.ports import free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import read
 from serving.service import care_of, start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, Service

@@ -8,11 +8,12 @@ from typing import get_args
 import psutil
 import pytest
 
+from adapters.ports import free_ports
 from clients.errors import ClientError
 from clients.load.closed import Ask
 from serving.errors import LaunchError
 from serving.launch.device import has_device
-from serving.launch.launch import FrontName, Launch, free_ports
+from serving.launch.launch import FrontName, Launch
 from serving.launch.running import read
 from serving.protocol import Answer
 from serving.service import care_of, start, stop

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import psutil
 import pytest
 import redis
 
+from adapters.ports import free_ports, is_free
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from adapters.vit.backbone import load_backbone
@@ -23,7 +23,7 @@ from clients.errors import BadKey
 from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.health.stop_mark import StopMark
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import is_recorded, read
 from serving.service import start, stop, why_not_ready
 from tests.fakes import hostile
@@ -32,25 +32,13 @@ from tests.fakes.waiting import wait_until
 from tests.fakes.workers import workers_of
 
 
-def four_free_ports_in_a_row() -> int:
-    while True:
-        (first,) = free_ports(1)
-        if all(map(is_free, range(first, first + 4))):
-            return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 class Commands:
     """`python -m serving` on a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.service, self.store = folder / "serve", folder / "store"
         self.sessions: set[int] = set()
-        self.port = four_free_ports_in_a_row()
+        self.port = free_ports(4)[0]
         self.url = f"http://127.0.0.1:{self.port}"
 
     def spawn(self, *words: str, output: int | None = None) -> subprocess.Popen[str]:

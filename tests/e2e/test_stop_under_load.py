@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.launch.launch import Launch, free_ports
+from adapters.ports import free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import is_recorded
 from serving.service import start, stop, why_not_ready
 from tests.e2e.service import Load, Published, asks, assert_drained

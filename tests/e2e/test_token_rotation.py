@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ports import free_ports
 from clients.client import Client
 from clients.errors import BadKey
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.service import rotate, start, stop
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks
 

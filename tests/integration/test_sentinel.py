@@ -1,6 +1,5 @@
 """A Redis that is found by asking a sentinel for the master."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from redis.exceptions import RedisError
 
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
+from adapters.ports import free_ports
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
 from tests.fakes.artifacts import make_artifact
@@ -23,9 +23,7 @@ FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
 @pytest.fixture
 def address(server: RedisServer, tmp_path: Path) -> Iterator[str]:
     """The address of a sentinel, and of another one that is down."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     file = tmp_path / "sentinel.conf"
     master = f"sentinel monitor mymaster 127.0.0.1 {server.port} 1"
     file.write_text(f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n{master}\n")

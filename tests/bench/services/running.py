@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from adapters.ports import free_ports
 from clients.errors import ClientError
 from clients.load.closed import Ask
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import Running
 from serving.service import start, stop
 from tests.bench.http_scene import NUM_TASKS, Scene

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.ports import free_ports
 from adapters.redis.server import RedisServer
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.service import start, stop
 from tests.e2e.service import REDIS_PASSWORD, Service, published_in
 from tests.fakes.waiting import wait_until

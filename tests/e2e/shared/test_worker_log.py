@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ports import free_ports
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
 from clients.errors import ServerFault
 from serving.errors import LaunchError
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import is_recorded
 from serving.service import start
 from tests.e2e.service import IMAGES, REDIS_PASSWORD, TASKS, Service

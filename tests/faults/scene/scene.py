@@ -14,6 +14,7 @@ from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.redis_keys import RedisKeys
+from adapters.ports import free_ports
 from adapters.redis.server import RedisServer
 from adapters.store.directory import DirectoryStore
 from adapters.vit.backbone import load_backbone
@@ -21,7 +22,7 @@ from clients import readiness
 from clients.client import AsyncClient, Client
 from clients.errors import ClientError
 from serving.door.tenants import Tenant, TenantList, make_key
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import Running
 from serving.service import start, stop
 from tests.e2e.service import Service

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.ports import free_ports
 from serving.build_front import read_config
 from serving.errors import ConfigError, LaunchError
 from serving.front import launch as launch_module
 from serving.front.launch import AsgiFront
-from serving.launch.launch import SETTINGS, Launch, free_ports
+from serving.launch.launch import SETTINGS, Launch
 from serving.launch.running import Running, created, is_recorded, write
 from serving.launch.token_file import token_file
 from serving.service import rotate, start, stop, why_not_ready

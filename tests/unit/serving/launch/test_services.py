@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adapters.ports import free_ports
 from serving.errors import LaunchError
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import RECORD, Running, adopt, is_recorded, read
 from serving.service import rotate, start, stop
 from serving.torchserve import launch as launch_module

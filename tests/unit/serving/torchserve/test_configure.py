@@ -1,7 +1,6 @@
 """A launch changes what it must of what TorchServe is told."""
 
 import re
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from serving.errors import ConfigError
 from serving.health.stop_mark import FOLDER_VARIABLE
 from serving.java import memory
 from serving.java.memory import FRONT_MEMORY_BYTES, front_memory, least_memory
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.torchserve import configure
 from serving.torchserve.configure import SHIPPED, torchserve_environment, write_configuration
 from tests.unit.serving.torchserve.shipped import MODEL, log_config, properties, yaml_of
@@ -275,14 +274,6 @@ def test_the_environment_keeps_two_services_apart(launch: Launch, tmp_path: Path
     assert variables["LOG_LOCATION"] == str(launch.folder / "logs")
     assert variables["REDIS_URL"] == launch.redis_url
     assert (Path(variables["JAVA_HOME"]) / "bin" / "java").exists()
-
-
-def test_free_ports_are_distinct_and_free() -> None:
-    ports = free_ports(5)
-    assert len(set(ports)) == 5
-    for port in ports:
-        with socket.create_server(("127.0.0.1", port)):
-            pass
 
 
 def test_torchserve_stands_beside_this_python() -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ports import free_ports
 from serving.errors import LaunchError
 from serving.health import heartbeat
 from serving.health.stop_mark import StopMark
 from serving.launch import services
-from serving.launch.launch import Launch, free_ports
+from serving.launch.launch import Launch
 from serving.launch.running import Running, is_recorded, write
 from serving.launch.token_file import token_file
 from serving.service import care_of, start, stop, why_not_ready

@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from adapters.ports import free_ports
 from tests.unit.trainer.training import two_processes
 from trainer.errors import TrainingError
 from trainer.training import distributed
@@ -18,9 +18,7 @@ SCRIPT = Path(two_processes.__file__)
 
 def launch(out: Path, world: int) -> None:
     """Run the script as `torchrun` would, in `world` processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     places = os.pathsep.join([str(Path.cwd()), str(SCRIPT.parent)])
     address = {
         "PYTHONPATH": places,
