@@ -16,11 +16,10 @@ from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import Prompts
-from serving.trunk import graphs
 from serving.trunk.backend import Example, Form
 from serving.trunk.blank import num_tokens
 from serving.trunk.forks import CpuForks
-from serving.trunk.graphs import Graphs, Pixels, blank_rows
+from serving.trunk.graphs import Graphs, Pixels, blank_rows, without_compiling
 from serving.trunk.side_by_side import SideBySide
 
 EAGER_SHARE: Final = 40e6
@@ -60,7 +59,7 @@ class CpuBackend:
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
         """Return one feature per row; see `Backend.features`."""
         run = partial(self._run, form)
-        with torch.compiler.set_stance(graphs.STANCE):
+        with without_compiling():
             if self._cores.splits(len(pixels)):
                 return self._cores.run(run, pixels, prompts)
             return run(pixels, prompts)

@@ -3,7 +3,9 @@
 No request ever waits for a compiler.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 import torch
@@ -58,6 +60,37 @@ class Graphs:
             return features(trunk, spec, pixels, prompts)
 
         return run
+
+
+class _Running:
+    """The stance of torch.compile while forwards run.
+
+    It is one for the whole process, so the first of several forwards at a time takes it and the
+    last one gives it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._stance = ExitStack()
+
+    @contextmanager
+    def forward(self) -> Iterator[None]:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._stance.enter_context(torch.compiler.set_stance(STANCE))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                if self._count == 0:
+                    self._stance.close()
+
+
+without_compiling: Final = _Running().forward
+"""Around every forward after the warm-up, in any thread."""
 
 
 def spec_of(backbone: Backbone, form: Form) -> BackboneSpec:

@@ -70,7 +70,6 @@ def pipelined(
 
         calls = {name: partial(whole, forward) for name, forward in candidates.items()}
         seconds = in_turns(calls, rounds, warm_up=1)
-    torch.compiler.set_stance("default")  # threads that left ours in another order left another
     return {name: [taken / batches for taken in times] for name, times in seconds.items()}
 
 

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
-from serving.trunk import graphs
 from serving.trunk.backend import Example, Form, Steps
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to, fill, fill_prompts
 from serving.trunk.cuda.forward import reads_by_address
 from serving.trunk.cuda.steps import CudaSteps
-from serving.trunk.graphs import Graphs, Pixels, blank_rows
+from serving.trunk.graphs import Graphs, Pixels, blank_rows, without_compiling
 from serving.trunk.transfer import ahead, send
 
 _WARM_UPS = 3
@@ -95,7 +94,7 @@ class CudaBackend:
         placed = self._placed(pixels)
         bucket, length = bucket_of(len(placed)), self._warm_length(form, prompts)
         filled = fill(placed, bucket), fill_prompts(prompts, bucket, length)
-        with torch.compiler.set_stance(graphs.STANCE):
+        with without_compiling():
             return self._graphs.run(form, *filled)[: len(placed)].clone()
 
     def _warm_up(self, form: Form, rows: int, num_prompts: int) -> None:

@@ -11,6 +11,7 @@ import serving.trunk.graphs
 from serving.forward.prompts import gather_prompts
 from serving.trunk.blank import num_tokens
 from serving.trunk.cpu import CpuBackend
+from serving.trunk.graphs import without_compiling
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone
 
@@ -51,6 +52,24 @@ def test_a_form_that_was_not_warmed_up_runs_eagerly(monkeypatch):
     expected = expected_of(adapters, pixels)
     found = features_of(backend, residents, pixels)
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
+
+
+def test_nothing_is_compiled_until_the_last_of_several_forwards_at_a_time_has_ended():
+    compiled: list[object] = []
+
+    def compiler(graph: torch.fx.GraphModule, _: object) -> torch.fx.GraphModule:
+        compiled.append(graph)
+        return graph
+
+    double = torch.compile(lambda number: number * 2, backend=compiler)
+    first, last = without_compiling(), without_compiling()
+    first.__enter__()
+    with last:
+        first.__exit__(None, None, None)
+        double(torch.ones(2))
+        assert not compiled
+    double(torch.ones(2))
+    assert len(compiled) == 1
 
 
 def test_bfloat16_stays_near_the_reference():
