@@ -28,6 +28,7 @@ LONGEST = (
     "tests/unit/serving/onnx/",
     "tests/e2e/",
     "tests/integration/",
+    "tests/unit/trainer/",
 )
 """What begins first, so that no process works alone at the end."""
 

@@ -98,9 +98,7 @@ def commands(tmp_path: Path, published: Published) -> Iterator[Commands]:
 
 
 @pytest.fixture(scope="module")
-def started(
-    tmp_path_factory: pytest.TempPathFactory, published: Published
-) -> Iterator[Commands]:
+def started(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Iterator[Commands]:
     """A service that was started by the command; the last test of it stops it."""
     with commands_in(tmp_path_factory.mktemp("started"), published) as commands:
         done = commands.start()
