@@ -2,8 +2,11 @@
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial, wraps
+from typing import Any
 
+import jaxtyping
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -25,8 +28,39 @@ LONGEST = (
     "tests/unit/serving/onnx/",
     "tests/e2e/",
     "tests/integration/",
+    "tests/unit/trainer/",
 )
 """What begins first, so that no process works alone at the end."""
+
+
+def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]:
+    """Return jaxtyping's decorator, which builds a function's check when that is first called.
+
+    A process imports everything and calls a part of it; to build all checks takes many seconds.
+    """
+
+    def decorator(*, typechecker: Any) -> Callable[[Any], Any]:
+        built = partial(check, typechecker=typechecker)
+        return lambda what: built(what) if isinstance(what, type) else later(built, what)
+
+    return decorator
+
+
+def later(decorate: Callable[[Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is decorated when it is first called."""
+    decorated = None
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal decorated
+        decorated = decorated or decorate(function)
+        return decorated(*args, **kwargs)
+
+    return call
+
+
+# the import hook decorates by this name
+jaxtyping.jaxtyped = checked_from_the_first_call(jaxtyping.jaxtyped)
 
 
 class ByFile(LoadFileScheduling):

@@ -1,52 +1,65 @@
-"""A service whose trunk runs in ONNX Runtime answers what the engine of this process answers."""
+"""A service whose trunk runs in ONNX Runtime answers what the engine of this process answers.
+
+Told to end by the command, it answers everybody it let in, and refuses the others cleanly.
+"""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from adapters.ports import free_ports
-from clients.client import Client
 from clients.load.closed import Ask
 from serving.__main__ import main
 from serving.inference.engine import Engine, Query
 from serving.launch.launch import Launch
 from serving.protocol import Answer
-from serving.service import start, stop
-from tests.e2e.service import TASKS, Published, asks
+from serving.service import start, stop, why_not_ready
+from tests.e2e.service import TASKS, Load, Published, Service, asks, assert_drained
+from tests.fakes.waiting import wait_until
 
 
-@pytest.fixture
-def exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """The command's export, which says how near it is and how to serve it."""
-    folder = tmp_path / "onnx"
-    assert main(["export", "--out", str(folder)]) == 0
-    said = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The command's export, and what it said."""
+    folder, said = tmp_path_factory.mktemp("exported") / "onnx", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.cli.export.say", said.append)
+        assert main(["export", "--out", str(folder)]) == 0
+    return folder, "\n".join(said)
+
+
+@pytest.fixture(scope="module")
+def served(published: Published, exported: tuple[Path, str]) -> Iterator[Service]:
+    """A service of it; the last test of it stops it."""
+    folder, _ = exported
+    launch = Launch(
+        folder=folder.parent / "serve",
+        store=published.source.store.root,
+        ports=free_ports(3),
+        settings={"backend": "onnx", "onnx": str(folder), "preload": "all"},
+    )
+    start(launch)
+    yield published.served(launch.folder)
+    stop(launch.folder)
+
+
+def test_the_export_says_how_near_it_is_and_how_to_serve_it(exported: tuple[Path, str]) -> None:
+    folder, said = exported
     assert "largest relative difference from torch" in said
     assert f"--set onnx={folder}" in said
     report = json.loads((folder / "trunk.json").read_text())
     assert report["backbone"]["pooling"] == "mean-with-prompts"
     assert max(report["errors"].values()) < 1e-5
-    return folder
 
 
-def test_an_exported_trunk_is_served_with_the_same_answers(
-    published: Published, exported: Path, tmp_path: Path
-) -> None:
-    api, management, metrics = free_ports(3)
-    launch = Launch(
-        folder=tmp_path / "serve",
-        store=published.source.store.root,
-        ports=(api, management, metrics),
-        settings={"backend": "onnx", "onnx": str(exported), "preload": "all"},
-    )
-    process = start(launch)
-    try:
-        with Client(process.url, timeout_s=60) as client:
-            for ask in asks(2 * len(TASKS)):
-                assert_same(client.predict(ask.image, task=ask.task), ask, published.engine)
-    finally:
-        stop(launch.folder)
+def test_an_exported_trunk_is_served_with_the_same_answers(served: Service) -> None:
+    with served.client() as client:
+        for ask in asks(2 * len(TASKS)):
+            assert_same(client.predict(ask.image, task=ask.task), ask, served.engine)
 
 
 def assert_same(found: Answer, ask: Ask, engine: Engine) -> None:
@@ -55,3 +68,19 @@ def assert_same(found: Answer, ask: Ask, engine: Engine) -> None:
     assert [p.index for p in found.predictions] == [p.index for p in expected.predictions]
     for one, other in zip(found.predictions, expected.predictions, strict=True):
         assert abs(one.score - other.score) < 1e-5
+
+
+def test_callers_who_go_on_asking_see_answers_and_clean_refusals_and_no_cut(
+    served: Service,
+) -> None:
+    """And readiness says no from the beginning of the end."""
+    assert served.is_ready()
+    command = [sys.executable, "-m", "serving", "--folder", str(served.folder), "stop"]
+    with Load(served, asks(48), callers=16) as load:
+        load.wait_for_more(64)
+        with subprocess.Popen(command) as stopping:
+            wait_until("it says that it is stopping", lambda: why_not_ready(served.folder))
+            wait_until("nobody new is let in", lambda: not served.is_ready())
+        assert stopping.returncode == 0
+        load.wait_for_refusals()
+    assert_drained(served, load)

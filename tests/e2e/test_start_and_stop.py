@@ -1,4 +1,7 @@
-"""`python -m serving start` leaves a service that needs nobody, `stop` leaves nothing."""
+"""`python -m serving start` leaves a service that needs nobody, `stop` leaves nothing.
+
+The service has tokens: who has none is refused, and a new one cuts nobody off who reads its file.
+"""
 
 import json
 import os
@@ -14,9 +17,6 @@ import pytest
 import redis
 
 from adapters.ports import free_ports, is_free
-from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import encode
-from adapters.vit.backbone import load_backbone
 from clients.client import Client
 from clients.connection import blocking_http
 from clients.errors import BadKey
@@ -25,9 +25,8 @@ from serving.health import heartbeat
 from serving.health.stop_mark import StopMark
 from serving.launch.launch import Launch
 from serving.launch.running import is_recorded, read
-from serving.service import start, stop, why_not_ready
-from tests.fakes import hostile
-from tests.fakes.artifacts import make_adapter
+from serving.service import rotate, start, stop, why_not_ready
+from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks
 from tests.fakes.waiting import wait_until
 from tests.fakes.workers import workers_of
 
@@ -35,8 +34,8 @@ from tests.fakes.workers import workers_of
 class Commands:
     """`python -m serving` on a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.service, self.store = folder / "serve", folder / "store"
+    def __init__(self, folder: Path, store: Path) -> None:
+        self.service, self.store = folder / "serve", store
         self.sessions: set[int] = set()
         self.port = free_ports(4)[0]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -86,24 +85,22 @@ class Commands:
 
 
 @contextmanager
-def commands_in(folder: Path) -> Iterator[Commands]:
-    commands = Commands(folder)
-    adapter = make_adapter("pets", backbone=load_backbone().spec)
-    DirectoryStore(commands.store).publish(encode(adapter))
+def commands_in(folder: Path, published: Published) -> Iterator[Commands]:
+    commands = Commands(folder, published.source.store.root)
     yield commands
     stop(commands.service)
 
 
 @pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    with commands_in(tmp_path) as commands:
+def commands(tmp_path: Path, published: Published) -> Iterator[Commands]:
+    with commands_in(tmp_path, published) as commands:
         yield commands
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+def started(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Iterator[Commands]:
     """A service that was started by the command; the last test of it stops it."""
-    with commands_in(tmp_path_factory.mktemp("started")) as commands:
+    with commands_in(tmp_path_factory.mktemp("started"), published) as commands:
         done = commands.start()
         assert done.returncode == 0, done.stderr
         assert commands.url in done.stdout
@@ -137,14 +134,11 @@ def test_a_start_leaves_a_service_that_stands_alone(started: Commands) -> None:
 
     assert started.is_ready()
     assert started.run("ready").stdout == "ready\n"
-    photo = hostile.jpeg(hostile.photo())
-    with Client(started.url) as client, pytest.raises(BadKey):
-        client.predict(photo, task="pets")
     with Client(started.url, token_file=started.service / "inference.token") as client:
-        assert client.predict(photo, task="pets").task == "pets"
+        assert client.predict(IMAGES[0], task=TASKS[0]).task == TASKS[0]
 
     with redis.from_url((started.service / "redis.url").read_text()) as publisher:
-        assert publisher.keys("spt:*:pointer:pets")
+        assert publisher.keys(f"spt:*:pointer:{TASKS[0]}")
     port = publisher.connection_pool.connection_kwargs["port"]
     with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
@@ -154,6 +148,43 @@ def test_a_second_start_is_refused_and_the_first_service_goes_on(started: Comman
     with pytest.raises(LaunchError, match="make stop"):
         start(Launch(folder=started.service))
     assert started.is_ready()
+
+
+@pytest.fixture
+def guarded(started: Commands, published: Published) -> Service:
+    return published.served(started.service)
+
+
+def test_a_caller_without_the_token_or_with_another_is_refused(guarded: Service) -> None:
+    for token in (None, "wrong", token_of(guarded.process.management_token_file)):
+        with Client(guarded.url, token=token) as client, pytest.raises(BadKey):
+            client.predict(IMAGES[0], task=TASKS[0])
+
+
+def test_management_wants_its_own_token(guarded: Service) -> None:
+    assert guarded.is_ready()
+    url = f"{guarded.process.management_url}/models/spt"
+    for path in (None, guarded.process.token_file):
+        headers = {} if path is None else {"Authorization": f"Bearer {token_of(path)}"}
+        with guarded.plain_http() as http:
+            assert http.get(url, headers=headers).status_code == 400
+
+
+def test_a_new_token_cuts_nobody_off_who_reads_its_file(guarded: Service) -> None:
+    before = token_of(guarded.process.token_file)
+    with Load(guarded, asks(24), callers=4) as load:
+        for _ in range(5):
+            load.wait_for_more(8)
+            rotate(guarded.folder)
+        load.wait_for_more(8)
+    assert load.errors == []
+    with Client(guarded.url, token=before) as client, pytest.raises(BadKey):
+        client.predict(IMAGES[0], task=TASKS[0])
+
+
+def token_of(path: Path | None) -> str:
+    assert path is not None
+    return path.read_text()
 
 
 def test_probes_are_answered_without_a_token_and_readiness_ends_before_the_service(
@@ -200,7 +231,9 @@ def test_a_stop_ends_all_of_an_idle_service_without_a_wait(started: Commands) ->
         stopped = started.run("stop")
     assert (stopped.stdout, stopped.stderr) == ("stopped\n", "")  # a drain that gives up says so
     assert [process for process in processes if not ended(process)] == []
-    assert not (started.service / "fork-server.sock").exists()
+    left = {path.name for path in started.service.iterdir()}
+    assert not left & {"fork-server.sock", "key_file.json"}
+    assert not [name for name in left if name.endswith((".token", ".url"))]
     wait_until("nobody stays", lambda: not any(map(started.is_of, psutil.process_iter())))
     assert all(map(is_free, range(started.port, started.port + 3)))
     assert stop(started.service) is False

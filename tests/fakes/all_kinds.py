@@ -21,10 +21,10 @@ ORIENTATION = 0x0112
 
 
 def image_of(number: int) -> bytes:
-    """Return an encoded image: any kind, upright or turned by its EXIF, 1 to 4000 pixels wide."""
+    """Return an encoded image: any kind, upright or turned by its EXIF, 1 to 2000 pixels wide."""
     dice = random.Random(number)
     kind = dice.choice(sorted(MODES))
-    size = _size(dice, 4000 if number % LARGE_EVERY == 0 else 300)
+    size = _size(dice, 2000 if number % LARGE_EVERY == 0 else 300)
     image = _picture(dice, size, dice.choice(MODES[kind]))
     out = io.BytesIO()
     exif = Image.Exif()

@@ -28,7 +28,7 @@ ALIKE = 100
 
 
 def picture(random: np.random.Generator) -> Image.Image:
-    width, height = (int(side) for side in random.integers(1, 150, 2))
+    width, height = (int(side) for side in random.integers(1, 70, 2))
     coarse = random.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(coarse).resize((width, height)), np.float32)
     grainy = smooth + random.normal(0, 12, smooth.shape)

@@ -54,11 +54,21 @@ def assert_same_tensors(one: Adapter, other: Adapter) -> None:
     assert one.prompts is None or torch.equal(one.prompts, other.prompts)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.fixture(scope="module", params=METHODS)
+def usual(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Result, Adapter]:
+    """A method, and its run with the usual recipe: to be looked at."""
+    folder = tmp_path_factory.mktemp("usual") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_backbone", lambda *_, **__: BACKBONE)
+        return request.param, *train(toy_recipe(method=request.param), data, folder)
+
+
 def test_a_run_leaves_an_artifact_that_fits_the_task_and_the_backbone(
-    method: str, data: Path, tmp_path: Path
+    usual: tuple[str, Result, Adapter],
 ):
-    result, adapter = train(toy_recipe(method=method), data, tmp_path / "run")
+    method, result, adapter = usual
     adapter.check_fits(BACKBONE.spec)
     assert adapter.meta.task.model_dump() == {"id": "toy", "class_names": ("blue", "red")}
     assert (adapter.meta.method, adapter.meta.backbone) == (method, BACKBONE.spec)
@@ -79,11 +89,10 @@ def test_an_artifact_says_at_which_block_its_prompts_begin(data: Path, tmp_path:
     assert run(recipe, data, result.folder, ignore).metrics == result.metrics
 
 
-@pytest.mark.parametrize("method", METHODS)
 def test_the_metrics_are_those_of_the_predictions_and_of_the_artifact(
-    method: str, data: Path, tmp_path: Path
+    usual: tuple[str, Result, Adapter],
 ):
-    result, adapter = train(toy_recipe(method=method), data, tmp_path / "run")
+    _, result, adapter = usual
     predictions = read(result.folder, "predictions.json")
     right = sum(row["label"] == row["predicted"] for row in predictions)
     assert len(predictions) == 10
@@ -100,9 +109,8 @@ def test_the_metrics_are_those_of_the_predictions_and_of_the_artifact(
         assert Path(row["image"]).parent.name == adapter.meta.task.class_names[row["label"]]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_curves_and_counts_are_written(method: str, data: Path, tmp_path: Path):
-    result, adapter = train(toy_recipe(method=method), data, tmp_path / "run")
+def test_the_curves_and_counts_are_written(usual: tuple[str, Result, Adapter]):
+    _, result, adapter = usual
     metrics = read(result.folder, "metrics.json")
     assert len(metrics["losses"]) == len(metrics["val_accuracies"]) == 3
     assert metrics["train_loss"] == metrics["losses"][-1]

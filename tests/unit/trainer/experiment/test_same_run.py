@@ -1,6 +1,7 @@
 """A run never passes for another one: what differs is named, and nothing is written over."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,14 +78,25 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("method", ["linear", "spt-deep"])
+@pytest.fixture(scope="module", params=["linear", "spt-deep"])
+def finished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recipe, Path]:
+    """A recipe, and a folder with its data and its finished run: to be copied."""
+    recipe, folder = toy_recipe(method=request.param), tmp_path_factory.mktemp("finished")
+    make_toy_folder(folder / "toy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_backbone", lambda *_, **__: tiny_backbone())
+        train(folder, recipe)
+    return recipe, folder
+
+
 @pytest.mark.parametrize(("change", "named"), CHANGES)
 def test_other_data_are_refused_by_name_and_nothing_is_written_over(
-    tmp_path: Path, change: Change, named: str, method: str
+    tmp_path: Path, change: Change, named: str, finished: tuple[Recipe, Path]
 ):
-    recipe = toy_recipe(method=method)
-    make_toy_folder(tmp_path / "toy")
-    train(tmp_path, recipe)
+    recipe, whole = finished
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     before = files(tmp_path / "run")
     change(tmp_path / "toy")
     with pytest.raises(ResumeError, match="this run was trained with") as caught:

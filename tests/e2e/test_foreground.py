@@ -1,4 +1,4 @@
-"""A service that is told to end answers everybody it let in, and refuses the others cleanly."""
+"""A service in the foreground that is told to end answers all it let in, and refuses the others."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from adapters.ports import free_ports
 from serving.launch.launch import Launch
 from serving.launch.running import is_recorded
-from serving.service import start, stop, why_not_ready
+from serving.service import stop, why_not_ready
 from tests.e2e.service import Load, Published, asks, assert_drained
 from tests.fakes.waiting import wait_until
 
@@ -25,24 +25,6 @@ def launch(published: Published, tmp_path: Path) -> Iterator[Launch]:
     )
     yield launch
     stop(launch.folder)
-
-
-def test_callers_who_go_on_asking_see_answers_and_clean_refusals_and_no_cut(
-    published: Published, launch: Launch
-) -> None:
-    """And readiness says no from the beginning of the end."""
-    start(launch)
-    own = published.served(launch.folder)
-    assert own.is_ready()
-    command = [sys.executable, "-m", "serving", "--folder", str(launch.folder), "stop"]
-    with Load(own, asks(48), callers=16) as load:
-        load.wait_for_more(64)
-        with subprocess.Popen(command) as stopping:
-            wait_until("it says that it is stopping", lambda: why_not_ready(launch.folder))
-            wait_until("nobody new is let in", lambda: not own.is_ready())
-        assert stopping.returncode == 0
-        load.wait_for_refusals()
-    assert_drained(own, load)
 
 
 def test_sigterm_to_a_foreground_service_drains_it_and_is_a_success(
