@@ -1,9 +1,11 @@
 """The trunk's forward in torch: compiled for the forms that were warmed up, eager for all others.
 
-No request ever waits for a compiler.
+No request ever waits for a compiler. A graph that was traced in inference mode does not take tensors
+that were made outside of it, so those are copied.
 """
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import torch
@@ -49,7 +51,10 @@ class Graphs:
             pixels: on the backbone's device, in its floating type.
             prompts: of the same rows.
         """
-        return self._compiled.get(form, self._eager(form))(pixels, prompts)
+        compiled = self._compiled.get(form)
+        if compiled is None:
+            return self._eager(form)(pixels, prompts)
+        return compiled(_for_inference(pixels), _prompts_for_inference(prompts))
 
     def _eager(self, form: Form) -> Forward:
         trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
@@ -58,6 +63,19 @@ class Graphs:
             return features(trunk, spec, pixels, prompts)
 
         return run
+
+
+def _prompts_for_inference(prompts: Prompts) -> Prompts:
+    if prompts is None:
+        return None
+    tensors = ((field.name, getattr(prompts, field.name)) for field in fields(prompts))
+    return replace(
+        prompts, **{name: _for_inference(found) for name, found in tensors if found is not None}
+    )
+
+
+def _for_inference(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_inference() else tensor.clone()
 
 
 def spec_of(backbone: Backbone, form: Form) -> BackboneSpec:
