@@ -1,6 +1,6 @@
 """The trunk's forward in torch: compiled for the forms that were warmed up, eager for all others.
 
-No request ever waits for a compiler. A graph that was traced in inference mode does not take tensors
+No request ever waits for a compiler. A graph that was traced in inference mode takes no tensors
 that were made outside of it, so those are copied.
 """
 
