@@ -16,13 +16,12 @@ from typing import Any, Final
 import onnx
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor, nn
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
-from adapters.vit.prompting import DeepPrompts, features
 from serving.errors import ExportError
 from serving.onnx.comparison import errors_against_torch, random_inputs
+from serving.onnx.graph import PromptedTrunk
 from serving.rounding.agreement import Agreement
 
 OPSET: Final = 20
@@ -60,21 +59,6 @@ class Export(BaseModel):
     doubt: float = 0.0
     agreement: dict[str, Agreement] | None = None
     files: dict[str, str]
-
-
-class PromptedTrunk(nn.Module):
-    """The trunk as the graph has it; `last` only where the read-out averages prompts."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.trunk = backbone.trunk
-        self.spec = backbone.spec
-
-    def forward(
-        self, pixels: Tensor, prefix: Tensor, mask: Tensor, last: Tensor | None = None
-    ) -> Tensor:
-        """Return features `[B, D]` of deep prompts; see `adapters.vit.prompting.features`."""
-        return features(self.trunk, self.spec, pixels, DeepPrompts(prefix, mask, last))
 
 
 def export_trunk(backbone: Backbone, folder: Path) -> Export:

@@ -58,11 +58,8 @@ class CpuBackend:
     @torch.inference_mode()
     def features(self, form: Form, pixels: Pixels, prompts: Prompts) -> Float[Tensor, "B D"]:
         """Return one feature per row; see `Backend.features`."""
-        run = partial(self._run, form)
         with without_compiling():
-            if self._cores.splits(len(pixels)):
-                return self._cores.run(run, pixels, prompts)
-            return run(pixels, prompts)
+            return self._cores.run(partial(self._run, form), pixels, prompts)
 
     @property
     def exact(self) -> "CpuBackend":

@@ -11,7 +11,7 @@ from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts, bare_tokens, prompted_features
 from serving.trunk.backend import Form
 from serving.trunk.graphs import spec_of
-from serving.trunk.side_by_side import Forward, SideBySide
+from serving.trunk.side_by_side import SideBySide
 
 
 class CpuForks:
@@ -45,9 +45,4 @@ class CpuForks:
             assert isinstance(prompts, DeepPrompts), "rows that fork have deep prompts"
             return prompted_features(trunk, spec, tokens, prompts)
 
-        return self._run(end, self._run(begin, pixels, None)[image_of], prompts)
-
-    def _run(self, forward: Forward, rows: Tensor, prompts: Prompts) -> Tensor:
-        if self._cores.splits(len(rows)):
-            return self._cores.run(forward, rows, prompts)
-        return forward(rows, prompts)
+        return self._cores.run(end, self._cores.run(begin, pixels, None)[image_of], prompts)

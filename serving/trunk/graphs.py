@@ -1,11 +1,13 @@
 """The trunk's forward in torch: compiled for the forms that were warmed up, eager for all others.
 
-No request ever waits for a compiler.
+No request ever waits for a compiler. A graph that was traced in inference mode takes no tensors
+that were made outside of it, so those are copied.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import torch
@@ -51,7 +53,10 @@ class Graphs:
             pixels: on the backbone's device, in its floating type.
             prompts: of the same rows.
         """
-        return self._compiled.get(form, self._eager(form))(pixels, prompts)
+        compiled = self._compiled.get(form)
+        if compiled is None:
+            return self._eager(form)(pixels, prompts)
+        return compiled(_for_inference(pixels), _prompts_for_inference(prompts))
 
     def _eager(self, form: Form) -> Forward:
         trunk, spec = self._backbone.trunk, spec_of(self._backbone, form)
@@ -91,6 +96,19 @@ class _Running:
 
 without_compiling: Final = _Running().forward
 """Around every forward after the warm-up, in any thread."""
+
+
+def _prompts_for_inference(prompts: Prompts) -> Prompts:
+    if prompts is None:
+        return None
+    tensors = ((field.name, getattr(prompts, field.name)) for field in fields(prompts))
+    return replace(
+        prompts, **{name: _for_inference(found) for name, found in tensors if found is not None}
+    )
+
+
+def _for_inference(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_inference() else tensor.clone()
 
 
 def spec_of(backbone: Backbone, form: Form) -> BackboneSpec:

@@ -41,13 +41,17 @@ class SideBySide:
         return self.num_cores > 1 and rows >= self.num_cores * self._least_rows
 
     def run(self, forward: Forward, rows: Rows, prompts: Prompts) -> Rows:
-        """Return the forward of all rows, computed in shares.
+        """Return the forward of all rows, computed in shares if the batch `splits`.
 
         Args:
-            forward: called once per share, on one core.
-            rows: pixels or tokens of a batch that `splits`.
+            forward: called once per share, on one core; or once here, on all of them.
+            rows: pixels or tokens.
             prompts: of the same rows.
         """
+        if not self.splits(len(rows)):
+            if torch.get_num_threads() != self.num_cores:
+                torch.set_num_threads(self.num_cores)  # a new thread has what was set last anywhere
+            return forward(rows, prompts)
         count = self._num_shares(len(rows))
         shares = zip(rows.tensor_split(count), split_prompts(prompts, count), strict=True)
         running = [self._pool.submit(_without_gradients, forward, *share) for share in shares]

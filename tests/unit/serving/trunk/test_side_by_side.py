@@ -1,5 +1,7 @@
 """Shares of a batch give what the whole gives, in order; small batches are not split."""
 
+from threading import Thread
+
 import pytest
 import torch
 
@@ -62,6 +64,28 @@ def test_too_few_rows_are_not_split(limits, rows):
     assert side_by_side.largest_whole(100) == rows
     assert side_by_side.largest_whole(rows) == rows
     assert side_by_side.largest_share(rows) == 0
+
+
+def test_a_whole_batch_has_all_cores_in_a_thread_that_is_newer_than_the_shares(monkeypatch):
+    """A new thread begins with the number that was set last, which is that of a share: one."""
+    monkeypatch.undo()
+    monkeypatch.setattr(SideBySide, "splits", lambda _, rows: rows > 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        side_by_side, seen = SideBySide(), []
+
+        def forward(pixels, _):
+            seen.append((len(pixels), torch.get_num_threads()))
+            return pixels
+
+        for rows in (2, 1):
+            asking = Thread(target=side_by_side.run, args=(forward, numbered(rows), None))
+            asking.start()
+            asking.join()
+        assert seen == [(1, 1), (1, 1), (1, 2)]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_one_share_raises_reaches_the_caller():
