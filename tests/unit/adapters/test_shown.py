@@ -3,7 +3,8 @@
 import pytest
 
 from adapters.artifact.changes import class_changes
-from adapters.cli.tables import in_words, show_rows
+from adapters.cli.rows import in_words
+from adapters.cli.tables import show_rows
 from adapters.shown import is_hidden, shown
 
 WILD = "a\x1b[31mb"
