@@ -34,12 +34,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], empty: str = "") -> None:
         rows: name of the column -> value; a column without any value is left out.
         empty: what to say of no rows.
     """
-    cells = [{k: text for k, v in row.items() if (text := in_words(v))} for row in rows]
-    columns = list(dict.fromkeys(column for row in cells for column in row))
-    table = Table(*(Column(escape(name), overflow="fold") for name in columns), box=SIMPLE)
-    for row in cells:
-        table.add_row(*(escape(row.get(column, "")) for column in columns))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if rows else empty)
+    _show_cells([{k: text for k, v in row.items() if (text := in_words(v))} for row in rows], empty)
 
 
 def show_row(row: Row) -> None:
@@ -49,7 +44,8 @@ def show_row(row: Row) -> None:
 
 def show_fields(row: Row) -> None:
     """Print one line for each field that has a value."""
-    show_rows([{"field": key, "value": text} for key in row if (text := in_words(row[key]))])
+    fields = ((in_words(key), in_words(value)) for key, value in row.items())
+    _show_cells([{"field": key, "value": text} for key, text in fields if text])
 
 
 def show_differences(found: Row) -> None:
@@ -60,6 +56,15 @@ def show_differences(found: Row) -> None:
     is_same = found["before"] == found["after"]
     empty = "it is the same version" if is_same else "nothing differs but the tensors"
     show_rows([dict(zip(heads, row, strict=True)) for row in rows], empty)
+
+
+def _show_cells(cells: Sequence[Mapping[str, str]], empty: str = "") -> None:
+    """Print a table of what is in words already, whose line breaks are ours."""
+    columns = list(dict.fromkeys(column for row in cells for column in row))
+    table = Table(*(Column(escape(name), overflow="fold") for name in columns), box=SIMPLE)
+    for row in cells:
+        table.add_row(*(escape(row.get(column, "")) for column in columns))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if cells else empty)
 
 
 def _class_rows(changes: ClassChanges) -> Iterable[tuple[str, str, str]]:
