@@ -99,7 +99,7 @@ def has_header(beginning: bytes) -> bool:
 def _read_header(data: bytes) -> tuple[dict[str, Any], AdapterMeta]:
     try:
         text = data[8 : 8 + _header_length(data)].decode()
-        header = json.loads(text, object_pairs_hook=_without_repetition)
+        header = _HEADER.decode(text)
         return header, AdapterMeta.model_validate_json(header["__metadata__"][_METADATA_KEY])
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         reason = str(error).replace("\n", " ")[:300]
@@ -124,6 +124,9 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"key {key!r} stands twice in its header")
         found[key] = value
     return found
+
+
+_HEADER: Final = json.JSONDecoder(object_pairs_hook=_without_repetition)
 
 
 def _read_tensors(data: bytes, meta: AdapterMeta) -> dict[str, NDArray[np.float32]]:

@@ -6,7 +6,8 @@ from adapters.artifact.changes import class_changes
 from adapters.artifact.codec import read_contents
 from adapters.artifact.differences import differences
 from adapters.cli.options import add_store_options, task_suggested
-from adapters.cli.tables import Row, show, show_differences
+from adapters.cli.rows import Row
+from adapters.cli.tables import show, show_differences
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import TaskRecord
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from adapters.cli.options import add_store_options, add_tasks_argument
-from adapters.cli.tables import Row, show_stream, utc
+from adapters.cli.rows import Row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.store.durable import LOCK_PATIENCE_S, Patience

@@ -3,7 +3,8 @@
 import argparse
 
 from adapters.cli.options import add_store_options, task_suggested
-from adapters.cli.tables import Row, show, show_rows, utc
+from adapters.cli.rows import Row, utc
+from adapters.cli.tables import show, show_rows
 from adapters.store.directory import DirectoryStore
 from adapters.store.log import LogEntry
 

@@ -4,7 +4,7 @@ import argparse
 from itertools import chain
 
 from adapters.cli.options import add_store_options, add_tasks_argument
-from adapters.cli.tables import Row, finding_row, show_stream, utc
+from adapters.cli.rows import Row, finding_row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.audit import audit_beside_tasks, glance
 from adapters.store.directory import DirectoryStore

@@ -3,8 +3,9 @@
 import argparse
 
 from adapters.cli.options import add_store_options, task_suggested
+from adapters.cli.rows import Row
 from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
-from adapters.cli.tables import Row, show, show_fields
+from adapters.cli.tables import show, show_fields
 from adapters.store.audit import Finding, examine
 from adapters.store.directory import DirectoryStore
 

@@ -1,11 +1,8 @@
-"""What a command found: as JSON for programs, or as a table for people."""
+"""What a command found, as a table for people, or as JSON for programs."""
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import chain, islice
-from textwrap import indent
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rich.box import SIMPLE
@@ -14,18 +11,12 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from adapters.artifact.changes import ClassChanges
-from adapters.artifact.codec import VERSION, short
-from adapters.shown import shown
-from adapters.store.audit import Finding
+from adapters.artifact.codec import short
+from adapters.cli.rows import Row, in_words
 
-_LOOK_AHEAD = 100
-"""How many rows decide how wide the columns of a stream are."""
-
-_SAID = ("damage", "note")
 _WIDTH = 160
 """Of what is not a terminal, in characters."""
 
-Row = dict[str, Any]
 Found = TypeVar("Found", Row, list[Row])
 
 
@@ -43,61 +34,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], empty: str = "") -> None:
         rows: name of the column -> value; a column without any value is left out.
         empty: what to say of no rows.
     """
-    cells = [{k: text for k, v in row.items() if (text := in_words(v))} for row in rows]
-    columns = list(dict.fromkeys(column for row in cells for column in row))
-    table = Table(*(Column(escape(name), overflow="fold") for name in columns), box=SIMPLE)
-    for row in cells:
-        table.add_row(*(escape(row.get(column, "")) for column in columns))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if rows else empty)
-
-
-def show_stream(rows: Iterable[Row], is_json: bool, empty: str) -> int:
-    """Print rows as they come, a line each, and return the exit code; see `show`."""
-    seen = _Seen(rows)
-    if is_json:
-        _stream_json(seen)
-    else:
-        _stream_lines(seen, empty)
-    return 1 if seen.is_damaged else 0
-
-
-class _Seen:
-    """Rows on their way, and whether one of them was damaged."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.is_damaged = False
-        self._rows = iter(rows)
-
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows:
-            self.is_damaged = self.is_damaged or bool(row.get("damage"))
-            yield row
-
-
-def _stream_json(rows: Iterable[Row]) -> None:
-    before = "[\n"
-    for row in rows:
-        print(before + indent(json.dumps(row, indent=1), " "), end="")
-        before = ",\n"
-    print("[]" if before == "[\n" else "\n]")
-
-
-def _stream_lines(rows: Iterable[Row], empty: str) -> None:
-    """Print lines whose columns are as wide as the first ones need; what is wider sticks out."""
-    lines = ({k: text for k, v in row.items() if (text := in_words(v))} for row in rows)
-    first = list(islice(lines, _LOOK_AHEAD))
-    if not first:
-        print(empty)
-        return
-    columns = list(dict.fromkeys(column for line in first for column in line))
-    columns.sort(key=_SAID.__contains__)  # long sentences at the end
-    widths = {
-        name: max(len(line.get(name, "")) for line in [*first, {name: name}]) for name in columns
-    }
-    for line in chain([{name: name for name in columns}], first, lines):
-        known = [line.pop(name, "").ljust(width) for name, width in widths.items()]
-        others = [f"{name}: {text}" for name, text in line.items()]
-        print("  ".join([*known, *others]).rstrip())
+    _show_cells([{k: text for k, v in row.items() if (text := in_words(v))} for row in rows], empty)
 
 
 def show_row(row: Row) -> None:
@@ -107,7 +44,8 @@ def show_row(row: Row) -> None:
 
 def show_fields(row: Row) -> None:
     """Print one line for each field that has a value."""
-    show_rows([{"field": key, "value": text} for key in row if (text := in_words(row[key]))])
+    fields = ((in_words(key), in_words(value)) for key, value in row.items())
+    _show_cells([{"field": key, "value": text} for key, text in fields if text])
 
 
 def show_differences(found: Row) -> None:
@@ -120,40 +58,13 @@ def show_differences(found: Row) -> None:
     show_rows([dict(zip(heads, row, strict=True)) for row in rows], empty)
 
 
-def finding_row(finding: Finding) -> Row:
-    """Return what is known of one version, or of a task's folder."""
-    row: Row = {"task": finding.task, "version": finding.version}
-    if finding.meta is not None:
-        accuracy = finding.meta.metrics.get("test_accuracy")
-        row |= {
-            "classes": len(finding.meta.task.class_names),
-            "method": finding.meta.method,
-            "backbone": finding.meta.backbone.name,
-            "bytes": finding.num_bytes,
-            "test_accuracy": None if accuracy is None else round(accuracy, 4),
-        }
-    said = {"damage": finding.damage, "note": finding.note}
-    return row | {key: text for key, text in said.items() if text}
-
-
-def utc(time: datetime) -> str:
-    """Return a time as the store writes it."""
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def in_words(value: Any) -> str:
-    """Return a JSON value as people read it: versions short, lists and objects in plain words."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return short(value) if VERSION.fullmatch(value) else shown(value)
-        case dict():
-            return ", ".join(f"{shown(key)} {in_words(one)}" for key, one in value.items())
-        case list():
-            between = "\n" if any(isinstance(one, dict) for one in value) else ", "
-            return between.join(in_words(one) for one in value)
-    return str(value)
+def _show_cells(cells: Sequence[Mapping[str, str]], empty: str = "") -> None:
+    """Print a table of what is in words already, whose line breaks are ours."""
+    columns = list(dict.fromkeys(column for row in cells for column in row))
+    table = Table(*(Column(escape(name), overflow="fold") for name in columns), box=SIMPLE)
+    for row in cells:
+        table.add_row(*(escape(row.get(column, "")) for column in columns))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table if cells else empty)
 
 
 def _class_rows(changes: ClassChanges) -> Iterable[tuple[str, str, str]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from adapters.cli.ls import EMPTY
 from adapters.cli.options import add_store_options, add_tasks_argument, task_suggested
+from adapters.cli.rows import Row, finding_row, show_stream
 from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
-from adapters.cli.tables import Row, finding_row, show_stream
 from adapters.store.audit import Finding, audit, audit_task
 from adapters.store.directory import DirectoryStore
 

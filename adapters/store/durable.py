@@ -244,6 +244,7 @@ def _strange(path: Path) -> StoreUnavailable:
 def names(folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none where there is no folder."""
     try:
-        return sorted(path.name for path in folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries)
     except FileNotFoundError:
         return []

@@ -11,7 +11,8 @@
 Knows nothing of what is allowed. Every method raises StoreUnavailable when the file system refuses.
 """
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from adapters.errors import StoreUnavailable, TaskNotFound, VersionNotFound
 from adapters.store import durable
 from adapters.store.feed import FEED, Feed, read_feed, tell
 from adapters.store.identity import IDENTITY, give_identity, read_identity
-from adapters.store.record import Pointer, TaskRecord, parse_record
+from adapters.store.record import Pointer, TaskRecord, parse_pointer, parse_record
 
 _RECORD = "current.json"
 _LOG = "log.jsonl"
@@ -69,12 +70,13 @@ class StoreFiles:
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
         with durable.reaching(self.root):
-            names = sorted(path.name for path in self.root.iterdir() if is_task_id(path.name))
-            return [name for name in names if (self.root / name).is_dir()]
+            with os.scandir(self.root) as entries:
+                found = [one.name for one in entries if is_task_id(one.name) and _is_folder(one)]
+            return sorted(found)
 
     def versions(self, task: str) -> list[str]:
         """Return all versions of a task that are there, sorted."""
-        return self._versions_with(task, _SUFFIX)
+        return _versions_in(self._names_of_versions(task), _SUFFIX)
 
     def artifact(self, task: str, version: str) -> Path:
         """Return the file of one version, there or not.
@@ -90,8 +92,9 @@ class StoreFiles:
 
     def stray_envelopes(self, task: str, named: Collection[str]) -> list[Path]:
         """Return the signatures' files of versions that are neither there nor named."""
-        signed = self._versions_with(task, _ENVELOPE)
-        known = {*named, *self.versions(task)}
+        names = self._names_of_versions(task)
+        known = {*named, *_versions_in(names, _SUFFIX)}
+        signed = _versions_in(names, _ENVELOPE)
         return [self.envelope(task, version) for version in signed if version not in known]
 
     def holds(self, task: str, version: str) -> bool:
@@ -103,6 +106,10 @@ class StoreFiles:
         self._require_root()
         return False
 
+    def pointer(self, task: str) -> Pointer:
+        """Return the pointer of what is published under a task; errors as `record`."""
+        return parse_pointer(*self._require_record(task))
+
     def record(self, task: str) -> TaskRecord:
         """Return what is published under a task.
 
@@ -110,20 +117,12 @@ class StoreFiles:
             TaskNotFound: nothing is.
             ArtifactCorrupt: the record is damaged.
         """
-        record = self.record_or_none(task)
-        if record is None:
-            raise self._not_published(task)
-        return record
+        return parse_record(*self._require_record(task))
 
     def record_or_none(self, task: str) -> TaskRecord | None:
         """Return what is published under a task, None for nothing; else as `record`."""
-        path = self._folder(task) / _RECORD
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path)
-        if data is not None:
-            return parse_record(data, path)
-        self._require_root()
-        return None
+        data, path = self._read_record(task)
+        return None if data is None else parse_record(data, path)
 
     def move(self, task: str, record: TaskRecord) -> Pointer:
         """Replace a record by one of another pointer, and return that; else as `write_record`."""
@@ -135,16 +134,16 @@ class StoreFiles:
         """Replace a record whose pointer stays, and return it; the caller is `writing` the task."""
         # what is as ever is left out, so that services of an earlier version read it
         data = record.model_dump_json(indent=1, exclude_defaults=True).encode()
-        durable.write(self._folder(task) / _RECORD, data)
+        durable.write(self._place(task, _RECORD), data)
         return record.pointer
 
     def add_to_log(self, task: str, line: str) -> None:
         """Add a line to the task's log; the caller is `writing` the task."""
-        durable.append(self._folder(task) / _LOG, line.encode() + b"\n")
+        durable.append(self._place(task, _LOG), line.encode() + b"\n")
 
     def log_lines(self, task: str) -> list[bytes]:
         """Return the lines of the task's log, none where there is no log yet."""
-        path = self._folder(task) / _LOG
+        path = self._place(task, _LOG)
         with durable.reaching(path):
             return (durable.bytes_or_none(path) or b"").splitlines()
 
@@ -160,7 +159,7 @@ class StoreFiles:
         Raises:
             TaskNotFound: it has none.
         """
-        path = self._folder(task) / _RECORD
+        path = self._place(task, _RECORD)
         with durable.reaching(path):
             if not _may_be(path):
                 self._require_root()
@@ -169,7 +168,7 @@ class StoreFiles:
     @contextmanager
     def writing(self, task: str) -> Iterator[None]:
         """Make the task's folders and keep other writers of the task out."""
-        folder = self._folder(task)
+        folder = self._place(task)
         with durable.reaching(folder):
             durable.make_folder(self.root)
             durable.make_folder(folder / _VERSIONS, like=self.root)
@@ -182,7 +181,7 @@ class StoreFiles:
         self, task: str, patience: durable.Patience | None = None
     ) -> Iterator[bool]:
         """Keep writers of the task out and make nothing; yields False where none ever wrote."""
-        lock = self._folder(task) / _LOCK
+        lock = self._place(task, _LOCK)
         with durable.reaching(lock):
             if not lock.exists():
                 yield False
@@ -192,7 +191,7 @@ class StoreFiles:
 
     def unfinished(self, task: str) -> list[Path]:
         """Return our own files that are being written, or were when their writer died."""
-        folder = self._folder(task)
+        folder = self._place(task)
         return [*_unfinished(folder), *_unfinished(folder / _VERSIONS)]
 
     def unfinished_beside_tasks(self) -> list[Path]:
@@ -201,10 +200,10 @@ class StoreFiles:
 
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
-        folder = self._folder(task)
+        folder, names = self._place(task), self._names_of_versions(task)
         ours = {_RECORD, _LOG, _VERSIONS}
         for suffix in (_SUFFIX, _ENVELOPE):
-            ours |= {f"{version}{suffix}" for version in self._versions_with(task, suffix)}
+            ours |= {f"{version}{suffix}" for version in _versions_in(names, suffix)}
         with durable.reaching(folder):
             return [
                 place / name
@@ -213,21 +212,35 @@ class StoreFiles:
                 if name not in ours and not name.startswith(".")
             ]
 
-    def _versions_with(self, task: str, suffix: str) -> list[str]:
-        folder = self._folder(task) / _VERSIONS
+    def _require_record(self, task: str) -> tuple[bytes, Path]:
+        data, path = self._read_record(task)
+        if data is None:
+            raise self._not_published(task)
+        return data, path
+
+    def _read_record(self, task: str) -> tuple[bytes | None, Path]:
+        """Return the bytes of a task's record, None where there is none, and its place."""
+        path = self._place(task, _RECORD)
+        with durable.reaching(path):
+            data = durable.bytes_or_none(path)
+        if data is None:
+            self._require_root()
+        return data, path
+
+    def _names_of_versions(self, task: str) -> list[str]:
+        folder = self._place(task, _VERSIONS)
         with durable.reaching(folder):
-            files = [name for name in durable.names(folder) if name.endswith(suffix)]
-        versions = [name.removesuffix(suffix) for name in files]
-        return [version for version in versions if VERSION.fullmatch(version)]
+            return durable.names(folder)
 
     def _file_of(self, task: str, version: str, suffix: str) -> Path:
         if not VERSION.fullmatch(version):
             raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
-        return self._folder(task) / _VERSIONS / f"{version}{suffix}"
+        return self._place(task, _VERSIONS, f"{version}{suffix}")
 
-    def _folder(self, task: str) -> Path:
+    def _place(self, task: str, *below: str) -> Path:
+        """Return the task's folder, or a place below it, in one step: there may be many tasks."""
         try:
-            return self.root / check_task_id(task)
+            return self.root.joinpath(check_task_id(task), *below)
         except ValueError as error:
             raise TaskNotFound(str(error)) from error
 
@@ -243,6 +256,11 @@ class StoreFiles:
         )
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether it is a folder, or a link to one; a link in a circle is none."""
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
+
+
 def _may_be(path: Path) -> bool:
     """Return whether something is there; what cannot be seen is: reading it tells the reason."""
     try:
@@ -252,6 +270,12 @@ def _may_be(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def _versions_in(names: Iterable[str], suffix: str) -> list[str]:
+    """Return the versions whose files of one kind have such names."""
+    found = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+    return [version for version in found if VERSION.fullmatch(version)]
 
 
 def _unfinished(folder: Path) -> list[Path]:

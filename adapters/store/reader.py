@@ -65,7 +65,7 @@ class StoreReader:
             TaskNotFound: nothing is published under this id.
             ArtifactCorrupt: its current.json is damaged.
         """
-        return self.files.record(task).pointer
+        return self.files.pointer(task)
 
     def record(self, task: str) -> TaskRecord:
         """Return all that is recorded of a task: pointer, history, pins; errors as `current`."""

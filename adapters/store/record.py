@@ -7,6 +7,7 @@ keeps what they do not know. Pure values; knows nothing of files, but names them
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -56,10 +57,16 @@ class Pointer(BaseModel):
         return frozenset({self.version, self.canary.version if self.canary else self.version})
 
 
-class HistoryEntry(BaseModel):
-    """One version that became current."""
+class Step(BaseModel):
+    """What a lookup reads of one step of the history."""
 
     model_config = ConfigDict(frozen=True)
+
+    version: str
+
+
+class HistoryEntry(Step):
+    """One version that became current."""
 
     version: Sha256
     sequence: int = Field(ge=1, description="of the pointer that made it current")
@@ -87,12 +94,34 @@ class LastChange(BaseModel):
     at: AwareDatetime
 
 
-class TaskRecord(Pointer):
+class RecordHead(Pointer):
+    """What a lookup reads of a record: its pointer, and whether the record agrees with itself."""
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
+    history: tuple[Step, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _versions_agree(self) -> "RecordHead":
+        if self.history[-1].version != self.version:
+            raise ValueError("the last version of the history is not the current one")
+        if self.canary is not None and self.canary.version == self.version:
+            raise ValueError("the canary is the current version")
+        return self
+
+    @property
+    def pointer(self) -> Pointer:
+        """The pointer alone."""
+        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+
+
+_Head = TypeVar("_Head", bound=RecordHead)
+
+
+class TaskRecord(RecordHead):
     """A task's pointer, the publishes that led to it, and what is known for deleting."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    format: int = Field(FORMAT, ge=1, le=FORMAT)
     history: tuple[HistoryEntry, ...] = Field(
         min_length=1, description="oldest first; the last one is current, rollback drops it"
     )
@@ -106,19 +135,6 @@ class TaskRecord(Pointer):
         0, ge=0, description="counts pins and deletions since the pointer's last change"
     )
     last_change: LastChange | None = None
-
-    @model_validator(mode="after")
-    def _versions_agree(self) -> "TaskRecord":
-        if self.history[-1].version != self.version:
-            raise ValueError("the last version of the history is not the current one")
-        if self.canary is not None and self.canary.version == self.version:
-            raise ValueError("the canary is the current version")
-        return self
-
-    @property
-    def pointer(self) -> Pointer:
-        """The pointer alone."""
-        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
 
     @property
     def protected(self) -> frozenset[str]:
@@ -155,8 +171,21 @@ def parse_record(data: bytes, path: Path) -> TaskRecord:
     Raises:
         ArtifactCorrupt: it holds something else; names the file.
     """
+    return _parsed(TaskRecord, data, path)
+
+
+def parse_pointer(data: bytes, path: Path) -> Pointer:
+    """Return the pointer of the record that a file holds; dates in its history are not looked at.
+
+    Raises:
+        ArtifactCorrupt: it holds something else; names the file.
+    """
+    return _parsed(RecordHead, data, path).pointer
+
+
+def _parsed(kind: type[_Head], data: bytes, path: Path) -> _Head:
     try:
-        return TaskRecord.model_validate_json(data)
+        return kind.model_validate_json(data)
     except ValidationError as error:
         if any(one["loc"] == ("format",) for one in error.errors()):
             raise ArtifactCorrupt(

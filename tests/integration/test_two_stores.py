@@ -1,6 +1,7 @@
 """Two stores on one Redis: neither ever hears of the other's versions."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,20 @@ def test_every_key_of_a_store_carries_its_id(
 
 
 def test_announcements_do_not_cross_databases(server: RedisServer, tmp_path: Path) -> None:
-    base = server.url.rpartition("/")[0]
-    store = DirectoryStore(tmp_path / "store")
-    channels = set()
-    for database in (0, 1):
-        cache = AdapterCache.from_url(f"{base}/{database}", timeout_s=PATIENT_S)
-        CachedStore(store, cache).publish(FIRST)
-        channels.add(cache._keys.channel)
-        cache.close()
-    assert len(channels) == 2
+    store, base = DirectoryStore(tmp_path / "store"), server.url.rpartition("/")[0]
+    first, second = (
+        CachedStore(store, AdapterCache.from_url(f"{base}/{number}", timeout_s=PATIENT_S))
+        for number in (0, 1)
+    )
+    first.publish(FIRST)
+    assert first.cache is not None
+    with closing(first.cache.announcements(PATIENT_S)) as heard:
+        assert next(heard) is None  # connected
+        second.publish(make_artifact("dogs"))
+        first.publish(SECOND)
+        assert next(heard) == "pets"
+    for one in (first, second):
+        one.close()
 
 
 def test_until_a_store_says_which_one_it_is_redis_is_not_asked(

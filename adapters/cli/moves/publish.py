@@ -20,9 +20,10 @@ from adapters.cli.options import (
     expected,
     redis_url,
 )
+from adapters.cli.rows import Row, show_stream
 from adapters.cli.signing.sidecar import envelope_of
 from adapters.cli.signing.trusting import add_trust_option, checked, trusted
-from adapters.cli.tables import Row, show, show_row, show_stream
+from adapters.cli.tables import show, show_row
 from adapters.errors import ArtifactCorrupt, SptError
 from adapters.named_file import read_named
 from adapters.program import UsageError

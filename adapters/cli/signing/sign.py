@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.task import is_task_id
 from adapters.cli.options import add_store_options, task_suggested
+from adapters.cli.rows import Row, show_stream
 from adapters.cli.signing.sidecar import envelope_of, read_sidecar, sidecar_of
 from adapters.cli.signing.trusting import add_trust_option, trusted
-from adapters.cli.tables import Row, show_stream
 from adapters.errors import SptError
 from adapters.named_file import read_named
 from adapters.program import UsageError

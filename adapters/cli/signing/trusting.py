@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters.artifact.task import check_task_pattern
-from adapters.cli.tables import Row
+from adapters.cli.rows import Row
 from adapters.store.directory import DirectoryStore
 from adapters.trust.policy import Signers, Trust, TrustedKey
 

@@ -3,7 +3,8 @@
 import pytest
 
 from adapters.artifact.changes import class_changes
-from adapters.cli.tables import in_words, show_rows
+from adapters.cli.rows import in_words
+from adapters.cli.tables import show_fields, show_rows
 from adapters.shown import is_hidden, shown
 
 WILD = "a\x1b[31mb"
@@ -36,3 +37,11 @@ def test_tables_and_warnings_show_names_spelled_out(capsys: pytest.CaptureFixtur
 
 def test_a_line_break_in_a_name_breaks_no_line():
     assert in_words({"names": ["a\nb"]}) == r"names a\nb"
+
+
+def test_fields_that_list_objects_have_a_line_for_each_and_none_for_a_name(
+    capsys: pytest.CaptureFixture[str],
+):
+    show_fields({"history": [{"sequence": 1}, {"sequence": 2}], "class": "a\nb"})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines[2:] == [["history", "sequence", "1"], ["sequence", "2"], ["class", r"a\nb"]]

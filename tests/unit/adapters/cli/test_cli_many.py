@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.artifact.codec import version_of
-from adapters.cli import tables, verify
+from adapters.cli import verify
+from adapters.cli.rows import in_words
 from adapters.store import durable
 from tests.fakes.artifacts import make_artifact
 from tests.unit.adapters.cli.test_cli_life import Shell
@@ -32,7 +33,7 @@ def shell(
 def test_rows_are_printed_while_the_next_ones_are_read(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(tables, "_LOOK_AHEAD", 2)
+    monkeypatch.setattr("adapters.cli.rows._LOOK_AHEAD", 2)
     real, seen = durable.bytes_or_none, []
 
     def read(path: Path, most: int | None = None) -> bytes | None:
@@ -111,7 +112,7 @@ def test_no_rows_are_json_all_the_same(shell: Shell) -> None:
 def test_what_comes_late_and_has_no_column_is_said_with_its_name(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "_LOOK_AHEAD", 2)
+    monkeypatch.setattr("adapters.cli.rows._LOOK_AHEAD", 2)
     shell.store.publish(make_artifact(TASKS[4], seed=1), canary=0.5)
     last = shell("ls")[1].splitlines()[-1]
     assert last.startswith("task-4")
@@ -119,7 +120,7 @@ def test_what_comes_late_and_has_no_column_is_said_with_its_name(
 
 
 def test_control_characters_are_escaped_in_tables() -> None:
-    assert tables.in_words("a\x1b[31mb") == "a\\x1b[31mb"
+    assert in_words("a\x1b[31mb") == "a\\x1b[31mb"
 
 
 def test_gc_waits_for_all_held_locks_together(

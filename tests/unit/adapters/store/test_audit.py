@@ -156,12 +156,12 @@ def test_a_folder_that_cannot_be_seen_is_damage_and_hides_no_other_task(
 
 def wall_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse whatever is asked about what is in a folder, as for a user without its rights."""
-    for name in ("stat", "lstat", "open", "listdir"):
+    for name in ("stat", "lstat", "open", "scandir"):
         real = getattr(os, name)
 
         def call(path: Any, *args: Any, real: Any = real, name: str = name, **more: Any) -> Any:
             inside = folder in Path(path).parents if isinstance(path, str | Path) else False
-            if inside or (name == "listdir" and Path(path) == folder):
+            if inside or (name == "scandir" and Path(path) == folder):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             return real(path, *args, **more)
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from adapters.store.record import (
     HistoryEntry,
     Pointer,
     TaskRecord,
+    parse_pointer,
     parse_record,
 )
 from adapters.store.record_changes import (
@@ -25,6 +27,7 @@ from adapters.store.record_changes import (
     without_canary,
 )
 
+Parse = Callable[[bytes, Path], Pointer]
 PATH = Path("pets/current.json")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 A, B, C = (digit * 64 for digit in "abc")
@@ -91,15 +94,25 @@ def test_what_a_later_version_adds_is_ignored_and_kept_by_the_next_change() -> N
     assert "format" not in written
 
 
-def test_a_record_of_a_later_format_is_refused_and_says_so() -> None:
+@pytest.mark.parametrize("parse", [parse_record, parse_pointer])
+def test_a_record_of_a_later_format_is_refused_and_says_so(parse: Parse) -> None:
     with pytest.raises(ArtifactCorrupt, match=r"format up to 1.*the version that wrote it"):
-        parse_record(json.dumps(OF_FORMER_VERSION | {"format": 2}).encode(), PATH)
+        parse(json.dumps(OF_FORMER_VERSION | {"format": 2}).encode(), PATH)
 
 
-def test_a_record_whose_canary_is_current_is_damaged() -> None:
+@pytest.mark.parametrize("parse", [parse_record, parse_pointer])
+def test_a_record_whose_canary_is_current_is_damaged(parse: Parse) -> None:
     canary = {"canary": {"version": B, "share": 0.5}}
     with pytest.raises(ArtifactCorrupt, match=r"pets/current\.json: .*canary is the current"):
-        parse_record(json.dumps(OF_FORMER_VERSION | canary).encode(), PATH)
+        parse(json.dumps(OF_FORMER_VERSION | canary).encode(), PATH)
+
+
+def test_a_lookup_reads_the_pointer_alone() -> None:
+    """A history has a hundred dates, and a call may ask for many tasks."""
+    data = GOLDEN_OF_A_LATER_VERSION.replace(b"2026-01-02T03:04:05Z", b"yesterday")
+    assert parse_pointer(data, PATH).answering == {B, C}
+    with pytest.raises(ArtifactCorrupt):
+        parse_record(data, PATH)
 
 
 def test_what_a_former_version_retired_stopped_when_the_next_one_was_published() -> None:
