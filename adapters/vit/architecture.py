@@ -6,12 +6,12 @@ Knows timm; knows nothing of checkpoints' files, adapters or images.
 from typing import Any
 
 import timm
-from timm.layers import Attention
-from timm.models.vision_transformer import Block, VisionTransformer
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.errors import BackboneUnsupported
+from adapters.vit.blocks.known import why_not
 from adapters.vit.families import architecture_of, family_of
 
 _OWN = {
@@ -76,13 +76,5 @@ def _why_not_plain(model: Any) -> str | None:
         "its pooled feature has its own norm": not isinstance(model.fc_norm, nn.Identity),
         "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
     }
-    for block in model.blocks:
-        faults |= _block_faults(block)
-    return next((fault for fault, found in faults.items() if found), None)
-
-
-def _block_faults(block: nn.Module) -> dict[str, bool]:
-    if not isinstance(block, Block) or type(block.attn) is not Attention:
-        return {f"its blocks are of type {type(block).__name__}": True}
-    own_output = block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity)
-    return {"its attention gates or normalises its output": own_output}
+    found = (fault for fault, is_there in faults.items() if is_there)
+    return next(found, None) or next(filter(None, map(why_not, model.blocks)), None)

@@ -22,7 +22,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.vit.block import Tokens, keys_values, read_first_row, run_block
+from adapters.vit.blocks.attention import prompt_keys_values, read_first_row, run_block
+from adapters.vit.blocks.kind import Tokens
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def prefix_of(
 ) -> Float[Tensor, "M P 2 h d"]:
     """Return the keys and values that deep prompts contribute to each of the last M blocks."""
     layers = [
-        keys_values(block.attn, block.norm1(layer)[None])[0]
+        prompt_keys_values(block, layer[None])[0]
         for block, layer in zip(trunk.blocks[-len(prompts) :], prompts, strict=True)
     ]
     return torch.stack(layers)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import embed
 
 

@@ -13,7 +13,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import embed
 from trainer.errors import DataError
 

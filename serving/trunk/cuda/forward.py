@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import after_attention
+from adapters.vit.blocks.known import PLAIN
 from adapters.vit.prompting import embed, pool, rows_read
 from serving.trunk.backend import Form
 from serving.trunk.cuda.attention import HEAD_DIMS, prefix_attention
@@ -65,5 +65,5 @@ def features_by_address(
         attn = block.attn
         qkv = attn.qkv(block.norm1(tokens))
         mixed = prefix_attention(qkv, prefixes, lengths_in[layer], layer, attn.num_heads, rows.stop)
-        tokens = after_attention(block, tokens[:, rows], mixed[:, rows])
+        tokens = PLAIN.after(block, tokens[:, rows], mixed[:, rows])
     return pool(trunk, spec, tokens)
