@@ -1,24 +1,36 @@
 """Which kinds of blocks we know, and why a block is none of them."""
 
+from typing import Final
+
 from timm.layers import Attention
-from timm.models.vision_transformer import Block
+from timm.models import beit, eva, vision_transformer
 from torch import nn
 
+from adapters.vit.blocks.beit import BeitBlocks
+from adapters.vit.blocks.eva import EvaBlocks
 from adapters.vit.blocks.kind import Kind
 from adapters.vit.blocks.plain import PlainBlocks
 
-PLAIN = PlainBlocks()
+PLAIN: Final = PlainBlocks()
+EVA: Final = EvaBlocks()
+BEIT: Final = BeitBlocks()
 
 
 def kind_of(block: nn.Module) -> Kind:
     """Return how a block computes, of which `why_not` says nothing."""
-    return PLAIN
+    if isinstance(block, eva.EvaBlock):
+        return EVA
+    return BEIT if isinstance(block, beit.Block) else PLAIN
 
 
 def why_not(block: nn.Module) -> str | None:
     """Return why a block's prompts are not known to be exact as keys and values, or None."""
-    if not isinstance(block, Block) or type(block.attn) is not Attention:
+    is_known = type(block) in (eva.EvaBlock, beit.Block) or (
+        isinstance(block, vision_transformer.Block) and type(block.attn) is Attention
+    )
+    if not is_known:
         return f"its blocks are of type {type(block).__name__}"
-    if block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity):
+    has_norm = kind_of(block) is PLAIN and not isinstance(block.attn.norm, nn.Identity)
+    if has_norm or getattr(block.attn, "gate", None) is not None:
         return "its attention gates or normalises its output"
     return None

@@ -7,13 +7,13 @@ from typing import Final
 
 import torch
 from jaxtyping import Float, Int
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.known import PLAIN
 from adapters.vit.prompting import embed, pool, rows_read
+from adapters.vit.trunk import Trunk
 from serving.trunk.backend import Form
 from serving.trunk.cuda.attention import HEAD_DIMS, prefix_attention
 
@@ -35,7 +35,7 @@ def has_no_tokens(form: Form) -> bool:
 
 
 def features_by_address(
-    trunk: VisionTransformer,
+    trunk: Trunk,
     spec: BackboneSpec,
     pixels: Float[Tensor, "B 3 H W"],
     prefixes: Int[Tensor, " B"],
