@@ -72,6 +72,7 @@ def load_backbone(  # noqa: PLR0913
     trunk = create_trunk(name)
     load_weights(trunk, name, weights)
     trunk.requires_grad_(False).eval()
+    place_rotations(trunk)
     family = family_of(name)
     read_out = pooling or family.pooling
     spec = BackboneSpec(
@@ -94,9 +95,7 @@ def load_backbone(  # noqa: PLR0913
         mean=mean or usual_mean,
         std=std or usual_std,
     )
-    trunk = trunk.to(device, dtype)
-    place_rotations(trunk)
-    return Backbone(trunk, spec, preprocessing)
+    return Backbone(trunk.to(device, dtype), spec, preprocessing)
 
 
 def choose_device() -> torch.device:

@@ -4,6 +4,7 @@ Axis letters: B batch, T tokens, N patches, D width, H W pixels.
 """
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-Trunk = VisionTransformer | Eva | Beit
+Trunk: TypeAlias = VisionTransformer | Eva | Beit
 
 
 def patch_tokens(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:

@@ -4,10 +4,12 @@ Knows nothing of prompts' tokens, pooling or adapters; what differs from block t
 kind. Axis letters are those of `kind.py`.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from adapters.vit.blocks.kind import KeysValues, Tokens
 from adapters.vit.blocks.known import kind_of
@@ -18,7 +20,7 @@ KeyMask = Float[Tensor, "B 1 1 S"]
 
 
 def run_block(
-    block: nn.Module,
+    block: Any,
     tokens: Tokens,
     *,
     prefix: Prefix | None = None,
@@ -49,7 +51,7 @@ def run_block(
 
 
 def read_first_row(
-    block: nn.Module,
+    block: Any,
     tokens: Tokens,
     *,
     prefix: Prefix | None = None,
@@ -77,12 +79,12 @@ def read_first_row(
     return kind.after(block, tokens[:, :1], mixed.flatten(1)[:, None])
 
 
-def heads_of(block: nn.Module) -> tuple[int, int]:
+def heads_of(block: Any) -> tuple[int, int]:
     """Return h and d, which a prefix of the block has."""
     return kind_of(block).heads(block)
 
 
-def prompt_keys_values(block: nn.Module, prompts: Tokens) -> KeysValues:
+def prompt_keys_values(block: Any, prompts: Tokens) -> KeysValues:
     """Return the keys and values of prompts of the block, which have no place in the image."""
     return kind_of(block).keys_values(block, block.norm1(prompts), placed=False)
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from adapters.vit.blocks.gains import add_branches
 from adapters.vit.blocks.kind import KeysValues, Queries, Tokens
 from adapters.vit.blocks.projection import Projection, project, projection, scores_through
-from adapters.vit.blocks.rotation import turned
 
 
 class EvaBlocks:
@@ -44,7 +43,7 @@ class EvaBlocks:
         attn = block.attn
         if block.rotation is None and isinstance(attn.k_norm, nn.Identity):
             return scores_through(_projection(attn, 1), query, normed)
-        keys = turned(block, attn.k_norm(_project(attn, normed, 1, 2)[:, :, 0]), 0)
+        keys = _turned(block, attn.k_norm(_project(attn, normed, 1, 2)[:, :, 0]), 0)
         return torch.einsum("bhd,bthd->bht", query, keys)
 
     def values(self, block: EvaBlock) -> Projection:
@@ -62,7 +61,7 @@ class EvaBlocks:
 
 
 def _finished(block: EvaBlock, queries: Float[Tensor, "B R 1 h d"], place: int) -> Queries:
-    return turned(block, block.attn.q_norm(queries[:, :, 0]), place)
+    return _turned(block, block.attn.q_norm(queries[:, :, 0]), place)
 
 
 def _with_finished_keys(block: EvaBlock, joined: KeysValues, *, placed: bool) -> KeysValues:
@@ -70,7 +69,11 @@ def _with_finished_keys(block: EvaBlock, joined: KeysValues, *, placed: bool) ->
     if isinstance(block.attn.k_norm, nn.Identity) and not is_turned:
         return joined
     keys = block.attn.k_norm(joined[:, :, 0])
-    return torch.stack([turned(block, keys, 0) if placed else keys, joined[:, :, 1]], dim=2)
+    return torch.stack([_turned(block, keys, 0) if placed else keys, joined[:, :, 1]], dim=2)
+
+
+def _turned(block: EvaBlock, x: Float[Tensor, "B R h d"], place: int) -> Float[Tensor, "B R h d"]:
+    return x if block.rotation is None else block.rotation(x, place)
 
 
 def _project(attn: Any, normed: Tokens, start: int, stop: int) -> Float[Tensor, "B T _ h d"]:
@@ -87,11 +90,11 @@ def _projection(attn: Any, which: int) -> Projection:
     if attn.qkv is not None:
         return projection(attn, which)
     layer = (attn.q_proj, attn.k_proj, attn.v_proj)[which]
-    weight, bias = (
-        None if one is None else _for_all_heads(attn, one.unflatten(0, (-1, attn.head_dim)), 0)
-        for one in (layer.weight, layer.bias)
-    )
-    return Projection(weight, bias)
+    heads = (-1, attn.head_dim)
+    weight = _for_all_heads(attn, layer.weight.unflatten(0, heads), 0)
+    if layer.bias is None:
+        return Projection(weight, None)
+    return Projection(weight, _for_all_heads(attn, layer.bias.unflatten(0, heads), 0))
 
 
 def _for_all_heads(attn: Any, shared: Tensor, dim: int) -> Tensor:

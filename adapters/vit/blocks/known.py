@@ -1,5 +1,6 @@
 """Which kinds of blocks we know, and why a block is none of them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from timm.layers import Attention
@@ -21,6 +22,11 @@ def kind_of(block: nn.Module) -> Kind:
     if isinstance(block, eva.EvaBlock):
         return EVA
     return BEIT if isinstance(block, beit.Block) else PLAIN
+
+
+def not_plain(blocks: Iterable[nn.Module]) -> str | None:
+    """Return the type of the first block that is not a plain ViT's, or None."""
+    return next((type(one).__name__ for one in blocks if kind_of(one) is not PLAIN), None)
 
 
 def why_not(block: nn.Module) -> str | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
-from adapters.vit.blocks.known import PLAIN
+from adapters.vit.blocks.known import PLAIN, not_plain
 from adapters.vit.prompting import embed, pool, rows_read
 from adapters.vit.trunk import Trunk
 from serving.trunk.backend import Form
@@ -22,9 +22,12 @@ _TYPES: Final = (torch.bfloat16, torch.float16)
 
 
 def reads_by_address(backbone: Backbone) -> bool:
-    """Whether the kernels compute this backbone: its floating type, and the heads of each block."""
-    attentions = [block.attn for block in backbone.trunk.blocks]
-    return backbone.dtype in _TYPES and all(
+    """Whether the kernels compute this backbone: its floating type, its blocks and their heads."""
+    blocks = backbone.trunk.blocks
+    if backbone.dtype not in _TYPES or not_plain(blocks) is not None:
+        return False
+    attentions = [block.attn for block in blocks]
+    return all(
         attn.head_dim in HEAD_DIMS and isinstance(attn.k_norm, nn.Identity) for attn in attentions
     )
 
