@@ -26,7 +26,8 @@ def first_tokens(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor
     if isinstance(trunk, VisionTransformer):
         return trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(pixels)))
     patches, positions = patch_tokens(trunk, pixels), trunk.pos_embed
-    special = [token.expand(len(patches), -1, -1) for token in _special(trunk)]
+    # not len(), which fixes the number of rows of an export
+    special = [token.expand(patches.shape[0], -1, -1) for token in _special(trunk)]
     if positions is not None and getattr(trunk, "no_embed_class", False):
         patches, positions = patches + positions, None
     tokens = torch.cat([*special, patches], dim=1)
