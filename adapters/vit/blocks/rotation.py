@@ -43,7 +43,7 @@ class Rotation(nn.Module):
             place: of the first one.
         """
         sines, cosines = self.table[:, place : place + x.shape[1]]
-        count = len(sines)
+        count = sines.shape[0]
         image = apply_rot_embed(x[:, :count], sines, cosines, half=self._half)
         return image if x.shape[1] == count else torch.cat([image, x[:, count:]], dim=1)
 

@@ -67,15 +67,21 @@ def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths,
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["vit_small_patch16_dinov3", "vit_small_patch16_rope_mixed_224", "beit_base_patch16_224"],
+    ("name", "pooling", "lengths"),
+    [
+        ("vit_small_patch16_dinov3", "cls", (4, 0, 7)),
+        ("beit_base_patch16_224", "mean-with-prompts", (4,)),
+    ],
 )
-def test_graphs_of_trunks_with_other_blocks_do_so_too(name, tmp_path):
-    backbone = tiny_backbone(other_trunk(name))
+def test_graphs_of_trunks_with_other_blocks_do_so_too(name, pooling, lengths, tmp_path):
+    backbone = tiny_backbone(other_trunk(name), pooling=pooling)
     export_trunk(backbone, tmp_path / "trunk")
     for backend in BACKENDS:
         assert_computes_as_the_token_form(
-            backend(backbone, tmp_path / "trunk"), other_trunk(name), lengths=(4, 0, 7)
+            backend(backbone, tmp_path / "trunk"),
+            other_trunk(name),
+            pooling=pooling,
+            lengths=lengths,
         )
 
 
