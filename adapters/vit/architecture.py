@@ -3,16 +3,17 @@
 Knows timm; knows nothing of checkpoints' files, adapters or images.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import timm
-from timm.layers import Attention
-from timm.models.vision_transformer import Block, VisionTransformer
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.errors import BackboneUnsupported
+from adapters.vit.blocks.known import why_not
 from adapters.vit.families import architecture_of, family_of
+from adapters.vit.trunk import Trunk, oddity
 
 _OWN = {
     EMBEDDED: {
@@ -28,7 +29,7 @@ _MOCO_V3: dict[str, dict[str, int]] = {"vit_small_patch16_224": {"num_heads": 12
 """Where MoCo v3's ViT is another than timm's of that name: its ViT-S has 12 heads, timm's 6."""
 
 
-def create_trunk(name: str) -> VisionTransformer:
+def create_trunk(name: str) -> Trunk:
     """Build the plain ViT called `name`, without a classifier and without weights.
 
     Args:
@@ -54,10 +55,10 @@ def create_trunk(name: str) -> VisionTransformer:
     return require_plain(model, name)
 
 
-def require_plain(model: nn.Module, name: str) -> VisionTransformer:
+def require_plain(model: nn.Module, name: str) -> Trunk:
     """Return `model` if its blocks are the ones whose prompts we know to compute exactly."""
     reason = _why_not_plain(model)
-    if reason is not None or not isinstance(model, VisionTransformer):
+    if reason is not None or not isinstance(model, Trunk):
         raise BackboneUnsupported(
             f"backbone {name!r}: {reason}; prompts need a plain timm VisionTransformer with a "
             "class token, absolute position embedding and pre-norm blocks, "
@@ -67,22 +68,17 @@ def require_plain(model: nn.Module, name: str) -> VisionTransformer:
 
 
 def _why_not_plain(model: Any) -> str | None:
-    if type(model) is not VisionTransformer:
+    if type(model) not in get_args(Trunk):
         return f"it is a {type(model).__name__}"
+    is_plain = isinstance(model, VisionTransformer)
     faults = {
         "it has no class token": model.cls_token is None,
-        "it has no position embedding": model.pos_embed is None,
-        "it pools by attention": model.attn_pool is not None,
+        "it has no position embedding": is_plain and model.pos_embed is None,
+        "it pools by attention": getattr(model, "attn_pool", None) is not None,
         "its pooled feature has its own norm": not isinstance(model.fc_norm, nn.Identity),
-        "it normalises before the first block": not isinstance(model.norm_pre, nn.Identity),
+        "it normalises before the first block": is_plain
+        and not isinstance(model.norm_pre, nn.Identity),
     }
-    for block in model.blocks:
-        faults |= _block_faults(block)
-    return next((fault for fault, found in faults.items() if found), None)
-
-
-def _block_faults(block: nn.Module) -> dict[str, bool]:
-    if not isinstance(block, Block) or type(block.attn) is not Attention:
-        return {f"its blocks are of type {type(block).__name__}": True}
-    own_output = block.attn.gate is not None or not isinstance(block.attn.norm, nn.Identity)
-    return {"its attention gates or normalises its output": own_output}
+    found = (fault for fault, is_there in faults.items() if is_there)
+    of_blocks = filter(None, map(why_not, model.blocks))
+    return next(found, None) or oddity(model) or next(of_blocks, None)

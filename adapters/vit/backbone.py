@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 from timm.data import resolve_data_config
-from timm.models.vision_transformer import VisionTransformer
 
 from adapters.artifact.backbone_spec import EMBEDDED, BackboneSpec, FinalNorm, Pooling
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.architecture import create_trunk
+from adapters.vit.blocks.rotation import place_rotations
 from adapters.vit.families import Family, Triple, family_of
+from adapters.vit.trunk import Trunk
 from adapters.vit.weights import digest, load_weights
 
 
@@ -18,7 +19,7 @@ from adapters.vit.weights import digest, load_weights
 class Backbone:
     """A frozen trunk, its identity, and the pixels it was pre-trained on."""
 
-    trunk: VisionTransformer
+    trunk: Trunk
     spec: BackboneSpec
     preprocessing: Preprocessing
 
@@ -71,6 +72,7 @@ def load_backbone(  # noqa: PLR0913
     trunk = create_trunk(name)
     load_weights(trunk, name, weights)
     trunk.requires_grad_(False).eval()
+    place_rotations(trunk)
     family = family_of(name)
     read_out = pooling or family.pooling
     spec = BackboneSpec(
@@ -108,7 +110,7 @@ def _usual_norm(family: Family, pooling: Pooling) -> FinalNorm:
     return "before-pooling" if pooling == "cls" else "after-pooling"
 
 
-def _usual_pixels(family: Family, trunk: VisionTransformer) -> tuple[Triple, Triple]:
+def _usual_pixels(family: Family, trunk: Trunk) -> tuple[Triple, Triple]:
     if family.mean is not None and family.std is not None:
         return family.mean, family.std
     data = resolve_data_config(model=trunk)

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.vit.block import Tokens, keys_values, read_first_row, run_block
+from adapters.vit.blocks.attention import prompt_keys_values, read_first_row, run_block
+from adapters.vit.blocks.kind import Tokens
+from adapters.vit.trunk import Trunk, first_tokens
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,17 @@ class ShallowPrompts:
 Prompts = DeepPrompts | ShallowPrompts | None
 
 
-def prefix_of(
-    trunk: VisionTransformer, prompts: Float[Tensor, "M P D"]
-) -> Float[Tensor, "M P 2 h d"]:
+def prefix_of(trunk: Trunk, prompts: Float[Tensor, "M P D"]) -> Float[Tensor, "M P 2 h d"]:
     """Return the keys and values that deep prompts contribute to each of the last M blocks."""
     layers = [
-        keys_values(block.attn, block.norm1(layer)[None])[0]
+        prompt_keys_values(block, layer[None])[0]
         for block, layer in zip(trunk.blocks[-len(prompts) :], prompts, strict=True)
     ]
     return torch.stack(layers)
 
 
 def features(
-    trunk: VisionTransformer,
+    trunk: Trunk,
     spec: BackboneSpec,
     pixels: Float[Tensor, "B 3 H W"],
     prompts: Prompts,
@@ -89,9 +88,7 @@ def features(
     return _read_out(trunk, spec, tokens, count, None, None)
 
 
-def bare_tokens(
-    trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"], first_block: int
-) -> Tokens:
+def bare_tokens(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"], first_block: int) -> Tokens:
     """Return what enters a block, from 0, where no block before it has prompts."""
     tokens = embed(trunk, pixels)
     for block in trunk.blocks[:first_block]:
@@ -100,7 +97,7 @@ def bare_tokens(
 
 
 def prompted_features(
-    trunk: VisionTransformer, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
+    trunk: Trunk, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
 ) -> Float[Tensor, "B D"]:
     """Run the last M blocks under deep prompts; see `features`.
 
@@ -118,12 +115,12 @@ def prompted_features(
     return _read_out(trunk, spec, tokens, count, deep, None if masks is None else masks[:, -1])
 
 
-def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
+def embed(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
     """Return the first block's input: class token, registers if any, and patch tokens."""
-    return trunk._pos_embed(trunk.patch_embed(pixels))
+    return first_tokens(trunk, pixels)
 
 
-def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice:
+def rows_read(trunk: Trunk, spec: BackboneSpec, count: int) -> slice:
     """Return which outputs of the last block are pooled.
 
     Args:
@@ -136,9 +133,7 @@ def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice
     return slice(trunk.num_prefix_tokens, count if spec.pooling == "mean" else None)
 
 
-def pool(
-    trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
-) -> Float[Tensor, "B D"]:
+def pool(trunk: Trunk, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]) -> Float[Tensor, "B D"]:
     """Return the mean of the rows that are read, under the final norm."""
     if spec.final_norm == "before-pooling":
         return trunk.norm(tokens).mean(dim=1)
@@ -146,7 +141,7 @@ def pool(
 
 
 def _read_out(
-    trunk: VisionTransformer,
+    trunk: Trunk,
     spec: BackboneSpec,
     tokens: Tokens,
     count: int,

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import timm
 import torch
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import EMBEDDED
@@ -20,11 +19,12 @@ from adapters.errors import WeightsError
 from adapters.vit import google_npz
 from adapters.vit.checkpoint import contradiction, origin_hint, read_tensors, untold
 from adapters.vit.families import Family, family_of
+from adapters.vit.trunk import Trunk
 
 _log = logging.getLogger(__name__)
 
 
-def load_weights(trunk: VisionTransformer, name: str, source: Path | None) -> None:
+def load_weights(trunk: Trunk, name: str, source: Path | None) -> None:
     """Fill the trunk's parameters; if that is refused, the trunk is as it was.
 
     Args:
@@ -52,7 +52,7 @@ def load_weights(trunk: VisionTransformer, name: str, source: Path | None) -> No
     trunk.load_state_dict(state, strict=True)
 
 
-def digest(trunk: VisionTransformer) -> str:
+def digest(trunk: Trunk) -> str:
     """Return the sha256 of all tensors of the trunk as float32, in order of their names.
 
     The same weights have the same digest in every file format.
@@ -123,7 +123,7 @@ def _joined(
 
 
 def _check_fit(
-    trunk: VisionTransformer,
+    trunk: Trunk,
     name: str,
     source: Path | None,
     state: dict[str, Tensor],

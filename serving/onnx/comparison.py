@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.attention import heads_of
 from adapters.vit.prompting import DeepPrompts, features
 from serving.onnx.session import open_session, run_session
 
@@ -39,8 +40,8 @@ def random_inputs(backbone: Backbone, rows: int, prompts: int) -> dict[str, Tens
 
     Those are the first row's last one, and all of the last row's first block.
     """
-    spec, attn = backbone.spec, backbone.trunk.blocks[0].attn
-    prefix = torch.randn(rows, spec.depth, prompts, 2, attn.num_heads, attn.head_dim)
+    spec, heads = backbone.spec, heads_of(backbone.trunk.blocks[0])
+    prefix = torch.randn(rows, spec.depth, prompts, 2, *heads)
     prefix[0, :, -1] = POISON
     mask = torch.zeros(rows, spec.depth, prompts)
     mask[0, :, -1] = mask[-1, 0] = -torch.inf

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import ScalingType
 
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.known import not_plain
 from serving.errors import ConfigError
 
 KIND: Final = torch.float8_e4m3fn
@@ -73,8 +74,9 @@ def round_trunk(backbone: Backbone) -> Backbone:
     them, but reads their weights.
 
     Raises:
-        ConfigError: a layer is too narrow for a product in FP8.
+        ConfigError: a layer is too narrow for a product in FP8, or blocks are not plain.
     """
+    _require_plain(backbone)
     shared = (*backbone.trunk.parameters(), *backbone.trunk.buffers())
     trunk = copy.deepcopy(backbone.trunk, {id(tensor): tensor for tensor in shared})
     kept = trunk.blocks[-1].attn.qkv
@@ -101,6 +103,15 @@ def require_fp8(device: torch.device) -> None:
         "precision fp8 needs a GPU of compute capability {}.{} or higher, ".format(*CAPABILITY)
         + f"such as an L4 or H100, found {found}; choose precision: auto"
     )
+
+
+def _require_plain(backbone: Backbone) -> None:
+    other = not_plain(backbone.trunk.blocks)
+    if other is not None:
+        raise ConfigError(
+            f"precision fp8 rounds blocks of plain ViTs, {backbone.spec.name} has blocks of type "
+            f"{other}; choose precision: bfloat16"
+        )
 
 
 def _require_width(name: str, layer: nn.Linear) -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.attention import heads_of
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts
 from serving.trunk.backend import Form
 from serving.trunk.transfer import send
@@ -48,9 +49,8 @@ def blank_prefix(
         longest: prompts of a block.
         alignment: as in `gather_prompts`.
     """
-    attn = backbone.trunk.blocks[0].attn
     filled = longest + -(longest + num_tokens(backbone)) % alignment
-    size = (*shape, filled, 2, attn.num_heads, attn.head_dim)
+    size = (*shape, filled, 2, *heads_of(backbone.trunk.blocks[0]))
     return torch.zeros(size, dtype=backbone.dtype, device=backbone.device)
 
 

@@ -5,30 +5,30 @@ Written from the paper's equations 6 and 13 and timm's own blocks; shares nothin
 """
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
 
 from adapters.vit.adapter import Adapter
+from adapters.vit.trunk import Trunk
+from tests.fakes.timm_tokens import entering, through
 
 
-def reference_feature(
-    trunk: VisionTransformer, adapter: Adapter, pixels: torch.Tensor
-) -> torch.Tensor:
+def reference_feature(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> torch.Tensor:
     """Return the pooled feature [D] of one image [3, H, W]."""
     dtype = trunk.cls_token.dtype
     special = trunk.num_prefix_tokens
-    tokens = trunk._pos_embed(trunk.patch_embed(pixels[None].to(dtype)))
+    tokens = entering(trunk, pixels[None].to(dtype))
     first, patches = tokens[:, :special], tokens[:, special:]
     prompts = adapter.prompts
     length = 0 if prompts is None else prompts.shape[1]
     shallow = prompts is not None and len(prompts) == 1
     bare = 0 if prompts is None else len(trunk.blocks) - len(prompts)
     tokens = torch.cat([first, *([prompts[:1].to(dtype)] if shallow else []), patches], dim=1)
-    for i, block in enumerate(trunk.blocks):
+    for i in range(len(trunk.blocks)):
         if prompts is not None and not shallow and i >= bare:
             old = 0 if i == bare else length
             patches, own = tokens[:, special + old :], prompts[i - bare][None].to(dtype)
             tokens = torch.cat([tokens[:, :special], own, patches], dim=1)
-        tokens = block(tokens)
+        is_prompted = prompts is not None and (shallow or i >= bare)
+        tokens = through(trunk, i, tokens, length if is_prompted else 0)
     read_out = adapter.meta.backbone
     if read_out.final_norm == "before-pooling":
         tokens = trunk.norm(tokens)
@@ -40,9 +40,7 @@ def reference_feature(
     return (trunk.norm(pooled) if read_out.final_norm == "after-pooling" else pooled)[0]
 
 
-def reference_scores(
-    trunk: VisionTransformer, adapter: Adapter, pixels: torch.Tensor
-) -> torch.Tensor:
+def reference_scores(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> torch.Tensor:
     """Return the softmax probabilities [C] of one image."""
     feature = reference_feature(trunk, adapter, pixels)
     weight, bias = adapter.head_weight.to(feature.dtype), adapter.head_bias.to(feature.dtype)

@@ -31,7 +31,8 @@ def some_rows(
         for i in range(rows)
     ]
     residents = [make_resident(adapter, backbone) for adapter in adapters]
-    return adapters, residents, torch.randn(rows, 3, 16, 16)
+    size = backbone.spec.image_size
+    return adapters, residents, torch.randn(rows, 3, size, size)
 
 
 def seated(resident, crop):

@@ -10,6 +10,8 @@ from timm.models.vision_transformer import VisionTransformer
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.rotation import place_rotations
+from adapters.vit.trunk import Trunk
 from adapters.vit.weights import digest
 
 HALF = (0.5, 0.5, 0.5)
@@ -40,7 +42,7 @@ def read_out(pooling: Pooling) -> dict[str, str]:
 
 
 def tiny_backbone(
-    trunk: VisionTransformer | None = None,
+    trunk: Trunk | None = None,
     *,
     pooling: Pooling = "cls",
     dtype: torch.dtype = torch.float32,
@@ -53,12 +55,16 @@ def tiny_backbone(
         width=trunk.embed_dim,
         depth=len(trunk.blocks),
         num_heads=trunk.blocks[0].attn.num_heads,
-        image_size=16,
-        patch_size=8,
+        image_size=trunk.patch_embed.img_size[0],
+        patch_size=trunk.patch_embed.patch_size[0],
         **read_out(pooling),
     )
-    rule = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
-    return Backbone(trunk.to(dtype), spec, rule)
+    rule = Preprocessing(
+        resize="squash", resize_size=spec.image_size, crop=spec.image_size, mean=HALF, std=HALF
+    )
+    trunk = trunk.to(dtype)
+    place_rotations(trunk)
+    return Backbone(trunk, spec, rule)
 
 
 def image_bytes(seed: int, size: tuple[int, int] = (16, 16), kind: str = "PNG") -> bytes:

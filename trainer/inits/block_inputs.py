@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import embed
+from adapters.vit.trunk import patch_tokens
 
 
 @runtime_checkable
@@ -55,6 +56,6 @@ def feed(
                 if layer in collectors:
                     bare = layer == 0 and not layer0_position
                     patches = tokens[:, trunk.num_prefix_tokens :]
-                    collectors[layer].add(trunk.patch_embed(pixels) if bare else patches)
+                    collectors[layer].add(patch_tokens(trunk, pixels) if bare else patches)
                 if layer < depth:
                     tokens = run_block(trunk.blocks[layer], tokens)

@@ -7,15 +7,17 @@ and registers), L layers, h heads, d head width, G W the patch grid.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float64
-from timm.models.vision_transformer import Block
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import Pooling
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.known import not_plain
+from trainer.errors import DataError
 from trainer.measures.prompted_inputs import BlockInput, prompted_inputs
 
 
@@ -80,7 +82,7 @@ def read_out_attention(
 
 
 def attention_weights(
-    block: Block, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
+    block: Any, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
 ) -> Float64[Tensor, "B h R T"]:
     """Return softmax(QKᵀ / √d), how much some tokens of a block's input attend to others.
 
@@ -93,17 +95,25 @@ def attention_weights(
 
 
 def attention_scores(
-    block: Block, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
+    block: Any, looking: Float[Tensor, "B R D"], seen: Float[Tensor, "B T D"]
 ) -> Float64[Tensor, "B h R T"]:
-    """Return QKᵀ / √d, what `attention_weights` is the softmax of."""
+    """Return QKᵀ / √d, what `attention_weights` is the softmax of.
+
+    Raises:
+        DataError: the block is not a plain ViT's.
+    """
+    other = not_plain([block])
+    if other is not None:
+        raise DataError(
+            f"attention of blocks of type {other}: expected those of a plain ViT, "
+            "whose scores are mere products; measure it on another backbone"
+        )
     queries, keys = _projected(block, looking, 0), _projected(block, seen, 1)
     scores = torch.einsum("brhd,bthd->bhrt", block.attn.q_norm(queries), block.attn.k_norm(keys))
     return scores.double() * block.attn.scale
 
 
-def _projected(
-    block: Block, tokens: Float[Tensor, "B T D"], which: int
-) -> Float[Tensor, "B T h d"]:
+def _projected(block: Any, tokens: Float[Tensor, "B T D"], which: int) -> Float[Tensor, "B T h d"]:
     attn = block.attn
     joined = attn.qkv(block.norm1(tokens)).unflatten(-1, (3, attn.num_heads, attn.head_dim))
     return joined[:, :, which]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from timm.models.vision_transformer import Block
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import embed
 from trainer.errors import DataError
 
@@ -31,7 +30,7 @@ class BlockInput:
         num_special: how many of the tokens come before the patch tokens.
     """
 
-    block: Block
+    block: nn.Module
     tokens: Float[Tensor, "B T D"]
     prompts: Float[Tensor, "B P D"]
     num_special: int

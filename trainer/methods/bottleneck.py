@@ -9,7 +9,7 @@ from timm.models.vision_transformer import Block
 from torch import nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import Tokens
+from adapters.vit.blocks.kind import Tokens
 from trainer.methods.inside_blocks import InsideBlocksClassifier, attention_branch, mlp_branch
 
 REDUCTION = 64

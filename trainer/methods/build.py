@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.known import not_plain
+from trainer.errors import RecipeError
 from trainer.methods.bottleneck import BottleneckClassifier
 from trainer.methods.classifier import Classifier
 from trainer.methods.e2vpt import KeyValuePromptedClassifier
@@ -36,6 +38,9 @@ _WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
     "moment-probing": MomentClassifier,
 }
 
+_INSIDE_PLAIN_BLOCKS = {"adapter", "lora", "ssf", "snf", "gate-vpt"}
+"""Methods that say what each block computes, or put their own weights into its projections."""
+
 
 def build(
     method: str,
@@ -57,8 +62,25 @@ def build(
     Raises:
         RecipeError: the method does not work on this backbone.
     """
+    _check_blocks(method, backbone)
     if prompts is None:
         model = _WITHOUT_PROMPTS[method](backbone, num_classes)
     else:
         model = _WITH_PROMPTS[method](backbone, num_classes, prompts, frozen=frozen)
     return model.to(backbone.device, backbone.dtype)
+
+
+def _check_blocks(method: str, backbone: Backbone) -> None:
+    """Refuse blocks whose inside a method does not know, and parts that it cannot train."""
+    trunk, other = backbone.trunk, not_plain(backbone.trunk.blocks)
+    has_learned_rotations = any(name.startswith("rope.") for name, _ in trunk.named_parameters())
+    if method in _INSIDE_PLAIN_BLOCKS and other is not None:
+        why = f"its blocks are of type {other}, expected those of a plain ViT"
+    elif method == "full" and has_learned_rotations:
+        why = "its rotary positions are learned, and they are not trained on"
+    else:
+        return
+    raise RecipeError(
+        f"method {method} on backbone {backbone.spec.name}: {why}; choose another method, such as "
+        "spt-deep"
+    )

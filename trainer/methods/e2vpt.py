@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import heads_of, run_block
 from adapters.vit.prompting import embed, pool, prefix_of, rows_read
 from trainer.methods.prompted import PromptOwner
 
@@ -35,9 +35,9 @@ class KeyValuePromptedClassifier(PromptOwner):
         frozen: bool = False,
     ) -> None:
         super().__init__(backbone, num_classes, prompts, frozen=frozen)
-        attn = backbone.trunk.blocks[0].attn
-        shape = (backbone.spec.depth, NUM_KEYS_VALUES, attn.num_heads, attn.head_dim)
-        bound = (6 / (NUM_KEYS_VALUES * attn.head_dim)) ** 0.5
+        heads = heads_of(backbone.trunk.blocks[0])
+        shape = (backbone.spec.depth, NUM_KEYS_VALUES, *heads)
+        bound = (6 / (NUM_KEYS_VALUES * heads[1])) ** 0.5
         self.keys_values = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
     def features(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:

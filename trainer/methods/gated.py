@@ -11,7 +11,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import Tokens
+from adapters.vit.blocks.kind import Tokens
 from adapters.vit.prompting import embed, pool, rows_read
 from trainer.methods.prompted import PromptOwner
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from timm.models.vision_transformer import Block
 from torch import Tensor
 
-from adapters.vit.block import Tokens
+from adapters.vit.blocks.kind import Tokens
 from adapters.vit.prompting import embed, pool, rows_read
 from trainer.methods.classifier import Classifier
 

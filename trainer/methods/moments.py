@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.prompting import embed, pool, rows_read
+from adapters.vit.prompting import bare_tokens, pool, rows_read
 from trainer.methods.classifier import HEAD_STD, Classifier
 
 HIDDEN, NUM_HEADS = 512, 4
@@ -31,7 +31,7 @@ class MomentClassifier(Classifier):
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
         """Return the logits of normalised images."""
         trunk, spec = self.backbone.trunk, self.backbone.spec
-        tokens = trunk.blocks(embed(trunk, pixels))
+        tokens = bare_tokens(trunk, pixels, len(trunk.blocks))
         first = pool(trunk, spec, tokens[:, rows_read(trunk, spec, tokens.shape[1])])
         patches = trunk.norm(tokens[:, trunk.num_prefix_tokens :])
         return (self.head(first) + self.moments(patches)) / 2

@@ -75,7 +75,7 @@ class BiasClassifier(FullClassifier):
     @staticmethod
     def is_trained(name: str) -> bool:
         """Whether it is a bias."""
-        return name.endswith(".bias")
+        return name.endswith("bias")
 
 
 def flat(name: str) -> str:

@@ -7,13 +7,13 @@ from typing import Final
 
 import torch
 from jaxtyping import Float, Int
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import after_attention
+from adapters.vit.blocks.known import PLAIN, not_plain
 from adapters.vit.prompting import embed, pool, rows_read
+from adapters.vit.trunk import Trunk
 from serving.trunk.backend import Form
 from serving.trunk.cuda.attention import HEAD_DIMS, prefix_attention
 
@@ -22,9 +22,12 @@ _TYPES: Final = (torch.bfloat16, torch.float16)
 
 
 def reads_by_address(backbone: Backbone) -> bool:
-    """Whether the kernels compute this backbone: its floating type, and the heads of each block."""
-    attentions = [block.attn for block in backbone.trunk.blocks]
-    return backbone.dtype in _TYPES and all(
+    """Whether the kernels compute this backbone: its floating type, its blocks and their heads."""
+    blocks = backbone.trunk.blocks
+    if backbone.dtype not in _TYPES or not_plain(blocks) is not None:
+        return False
+    attentions = [block.attn for block in blocks]
+    return all(
         attn.head_dim in HEAD_DIMS and isinstance(attn.k_norm, nn.Identity) for attn in attentions
     )
 
@@ -35,7 +38,7 @@ def has_no_tokens(form: Form) -> bool:
 
 
 def features_by_address(
-    trunk: VisionTransformer,
+    trunk: Trunk,
     spec: BackboneSpec,
     pixels: Float[Tensor, "B 3 H W"],
     prefixes: Int[Tensor, " B"],
@@ -65,5 +68,5 @@ def features_by_address(
         attn = block.attn
         qkv = attn.qkv(block.norm1(tokens))
         mixed = prefix_attention(qkv, prefixes, lengths_in[layer], layer, attn.num_heads, rows.stop)
-        tokens = after_attention(block, tokens[:, rows], mixed[:, rows])
+        tokens = PLAIN.after(block, tokens[:, rows], mixed[:, rows])
     return pool(trunk, spec, tokens)

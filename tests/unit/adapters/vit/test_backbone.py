@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
@@ -15,7 +16,8 @@ from adapters.vit.architecture import create_trunk, require_plain
 from adapters.vit.backbone import Backbone, load_backbone
 from adapters.vit.prompting import features
 from adapters.vit.weights import digest
-from tests.fakes.tiny import HALF, tiny_trunk
+from tests.fakes.other_trunks import other_trunk
+from tests.fakes.tiny import HALF, tiny_backbone, tiny_trunk
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +193,44 @@ def test_under_the_class_token_both_sides_of_the_norm_are_the_same_features():
 def test_a_deviation_of_zero_is_refused():
     with pytest.raises(ValidationError, match=r"std\.1\s.*greater than 0"):
         load_backbone("vit_base_patch16_224.mae", std=(0.5, 0.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vit_small_patch16_dinov3", "eva02_base_patch16_clip_224", "vit_small_patch16_rope_mixed_224"],
+)
+def test_vits_with_rotary_positions_are_taken(name: str):
+    with torch.device("meta"):
+        model = timm.create_model(name, num_classes=0, depth=2)
+    assert require_plain(model, name) is model
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "why"),
+    [
+        ("eva02_enormous_patch14_clip_224", {}, "its blocks are of type EvaBlockPostNorm"),
+        ("vit_base_patch16_sapiens2", {"num_kv_heads": 6}, "its images are 1024 x 768 pixels"),
+        ("vit_small_patch16_rope_224", {"img_size": (32, 64)}, "its images are 32 x 64 pixels"),
+        ("vit_relpos_base_patch16_cls_224", {}, "it is a VisionTransformerRelPos"),
+        (
+            "beit_base_patch16_224",
+            {"global_pool": "token", "use_shared_rel_pos_bias": True},
+            "its blocks share one relative bias",
+        ),
+    ],
+)
+def test_kin_of_those_vits_with_other_parts_are_refused(
+    name: str, changes: dict[str, object], why: str
+):
+    with torch.device("meta"):
+        model = timm.create_model(name, num_classes=0, depth=2, **changes)
+    with pytest.raises(BackboneUnsupported, match=why):
+        require_plain(model, name)
+
+
+def test_rotations_stay_in_float32_where_the_trunk_is_in_less():
+    trunk = tiny_backbone(other_trunk("vit_small_patch16_rope_224")).trunk
+    exact = trunk.blocks[0].rotation.table.clone()
+    assert torch.equal(trunk.to(torch.bfloat16).blocks[1].rotation.table, exact)
+    assert trunk.double().blocks[0].rotation.table.dtype == torch.float64
+    assert not [name for name in trunk.state_dict() if "rotation" in name]

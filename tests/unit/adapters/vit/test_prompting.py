@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adapters.vit.block import run_block
+from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_feature

@@ -16,6 +16,7 @@ from serving.onnx.export import (
 )
 from serving.openvino.backend import OpenVinoBackend
 from serving.trunk.backend import Example, Form, covers
+from tests.fakes.other_trunks import other_trunk
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
@@ -62,6 +63,25 @@ def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths,
     for backend in BACKENDS:
         assert_computes_as_the_token_form(
             backend(backbone, tmp_path / "trunk"), again, pooling=pooling, lengths=lengths
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "lengths"),
+    [
+        ("vit_small_patch16_dinov3", "cls", (4, 0, 7)),
+        ("beit_base_patch16_224", "mean-with-prompts", (4,)),
+    ],
+)
+def test_graphs_of_trunks_with_other_blocks_do_so_too(name, pooling, lengths, tmp_path):
+    backbone = tiny_backbone(other_trunk(name), pooling=pooling)
+    export_trunk(backbone, tmp_path / "trunk")
+    for backend in BACKENDS:
+        assert_computes_as_the_token_form(
+            backend(backbone, tmp_path / "trunk"),
+            other_trunk(name),
+            pooling=pooling,
+            lengths=lengths,
         )
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from serving.errors import ConfigError
 from serving.rounding.fp8 import HIGHEST, Fp8Linear, require_fp8, round_rows, round_trunk
 from serving.trunk.cpu import CpuBackend
+from tests.fakes.other_trunks import other_trunk
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
@@ -97,3 +98,9 @@ def test_a_gpu_without_fp8_is_named(capability, has_fp8, monkeypatch):
         return
     with pytest.raises(ConfigError, match=r"found NVIDIA A100 of 8\.0"):
         require_fp8(torch.device("cuda"))
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "beit_base_patch16_224"])
+def test_trunks_with_other_blocks_than_plain_ones_are_refused_by_name(name):
+    with pytest.raises(ConfigError, match=r"tiny has blocks of type \w+; choose precision: bf"):
+        round_trunk(tiny_backbone(other_trunk(name)))

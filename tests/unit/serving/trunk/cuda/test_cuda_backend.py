@@ -10,6 +10,8 @@ import torch
 
 from serving.trunk.backend import Example
 from serving.trunk.cuda.backend import CudaBackend
+from serving.trunk.cuda.forward import reads_by_address
+from tests.fakes.other_trunks import other_trunk
 from tests.fakes.rows import expected_of, features_of, some_rows
 from tests.fakes.tiny import tiny_backbone
 
@@ -92,3 +94,14 @@ def test_on_cuda_eager_and_graphs_equal_the_reference(compiled):
             adapters, residents, pixels = some_rows(backbone, rows, lengths=lengths)
             found = features_of(backend, residents, pixels).cpu()
             assert near(found, expected_of(adapters, pixels), 1e-4)
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "beit_base_patch16_224"])
+def test_rows_of_a_trunk_that_the_kernels_do_not_compute_are_filled_up_and_exact(shapes, name):
+    backbone = tiny_backbone(other_trunk(name))
+    assert not reads_by_address(tiny_backbone(other_trunk(name), dtype=torch.bfloat16))
+    backend = CudaBackend(backbone, kernels=True, max_batch=2)
+    assert backend.steps is None
+    adapters, residents, pixels = some_rows(backbone, 2, lengths=(4, 0))
+    found = features_of(backend, residents, pixels)
+    assert near(found, expected_of(adapters, pixels, other_trunk(name)), 1e-5)
