@@ -23,6 +23,7 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.block import Tokens, keys_values, read_first_row, run_block
+from adapters.vit.read_out import final_norm
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def prompted_features(
 
 
 def embed(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
-    """Return the first block's input: class token, registers if any, and patch tokens."""
-    return trunk._pos_embed(trunk.patch_embed(pixels))
+    """Return the first block's input: class token and registers if any, then patch tokens."""
+    return trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(pixels)))
 
 
 def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice:
@@ -133,16 +134,25 @@ def rows_read(trunk: VisionTransformer, spec: BackboneSpec, count: int) -> slice
     """
     if spec.pooling == "cls":
         return slice(0, 1)
-    return slice(trunk.num_prefix_tokens, count if spec.pooling == "mean" else None)
+    takes_all = spec.pooling == "map" and trunk.pool_include_prefix
+    first = 0 if takes_all else trunk.num_prefix_tokens
+    return slice(first, None if spec.pooling == "mean-with-prompts" else count)
 
 
 def pool(
     trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
 ) -> Float[Tensor, "B D"]:
-    """Return the mean of the rows that are read, under the final norm."""
+    """Return one feature of the rows that are read, under the final norm."""
+    norm = final_norm(trunk)
     if spec.final_norm == "before-pooling":
-        return trunk.norm(tokens).mean(dim=1)
-    return trunk.norm(tokens.mean(dim=1))
+        return _pooled(trunk, spec, norm(tokens))
+    return norm(_pooled(trunk, spec, tokens))
+
+
+def _pooled(
+    trunk: VisionTransformer, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
+) -> Float[Tensor, "B D"]:
+    return trunk.attn_pool(tokens) if spec.pooling == "map" else tokens.mean(dim=1)
 
 
 def _read_out(

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
@@ -55,6 +56,11 @@ def feed(
                 if layer in collectors:
                     bare = layer == 0 and not layer0_position
                     patches = tokens[:, trunk.num_prefix_tokens :]
-                    collectors[layer].add(trunk.patch_embed(pixels) if bare else patches)
+                    collectors[layer].add(_unplaced(trunk, pixels) if bare else patches)
                 if layer < depth:
                     tokens = run_block(trunk.blocks[layer], tokens)
+
+
+def _unplaced(trunk: VisionTransformer, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:
+    """Return the patch tokens without positions, under the norm of the first block's input."""
+    return trunk.norm_pre(trunk.patch_embed(pixels).flatten(1, -2))
