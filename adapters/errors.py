@@ -7,7 +7,7 @@ SptError
 ├── ArtifactMismatch      a whole artifact, made for something else, or out of all bounds
 ├── SignatureInvalid      no trusted key has signed this artifact for its task
 ├── KeyFileInvalid        the file of a signing key or a trusted key cannot be used
-├── BackboneUnsupported   not a plain ViT, or unknown
+├── BackboneUnsupported   a ViT that cannot carry prompts, or unknown
 ├── WeightsError          a checkpoint is missing, unreadable or does not fit its architecture
 ├── PublishConflict       somebody else published in between
 ├── StoreUnavailable      the store cannot be read or written
@@ -47,7 +47,7 @@ class KeyFileInvalid(SptError):
 
 
 class BackboneUnsupported(SptError):
-    """The named model is unknown, or not a plain Vision Transformer."""
+    """The named model is unknown, cannot carry prompts, or not be used as it was asked for."""
 
 
 class WeightsError(SptError):

@@ -46,7 +46,9 @@ def build_core(config: ServingConfig) -> Core:
     config = config.decided(on_gpu=on_gpu)
     if config.precision == "fp8":
         require_fp8(device)
-    backbone = load_backbone(config.backbone, config.weights, device=device)
+    backbone = load_backbone(
+        config.backbone, config.weights, image_size=config.image_size, device=device
+    )
     if is_tuned and not on_gpu:
         config = _as_tuned(config, backbone.spec)
     _log.info(

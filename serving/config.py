@@ -60,8 +60,11 @@ class ServingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
+    backbone: str = Field(EMBEDDED, description="timm name of a ViT, see `spt backbones`")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
+    image_size: int | None = Field(
+        None, ge=1, description="side of the backbone's input in pixels; None is its own"
+    )
     store: Path = Field(Path("runs/store"), description="folder of the adapter store")
     redis_url: str | None = Field(
         None, description="only by the variable REDIS_URL; without it there is no Redis"

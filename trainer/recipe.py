@@ -153,6 +153,9 @@ class Recipe(_Part):
     task: TaskId
     backbone: str = EMBEDDED
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
+    image_size: int | None = Field(
+        None, ge=1, description="side of the backbone's input in pixels; None is its own"
+    )
     pooling: Pooling | None = Field(None, description="None is the checkpoint family's")
     final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
     method: Annotated[str, AfterValidator(_check_method)] = DEFAULT_METHOD

@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 EMBEDDED = "vit_micro_patch8_64"
 """The compact ViT whose weights ship with the package (MAE, CIFAR-10)."""
 
-Pooling = Literal["cls", "mean", "mean-with-prompts"]
+Pooling = Literal["cls", "mean", "mean-with-prompts", "map"]
 """How the last block's tokens become one feature: the class token; the mean of the patch
-tokens; the mean of patch and prompt tokens, as the official SPT code does for MAE."""
+tokens; the mean of patch and prompt tokens, as the official SPT code does for MAE; what the
+trunk's own attention pooling makes of the patch tokens, as for SigLIP."""
 
 FinalNorm = Literal["before-pooling", "after-pooling"]
 """Whether the trunk's last LayerNorm sees the tokens or the pooled feature."""

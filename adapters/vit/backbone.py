@@ -8,9 +8,11 @@ from timm.data import resolve_data_config
 
 from adapters.artifact.backbone_spec import EMBEDDED, BackboneSpec, FinalNorm, Pooling
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.errors import BackboneUnsupported
 from adapters.vit.architecture import create_trunk
 from adapters.vit.blocks.rotation import place_rotations
 from adapters.vit.families import Family, Triple, family_of
+from adapters.vit.read_out import poolings_of, usual_read_out
 from adapters.vit.trunk import Trunk
 from adapters.vit.weights import digest, load_weights
 
@@ -31,18 +33,19 @@ class Backbone:
     @property
     def dtype(self) -> torch.dtype:
         """The floating type it computes in."""
-        return self.trunk.cls_token.dtype
+        return next(self.trunk.parameters()).dtype
 
     @property
     def device(self) -> torch.device:
         """Where the trunk's parameters are."""
-        return self.trunk.cls_token.device
+        return next(self.trunk.parameters()).device
 
 
 def load_backbone(  # noqa: PLR0913
     name: str = EMBEDDED,
     weights: Path | None = None,
     *,
+    image_size: int | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     pooling: Pooling | None = None,
@@ -53,9 +56,12 @@ def load_backbone(  # noqa: PLR0913
     """Build a backbone, load its weights strictly and freeze it.
 
     Args:
-        name: the embedded backbone's name, any plain ViT of timm, or `architecture.mocov3`; its
-            tag means the checkpoint's family, which decides what is None below.
+        name: the embedded backbone's name, a ViT of timm that can carry prompts, or
+            `architecture.mocov3`; its tag means the checkpoint's family, which decides what is
+            None below. Of no family that we know, timm's own settings do.
         weights: a local checkpoint; None takes the embedded file or timm's hub.
+        image_size: side of the input in pixels, a multiple of the patch; None is the model's own.
+            The position embedding is resampled to it.
         device: where it will live.
         dtype: the floating type it will compute in.
         pooling: how features are read.
@@ -65,16 +71,17 @@ def load_backbone(  # noqa: PLR0913
         std: likewise, above 0.
 
     Raises:
-        BackboneUnsupported: the name is unknown or the model is not a plain ViT.
+        BackboneUnsupported: the name is unknown, or the model cannot carry prompts, take such
+            images, or be read out so.
         WeightsError: the weights cannot be had or do not fit.
         pydantic.ValidationError: a number of `std` is not above 0.
     """
-    trunk = create_trunk(name)
+    trunk = create_trunk(name, image_size)
     load_weights(trunk, name, weights)
     trunk.requires_grad_(False).eval()
     place_rotations(trunk)
-    family = family_of(name)
-    read_out = pooling or family.pooling
+    usual = read_out_of(name, trunk)
+    read_out = _possible(trunk, name, pooling or usual[0])
     spec = BackboneSpec(
         name=name,
         weights_sha256=digest(trunk),
@@ -84,9 +91,9 @@ def load_backbone(  # noqa: PLR0913
         image_size=trunk.patch_embed.img_size[0],
         patch_size=trunk.patch_embed.patch_size[0],
         pooling=read_out,
-        final_norm=final_norm or _usual_norm(family, read_out),
+        final_norm=final_norm or _usual_norm(usual, read_out),
     )
-    usual_mean, usual_std = _usual_pixels(family, trunk)
+    usual_mean, usual_std = _usual_pixels(family_of(name), trunk)
     preprocessing = Preprocessing(
         resize="squash",
         resize_size=spec.image_size,
@@ -103,11 +110,28 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _usual_norm(family: Family, pooling: Pooling) -> FinalNorm:
-    """Return the family's choice; under another pooling, that of timm: after a mean."""
-    if pooling == family.pooling:
-        return family.final_norm
-    return "before-pooling" if pooling == "cls" else "after-pooling"
+def read_out_of(name: str, trunk: Trunk) -> tuple[Pooling, FinalNorm]:
+    """Return how a backbone is read out unless something else is asked for."""
+    found = family_of(name).read_out or usual_read_out(trunk)
+    assert found is not None, "a trunk without one is refused"
+    return found
+
+
+def _possible(trunk: Trunk, name: str, pooling: Pooling) -> Pooling:
+    choices = poolings_of(trunk)
+    if pooling not in choices:
+        raise BackboneUnsupported(
+            f"backbone {name!r} cannot be read out by pooling {pooling}: it has no part for it; "
+            f"choose one of {', '.join(choices)}"
+        )
+    return pooling
+
+
+def _usual_norm(usual: tuple[Pooling, FinalNorm], pooling: Pooling) -> FinalNorm:
+    """Return the usual side; under another pooling than the usual, that of timm: after a mean."""
+    if pooling == usual[0]:
+        return usual[1]
+    return "before-pooling" if pooling in ("cls", "map") else "after-pooling"
 
 
 def _usual_pixels(family: Family, trunk: Trunk) -> tuple[Triple, Triple]:

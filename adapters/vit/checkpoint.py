@@ -8,6 +8,8 @@ file has lost it.
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -66,6 +68,12 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
+    if _is_program(path):
+        raise WeightsError(
+            f"weights file {path} is a TorchScript program, as OpenAI's CLIP comes, and reading it "
+            "would run it; if you trust it, save its tensors: "
+            "torch.save(torch.jit.load(PATH, 'cpu').state_dict(), 'weights.pth')"
+        )
     try:
         checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # all that bytes may provoke; torch's text advises to run their code
@@ -79,6 +87,14 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
     if not isinstance(checkpoint, dict):
         raise WeightsError(f"weights file {path} holds a {type(checkpoint).__name__}, not tensors")
     return {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        with ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (BadZipFile, OSError):
+        return False
 
 
 _ORIGINAL, _ORIGINAL_FINE_TUNED, _AUGREG = "orig_in21k", "orig_in21k_ft_in1k", "augreg_in21k"
@@ -116,13 +132,37 @@ def untold(name: str, keys: Collection[str]) -> str | None:
     return f"AugReg's checkpoint or a fine-tuned one; {_advice(name, _AUGREG)}"
 
 
-def origin_hint(name: str, unexpected: Collection[str]) -> str:
-    """Return what to do about keys that do not belong to the trunk."""
+_PARTS: Final = {
+    "norm_pre.": "CLIP's norm before the first block, as vit_base_patch16_clip_224",
+    "reg_token": "register tokens, as vit_base_patch14_reg4_dinov2",
+    "attn_pool.": "SigLIP's attention pooling, as vit_base_patch16_siglip_224",
+    "dist_token": "a distillation token, as deit_base_distilled_patch16_224",
+}
+"""Parts that not every trunk has, by the starts of their keys, and who has them."""
+
+_FOREIGN: Final = {
+    ("storage_tokens", "rope_embed."): "Meta's own DINOv3",
+    ("vision_model.", "vit.", "embeddings.", "encoder.layer."): "Hugging Face transformers",
+}
+"""Layouts that are not read, by the starts of their keys."""
+
+
+def origin_hint(name: str, missing: Collection[str], unexpected: Collection[str]) -> str:
+    """Return what to do about keys that only the trunk or only the file has."""
     if _any_starts(unexpected, ("base_encoder.", "module.base_encoder.")):
         return f"it is a MoCo v3 pre-training file: set BACKBONE={architecture_of(name)}.mocov3"
     if _any_starts(unexpected, ("decoder_",)):
         return f"it is an MAE pre-training file: {_advice(name, 'mae')}"
-    return "check that BACKBONE names the checkpoint's model"
+    for starts, whose in _FOREIGN.items():
+        if _any_starts(unexpected, starts):
+            return f"its names are those of {whose}: take timm's file of the same checkpoint"
+    advice = "check that BACKBONE names the checkpoint's model"
+    for start, part in _PARTS.items():
+        if _any_starts(unexpected, (start,)):
+            return f"the file has {part}: {advice}"
+        if _any_starts(missing, (start,)):
+            return f"the file lacks {part}: {advice}"
+    return advice
 
 
 def _has_pre_logits(keys: Collection[str]) -> bool:

@@ -26,8 +26,8 @@ class Family:
         names: regular expression of the backbone names that mean it.
         mean: per channel, of pixels in [0, 1]; None is what timm says of the name.
         std: likewise.
-        pooling: how its features are meant to be read.
-        final_norm: on which side of the pooling the last LayerNorm is.
+        read_out: how its features are meant to be read, and on which side of the pooling the last
+            LayerNorm is; None is what timm says of the name.
         prefixes: what its files may put before every key; the first that occurs is taken off.
         ignored: starts of keys, after that, which are not the trunk's: classifiers, decoders.
     """
@@ -37,14 +37,13 @@ class Family:
     names: str
     mean: Triple | None
     std: Triple | None
-    pooling: Pooling
-    final_norm: FinalNorm
+    read_out: tuple[Pooling, FinalNorm] | None
     prefixes: tuple[str, ...]
     ignored: tuple[str, ...]
 
 
 _SUPERVISED_PREFIXES = ("module.", "params/", "opt/target/")
-_SUPERVISED_IGNORED = ("head.", "head/", "pre_logits.", "pre_logits/", "opt/state/")
+_SUPERVISED_IGNORED = ("head.", "head_dist.", "head/", "pre_logits.", "pre_logits/", "opt/state/")
 
 FAMILIES = (
     Family(
@@ -53,8 +52,7 @@ FAMILIES = (
         names=re.escape(EMBEDDED),
         mean=_HALF,
         std=_HALF,
-        pooling="mean-with-prompts",
-        final_norm="after-pooling",
+        read_out=("mean-with-prompts", "after-pooling"),
         prefixes=(),
         ignored=(),
     ),
@@ -64,8 +62,7 @@ FAMILIES = (
         names=r".+\.augreg2?_.+",
         mean=_HALF,
         std=_HALF,
-        pooling="cls",
-        final_norm="before-pooling",
+        read_out=("cls", "before-pooling"),
         prefixes=_SUPERVISED_PREFIXES,
         ignored=_SUPERVISED_IGNORED,
     ),
@@ -75,8 +72,7 @@ FAMILIES = (
         names=r".+\.orig_in21k.*",
         mean=_HALF,
         std=_HALF,
-        pooling="cls",
-        final_norm="before-pooling",
+        read_out=("cls", "before-pooling"),
         prefixes=_SUPERVISED_PREFIXES,
         ignored=_SUPERVISED_IGNORED,
     ),
@@ -86,8 +82,7 @@ FAMILIES = (
         names=r".+\.mae",
         mean=_IMAGENET_MEAN,
         std=_IMAGENET_STD,
-        pooling="mean-with-prompts",
-        final_norm="after-pooling",
+        read_out=("mean-with-prompts", "after-pooling"),
         prefixes=("module.",),
         ignored=("decoder_", "mask_token", "head."),
     ),
@@ -97,10 +92,19 @@ FAMILIES = (
         names=r".+\.mocov3",
         mean=_IMAGENET_MEAN,
         std=_IMAGENET_STD,
-        pooling="cls",
-        final_norm="before-pooling",
+        read_out=("cls", "before-pooling"),
         prefixes=("module.base_encoder.", "module."),
         ignored=("head.", "module.momentum_encoder.", "module.predictor."),
+    ),
+    Family(
+        name="siglip-gap",
+        origin="SigLIP without its attention pooling",
+        names=r".+_siglip_gap_.+",
+        mean=None,
+        std=None,
+        read_out=None,
+        prefixes=_SUPERVISED_PREFIXES,
+        ignored=(*_SUPERVISED_IGNORED, "attn_pool."),
     ),
     Family(
         name="other",
@@ -108,8 +112,7 @@ FAMILIES = (
         names=r".*",
         mean=None,
         std=None,
-        pooling="cls",
-        final_norm="before-pooling",
+        read_out=None,
         prefixes=_SUPERVISED_PREFIXES,
         ignored=_SUPERVISED_IGNORED,
     ),

@@ -23,6 +23,7 @@ from torch import Tensor
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.vit.blocks.attention import prompt_keys_values, read_first_row, run_block
 from adapters.vit.blocks.kind import Tokens
+from adapters.vit.read_out import final_norm, pools_special_tokens
 from adapters.vit.trunk import Trunk, first_tokens
 
 
@@ -116,7 +117,7 @@ def prompted_features(
 
 
 def embed(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
-    """Return the first block's input: class token, registers if any, and patch tokens."""
+    """Return the first block's input: class token and registers if any, then patch tokens."""
     return first_tokens(trunk, pixels)
 
 
@@ -130,14 +131,23 @@ def rows_read(trunk: Trunk, spec: BackboneSpec, count: int) -> slice:
     """
     if spec.pooling == "cls":
         return slice(0, 1)
-    return slice(trunk.num_prefix_tokens, count if spec.pooling == "mean" else None)
+    takes_all = spec.pooling == "map" and pools_special_tokens(trunk)
+    first = 0 if takes_all else trunk.num_prefix_tokens
+    return slice(first, None if spec.pooling == "mean-with-prompts" else count)
 
 
 def pool(trunk: Trunk, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]) -> Float[Tensor, "B D"]:
-    """Return the mean of the rows that are read, under the final norm."""
+    """Return one feature of the rows that are read, under the final norm."""
+    norm = final_norm(trunk)
     if spec.final_norm == "before-pooling":
-        return trunk.norm(tokens).mean(dim=1)
-    return trunk.norm(tokens.mean(dim=1))
+        return _pooled(trunk, spec, norm(tokens))
+    return norm(_pooled(trunk, spec, tokens))
+
+
+def _pooled(
+    trunk: Trunk, spec: BackboneSpec, tokens: Float[Tensor, "B R D"]
+) -> Float[Tensor, "B D"]:
+    return trunk.attn_pool(tokens) if spec.pooling == "map" else tokens.mean(dim=1)
 
 
 def _read_out(

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.errors import WeightsError
-from adapters.vit import google_npz
 from adapters.vit.checkpoint import contradiction, origin_hint, read_tensors, untold
 from adapters.vit.families import Family, family_of
+from adapters.vit.layouts import clip, dinov2, google_npz
+from adapters.vit.layouts.positions import fit_positions
 from adapters.vit.trunk import Trunk
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ def load_weights(trunk: Trunk, name: str, source: Path | None) -> None:
     """Fill the trunk's parameters; if that is refused, the trunk is as it was.
 
     Args:
-        trunk: as `create_trunk(name)` made it.
+        trunk: as `create_trunk(name)` made it; position embeddings of another square grid are
+            resampled to its own.
         name: which backbone; decides the checkpoint's family, and where weights come from when
             there is no `source`.
         source: a .safetensors, .pth, .pt, .bin, .tar or .npz file; None takes the file that
@@ -39,15 +41,16 @@ def load_weights(trunk: Trunk, name: str, source: Path | None) -> None:
             keys and shapes differ.
     """
     family, google = family_of(name), source is not None and source.suffix == ".npz"
-    tensors = _without_prefix(_read(name, source), family)
+    tensors = _in_timms_names(_without_prefix(_read(trunk, name, source), family))
     _check_content(name, tensors, source, google=google)
     found = {key: value for key, value in tensors.items() if not key.startswith(family.ignored)}
     if google:
         found = google_npz.in_torch_layout(found)
     parts = {key: google_npz.arrays_of(key) if google else (key,) for key in trunk.state_dict()}
     state = _joined(parts, found, source or name)
-    if google and state.get("pos_embed", torch.empty(0)).ndim == 3:
-        state["pos_embed"] = google_npz.fit_positions(trunk, state["pos_embed"], str(source))
+    if state.get("pos_embed", torch.empty(0)).ndim == 3:
+        how = google_npz.RESAMPLING if google else {}
+        state["pos_embed"] = fit_positions(trunk, state["pos_embed"], str(source or name), **how)
     _check_fit(trunk, name, source, state, {part for own in parts.values() for part in own}, found)
     trunk.load_state_dict(state, strict=True)
 
@@ -64,7 +67,7 @@ def digest(trunk: Trunk) -> str:
     return sha.hexdigest()
 
 
-def _read(name: str, source: Path | None) -> dict[str, Tensor]:
+def _read(trunk: Trunk, name: str, source: Path | None) -> dict[str, Tensor]:
     if source is not None:
         return read_tensors(source)
     if name == EMBEDDED:
@@ -78,7 +81,9 @@ def _read(name: str, source: Path | None) -> dict[str, Tensor]:
             "file: WEIGHTS=path/to/vit-b-300ep.pth.tar"
         )
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
+        size = trunk.patch_embed.img_size
+        model = timm.create_model(name, pretrained=True, num_classes=0, img_size=size)
+        return model.state_dict()
     except Exception as error:  # the hub client's errors are many and not all its own
         raise WeightsError(
             f"backbone {name}: its weights cannot be had from timm's hub "
@@ -91,6 +96,12 @@ def _without_prefix(tensors: dict[str, Tensor], family: Family) -> dict[str, Ten
     occurring = (p for p in family.prefixes if any(key.startswith(p) for key in tensors))
     prefix = next(occurring, "")
     return {key.removeprefix(prefix): value for key, value in tensors.items()}
+
+
+def _in_timms_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    if clip.is_clip(tensors):
+        return clip.timm_names(tensors)
+    return dinov2.timm_names(tensors) if dinov2.is_dinov2(tensors) else tensors
 
 
 def _check_content(name: str, keys: Collection[str], source: Path | None, *, google: bool) -> None:
@@ -141,7 +152,7 @@ def _check_fit(
         raise WeightsError(
             f"weights from {source or name} do not fit {name} ({family_of(name).origin}); "
             f"missing: {_few(missing)}; unexpected: {_few(unexpected)}; "
-            f"other shapes: {_few(shapes, 3)}; {origin_hint(name, unexpected)}"
+            f"other shapes: {_few(shapes, 3)}; {origin_hint(name, missing, unexpected)}"
         )
 
 

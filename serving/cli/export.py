@@ -11,8 +11,13 @@ from serving.config import LEAST_AGREEMENT
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
+    parser.add_argument(
+        "--backbone", default=EMBEDDED, help="timm name of a ViT, see `spt backbones`"
+    )
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
+    parser.add_argument(
+        "--image-size", type=int, metavar="PIXELS", help="side of its input (default: its own)"
+    )
     parser.add_argument(
         "--pooling", choices=get_args(Pooling), help="default: that of the backbone's family"
     )
@@ -45,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     from serving.onnx.samples import read_samples
     from serving.rounding.agreement import in_words
 
-    backbone = load_backbone(args.backbone, args.weights, pooling=args.pooling)
+    backbone = load_backbone(
+        args.backbone, args.weights, image_size=args.image_size, pooling=args.pooling
+    )
     if args.precision == "float32":
         export = export_trunk(backbone, args.out)
         say(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
@@ -72,7 +79,12 @@ def _measure_fp8(args: argparse.Namespace) -> int:
     device = choose_device()
     require_fp8(device)
     backbone = load_backbone(
-        args.backbone, args.weights, device=device, dtype=torch.bfloat16, pooling=args.pooling
+        args.backbone,
+        args.weights,
+        image_size=args.image_size,
+        device=device,
+        dtype=torch.bfloat16,
+        pooling=args.pooling,
     )
     samples = read_samples(backbone, args.store, args.images)
     found = measure_fp8(backbone, args.out, samples, args.floor)

@@ -52,8 +52,13 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
         default=Launch.model_fields["front"].default,
         help="what takes callers: TorchServe, or an ASGI app under uvicorn, without Java",
     )
-    parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
+    parser.add_argument(
+        "--backbone", default=EMBEDDED, help="timm name of a ViT, see `spt backbones`"
+    )
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
+    parser.add_argument(
+        "--image-size", type=int, metavar="PIXELS", help="side of its input (default: its own)"
+    )
     parser.add_argument(
         "--port",
         type=_port,
@@ -184,6 +189,7 @@ def _launch(args: argparse.Namespace) -> Launch:
         store=args.store,
         backbone=args.backbone,
         weights=args.weights,
+        image_size=args.image_size,
         ports=(args.port, args.port + 1, args.port + 2),
         health_port=args.port + 3,
         settings=_with_tuning(_settings(args.set), args.backbone),

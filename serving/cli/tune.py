@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("--backbone", default=EMBEDDED, help="timm name of a plain ViT")
+    parser.add_argument(
+        "--backbone", default=EMBEDDED, help="timm name of a ViT, see `spt backbones`"
+    )
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
+    parser.add_argument(
+        "--image-size", type=int, metavar="PIXELS", help="side of its input (default: its own)"
+    )
     parser.add_argument(
         "--precision", choices=["float32", "bfloat16"], default="float32", help="of the trunk"
     )
@@ -49,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("`spt tune` compares backends of the CPU; on a GPU torch compiles")
     disable_malloc_trim()
     torch.set_float32_matmul_precision("highest")
-    backbone, export = load_backbone(args.backbone, args.weights), args.onnx.absolute()
+    backbone, export = (
+        load_backbone(args.backbone, args.weights, image_size=args.image_size),
+        args.onnx.absolute(),
+    )
     ready = dict(prepare(backbone, args.precision, export, lambda line: say(line, stream="stderr")))
     measured = measure(ready, args.seconds)
     chosen, why = choose(measured)

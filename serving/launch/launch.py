@@ -27,8 +27,11 @@ class Launch(BaseModel):
     folder: Path = Field(description="configuration, logs and the record of what runs")
     front: FrontName = Field("torchserve", description="what takes callers")
     store: Path = Field(Path("runs/store"), description="folder of the adapter store")
-    backbone: str = Field(EMBEDDED, description="timm name of a plain ViT")
+    backbone: str = Field(EMBEDDED, description="timm name of a ViT, see `spt backbones`")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
+    image_size: int | None = Field(
+        None, ge=1, description="side of the backbone's input in pixels; None is its own"
+    )
     ports: tuple[int, int, int] = Field(
         (8080, 8081, 8082), description="API, management, metrics; the ASGI front has the first"
     )
@@ -79,6 +82,8 @@ def _told(launch: Launch) -> dict[str, Any]:
     told: dict[str, Any] = {"backbone": launch.backbone, "store": str(launch.store)}
     if launch.weights is not None:
         told["weights"] = str(launch.weights)
+    if launch.image_size is not None:
+        told["image_size"] = launch.image_size
     return told | launch.settings
 
 

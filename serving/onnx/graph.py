@@ -12,7 +12,9 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
-from adapters.vit.block import KeyMask, Prefix, Tokens, after_attention
+from adapters.vit.blocks.attention import KeyMask, Prefix, run_block
+from adapters.vit.blocks.kind import Tokens
+from adapters.vit.blocks.known import PLAIN, kind_of
 from adapters.vit.prompting import DeepPrompts, embed, prompted_features
 
 
@@ -27,7 +29,7 @@ class PromptedTrunk(nn.Module):
         super().__init__()
         self.trunk = backbone.trunk
         self.spec = backbone.spec
-        self.blocks = nn.ModuleList(SplitBlock(block) for block in backbone.trunk.blocks[:-1])
+        self.blocks = nn.ModuleList(map(_exportable, backbone.trunk.blocks[:-1]))
 
     def forward(
         self,
@@ -45,8 +47,24 @@ class PromptedTrunk(nn.Module):
         return prompted_features(self.trunk, self.spec, tokens, of_last)
 
 
+def _exportable(block: nn.Module) -> nn.Module:
+    return SplitBlock(block) if kind_of(block) is PLAIN else WholeBlock(block)
+
+
+class WholeBlock(nn.Module):
+    """A block that is not plain, in the form that torch runs."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, tokens: Tokens, prefix: Prefix, mask: KeyMask) -> Tokens:
+        """Return the block's outputs."""
+        return run_block(self.block, tokens, prefix=prefix, mask=mask)
+
+
 class SplitBlock(nn.Module):
-    """One block, for all its rows; see `adapters.vit.block.run_block`.
+    """One plain block, for all its rows; see `adapters.vit.blocks.attention.run_block`.
 
     Args:
         block: frozen; the scale of its scores is moved into the weights of the queries.
@@ -73,7 +91,7 @@ class SplitBlock(nn.Module):
             queries = queries * self.scale
         scores = queries.transpose(1, 2) @ keys.permute(0, 2, 3, 1) + mask
         mixed = scores.softmax(dim=-1) @ values.transpose(1, 2)
-        return after_attention(self.block, tokens, mixed.transpose(1, 2).flatten(2))
+        return PLAIN.after(self.block, tokens, mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, projected: Tokens) -> Float[Tensor, "B T h d"]:
         return projected.unflatten(-1, (self.block.attn.num_heads, self.block.attn.head_dim))

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
 from adapters.artifact.meta import AdapterMeta
+from adapters.errors import ArtifactMismatch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import prefix_of
+from adapters.vit.read_out import poolings_of
 from serving.rows.draws import digest_of
 from serving.trunk.backend import Addresses, Form
 
@@ -89,10 +91,12 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     """Put an adapter on the backbone's device, its deep prompts as keys and values.
 
     Raises:
-        ArtifactMismatch: it was trained on another backbone.
+        ArtifactMismatch: it was trained on another backbone, or asks for a read-out that this one
+            has no part for.
     """
     adapter.check_fits(backbone.spec)
     read_out = adapter.meta.backbone
+    _check_read_out(adapter.meta, backbone)
 
     def placed(tensor: Tensor) -> Tensor:
         return tensor.to(backbone.device, backbone.dtype)
@@ -116,6 +120,15 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
     digest = None if adapter.prompts is None else _digest_of(adapter.prompts)
     return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta)
+
+
+def _check_read_out(meta: AdapterMeta, backbone: Backbone) -> None:
+    choices = poolings_of(backbone.trunk)
+    if meta.backbone.pooling not in choices:
+        raise ArtifactMismatch(
+            f"adapter of {meta.task.id}: pooling {meta.backbone.pooling} needs a part that "
+            f"{backbone.spec.name} lacks, it has {', '.join(choices)}; train it again"
+        )
 
 
 def _digest_of(prompts: Float[Tensor, "M P D"]) -> bytes:

@@ -4,6 +4,8 @@ Written from the paper's equations 6 and 13 and timm's own blocks; shares nothin
 `adapters.vit.prompting`.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from adapters.vit.adapter import Adapter
@@ -13,7 +15,7 @@ from tests.fakes.timm_tokens import entering, through
 
 def reference_feature(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> torch.Tensor:
     """Return the pooled feature [D] of one image [3, H, W]."""
-    dtype = trunk.cls_token.dtype
+    dtype = next(trunk.parameters()).dtype
     special = trunk.num_prefix_tokens
     tokens = entering(trunk, pixels[None].to(dtype))
     first, patches = tokens[:, :special], tokens[:, special:]
@@ -31,13 +33,32 @@ def reference_feature(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> t
         tokens = through(trunk, i, tokens, length if is_prompted else 0)
     read_out = adapter.meta.backbone
     if read_out.final_norm == "before-pooling":
-        tokens = trunk.norm(tokens)
-    pooled = {
-        "cls": tokens[:, 0],
-        "mean": tokens[:, special + length :].mean(dim=1),
-        "mean-with-prompts": tokens[:, special:].mean(dim=1),
-    }[read_out.pooling]
-    return (trunk.norm(pooled) if read_out.final_norm == "after-pooling" else pooled)[0]
+        tokens = _normed(trunk, tokens)
+    pooled = _pooled(trunk, tokens, length)[read_out.pooling]()
+    return (_normed(trunk, pooled) if read_out.final_norm == "after-pooling" else pooled)[0]
+
+
+def _normed(trunk: Trunk, tokens: torch.Tensor) -> torch.Tensor:
+    """Apply the last norm, which is before or after timm's pooling; the other is the identity."""
+    return trunk.fc_norm(trunk.norm(tokens))
+
+
+def _pooled(
+    trunk: Trunk, tokens: torch.Tensor, length: int
+) -> dict[str, Callable[[], torch.Tensor]]:
+    special = trunk.num_prefix_tokens
+    first, patches = tokens[:, :special], tokens[:, special + length :]
+    mapped = (
+        torch.cat([first, patches], dim=1)
+        if getattr(trunk, "pool_include_prefix", True)
+        else patches
+    )
+    return {
+        "cls": lambda: first[:, 0],
+        "mean": lambda: patches.mean(dim=1),
+        "mean-with-prompts": lambda: tokens[:, special:].mean(dim=1),
+        "map": lambda: trunk.attn_pool(mapped),
+    }
 
 
 def reference_scores(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ def entering(trunk: Trunk, pixels: Tensor) -> Tensor:
         return tokens if trunk.pos_embed is None else tokens + trunk.pos_embed
     if isinstance(trunk, Eva):
         return trunk.norm_pre(trunk._pos_embed(patches)[0])
-    return trunk._pos_embed(patches)
+    return trunk.norm_pre(trunk._pos_embed(patches))
 
 
 def through(trunk: Trunk, layer: int, tokens: Tensor, prompts: int) -> Tensor:
@@ -41,7 +41,7 @@ def through(trunk: Trunk, layer: int, tokens: Tensor, prompts: int) -> Tensor:
 
 
 def _rotation(trunk: Eva, layer: int) -> Tensor | None:
-    blank = trunk.cls_token.new_zeros(1, 3, *trunk.patch_embed.img_size)
+    blank = next(trunk.parameters()).new_zeros(1, 3, *trunk.patch_embed.img_size)
     rotation = trunk._pos_embed(trunk.patch_embed(blank))[1]
     return rotation[layer] if trunk.rope_mixed else rotation
 

@@ -17,7 +17,9 @@ from adapters.vit.weights import digest
 HALF = (0.5, 0.5, 0.5)
 
 
-def tiny_trunk(seed: int = 0, **changes: object) -> VisionTransformer:
+def tiny_trunk(
+    seed: int = 0, *, kind: type[VisionTransformer] = VisionTransformer, **changes: object
+) -> Trunk:
     """Return a frozen random trunk whose every parameter matters."""
     settings = {
         "img_size": 16,
@@ -28,7 +30,11 @@ def tiny_trunk(seed: int = 0, **changes: object) -> VisionTransformer:
         "num_classes": 0,
         "global_pool": "token",
     }
-    trunk = VisionTransformer(**settings | changes)
+    return with_random_weights(kind(**settings | changes), seed)
+
+
+def with_random_weights(trunk: Trunk, seed: int = 0) -> Trunk:
+    """Return the trunk frozen, each of its parameters random and of a size that matters."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in trunk.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
@@ -37,7 +43,7 @@ def tiny_trunk(seed: int = 0, **changes: object) -> VisionTransformer:
 
 def read_out(pooling: Pooling) -> dict[str, str]:
     """Return the fields of a spec that has this pooling, the final norm where it usually is."""
-    norm = "before-pooling" if pooling == "cls" else "after-pooling"
+    norm = "before-pooling" if pooling in ("cls", "map") else "after-pooling"
     return {"pooling": pooling, "final_norm": norm}
 
 

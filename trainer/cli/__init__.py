@@ -11,6 +11,9 @@ TABLE: Final = Table(
         "train": Command("train one task, publish its adapter", "trainer.cli.train"),
         "sweep": Command("find lr and weight decays by the validation split", "trainer.cli.sweep"),
         "data": Command("list, check or fetch the images of tasks", "trainer.cli.data"),
+        "backbones": Command(
+            "list the ViTs of timm that can carry prompts", "trainer.cli.backbones"
+        ),
         "report": Command("write the report of finished runs", "trainer.cli.report"),
         "reproduce": Command(
             "measure a table or figure of the paper, show both", "trainer.cli.reproduce"

@@ -15,9 +15,13 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", help="its id; 'data ls' lists those that we know")
     parser.add_argument("--data", type=Path, help="the task's folder; not for built-in tasks")
     parser.add_argument(
-        "--backbone", help=f"timm name of a plain ViT (default: the recipe's, else {EMBEDDED})"
+        "--backbone",
+        help=f"timm name of a ViT, see `spt backbones` (default: the recipe's, else {EMBEDDED})",
     )
     parser.add_argument("--weights", type=Path, help="local checkpoint of the backbone")
+    parser.add_argument(
+        "--image-size", type=int, metavar="PIXELS", help="side of its input (default: its own)"
+    )
     parser.add_argument(
         "--method",
         metavar="NAME",
@@ -39,4 +43,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:
     """Return the recipe's fields that the options name; None leaves a field as it is."""
-    return {name: getattr(args, name) for name in ("backbone", "weights", "method", "seed")}
+    return {
+        name: getattr(args, name)
+        for name in ("backbone", "weights", "image_size", "method", "seed")
+    }

@@ -34,6 +34,7 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
     backbone = load_backbone(
         spec.name,
         weights,
+        image_size=spec.image_size,
         device=choose_device(),
         pooling=spec.pooling,
         final_norm=spec.final_norm,

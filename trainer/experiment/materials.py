@@ -67,6 +67,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
     backbone = load_backbone(
         recipe.backbone,
         recipe.weights,
+        image_size=recipe.image_size,
         device=choose_device(),
         pooling=recipe.pooling,
         final_norm=recipe.final_norm,

@@ -8,12 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
+from timm.models.beit import Beit
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import embed
-from adapters.vit.trunk import patch_tokens
+from adapters.vit.trunk import Trunk, patch_tokens
 
 
 @runtime_checkable
@@ -56,6 +57,12 @@ def feed(
                 if layer in collectors:
                     bare = layer == 0 and not layer0_position
                     patches = tokens[:, trunk.num_prefix_tokens :]
-                    collectors[layer].add(patch_tokens(trunk, pixels) if bare else patches)
+                    collectors[layer].add(_unplaced(trunk, pixels) if bare else patches)
                 if layer < depth:
                     tokens = run_block(trunk.blocks[layer], tokens)
+
+
+def _unplaced(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:
+    """Return the patch tokens without positions, under the norm of the first block's input."""
+    patches = patch_tokens(trunk, pixels)
+    return patches if isinstance(trunk, Beit) else trunk.norm_pre(patches)

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from adapters.artifact.backbone_spec import Pooling
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.known import not_plain
+from adapters.vit.prompting import rows_read
 from trainer.errors import DataError
 from trainer.measures.prompted_inputs import BlockInput, prompted_inputs
 
@@ -53,8 +53,8 @@ def read_out_attention(
 ) -> ReadOutAttention:
     """Return the attention of the rows that the backbone's pooling reads, with prompts in place.
 
-    Under `cls` that is the class token's; under the means it is the mean over the rows that are
-    averaged: patch tokens, and prompts where they count. The same rows are followed through all
+    Under `cls` that is the class token's; otherwise it is the mean over the rows that are pooled:
+    patch tokens, and prompts where they count. The same rows are followed through all
     blocks, though only those of the last one are read.
 
     Args:
@@ -66,14 +66,15 @@ def read_out_attention(
     Raises:
         DataError: the prompts do not fit the backbone.
     """
+    special, grid = backbone.trunk.num_prefix_tokens, backbone.trunk.patch_embed.grid_size
+    count = special + grid[0] * grid[1]
+    rows = rows_read(backbone.trunk, backbone.spec, count)
     layers = [
-        _mean_of_read_rows(entering, backbone.spec.pooling)
+        _mean_of_read_rows(entering, rows)
         for entering in prompted_inputs(backbone, prompts, pixels)
     ]
     most = layers[-1].shape[-1]
     weights = torch.stack([F.pad(one, (0, most - one.shape[-1])) for one in layers], dim=1)
-    special, grid = backbone.trunk.num_prefix_tokens, backbone.trunk.patch_embed.grid_size
-    count = special + grid[0] * grid[1]
     return ReadOutAttention(
         patches=weights[..., special:count].unflatten(-1, grid),
         prompts=weights[..., count:],
@@ -119,12 +120,7 @@ def _projected(block: Any, tokens: Float[Tensor, "B T D"], which: int) -> Float[
     return joined[:, :, which]
 
 
-def _mean_of_read_rows(entering: BlockInput, pooling: Pooling) -> Float64[Tensor, "B h T"]:
-    rows = {
-        "cls": slice(0, 1),
-        "mean": slice(entering.num_special, entering.tokens.shape[1]),
-        "mean-with-prompts": slice(entering.num_special, None),
-    }[pooling]
+def _mean_of_read_rows(entering: BlockInput, rows: slice) -> Float64[Tensor, "B h T"]:
     tokens = torch.cat([entering.tokens, entering.prompts], dim=1)
     with torch.no_grad():
         return attention_weights(entering.block, tokens[:, rows], tokens).mean(dim=2)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import bare_tokens, pool, rows_read
+from adapters.vit.read_out import final_norm
 from trainer.methods.classifier import HEAD_STD, Classifier
 
 HIDDEN, NUM_HEADS = 512, 4
@@ -33,7 +34,7 @@ class MomentClassifier(Classifier):
         trunk, spec = self.backbone.trunk, self.backbone.spec
         tokens = bare_tokens(trunk, pixels, len(trunk.blocks))
         first = pool(trunk, spec, tokens[:, rows_read(trunk, spec, tokens.shape[1])])
-        patches = trunk.norm(tokens[:, trunk.num_prefix_tokens :])
+        patches = final_norm(trunk)(tokens[:, trunk.num_prefix_tokens :])
         return (self.head(first) + self.moments(patches)) / 2
 
 

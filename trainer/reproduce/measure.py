@@ -76,7 +76,7 @@ class Bench:
 def _shared(recipe: Recipe) -> str:
     """Return what decides images and backbone."""
     return recipe.model_dump_json(
-        include={"task", "backbone", "weights", "pooling", "final_norm", "pixels"}
+        include={"task", "backbone", "weights", "image_size", "pooling", "final_norm", "pixels"}
         | {"data_proportion"}
     )
 

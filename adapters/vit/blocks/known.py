@@ -31,12 +31,12 @@ def not_plain(blocks: Iterable[nn.Module]) -> str | None:
 
 def why_not(block: nn.Module) -> str | None:
     """Return why a block's prompts are not known to be exact as keys and values, or None."""
-    is_known = type(block) in (eva.EvaBlock, beit.Block) or (
-        isinstance(block, vision_transformer.Block) and type(block.attn) is Attention
-    )
-    if not is_known:
+    kind = kind_of(block)
+    if kind is PLAIN and not isinstance(block, vision_transformer.Block):
         return f"its blocks are of type {type(block).__name__}"
-    has_norm = kind_of(block) is PLAIN and not isinstance(block.attn.norm, nn.Identity)
+    if kind is PLAIN and type(block.attn) is not Attention:
+        return f"its attention is of type {type(block.attn).__name__}"
+    has_norm = kind is PLAIN and not isinstance(block.attn.norm, nn.Identity)
     if has_norm or getattr(block.attn, "gate", None) is not None:
         return "its attention gates or normalises its output"
     return None

@@ -7,6 +7,7 @@ import timm
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import ParallelScalingBlock, ResPostBlock, VisionTransformer
 
 from adapters.artifact.backbone_spec import EMBEDDED
@@ -61,7 +62,7 @@ def test_the_shipped_weights_are_trained_ones(embedded: Backbone):
     [
         ("resnet18", "it is a ResNet"),
         ("swin_tiny_patch4_window7_224", "it is a SwinTransformer"),
-        ("vit_xsmall_patch16_clip_224", "it normalises before the first block"),
+        ("vit_small_patch16_18x2_224", "its blocks are of type ParallelThingsBlock"),
         ("vit_micro_patch9_999", "has no such model"),
         ("vit_micro_patch9_999.mocov3", "has no such model"),
         ("resnet50.mocov3", "it is a ResNet"),
@@ -77,21 +78,15 @@ def test_what_cannot_carry_prompts_is_refused_by_name_with_the_reason(name: str,
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"global_pool": "map"}, "it pools by attention"),
-        ({"global_pool": "avg"}, "its pooled feature has its own norm"),
-        ({"pre_norm": True}, "it normalises before the first block"),
-        ({"class_token": False, "global_pool": "avg"}, "it has no class token"),
-        ({"pos_embed": "none"}, "it has no position embedding"),
+        ({"global_pool": "prr"}, "timm pools its tokens by 'prr'"),
+        ({"global_pool": "avgmax"}, "timm pools its tokens by 'avgmax'"),
         ({"block_fn": ParallelScalingBlock}, "its blocks are of type ParallelScalingBlock"),
         ({"block_fn": ResPostBlock}, "its blocks are of type ResPostBlock"),
         ({"scale_attn_norm": True}, "its attention gates or normalises its output"),
     ],
     ids=[
-        "attention pooling",
-        "own norm",
-        "pre-norm",
-        "no class",
-        "no position",
+        "refined patches",
+        "mean and maximum",
         "parallel",
         "post",
         "scaled",
@@ -126,7 +121,7 @@ def test_a_plain_vit_of_timm_loads_from_a_file(tmp_path: Path):
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every name mean the tiny trunk, with the weights that it has."""
-    monkeypatch.setattr(module, "create_trunk", lambda _: tiny_trunk())
+    monkeypatch.setattr(module, "create_trunk", lambda *_: tiny_trunk())
     monkeypatch.setattr(module, "load_weights", lambda *_: None)
 
 
@@ -234,3 +229,54 @@ def test_rotations_stay_in_float32_where_the_trunk_is_in_less():
     assert torch.equal(trunk.to(torch.bfloat16).blocks[1].rotation.table, exact)
     assert trunk.double().blocks[0].rotation.table.dtype == torch.float64
     assert not [name for name in trunk.state_dict() if "rotation" in name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pooling", "norm"),
+    [
+        ({}, "cls", "before-pooling"),
+        ({"class_token": False, "global_pool": "map"}, "map", "before-pooling"),
+        ({"class_token": False, "global_pool": "avg"}, "mean", "after-pooling"),
+        (
+            {"class_token": False, "global_pool": "avg", "fc_norm": False},
+            "mean",
+            "before-pooling",
+        ),
+    ],
+    ids=["class token", "siglip", "gap", "gap under a norm"],
+)
+def test_of_a_family_that_we_do_not_know_the_read_out_is_timms(
+    changes: dict[str, object], pooling: str, norm: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "create_trunk", lambda *_: tiny_trunk(**changes))
+    monkeypatch.setattr(module, "load_weights", lambda *_: None)
+    backbone = load_backbone("vit_base_patch16_224.unheard_of")
+    assert (backbone.spec.pooling, backbone.spec.final_norm) == (pooling, norm)
+    assert (backbone.dtype, backbone.device.type) == (torch.float32, "cpu")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_read_out_that_a_trunk_has_no_part_for_is_refused_with_those_that_it_has():
+    with pytest.raises(BackboneUnsupported, match=r"pooling map.*cls, mean, mean-with-prompts$"):
+        load_backbone("vit_base_patch16_224.mae", pooling="map")
+
+
+def test_another_image_size_resamples_the_positions_as_timm_does_and_is_recorded(
+    embedded: Backbone,
+):
+    larger = load_backbone(image_size=96)
+    assert (larger.spec.image_size, larger.preprocessing.crop) == (96, 96)
+    assert larger.spec.weights_sha256 != embedded.spec.weights_sha256
+    positions = resample_abs_pos_embed(embedded.trunk.pos_embed, new_size=[12, 12])
+    assert torch.equal(larger.trunk.pos_embed, positions)
+    assert load_backbone(image_size=64).spec == embedded.spec
+    pixels = torch.zeros(1, 3, 96, 96)
+    assert features(larger.trunk, larger.spec, pixels, None).shape == (1, 192)
+
+
+@pytest.mark.parametrize(("size", "right"), [(100, "96 or 104"), (5, "8 or 16"), (0, "8 or 16")])
+def test_an_image_size_that_patches_do_not_fill_is_refused_with_those_that_they_do(
+    size: int, right: str
+):
+    with pytest.raises(BackboneUnsupported, match=f"patch of 8 .* found {size}; choose {right}"):
+        create_trunk(EMBEDDED, size)

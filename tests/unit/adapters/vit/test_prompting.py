@@ -1,10 +1,15 @@
 """Prefix keys and values equal prompt tokens, in float64, for every variant of trunk and form."""
 
+from typing import get_args
+
 import pytest
 import torch
+from timm.models.deit import VisionTransformerDistilled
 
+from adapters.artifact.backbone_spec import Pooling
 from adapters.vit.blocks.attention import run_block
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from adapters.vit.read_out import usual_read_out
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
@@ -16,7 +21,28 @@ VARIANTS = {
     "no-qkv-bias": {"qkv_bias": False},
     "registers": {"reg_tokens": 2},
     "position-on-patches-only": {"no_embed_class": True},
+    "no-position": {"pos_embed": "none"},
+    "clip": {"pre_norm": True},
+    "own-norm-of-the-mean": {"global_pool": "avg"},
+    "no-class-token": {"class_token": False, "global_pool": "avg", "fc_norm": False},
+    "no-class-token-own-norm": {"class_token": False, "global_pool": "avg"},
+    "siglip": {"class_token": False, "global_pool": "map"},
+    "attention-pooling-of-registers-too": {"global_pool": "map", "pool_include_prefix": True}
+    | {"class_token": False, "reg_tokens": 1},
+    "no-last-norm": {"final_norm": False},
+    "distilled": {"kind": VisionTransformerDistilled},
 }
+
+
+def has_part_for(pooling: str, variant: str) -> bool:
+    changes = VARIANTS[variant]
+    needs = {"cls": changes.get("class_token", True), "map": changes.get("global_pool") == "map"}
+    return needs.get(pooling, True)
+
+
+def read_outs(*poolings: str) -> list[tuple[str, str]]:
+    """Return every variant with every one of these poolings that it has."""
+    return [(v, p) for v in VARIANTS for p in poolings if has_part_for(p, v)]
 
 
 def stack(trunk, adapters) -> Prompts:
@@ -31,9 +57,8 @@ def stack(trunk, adapters) -> Prompts:
 
 
 @pytest.mark.parametrize("norm", ["before-pooling", "after-pooling"])
-@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
 @pytest.mark.parametrize("method", ["spt-deep", "spt-shallow", "linear"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "pooling"), read_outs(*get_args(Pooling)))
 def test_every_form_equals_its_token_form_with_another_prompt_on_each_row(
     variant, method, pooling, norm
 ):
@@ -50,8 +75,7 @@ def test_every_form_equals_its_token_form_with_another_prompt_on_each_row(
     assert (fast - slow).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "pooling"), read_outs("cls", "mean", "map"))
 def test_rows_of_other_lengths_share_a_batch_and_what_fills_them_up_does_not_matter(
     variant, pooling
 ):
@@ -78,8 +102,7 @@ def test_rows_of_other_lengths_share_a_batch_and_what_fills_them_up_does_not_mat
     assert (fast - slow).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "pooling"), read_outs(*get_args(Pooling)))
 def test_prompts_that_begin_at_a_later_block_equal_their_token_form(variant, pooling):
     trunk = tiny_trunk(depth=5, **VARIANTS[variant]).double()
     spec = tiny_backbone(trunk, pooling=pooling, dtype=torch.float64).spec
@@ -92,9 +115,13 @@ def test_prompts_that_begin_at_a_later_block_equal_their_token_form(variant, poo
     assert (fast - slow).abs().max() < 1e-12
 
 
-def test_without_prompts_the_trunk_is_timms_own():
-    trunk = tiny_trunk().double()
-    spec = tiny_backbone(trunk, dtype=torch.float64).spec
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "distilled"])
+def test_without_prompts_and_read_out_as_timm_does_the_trunk_is_timms_own(variant):
+    """timm's distilled model has two heads and averages what they read: ours reads one token."""
+    trunk = tiny_trunk(**VARIANTS[variant]).double()
+    pooling, norm = usual_read_out(trunk)
+    spec = tiny_backbone(trunk, pooling=pooling, dtype=torch.float64).spec
+    spec = spec.model_copy(update={"final_norm": norm})
     pixels = torch.randn(3, 3, 16, 16, dtype=torch.float64)
     torch.testing.assert_close(features(trunk, spec, pixels, None), trunk(pixels))
 

@@ -7,6 +7,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -116,8 +117,8 @@ def without(key: str) -> Callable[[State], State]:
         (without("blocks.1.norm1.weight"), r"missing: 1 \(blocks\.1\.norm1\.weight\)"),
         (lambda s: s | {"rope.freqs": torch.zeros(2)}, r"unexpected: 1 \(rope\.freqs\)"),
         (
-            lambda s: s | {"pos_embed": torch.zeros(1, 10, 16)},
-            r"pos_embed is \(1, 10, 16\), expected \(1, 5, 16\)",
+            lambda s: s | {"pos_embed": torch.zeros(1, 8, 16)},
+            r"pos_embed is \(1, 8, 16\), expected \(1, 5, 16\)",
         ),
     ],
     ids=["missing", "unexpected", "mis-shaped"],
@@ -252,6 +253,16 @@ def test_of_a_state_without_pre_logits_the_name_is_believed(
 ):
     assert digest(loaded(saved(state, tmp_path), name)) == expected_digest(state)
     assert caplog.messages == []
+
+
+def test_positions_of_another_grid_are_resampled_as_timm_does(
+    state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    finer = torch.randn(1, 17, 16, generator=torch.Generator().manual_seed(1))
+    path = saved(state | {"pos_embed": finer}, tmp_path)
+    expected = resample_abs_pos_embed(finer, new_size=[2, 2])
+    assert torch.equal(loaded(path).pos_embed, expected)
+    assert "embeddings of 4x4 patches resampled to the backbone's 2x2" in caplog.text
 
 
 def test_a_refused_checkpoint_leaves_the_trunk_as_it_was(state: State, tmp_path: Path):

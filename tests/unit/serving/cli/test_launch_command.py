@@ -18,7 +18,7 @@ from serving import __main__ as command
 from serving.cli import launching
 from serving.door.tenants import digest_of
 from serving.health import heartbeat
-from serving.launch.launch import Launch
+from serving.launch.launch import Launch, config_of
 from serving.launch.running import Running, write
 from serving.launch.token_file import token_file
 from serving.torchserve.tokens import await_tokens
@@ -138,8 +138,10 @@ def test_no_password_of_redis_is_printed(
 
 
 def test_what_is_told_at_the_start_reaches_the_launch(run: Run, launches: list[Launch]) -> None:
-    assert run("start", "--drain-s", "5", "--port", "9000", "--set", "precision=bfloat16") == 0
+    told = ("--drain-s", "5", "--port", "9000", "--set", "precision=bfloat16", "--image-size", "96")
+    assert run("start", *told) == 0
     (launch,) = launches
+    assert config_of(launch).image_size == 96
     assert (launch.drain_s, launch.ports) == (5.0, (9000, 9001, 9002))
     assert launch.settings == {"precision": "bfloat16"}
 

@@ -24,10 +24,11 @@ from serving.inference.bank import AdapterBank, AdapterKey
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.protocol import Answer
+from serving.rows.resident import make_resident
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.reference import reference_scores
-from tests.fakes.tiny import image_bytes, read_out, tiny_backbone
+from tests.fakes.tiny import image_bytes, read_out, tiny_backbone, tiny_trunk
 from tests.fakes.waiting import wait_until
 
 FORMS = [
@@ -40,13 +41,16 @@ FORMS = [
     {"method": "spt-shallow", "prompts": 6, "pooling": "mean-with-prompts"},
     {"method": "linear", "prompts": 0, "pooling": "cls"},
     {"method": "linear", "prompts": 0, "pooling": "mean"},
+    {"method": "spt-deep", "prompts": 5, "pooling": "map"},
+    {"method": "spt-shallow", "prompts": 3, "pooling": "map"},
 ]
 NUM_TASKS = 24
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    return tiny_backbone(dtype=torch.float64)
+    trunk = tiny_trunk(pre_norm=True, global_pool="map")
+    return tiny_backbone(trunk, dtype=torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +235,18 @@ def test_an_adapter_of_another_backbone_is_refused_by_name(engine, source):
     (outcome,) = engine.predict([Query(image_bytes(0), "foreign")])
     assert isinstance(outcome, ArtifactMismatch)
     assert "weights_sha256" in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pooling"),
+    [({}, "map"), ({"class_token": False, "global_pool": "avg"}, "cls")],
+    ids=["map", "cls"],
+)
+def test_an_adapter_whose_read_out_the_backbone_lacks_is_refused_by_name(changes, pooling):
+    backbone = tiny_backbone(tiny_trunk(**changes))
+    spec = backbone.spec.model_copy(update=read_out(pooling))
+    with pytest.raises(ArtifactMismatch, match=f"of pets: pooling {pooling} needs a part"):
+        make_resident(make_adapter(backbone=spec), backbone)
 
 
 def test_an_adapter_whose_scores_overflow_fails_alone(engine, source, backbone):

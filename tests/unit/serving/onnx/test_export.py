@@ -24,7 +24,11 @@ BACKENDS = (OnnxBackend, OpenVinoBackend)
 DEPTH = {"depth": 2}
 """A block whose rows are all computed, and the last one: each more is traced once more."""
 
-TRUNKS = {"plain": DEPTH, "scaled": DEPTH | {"init_values": 0.1, "qk_norm": True}}
+TRUNKS = {
+    "plain": DEPTH,
+    "scaled": DEPTH | {"init_values": 0.1, "qk_norm": True},
+    "siglip": DEPTH | {"class_token": False, "global_pool": "map", "pre_norm": True},
+}
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
@@ -54,6 +58,7 @@ def test_the_graph_computes_rows_of_any_length_as_the_token_form_does(cls_backen
         ("cls", "scaled", (3, 5)),
         ("mean", "plain", (4, 0, 7)),
         ("mean-with-prompts", "plain", (4,)),
+        ("map", "siglip", (4, 0, 7)),
     ],
 )
 def test_graphs_of_other_trunks_and_read_outs_do_so_too(pooling, trunk, lengths, tmp_path):

@@ -50,9 +50,13 @@ def test_a_layer_is_near_its_exact_one_whatever_the_outliers_of_other_tokens(kin
         assert 1e-3 < distance(one, other) < HALF_STEP
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
+ATTENTION_POOLED = {"global_pool": "map", "pre_norm": True}
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts", "map"])
 @pytest.mark.parametrize("changes", [{}, {"qk_norm": True, "init_values": 0.1}], ids=str)
 def test_features_are_within_the_error_of_fp8_of_float64(pooling, changes):
+    changes = changes | ATTENTION_POOLED if pooling == "map" else changes
     backbone = tiny_backbone(tiny_trunk(**changes), pooling=pooling)
     lengths = (4,) if pooling == "mean-with-prompts" else (4, 0, 7)
     adapters, residents, pixels = some_rows(backbone, 3, pooling=pooling, lengths=lengths)

@@ -13,13 +13,14 @@ from serving.trunk.blank import num_tokens
 from serving.trunk.cpu import CpuBackend
 from serving.trunk.graphs import without_compiling
 from tests.fakes.rows import expected_of, features_of, some_rows
-from tests.fakes.tiny import tiny_backbone
+from tests.fakes.tiny import tiny_backbone, tiny_trunk
 
 
 @pytest.mark.parametrize("alignment", [1, 8, 32])
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "map"])
 def test_rows_of_any_length_are_filled_up_to_the_alignment_and_stay_exact(pooling, alignment):
-    backend = CpuBackend(tiny_backbone())
+    trunk = {"pre_norm": True, "global_pool": "map"}
+    backend = CpuBackend(tiny_backbone(tiny_trunk(**trunk)))
     backend.key_alignment = alignment
     adapters, residents, pixels = some_rows(
         backend.backbone, 5, pooling=pooling, first_blocks=(0, 1)
@@ -27,7 +28,7 @@ def test_rows_of_any_length_are_filled_up_to_the_alignment_and_stay_exact(poolin
     prompts = gather_prompts(backend.backbone, residents[0].form, residents, alignment)
     assert (prompts.prefix.shape[2] + num_tokens(backend.backbone)) % alignment == 0
     found = features_of(backend, residents, pixels)
-    expected = expected_of(adapters, pixels)
+    expected = expected_of(adapters, pixels, tiny_trunk(**trunk))
     assert (found - expected).abs().max() / expected.abs().max() < 1e-5
 
 

@@ -18,6 +18,7 @@ from trainer.training.images import ImageSet, batches
 
 P, B = 5, 4
 TRUNKS = {"plain": {}, "registers": {"reg_tokens": 2}, "position-on-patches": {"no_embed_class": 1}}
+TRUNKS |= {"clip": {"pre_norm": True}}
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +82,14 @@ def test_every_sampled_prompt_is_a_patch_token_that_enters_its_block(
         assert nearest(prompts, tokens[:, :special].flatten(0, 1))[0].min() > 1e-2
 
 
+@pytest.mark.parametrize("changes", [{}, {"pre_norm": True, "dynamic_img_size": True}], ids=str)
 @pytest.mark.parametrize("position", [True, False])
-def test_layer_0_carries_the_position_embedding_or_not_as_asked(position: bool, images: ImageSet):
-    trunk = tiny_trunk()
-    bare = trunk.patch_embed(all_pixels(images))
-    placed = bare + trunk.pos_embed[:, 1:]
+def test_layer_0_carries_the_position_embedding_or_not_as_asked(
+    position: bool, changes: dict[str, bool], images: ImageSet
+):
+    trunk = tiny_trunk(**changes)
+    patches = trunk.patch_embed(all_pixels(images)).flatten(1, -2)
+    bare, placed = trunk.norm_pre(patches), trunk.norm_pre(patches + trunk.pos_embed[:, 1:])
     wanted, other = (placed, bare) if position else (bare, placed)
     made = prompts_of(make(images, trunk, layer0_position=position))
     assert nearest(made[0], wanted.flatten(0, 1))[0].max() < 1e-5

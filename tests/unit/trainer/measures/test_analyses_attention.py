@@ -30,12 +30,14 @@ def test_the_weights_make_timms_block(variant: str):
     torch.testing.assert_close(block.attn.proj(mixed), block.attn(block.norm1(tokens)))
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "mean-with-prompts", "map"])
 @pytest.mark.parametrize("layers", [L, L - 1, 1, None])
 def test_patches_prompts_and_special_tokens_share_all_attention(
     layers: int | None, pooling: Pooling
 ):
-    backbone = tiny_backbone(tiny_trunk(reg_tokens=2), pooling=pooling, dtype=torch.float64)
+    backbone = tiny_backbone(
+        tiny_trunk(reg_tokens=2, global_pool="map"), pooling=pooling, dtype=torch.float64
+    )
     prompts = None if layers is None else draw(layers, P, D)
     found = read_out_attention(backbone, prompts, draw_pixels(B))
     assert found.patches.shape == (B, L, 2, 2, 2)

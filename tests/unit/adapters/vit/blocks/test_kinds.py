@@ -66,7 +66,7 @@ def test_prompts_of_every_form_equal_timms_blocks_with_prompts_as_tokens(name: s
     for pooling, norm in READ_OUTS:
         read = spec.model_copy(update={"pooling": pooling, "final_norm": norm})
         for method in ("spt-deep", "spt-shallow", "linear"):
-            rows = [make_adapter(method=method, seed=i, prompts=5, backbone=read) for i in range(3)]
+            rows = [make_adapter(method=method, seed=i, prompts=7, backbone=read) for i in range(3)]
             found = features(trunk, read, pixels, prompts_of(trunk, rows))
             assert (found - reference(trunk, rows, pixels)).abs().max() < 1e-12, (pooling, method)
 

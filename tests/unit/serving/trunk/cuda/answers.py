@@ -16,11 +16,11 @@ ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))
 
 
 def wide_trunk():
-    """Return the tiny trunk with heads that the kernels take."""
-    return tiny_trunk(embed_dim=64, num_heads=2)
+    """Return the tiny trunk with heads that the kernels take, and a part for every read-out."""
+    return tiny_trunk(embed_dim=64, num_heads=2, pre_norm=True, global_pool="map")
 
 
-def compared(backend, poolings=("cls", "mean")):
+def compared(backend, poolings=("cls", "mean", "map")):
     """Return the largest difference of a score, and how many answers were wrong.
 
     All forwards are launched before the first is collected.

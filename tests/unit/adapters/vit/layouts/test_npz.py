@@ -9,7 +9,7 @@ import pytest
 from adapters.errors import WeightsError
 from adapters.vit.weights import digest, load_weights
 from tests.fakes.tiny import tiny_trunk
-from tests.unit.adapters.vit.google_npz import (
+from tests.unit.adapters.vit.layouts.google_npz import (
     WIDTH,
     Arrays,
     google_arrays,
@@ -162,7 +162,7 @@ def test_position_embeddings_of_another_grid_are_resampled_as_timm_does_and_that
 ):
     path = save_npz(google_arrays(side=4), tmp_path / "weights.npz")
     assert as_we_read(AUGREG, path) == as_timm_reads(path)
-    ours = [record for record in caplog.records if record.name == "adapters.vit.google_npz"]
+    ours = [record for record in caplog.records if record.name == "adapters.vit.layouts.positions"]
     assert [record.getMessage() for record in ours] == [
         f"{path}: position embeddings of 4x4 patches resampled to the backbone's 2x2"
     ]

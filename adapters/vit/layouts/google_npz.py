@@ -1,19 +1,16 @@
 """The layout of Google's .npz checkpoints: which arrays make which tensor of a trunk, and how.
 
 Their kernels have the input first and the heads apart; torch has the output first and the
-heads, and query, key and value, in one matrix. Axis letters: N patches, D width.
+heads, and query, key and value, in one matrix.
 """
 
-import logging
-import math
 import re
+from typing import Any, Final
 
-from jaxtyping import Float
-from timm.layers import resample_abs_pos_embed
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-_log = logging.getLogger(__name__)
+RESAMPLING: Final[dict[str, Any]] = {"interpolation": "bilinear", "antialias": False}
+"""How Google's code fits position embeddings to another grid."""
 
 _TRUNK = {
     "cls_token": "cls",
@@ -66,36 +63,6 @@ def in_torch_layout(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
     Google's later code (big_vision) numbers some of them otherwise.
     """
     return {(usual := _usual_name(name)): _turned(usual, array) for name, array in arrays.items()}
-
-
-def fit_positions(
-    trunk: VisionTransformer, positions: Float[Tensor, "1 M D"], source: str
-) -> Float[Tensor, "1 N D"]:
-    """Resample position embeddings of another square grid to the trunk's, and log that.
-
-    Bilinear, as Google's code does it. What is no grid is returned as it is.
-    """
-    prefix = 0 if trunk.no_embed_class else trunk.num_prefix_tokens
-    height, width = trunk.patch_embed.grid_size
-    count = positions.shape[1] - prefix
-    side = math.isqrt(max(count, 0))
-    if count == height * width or side == 0 or side * side != count:
-        return positions
-    _log.warning(
-        "%s: position embeddings of %dx%d patches resampled to the backbone's %dx%d",
-        source,
-        side,
-        side,
-        height,
-        width,
-    )
-    return resample_abs_pos_embed(
-        positions.float(),
-        new_size=[height, width],
-        num_prefix_tokens=prefix,
-        interpolation="bilinear",
-        antialias=False,
-    )
 
 
 def _usual_name(name: str) -> str:

@@ -1,0 +1,107 @@
+"""Every tagged ViT of the installed timm: whether it can carry prompts, and if not, why.
+
+Models are built without memory, and nothing is downloaded.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import timm
+import torch
+from torch.overrides import TorchFunctionMode
+
+from adapters.artifact.backbone_spec import FinalNorm, Pooling
+from adapters.vit.architecture import why_refused
+from adapters.vit.backbone import read_out_of
+from adapters.vit.families import architecture_of
+
+_MODULES: Final = (
+    "beit",
+    "deit",
+    "eva",
+    "naflexvit",
+    "vision_transformer",
+    "vision_transformer_hybrid",
+    "vision_transformer_relpos",
+)
+"""Where timm has models that are ViTs, or near to them."""
+
+
+_FILLING: Final = frozenset(
+    getattr(torch.Tensor, name)
+    for name in ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
+)
+"""What fills a tensor with first values, which takes most of the time and is never read."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint of timm.
+
+    Attributes:
+        name: `architecture.tag`.
+        accepted: whether it can be a backbone.
+        reason: why not, or None.
+        parameters: of the trunk, without a classifier.
+        image_size: side of its input in pixels, if nothing else is asked for.
+        licence: as far as timm knows it.
+        pooling: its usual read-out; None where it is not accepted.
+        final_norm: on which side of that the last norm is.
+    """
+
+    name: str
+    accepted: bool
+    reason: str | None
+    parameters: int
+    image_size: int
+    licence: str | None
+    pooling: Pooling | None
+    final_norm: FinalNorm | None
+
+
+def architectures() -> list[str]:
+    """Return the names of timm's models that are ViTs or like them, with or without weights."""
+    return sorted({name for module in _MODULES for name in timm.list_models(module=module)})
+
+
+def catalogue() -> Iterator[Entry]:
+    """Yield every tagged checkpoint, in order of their names."""
+    names = {n for module in _MODULES for n in timm.list_models(module=module, pretrained=True)}
+    built: tuple[str, torch.nn.Module] | None = None
+    for name in sorted(names):
+        architecture = architecture_of(name)
+        if built is None or built[0] != architecture:
+            with without_memory():
+                built = architecture, timm.create_model(architecture, num_classes=0)
+        yield _entry(name, built[1])
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Build models whose tensors have shapes and no numbers."""
+    with torch.device("meta"), _Unfilled():
+        yield
+
+
+class _Unfilled(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return args[0] if func in _FILLING else func(*args, **(kwargs or {}))
+
+
+def _entry(name: str, model: torch.nn.Module) -> Entry:
+    config, reason = timm.get_pretrained_cfg(name), why_refused(model)
+    pooling, norm = (None, None) if reason else read_out_of(name, model)
+    return Entry(
+        name=name,
+        accepted=reason is None,
+        reason=reason,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        image_size=config.input_size[-1],
+        licence=config.license,
+        pooling=pooling,
+        final_norm=norm,
+    )

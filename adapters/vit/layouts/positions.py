@@ -1,0 +1,45 @@
+"""Position embeddings of another grid of patches: another image size, or another patch."""
+
+import logging
+import math
+from typing import Any
+
+from jaxtyping import Float
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor
+
+from adapters.vit.trunk import Trunk
+
+_log = logging.getLogger(__name__)
+
+
+def fit_positions(
+    trunk: Trunk, positions: Float[Tensor, "1 M D"], source: str, **how: Any
+) -> Float[Tensor, "1 N D"]:
+    """Resample position embeddings of another square grid to the trunk's, and log that.
+
+    What is no grid is returned as it is.
+
+    Args:
+        trunk: whose grid is wanted.
+        positions: of the tokens before the patches that have any, and of all patches.
+        source: where they are from, for the log.
+        how: of timm's `resample_abs_pos_embed`; by default bicubic, with antialiasing.
+    """
+    prefix = 0 if trunk.no_embed_class else trunk.num_prefix_tokens
+    height, width = trunk.patch_embed.grid_size
+    count = positions.shape[1] - prefix
+    side = math.isqrt(max(count, 0))
+    if count == height * width or side == 0 or side * side != count:
+        return positions
+    _log.warning(
+        "%s: position embeddings of %dx%d patches resampled to the backbone's %dx%d",
+        source,
+        side,
+        side,
+        height,
+        width,
+    )
+    return resample_abs_pos_embed(
+        positions.float(), new_size=[height, width], num_prefix_tokens=prefix, **how
+    )
