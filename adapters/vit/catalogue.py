@@ -87,7 +87,7 @@ def without_memory() -> Iterator[None]:
 
 class _Unfilled(TorchFunctionMode):
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+        self, func: Callable[..., Any], _types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return args[0] if func in _FILLING else func(*args, **(kwargs or {}))
 
