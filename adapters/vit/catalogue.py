@@ -69,7 +69,7 @@ def architectures() -> list[str]:
 def catalogue() -> Iterator[Entry]:
     """Yield every tagged checkpoint, in order of their names."""
     names = {n for module in _MODULES for n in timm.list_models(module=module, pretrained=True)}
-    built: tuple[str, torch.nn.Module] | None = None
+    built: tuple[str, Any] | None = None
     for name in sorted(names):
         architecture = architecture_of(name)
         if built is None or built[0] != architecture:
@@ -87,12 +87,12 @@ def without_memory() -> Iterator[None]:
 
 class _Unfilled(TorchFunctionMode):
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+        self, func: Callable[..., Any], _types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return args[0] if func in _FILLING else func(*args, **(kwargs or {}))
 
 
-def _entry(name: str, model: torch.nn.Module) -> Entry:
+def _entry(name: str, model: Any) -> Entry:
     config, reason = timm.get_pretrained_cfg(name), why_refused(model)
     pooling, norm = (None, None) if reason else read_out_of(name, model)
     return Entry(

@@ -41,7 +41,7 @@ def load_weights(trunk: Trunk, name: str, source: Path | None) -> None:
             keys and shapes differ.
     """
     family, google = family_of(name), source is not None and source.suffix == ".npz"
-    tensors = _in_timms_names(_without_prefix(_read(trunk, name, source), family))
+    tensors = _in_timms_names(_without_prefix(_read(name, source), family))
     _check_content(name, tensors, source, google=google)
     found = {key: value for key, value in tensors.items() if not key.startswith(family.ignored)}
     if google:
@@ -49,8 +49,8 @@ def load_weights(trunk: Trunk, name: str, source: Path | None) -> None:
     parts = {key: google_npz.arrays_of(key) if google else (key,) for key in trunk.state_dict()}
     state = _joined(parts, found, source or name)
     if state.get("pos_embed", torch.empty(0)).ndim == 3:
-        how = google_npz.RESAMPLING if google else {}
-        state["pos_embed"] = fit_positions(trunk, state["pos_embed"], str(source or name), **how)
+        place = str(source or name)
+        state["pos_embed"] = fit_positions(trunk, state["pos_embed"], place, google=google)
     _check_fit(trunk, name, source, state, {part for own in parts.values() for part in own}, found)
     trunk.load_state_dict(state, strict=True)
 
@@ -67,7 +67,7 @@ def digest(trunk: Trunk) -> str:
     return sha.hexdigest()
 
 
-def _read(trunk: Trunk, name: str, source: Path | None) -> dict[str, Tensor]:
+def _read(name: str, source: Path | None) -> dict[str, Tensor]:
     if source is not None:
         return read_tensors(source)
     if name == EMBEDDED:
@@ -81,9 +81,7 @@ def _read(trunk: Trunk, name: str, source: Path | None) -> dict[str, Tensor]:
             "file: WEIGHTS=path/to/vit-b-300ep.pth.tar"
         )
     try:
-        size = trunk.patch_embed.img_size
-        model = timm.create_model(name, pretrained=True, num_classes=0, img_size=size)
-        return model.state_dict()
+        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # the hub client's errors are many and not all its own
         raise WeightsError(
             f"backbone {name}: its weights cannot be had from timm's hub "

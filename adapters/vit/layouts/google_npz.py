@@ -5,12 +5,8 @@ heads, and query, key and value, in one matrix.
 """
 
 import re
-from typing import Any, Final
 
 from torch import Tensor
-
-RESAMPLING: Final[dict[str, Any]] = {"interpolation": "bilinear", "antialias": False}
-"""How Google's code fits position embeddings to another grid."""
 
 _TRUNK = {
     "cls_token": "cls",

@@ -2,8 +2,9 @@
 
 import logging
 import math
-from typing import Any
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor
@@ -14,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def fit_positions(
-    trunk: Trunk, positions: Float[Tensor, "1 M D"], source: str, **how: Any
+    trunk: Trunk, positions: Float[Tensor, "1 M D"], source: str, *, google: bool
 ) -> Float[Tensor, "1 N D"]:
     """Resample position embeddings of another square grid to the trunk's, and log that.
 
@@ -24,7 +25,7 @@ def fit_positions(
         trunk: whose grid is wanted.
         positions: of the tokens before the patches that have any, and of all patches.
         source: where they are from, for the log.
-        how: of timm's `resample_abs_pos_embed`; by default bicubic, with antialiasing.
+        google: bilinear, as Google's code does it; else bicubic with antialiasing, as timm does it.
     """
     prefix = 0 if trunk.no_embed_class else trunk.num_prefix_tokens
     height, width = trunk.patch_embed.grid_size
@@ -40,6 +41,21 @@ def fit_positions(
         height,
         width,
     )
+    if not google:
+        return _bicubic(positions, prefix, side, (height, width))
     return resample_abs_pos_embed(
-        positions.float(), new_size=[height, width], num_prefix_tokens=prefix, **how
+        positions.float(),
+        new_size=[height, width],
+        num_prefix_tokens=prefix,
+        interpolation="bilinear",
+        antialias=False,
     )
+
+
+def _bicubic(
+    positions: Float[Tensor, "1 M D"], prefix: int, side: int, size: tuple[int, int]
+) -> Float[Tensor, "1 N D"]:
+    """Resample in float64: in float32 processors differ in the last bit, and so would digests."""
+    grid = positions[:, prefix:].double().unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    made = F.interpolate(grid, size=size, mode="bicubic", antialias=True)
+    return torch.cat([positions[:, :prefix].float(), made.flatten(2).mT.float()], dim=1)
