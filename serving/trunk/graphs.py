@@ -69,9 +69,8 @@ def _prompts_for_inference(prompts: Prompts) -> Prompts:
     if prompts is None:
         return None
     tensors = ((field.name, getattr(prompts, field.name)) for field in fields(prompts))
-    return replace(
-        prompts, **{name: _for_inference(found) for name, found in tensors if found is not None}
-    )
+    made: dict[str, Any] = {n: _for_inference(found) for n, found in tensors if found is not None}
+    return replace(prompts, **made)
 
 
 def _for_inference(tensor: Tensor) -> Tensor:
