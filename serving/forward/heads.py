@@ -19,7 +19,7 @@ Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]
 def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], top_k: int) -> Best:
     """Return each row's best softmax probabilities, best first, and their classes.
 
-    Probabilities are float32 at least.
+    Logits are divided by their task's temperature. Probabilities are float32 at least.
 
     Args:
         features: one per row.
@@ -29,7 +29,7 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
     """
     own = _own_logits(features, residents)
     best = own.topk(min(top_k, own.shape[1]), dim=1).indices
-    return own.softmax(dim=1).gather(1, best), best
+    return (own / _temperatures(residents, own)).softmax(dim=1).gather(1, best), best
 
 
 def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Float[Tensor, " B"]:
@@ -58,11 +58,16 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
 def _own_logits(
     features: Float[Tensor, "B D"], residents: Sequence[Resident]
 ) -> Float[Tensor, "B C"]:
-    """Return each row's logits, minus infinity where its task has fewer classes."""
+    """Return each row's logits, float32 at least, minus infinity where its task has no class."""
     exact = features.to(torch.promote_types(features.dtype, torch.float32))
     # on CUDA every product costs a launch, on the CPU every copy of a head costs more than its use
     by_heads = _one_by_one if features.device.type == "cpu" else _joined
     return by_heads(exact, residents)
+
+
+def _temperatures(residents: Sequence[Resident], like: Tensor) -> Float[Tensor, "B 1"]:
+    found = torch.tensor([resident.meta.temperature for resident in residents], dtype=like.dtype)
+    return send(found[:, None], like.device)
 
 
 def _one_by_one(

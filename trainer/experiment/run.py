@@ -23,7 +23,13 @@ from trainer.experiment.found import found
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
-from trainer.experiment.outcome import facts, make_adapter, score_test, write_metrics
+from trainer.experiment.outcome import (
+    calibrate_model,
+    facts,
+    make_adapter,
+    score_test,
+    write_metrics,
+)
 from trainer.experiment.start import blank_model, start_model
 from trainer.experiment.tensorboard import logged
 from trainer.methods.classifier import Classifier
@@ -122,13 +128,15 @@ def fit(
 def finish(
     recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
 ) -> Result:
-    """Score the test set once and leave scores, predictions and the artifact."""
+    """Calibrate, score the test set once, and leave scores, predictions and the artifact."""
     model, progress = trained
-    metrics = score_test(model, materials.test, recipe, progress, folder)
-    adapter = make_adapter(recipe, model, materials, metrics)
+    calibration, reason = calibrate_model(model, materials.validation, recipe.optim.batch_size)
+    metrics = score_test(model, materials.test, recipe, progress, folder, calibration)
+    adapter = make_adapter(recipe, model, materials, metrics, calibration)
     content = None if adapter is None else encode(adapter)
     sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
-    write_metrics(recipe, folder, metrics | sizes, progress)
+    known = {"calibration": calibration and calibration.model_dump(), "uncalibrated": reason}
+    write_metrics(recipe, folder, metrics | sizes | known, progress)
     if content is None:
         return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
+from adapters.artifact.calibration import Calibration
 from adapters.artifact.task import TaskId
 from trainer.errors import DataError
 
@@ -34,6 +35,10 @@ class Metrics(BaseModel):
 
     test_accuracy: Share
     val_accuracy: Share
+    calibration: Calibration | None = Field(None, description="None: scores are a plain softmax")
+    uncalibrated: str = Field("", description="why there is no calibration")
+    test_calibration_error: Share | None = Field(None, description="expected, in 15 bins")
+    test_calibration_error_before: Share | None = Field(None, description="of the plain softmax")
     selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
     losses: tuple[float, ...] = ()
     val_accuracies: tuple[Share, ...] = ()

@@ -312,3 +312,32 @@ def test_pixels_that_no_service_would_take_are_refused_before_training(data: Pat
     with pytest.raises(ArtifactMismatch, match="65 pixels on its shorter side, the limit is 64"):
         train(recipe, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_enough_validation_images_is_calibrated_and_says_so(tmp_path: Path):
+    data = make_toy_folder(tmp_path / "toy", per_class=25)
+    for name in ("0.png", "1.png"):  # mislabelled, so that certainty is punished
+        (data / "val" / "red" / name).rename(data / "val" / "blue" / f"red-{name}")
+    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
+    found = adapter.meta.calibration
+    assert found is not None
+    metrics = read(result.folder, "metrics.json")
+    assert metrics["calibration"] == found.model_dump()
+    assert (found.images, metrics["uncalibrated"]) == (50, "")
+    assert found.temperature != 1
+    for row in read(result.folder, "predictions.json")[::7]:
+        pixels = to_pixels(
+            decode_image(Path(row["image"]).read_bytes()), adapter.meta.preprocessing
+        )
+        scores = reference_scores(BACKBONE.trunk, adapter, pixels)
+        assert row["score"] == pytest.approx(scores.max().item(), abs=1e-5)
+
+
+def test_a_run_with_few_validation_images_says_why_it_is_not_calibrated(data: Path, tmp_path: Path):
+    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
+    assert adapter.meta.calibration is None
+    assert b"calibration" not in result.artifact.read_bytes()
+    metrics = read(result.folder, "metrics.json")
+    assert metrics["calibration"] is None
+    assert metrics["uncalibrated"] == "10 validation images are too few, expected 50 or more"
+    assert metrics["test_calibration_error"] == metrics["test_calibration_error_before"]
