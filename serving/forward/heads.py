@@ -27,7 +27,7 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
         top_k: K is this or the largest number of classes; where a row has fewer classes, the
             places after them have probability 0.
     """
-    own = _own_logits(features, residents)
+    own = own_logits(features, residents)
     best = own.topk(min(top_k, own.shape[1]), dim=1).indices
     return (own / _temperatures(residents, own)).softmax(dim=1).gather(1, best), best
 
@@ -39,7 +39,7 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     shortest change of the feature that swaps the two, relative to the feature's own. Infinite for
     a task of one class.
     """
-    own = _own_logits(features, residents)
+    own = own_logits(features, residents)
     if own.shape[1] < 2:
         return own.new_full((len(own),), torch.inf)
     best = own.topk(2, dim=1)
@@ -55,7 +55,7 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     return lead / (apart * features.to(own.dtype).norm(dim=1))
 
 
-def _own_logits(
+def own_logits(
     features: Float[Tensor, "B D"], residents: Sequence[Resident]
 ) -> Float[Tensor, "B C"]:
     """Return each row's logits, float32 at least, minus infinity where its task has no class."""
