@@ -124,7 +124,7 @@ Floats = Annotated[str | tuple[FiniteFloat, ...], AfterValidator(_check_floats)]
 class Answer(_Wire):
     """What one task says of one image: its best classes, best first, and who said it.
 
-    The other fields are there if they are asked for; `floats` reads their numbers.
+    Numbers are there if they are asked for; `floats` reads them.
     """
 
     task: str
@@ -132,6 +132,11 @@ class Answer(_Wire):
         str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
     ]
     predictions: tuple[LabelScore, ...]
+    unknown: bool | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="whether the image looks like none of the classes; of tasks with a threshold",
+    )
     embedding: Floats | None = Field(
         None,
         exclude_if=lambda found: found is None,

@@ -128,6 +128,25 @@ class DataRecipe(_Part):
     )
 
 
+class UnknownRecipe(_Part):
+    """Whether the task says of images that they are none of its classes, and when."""
+
+    score: Literal["off", "energy"] = Field("off", description="what is compared with a threshold")
+    share: float = Field(
+        0.05, ge=0, lt=1, description="of validation images that the threshold rejects"
+    )
+    other_task: TaskId | None = Field(
+        None, description="the report tells how well its test images are told from this task's"
+    )
+    other_data: Path | None = Field(None, description="where that task's images are")
+
+    @model_validator(mode="after")
+    def _has_a_score(self) -> "UnknownRecipe":
+        if self.other_task is not None and self.score == "off":
+            raise ValueError("expected a score for other_task, found off; set unknown.score=energy")
+        return self
+
+
 class ComputeRecipe(_Part):
     """How the same training is computed."""
 
@@ -165,6 +184,10 @@ class Recipe(_Part):
     prompt: PromptRecipe = PromptRecipe()
     optim: OptimRecipe = OptimRecipe()
     pixels: PixelRecipe = PixelRecipe()
+    unknown: UnknownRecipe = Field(
+        UnknownRecipe(),
+        exclude_if=lambda part: part == UnknownRecipe(),  # what is of earlier recipes stays
+    )
     compute: ComputeRecipe = ComputeRecipe()
     report: ReportRecipe = ReportRecipe()
 
@@ -191,4 +214,7 @@ class Recipe(_Part):
 
     def provenance(self) -> dict[str, Any]:
         """Return what an artifact says of its training: all but the places of files."""
-        return self.model_dump(mode="json", exclude={"weights": True, "prompt": {"init_data"}})
+        return self.model_dump(
+            mode="json",
+            exclude={"weights": True, "prompt": {"init_data"}, "unknown": {"other_data"}},
+        )

@@ -8,6 +8,7 @@ from adapters.artifact.backbone_spec import BackboneSpec, Sha256
 from adapters.artifact.calibration import Calibration
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.task import Task
+from adapters.artifact.unknown import UnknownRule
 from adapters.errors import ArtifactMismatch
 
 
@@ -38,6 +39,11 @@ class AdapterMeta(BaseModel):
         None,
         exclude_if=lambda found: found is None,  # the bytes of other adapters stay as they are
         description="None: scores are the plain softmax",
+    )
+    unknown: UnknownRule | None = Field(
+        None,
+        exclude_if=lambda rule: rule is None,  # likewise
+        description="None: every image is taken for one of the classes",
     )
     data_sha256: Sha256 = Field(description="digest of the training list and its images")
     seed: int

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.codec import short
+from adapters.artifact.unknown import energy
 from adapters.errors import ArtifactCorrupt
 from serving.errors import BadParameter
 from serving.protocol import Answer, Encoding, LabelScore
@@ -32,7 +33,7 @@ def answer_of(
         scores: of its best classes, best first; at least as many as it asks for and has.
         classes: which those are.
         numbers: its feature `[D]` and its logits `[C]`, on the host, C at least its own classes;
-            needed where it asks for one of them.
+            there where the row needs them.
     """
     if not all(map(math.isfinite, scores)):
         return _no_numbers(row)
@@ -46,17 +47,20 @@ def answer_of(
             for index, score in zip(classes[:count], scores[:count], strict=True)
         ),
     )
-    return _with_numbers(row, answer, *numbers) if row.query.extras.has_numbers else answer
+    return _with_numbers(row, answer, *numbers) if row.needs_numbers else answer
 
 
 def _with_numbers(
     row: Row, answer: Answer, feature: Float[Tensor, " D"], logits: Float[Tensor, " C"]
 ) -> Outcome:
-    asked, names = row.query.extras, row.resident.meta.task.class_names
+    asked, meta = row.query.extras, row.resident.meta
+    names = meta.task.class_names
     own = logits[: len(names)]
     if not (feature.isfinite().all() and own.isfinite().all()):
         return _no_numbers(row)
     found: dict[str, object] = {}
+    if meta.unknown is not None:
+        found["unknown"] = bool(energy(own.numpy(), meta.temperature) < meta.unknown.threshold)
     if asked.embed:
         found["embedding"] = _written(feature, asked.encoding)
     if asked.logits_bytes:

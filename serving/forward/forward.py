@@ -99,8 +99,8 @@ def collect(launched: Launched) -> Launched | None:
 
 
 def _is_doubtful(row: Row, margin: float, doubt: float) -> bool:
-    """Whether a row is computed again; whoever asks for numbers gets those of the exact trunk."""
-    return row.query.extras.has_numbers or not margin >= doubt  # what is no number is a doubt
+    """Whether a row is computed again; numbers are always those of the exact trunk."""
+    return row.needs_numbers or not margin >= doubt  # what is no number is a doubt
 
 
 def _fail(rows: Sequence[Row], error: Exception) -> None:
@@ -113,19 +113,19 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
     """Return scores, classes and margins, on their way; margins are zeros where none are asked.
 
-    Features and logits come after them, where a row asks for either.
+    Features and logits come after them, where a row needs either.
     """
     residents, shared = [row.resident for row in rows], share(rows)
     top_k = max(row.query.top_k for row in rows)
     step = _computed(backend, shared.rows)
-    has_numbers = any(row.query.extras.has_numbers for row in rows)
-    if isinstance(step, Step) and not has_numbers and _is_enough(step, len(rows), top_k):
+    need_numbers = any(row.needs_numbers for row in rows)
+    if isinstance(step, Step) and not need_numbers and _is_enough(step, len(rows), top_k):
         return Fetched((step.scores, step.classes, step.margins))
     features = _of_rows(step.features if isinstance(step, Step) else step, shared)
     scores, classes = best_classes(features, residents, top_k)
     asked = bool(backend.doubt(residents[0].form))
     far = margins(features, residents) if asked else torch.zeros_like(scores[:, 0])
-    numbers = (features.float(), own_logits(features, residents)) if has_numbers else ()
+    numbers = (features.float(), own_logits(features, residents)) if need_numbers else ()
     return Fetched((scores, classes, far, *numbers))
 
 

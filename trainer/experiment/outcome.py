@@ -1,36 +1,27 @@
 """What a finished run leaves: its score on the test set, its files, its adapter."""
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from adapters.artifact.calibration import Calibration
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.unknown import UnknownRule
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
-from trainer.confidence.calibration import (
-    Calibrated,
-    calibrate,
-    calibration_error,
-    scores_of,
-)
+from trainer.confidence.calibration import calibration_error, scores_of
+from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.methods.prompted import PromptedClassifier
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
-from trainer.training.evaluate import Forward, logits_of
+from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
-
-
-def calibrate_model(model: Classifier, validation: ImageSet, batch_size: int) -> Calibrated:
-    """Fit a temperature on the validation split, in float32 as served."""
-    logits, labels = zip(*logits_of(_served(model), validation, batch_size), strict=True)
-    return calibrate(torch.cat(logits), torch.cat(labels))
 
 
 def score_test(
@@ -39,29 +30,37 @@ def score_test(
     recipe: Recipe,
     progress: Progress,
     folder: Path,
-    calibration: Calibration | None,
+    confidence: Confidence,
 ) -> dict[str, float]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
-    temperature = 1.0 if calibration is None else calibration.temperature
-    rows: list[tuple[int, int, float, float]] = []
-    for logits, labels in logits_of(_served(model), test, recipe.optim.batch_size):
-        found = labels, logits.argmax(dim=1), scores_of(logits, temperature), scores_of(logits, 1.0)
+    rows: list[tuple[int, int, float, float, float]] = []
+    for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
+        scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
+        found = labels, logits.argmax(dim=1), *scores, confidence.energies(logits)
         rows += zip(*(one.tolist() for one in found), strict=True)
     predictions = [
         {"image": str(sample.path.resolve()), "label": label, "predicted": index, "score": score}
-        for sample, (label, index, score, _) in zip(test.samples, rows, strict=True)
+        for sample, (label, index, score, *_) in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
     is_right = torch.tensor([label == index for label, index, *_ in rows])
-    scores, plain = torch.tensor([row[2:] for row in rows]).T
+    calibrated, plain = torch.tensor([row[2:4] for row in rows]).T
     return {
         "test_accuracy": int(is_right.sum()) / len(rows),
-        "test_calibration_error": calibration_error(scores, is_right),
+        "test_calibration_error": calibration_error(calibrated, is_right),
         "test_calibration_error_before": calibration_error(plain, is_right),
         "val_accuracy": selected_accuracy(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
+        **_rejected(confidence.unknown, [energy for *_, energy in rows]),
     }
+
+
+def _rejected(rule: UnknownRule | None, energies: Sequence[float]) -> dict[str, float]:
+    if rule is None:
+        return {}
+    rejected = sum(energy < rule.threshold for energy in energies)
+    return {"test_false_reject_rate": rejected / len(energies)}
 
 
 def selected_epoch(recipe: Recipe, progress: Progress) -> int:
@@ -114,7 +113,7 @@ def make_adapter(
     model: Classifier,
     materials: Materials,
     metrics: dict[str, float],
-    calibration: Calibration | None,
+    confidence: Confidence,
 ) -> Adapter | None:
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
@@ -128,17 +127,14 @@ def make_adapter(
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
         metrics={k: v for k, v in metrics.items() if k.endswith("accuracy")},
-        calibration=calibration,
+        calibration=confidence.calibration,
+        unknown=confidence.unknown,
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),
     )
     prompts = model.prompts.detach() if isinstance(model, PromptedClassifier) else None
     return Adapter(prompts, model.head.weight.detach(), model.head.bias.detach(), meta)
-
-
-def _served(model: Classifier) -> Forward:
-    return lambda pixels: model(pixels.to(model.backbone.device))
 
 
 def _write(path: Path, content: object) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
+from trainer.experiment.confidence import choose_confidence, told_apart
 from trainer.experiment.folder import (
     RECIPE,
     STATE,
@@ -24,7 +25,6 @@ from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
 from trainer.experiment.outcome import (
-    calibrate_model,
     facts,
     make_adapter,
     score_test,
@@ -128,14 +128,14 @@ def fit(
 def finish(
     recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
 ) -> Result:
-    """Calibrate, score the test set once, and leave scores, predictions and the artifact."""
+    """Score the test set once, and leave scores, predictions and the artifact."""
     model, progress = trained
-    calibration, reason = calibrate_model(model, materials.validation, recipe.optim.batch_size)
-    metrics = score_test(model, materials.test, recipe, progress, folder, calibration)
-    adapter = make_adapter(recipe, model, materials, metrics, calibration)
+    confidence = choose_confidence(recipe, model, materials.validation)
+    metrics = score_test(model, materials.test, recipe, progress, folder, confidence)
+    adapter = make_adapter(recipe, model, materials, metrics, confidence)
     content = None if adapter is None else encode(adapter)
     sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
-    known = {"calibration": calibration and calibration.model_dump(), "uncalibrated": reason}
+    known = confidence.as_metrics() | told_apart(recipe, model, materials.test, confidence)
     write_metrics(recipe, folder, metrics | sizes | known, progress)
     if content is None:
         return Result(folder, None, metrics)

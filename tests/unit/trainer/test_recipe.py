@@ -220,3 +220,10 @@ def test_what_is_no_table_of_settings_is_named(
     use_embedded_file(monkeypatch, tmp_path, data)
     with pytest.raises(RecipeError, match=named):
         load_recipe("toy")
+
+
+def test_another_task_wants_a_score_by_which_it_is_told_apart():
+    with pytest.raises(RecipeError, match=r"unknown: expected a score for other_task.*energy"):
+        load_recipe("toy", ["unknown.other_task=digits"])
+    found = load_recipe("toy", ["unknown.other_task=digits", "unknown.score=energy"])
+    assert (found.unknown.share, found.unknown.other_task) == (0.05, "digits")

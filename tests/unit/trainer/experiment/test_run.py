@@ -20,6 +20,7 @@ from trainer.experiment import materials as module
 from trainer.experiment.folder import forget
 from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
+from trainer.report.record import read_record
 from trainer.training.checkpoint import Progress
 
 METHODS = ["spt-deep", "spt-shallow", "vpt-deep", "vpt-shallow", "linear"]
@@ -341,3 +342,29 @@ def test_a_run_with_few_validation_images_says_why_it_is_not_calibrated(data: Pa
     assert metrics["calibration"] is None
     assert metrics["uncalibrated"] == "10 validation images are too few, expected 50 or more"
     assert metrics["test_calibration_error"] == metrics["test_calibration_error_before"]
+
+
+def test_a_run_may_choose_when_an_image_is_unknown(data: Path, tmp_path: Path):
+    asked = {"score": "energy", "share": 0.3, "other_task": "other"}
+    other = make_toy_folder(tmp_path / "other", per_class=3)
+    recipe = toy_recipe(method="linear", unknown=asked | {"other_data": other})
+    result, adapter = train(recipe, data, tmp_path / "run")
+    rule = adapter.meta.unknown
+    assert rule is not None
+    assert (rule.images, rule.false_reject_rate) == (10, 0.3)
+    assert adapter.meta.recipe["unknown"] == asked
+    metrics = read(result.folder, "metrics.json")
+    assert metrics["unknown"] == rule.model_dump()
+    assert metrics["test_false_reject_rate"] in {i / 10 for i in range(11)}
+    found = metrics["other_task"]
+    assert (found["task"], found["images"]) == ("other", 6)
+    assert 0 <= found["auroc"] <= 1
+    assert read_record(result.folder).metrics.other_task is not None
+
+
+def test_without_a_threshold_nothing_is_said_of_unknown_images(data: Path, tmp_path: Path):
+    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
+    assert adapter.meta.unknown is None
+    assert "unknown" not in adapter.meta.recipe
+    assert b"unknown" not in result.artifact.read_bytes()
+    assert "test_false_reject_rate" not in read(result.folder, "metrics.json")

@@ -128,6 +128,8 @@ def test_what_newer_runs_measure_is_shown(page):
         "temperature1.75, fitted on 200 validation images",
         "error on test images4.0%, without the temperature 20.0%",
         "error on validation images12.5%, without the temperature 25.0%",
+        "of 200 validation images5.0% rejected",
+        "of 40 images of shapes70.0% rejected, AUROC 0.912",
     ):
         assert text in words(page)
 
@@ -148,7 +150,7 @@ def test_what_older_runs_lack_is_left_out(tmp_path):
     page = Page(make_run(tmp_path))
     for text in (
         *("official code", "NMI", "learning rate", "kept", "bytes"),
-        *("How the prompts", "Calibration"),
+        *("How the prompts", "Calibration", "Unknown images"),
     ):
         assert text not in page.text
 

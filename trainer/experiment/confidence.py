@@ -1,0 +1,98 @@
+"""What a run says of its own numbers: a temperature, a threshold, and how they do on the test set.
+
+Axis letters: N images, C classes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from adapters.artifact.calibration import Calibration
+from adapters.artifact.unknown import UnknownRule, energy
+from trainer.confidence.calibration import calibrate
+from trainer.confidence.unknown import auroc, choose_threshold
+from trainer.data.load import load_task
+from trainer.methods.classifier import Classifier
+from trainer.recipe import Recipe
+from trainer.training.evaluate import Forward, logits_of
+from trainer.training.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What was chosen on the validation split, once a run is trained.
+
+    Attributes:
+        calibration: None where scores stay the plain softmax.
+        uncalibrated: why they do; empty where they do not.
+        unknown: None where every image is taken for one of the classes.
+    """
+
+    calibration: Calibration | None
+    uncalibrated: str
+    unknown: UnknownRule | None
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
+
+    def energies(self, logits: Float[Tensor, "N C"]) -> Float[np.ndarray, " N"]:
+        """Return how much each image looks like one of the classes."""
+        return energy(logits.numpy(), self.temperature)
+
+    def as_metrics(self) -> dict[str, Any]:
+        """Return it as `metrics.json` has it."""
+        return {
+            "calibration": self.calibration and self.calibration.model_dump(),
+            "uncalibrated": self.uncalibrated,
+            "unknown": self.unknown and self.unknown.model_dump(),
+        }
+
+
+def choose_confidence(recipe: Recipe, model: Classifier, validation: ImageSet) -> Confidence:
+    """Fit the temperature and choose the threshold on the validation split, as it is served."""
+    logits, labels = _all(logits_of(served(model), validation, recipe.optim.batch_size))
+    found = Confidence(*calibrate(logits, labels), unknown=None)
+    if recipe.unknown.score == "off":
+        return found
+    rule = choose_threshold(found.energies(logits), recipe.unknown.share)
+    return Confidence(found.calibration, found.uncalibrated, rule)
+
+
+def told_apart(
+    recipe: Recipe, model: Classifier, test: ImageSet, confidence: Confidence
+) -> dict[str, Any]:
+    """Return how well the test images of another task are told from those of this one.
+
+    Raises:
+        DataError: the other task cannot be read.
+    """
+    asked, rule = recipe.unknown, confidence.unknown
+    if asked.other_task is None or rule is None:
+        return {}
+    samples = load_task(asked.other_task, asked.other_data, recipe.seed).test
+    own, others = (
+        confidence.energies(_all(logits_of(served(model), images, recipe.optim.batch_size))[0])
+        for images in (test, ImageSet(samples, test.preprocessing))
+    )
+    found = {"task": asked.other_task, "images": len(others), "auroc": auroc(own, others)}
+    rejected = float((others < rule.threshold).mean())
+    return {"other_task": found | {"rejected": rejected}}
+
+
+def served(model: Classifier) -> Forward:
+    """Return the model as it is served: in float32, and not compiled."""
+    return lambda pixels: model(pixels.to(model.backbone.device))
+
+
+def _all(
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> tuple[Float[Tensor, "N C"], Int64[Tensor, " N"]]:
+    logits, labels = zip(*batches, strict=True)
+    return torch.cat(logits), torch.cat(labels)
