@@ -126,6 +126,17 @@ class DataRecipe(_Part):
     skip_unreadable: bool = Field(
         False, description="leave out files that cannot be read, in place of refusing them"
     )
+    shots: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda shots: shots is None,  # what is of earlier recipes stays as it is
+        description="training images of each class, drawn by the seed; None is all",
+    )
+    sampling: Literal["uniform", "balanced"] = Field(
+        "uniform",
+        exclude_if=lambda sampling: sampling == "uniform",  # likewise
+        description="balanced: an epoch draws every class as often, with replacement",
+    )
 
 
 class UnknownRecipe(_Part):

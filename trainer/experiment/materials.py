@@ -58,9 +58,13 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         SptError: the backbone or its weights cannot be had.
     """
     skip = recipe.data.skip_unreadable
-    proportion = recipe.data_proportion
     task_data = load_task(
-        recipe.task, data, recipe.seed, proportion=proportion, skip_unreadable=skip
+        recipe.task,
+        data,
+        recipe.seed,
+        proportion=recipe.data_proportion,
+        shots=recipe.data.shots,
+        skip_unreadable=skip,
     )
     if not skip:
         refuse_bad(task_data, bad_files(task_data))

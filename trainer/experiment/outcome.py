@@ -1,12 +1,13 @@
 """What a finished run leaves: its score on the test set, its files, its adapter."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.metrics import f1_score, recall_score
 
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.unknown import UnknownRule
@@ -34,19 +35,22 @@ def score_test(
 ) -> dict[str, float]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
     rows: list[tuple[int, int, float, float, float]] = []
-    for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
+    for logits, classes in logits_of(served(model), test, recipe.optim.batch_size):
         scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
-        found = labels, logits.argmax(dim=1), *scores, confidence.energies(logits)
+        found = classes, logits.argmax(dim=1), *scores, confidence.energies(logits)
         rows += zip(*(one.tolist() for one in found), strict=True)
     predictions = [
         {"image": str(sample.path.resolve()), "label": label, "predicted": index, "score": score}
         for sample, (label, index, score, *_) in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    is_right = torch.tensor([label == index for label, index, *_ in rows])
+    labels, named = [row[0] for row in rows], [row[1] for row in rows]
+    is_right = torch.tensor(labels) == torch.tensor(named)
     calibrated, plain = torch.tensor([row[2:4] for row in rows]).T
     return {
         "test_accuracy": int(is_right.sum()) / len(rows),
+        "test_mean_class_accuracy": _macro(recall_score, labels, named),
+        "test_macro_f1": _macro(f1_score, labels, named),
         "test_calibration_error": calibration_error(calibrated, is_right),
         "test_calibration_error_before": calibration_error(plain, is_right),
         "val_accuracy": selected_accuracy(recipe, progress),
@@ -54,6 +58,12 @@ def score_test(
         "train_seconds": round(sum(progress.epoch_seconds), 1),
         **_rejected(confidence.unknown, [energy for *_, energy in rows]),
     }
+
+
+def _macro(score: Callable[..., Any], labels: Sequence[int], named: Sequence[int]) -> float:
+    """Return the mean of a score over the classes that have test images."""
+    known = sorted(set(labels))
+    return float(score(labels, named, labels=known, average="macro", zero_division=0))
 
 
 def _rejected(rule: UnknownRule | None, energies: Sequence[float]) -> dict[str, float]:
@@ -126,7 +136,7 @@ def make_adapter(
         backbone=model.backbone.spec,
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
-        metrics={k: v for k, v in metrics.items() if k.endswith("accuracy")},
+        metrics={name: metrics[name] for name in ("test_accuracy", "val_accuracy")},
         calibration=confidence.calibration,
         unknown=confidence.unknown,
         data_sha256=materials.fingerprints["train_images"]["content"],

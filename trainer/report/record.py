@@ -47,6 +47,7 @@ class Metrics(BaseModel):
 
     test_accuracy: Share
     val_accuracy: Share
+    test_macro_f1: Share | None = Field(None, description="over classes that have test images")
     calibration: Calibration | None = Field(None, description="None: scores are a plain softmax")
     uncalibrated: str = Field("", description="why there is no calibration")
     unknown: UnknownRule | None = Field(None, description="None: every image has a class")

@@ -227,3 +227,10 @@ def test_another_task_wants_a_score_by_which_it_is_told_apart():
         load_recipe("toy", ["unknown.other_task=digits"])
     found = load_recipe("toy", ["unknown.other_task=digits", "unknown.score=energy"])
     assert (found.unknown.share, found.unknown.other_task) == (0.05, "digits")
+
+
+def test_what_a_later_version_may_ask_of_data_is_not_in_recipes_that_do_not_ask_it():
+    plain = load_recipe("toy", [])
+    assert not {"shots", "sampling"} & plain.provenance()["data"].keys()
+    asked = load_recipe("toy", ["data.shots=4", "data.sampling=balanced"]).provenance()["data"]
+    assert (asked["shots"], asked["sampling"]) == (4, "balanced")

@@ -368,3 +368,21 @@ def test_without_a_threshold_nothing_is_said_of_unknown_images(data: Path, tmp_p
     assert "unknown" not in adapter.meta.recipe
     assert b"unknown" not in result.artifact.read_bytes()
     assert "test_false_reject_rate" not in read(result.folder, "metrics.json")
+
+
+def test_rare_classes_count_as_much_in_the_means_over_classes(data: Path, tmp_path: Path):
+    few = tmp_path / "toy"
+    shutil.copytree(data, few)
+    for i in range(3):
+        (few / "test" / "red" / f"{i}.png").unlink()
+    recipe = toy_recipe(method="linear", data={"shots": 4, "sampling": "balanced"})
+    result, adapter = train(recipe, few, tmp_path / "run")
+    rows = read(result.folder, "predictions.json")
+    right = [[row["predicted"] == i for row in rows if row["label"] == i] for i in (0, 1)]
+    assert [len(one) for one in right] == [5, 2]
+    expected = sum(sum(one) / len(one) for one in right) / 2
+    metrics = read(result.folder, "metrics.json")
+    assert metrics["test_mean_class_accuracy"] == pytest.approx(expected)
+    assert 0 <= metrics["test_macro_f1"] <= 1
+    assert metrics["train_images"] == 8
+    assert adapter.meta.metrics.keys() == {"test_accuracy", "val_accuracy"}

@@ -128,6 +128,7 @@ def test_what_newer_runs_measure_is_shown(page):
         "temperature1.75, fitted on 200 validation images",
         "error on test images4.0%, without the temperature 20.0%",
         "error on validation images12.5%, without the temperature 25.0%",
+        "on average 50.0%, macro-F1 48.4%",
         "of 200 validation images5.0% rejected",
         "of 40 images of shapes70.0% rejected, AUROC 0.912",
     ):
