@@ -74,7 +74,8 @@ def _table(answer: Answer) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}"))
+    unknown = ": unknown, like none of its classes" if answer.unknown else ""
+    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}{unknown}"))
     table.add_column("label", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("index", justify="right", no_wrap=True)

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 import serving.build
 from adapters.artifact.codec import version_of
 from adapters.artifact.task import Task
+from adapters.artifact.unknown import UnknownRule
 from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import Adapter, encode
@@ -46,9 +47,16 @@ def wordy() -> Adapter:
     return replace(adapter, meta=meta)
 
 
+def suspicious() -> Adapter:
+    """Return an adapter to which every image is unknown."""
+    adapter = make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1)
+    rule = UnknownRule(threshold=1e9, images=100, false_reject_rate=0.05)
+    return replace(adapter, meta=adapter.meta.model_copy(update={"unknown": rule}))
+
+
 ADAPTERS = {
     "pets": make_adapter("pets", classes=3, backbone=BACKBONE.spec),
-    "cars": make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1),
+    "cars": suspicious(),
     "foreign": make_adapter("foreign", backbone=make_spec(name="another")),
     "wordy": wordy(),
 }
@@ -253,6 +261,7 @@ def test_every_front_answers_with_the_numbers_that_are_asked_for(
         feature = reference_feature(BACKBONE.trunk, adapter, pixels)
         logits = adapter.head_weight @ feature + adapter.head_bias
         assert tuple(answer["class_names"]) == adapter.meta.task.class_names
+        assert answer.get("unknown") == (True if answer["task"] == "cars" else None)
         for name, expected in (("embedding", feature), ("logits", logits)):
             is_list = encoding == [("encoding", "list")]
             assert isinstance(answer[name], list if is_list else str)

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from clients.__main__ import main
@@ -42,6 +43,16 @@ def test_numbers_for_programs(service, url, photo, capsys):
     assert json.loads(capsys.readouterr().out)["embedding"] == NUMBERS
     params = service.requests[0].url.params
     assert (params["embed"], params["logits"]) == ("true", "true")
+
+
+def test_an_unknown_image_is_said_so(service, url, photo, capsys):
+    answer = service.entry("digits", 1)
+    for unknown in (True, False):
+        body = answer.model_copy(update={"unknown": unknown}).model_dump_json()
+        service.reply = httpx.Response(200, content=body)
+        assert main(["predict", photo, "--task", "digits", "--url", url]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("unknown, like none of its classes" in said) == unknown
 
 
 def test_markup_in_a_label_is_printed_as_it_is(photo, capsys):
