@@ -16,7 +16,7 @@ from trainer.data.readers.image_files import (
     unlabelled_in,
 )
 from trainer.data.readers.levels import has_training_classes, splits_in
-from trainer.data.readers.split_names import splits_named
+from trainer.data.split_names import splits_named
 from trainer.data.splits import completed, hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError

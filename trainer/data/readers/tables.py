@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.shown import shown
 from trainer.data.names import check_distinct, one_form
-from trainer.data.readers.split_names import split_of
+from trainer.data.split_names import split_of
 from trainer.data.splits import completed, hold_out_tenths
 from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
 from trainer.errors import DataError

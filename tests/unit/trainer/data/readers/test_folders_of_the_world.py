@@ -9,7 +9,7 @@ import pytest
 from tests.unit.trainer.replicas import make_folders, make_imagenet, make_vtab, save_image
 from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.load import load_task
-from trainer.data.readers.split_names import split_of
+from trainer.data.split_names import split_of
 from trainer.errors import DataError
 
 CAFE = unicodedata.normalize("NFC", "café")
