@@ -15,6 +15,7 @@ from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
 from adapters.artifact.preprocessing import WHOLE, DecoderName
 from adapters.artifact.task import TaskId
+from adapters.artifact.unknown import ScoreName
 from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
@@ -142,7 +143,9 @@ class DataRecipe(_Part):
 class UnknownRecipe(_Part):
     """Whether the task says of images that they are none of its classes, and when."""
 
-    score: Literal["off", "energy"] = Field("off", description="what is compared with a threshold")
+    score: Literal["off"] | ScoreName = Field(
+        "off", description="what is compared with a threshold"
+    )
     share: float = Field(
         0.05, ge=0, lt=1, description="of validation images that the threshold rejects"
     )
@@ -154,7 +157,7 @@ class UnknownRecipe(_Part):
     @model_validator(mode="after")
     def _has_a_score(self) -> "UnknownRecipe":
         if self.other_task is not None and self.score == "off":
-            raise ValueError("expected a score for other_task, found off; set unknown.score=energy")
+            raise ValueError("expected a score for other_task, found off; set unknown.score")
         return self
 
 

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.codec import short
-from adapters.artifact.unknown import energy
 from adapters.errors import ArtifactCorrupt
 from serving.errors import BadParameter
 from serving.protocol import Answer, Encoding, LabelScore
@@ -60,7 +59,7 @@ def _with_numbers(
         return _no_numbers(row)
     found: dict[str, object] = {}
     if meta.unknown is not None:
-        found["unknown"] = bool(energy(own.numpy(), meta.temperature) < meta.unknown.threshold)
+        found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature))
     if asked.embed:
         found["embedding"] = _written(feature, asked.encoding)
     if asked.logits_bytes:

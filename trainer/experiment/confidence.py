@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from adapters.artifact.calibration import Calibration
-from adapters.artifact.unknown import UnknownRule, energy
+from adapters.artifact.unknown import UnknownRule, known_score
 from trainer.confidence.calibration import calibrate
 from trainer.confidence.unknown import auroc, choose_threshold
 from trainer.data.load import load_task
@@ -42,9 +42,11 @@ class Confidence:
         """What logits are divided by before the softmax."""
         return 1.0 if self.calibration is None else self.calibration.temperature
 
-    def energies(self, logits: Float[Tensor, "N C"]) -> Float[np.ndarray, " N"]:
-        """Return how much each image looks like one of the classes."""
-        return energy(logits.numpy(), self.temperature)
+    def rejects(self, logits: Float[Tensor, "N C"]) -> Bool[np.ndarray, " N"]:
+        """Return whether each image is unknown."""
+        if self.unknown is None:
+            return np.zeros(len(logits), dtype=bool)
+        return self.unknown.rejects(logits.numpy(), self.temperature)
 
     def as_metrics(self) -> dict[str, Any]:
         """Return it as `metrics.json` has it."""
@@ -61,7 +63,9 @@ def choose_confidence(recipe: Recipe, model: Classifier, validation: ImageSet) -
     found = Confidence(*calibrate(logits, labels), unknown=None)
     if recipe.unknown.score == "off":
         return found
-    rule = choose_threshold(found.energies(logits), recipe.unknown.share)
+    name = recipe.unknown.score
+    known = known_score(name, logits.numpy(), found.temperature)
+    rule = choose_threshold(name, known, recipe.unknown.share)
     return Confidence(found.calibration, found.uncalibrated, rule)
 
 
@@ -77,9 +81,12 @@ def told_apart(
     if asked.other_task is None or rule is None:
         return {}
     samples = load_task(asked.other_task, asked.other_data, recipe.seed).test
-    own, others = (
-        confidence.energies(_all(logits_of(served(model), images, recipe.optim.batch_size))[0])
+    of_both = (
+        _all(logits_of(served(model), images, recipe.optim.batch_size))[0]
         for images in (test, ImageSet(samples, test.preprocessing))
+    )
+    own, others = (
+        known_score(rule.score, logits.numpy(), confidence.temperature) for logits in of_both
     )
     found = {"task": asked.other_task, "images": len(others), "auroc": auroc(own, others)}
     rejected = float((others < rule.threshold).mean())

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.metrics import f1_score, recall_score
+from torch import Tensor
 
 from adapters.artifact.meta import AdapterMeta
-from adapters.artifact.unknown import UnknownRule
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
 from trainer.confidence.calibration import calibration_error, scores_of
@@ -25,6 +25,16 @@ from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
 
 
+class _Scored(NamedTuple):
+    """A test image's label, and what the model says of it; `plain` is without the temperature."""
+
+    label: int
+    predicted: int
+    score: float
+    plain: float
+    is_rejected: bool
+
+
 def score_test(
     model: Classifier,
     test: ImageSet,
@@ -34,43 +44,46 @@ def score_test(
     confidence: Confidence,
 ) -> dict[str, float]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
-    rows: list[tuple[int, int, float, float, float]] = []
-    for logits, classes in logits_of(served(model), test, recipe.optim.batch_size):
+    rows: list[_Scored] = []
+    for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
         scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
-        found = classes, logits.argmax(dim=1), *scores, confidence.energies(logits)
-        rows += zip(*(one.tolist() for one in found), strict=True)
+        found = labels, logits.argmax(dim=1), *scores, confidence.rejects(logits)
+        rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
     predictions = [
-        {"image": str(sample.path.resolve()), "label": label, "predicted": index, "score": score}
-        for sample, (label, index, score, *_) in zip(test.samples, rows, strict=True)
+        {
+            "image": str(sample.path.resolve()),
+            "label": row.label,
+            "predicted": row.predicted,
+            "score": row.score,
+        }
+        for sample, row in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    labels, named = [row[0] for row in rows], [row[1] for row in rows]
-    is_right = torch.tensor(labels) == torch.tensor(named)
-    calibrated, plain = torch.tensor([row[2:4] for row in rows]).T
-    return {
-        "test_accuracy": int(is_right.sum()) / len(rows),
-        "test_mean_class_accuracy": _macro(recall_score, labels, named),
-        "test_macro_f1": _macro(f1_score, labels, named),
-        "test_calibration_error": calibration_error(calibrated, is_right),
-        "test_calibration_error_before": calibration_error(plain, is_right),
+    rejected = sum(row.is_rejected for row in rows) / len(rows)
+    return _test_metrics(rows) | {
         "val_accuracy": selected_accuracy(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
-        **_rejected(confidence.unknown, [energy for *_, energy in rows]),
+        **({} if confidence.unknown is None else {"test_false_reject_rate": rejected}),
     }
 
 
-def _macro(score: Callable[..., Any], labels: Sequence[int], named: Sequence[int]) -> float:
+def _test_metrics(rows: Sequence[_Scored]) -> dict[str, float]:
+    labels, predicted, scores, plain, _ = (torch.tensor(one) for one in zip(*rows, strict=True))
+    is_right = labels == predicted
+    return {
+        "test_accuracy": int(is_right.sum()) / len(rows),
+        "test_mean_class_accuracy": _macro(recall_score, labels, predicted),
+        "test_macro_f1": _macro(f1_score, labels, predicted),
+        "test_calibration_error": calibration_error(scores, is_right),
+        "test_calibration_error_before": calibration_error(plain, is_right),
+    }
+
+
+def _macro(score: Callable[..., Any], labels: Tensor, predicted: Tensor) -> float:
     """Return the mean of a score over the classes that have test images."""
-    known = sorted(set(labels))
-    return float(score(labels, named, labels=known, average="macro", zero_division=0))
-
-
-def _rejected(rule: UnknownRule | None, energies: Sequence[float]) -> dict[str, float]:
-    if rule is None:
-        return {}
-    rejected = sum(energy < rule.threshold for energy in energies)
-    return {"test_false_reject_rate": rejected / len(energies)}
+    known = labels.unique()
+    return float(score(labels, predicted, labels=known, average="macro", zero_division=0))
 
 
 def selected_epoch(recipe: Recipe, progress: Progress) -> int:

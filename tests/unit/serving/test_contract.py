@@ -50,7 +50,7 @@ def wordy() -> Adapter:
 def suspicious() -> Adapter:
     """Return an adapter to which every image is unknown."""
     adapter = make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1)
-    rule = UnknownRule(threshold=1e9, images=100, false_reject_rate=0.05)
+    rule = UnknownRule(score="energy", threshold=1e9, images=100, false_reject_rate=0.05)
     return replace(adapter, meta=adapter.meta.model_copy(update={"unknown": rule}))
 
 

@@ -223,7 +223,9 @@ def test_what_is_no_table_of_settings_is_named(
 
 
 def test_another_task_wants_a_score_by_which_it_is_told_apart():
-    with pytest.raises(RecipeError, match=r"unknown: expected a score for other_task.*energy"):
+    with pytest.raises(
+        RecipeError, match=r"unknown: expected a score for other_task.*set unknown.score"
+    ):
         load_recipe("toy", ["unknown.other_task=digits"])
     found = load_recipe("toy", ["unknown.other_task=digits", "unknown.score=energy"])
     assert (found.unknown.share, found.unknown.other_task) == (0.05, "digits")

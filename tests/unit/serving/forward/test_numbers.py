@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.artifact.unknown import UnknownRule, energy
+from adapters.artifact.unknown import UnknownRule, known_score
 from adapters.errors import ArtifactCorrupt
 from adapters.vit.pixels import normalise_batch
 from serving.errors import BadParameter
@@ -129,7 +129,7 @@ def test_a_feature_that_is_no_number_is_never_answered(backbone):
 
 
 def with_rule(resident, threshold):
-    rule = UnknownRule(threshold=threshold, images=100, false_reject_rate=0.05)
+    rule = UnknownRule(score="energy", threshold=threshold, images=100, false_reject_rate=0.05)
     return replace(resident, meta=resident.meta.model_copy(update={"unknown": rule}))
 
 
@@ -137,7 +137,7 @@ def with_rule(resident, threshold):
 def test_a_task_with_a_threshold_says_whether_an_image_is_unknown(backbone, backend_of):
     rows, _, logits = rows_of(backbone, Extras(), Extras(), Extras())
     for row, own, offset in zip(rows[:2], logits, (-0.01, 0.01), strict=False):
-        exact = float(energy(own.numpy(), row.resident.meta.temperature))
+        exact = float(known_score("energy", own.numpy(), row.resident.meta.temperature))
         row.resident = with_rule(row.resident, exact + offset)
     known, unknown, without = outcomes(backend_of(backbone), rows)
     assert (known.unknown, unknown.unknown, without.unknown) == (False, True, None)

@@ -344,14 +344,15 @@ def test_a_run_with_few_validation_images_says_why_it_is_not_calibrated(data: Pa
     assert metrics["test_calibration_error"] == metrics["test_calibration_error_before"]
 
 
-def test_a_run_may_choose_when_an_image_is_unknown(data: Path, tmp_path: Path):
-    asked = {"score": "energy", "share": 0.3, "other_task": "other"}
+@pytest.mark.parametrize("score", ["energy", "probability"])
+def test_a_run_may_choose_when_an_image_is_unknown(score: str, data: Path, tmp_path: Path):
+    asked = {"score": score, "share": 0.3, "other_task": "other"}
     other = make_toy_folder(tmp_path / "other", per_class=3)
     recipe = toy_recipe(method="linear", unknown=asked | {"other_data": other})
     result, adapter = train(recipe, data, tmp_path / "run")
     rule = adapter.meta.unknown
     assert rule is not None
-    assert (rule.images, rule.false_reject_rate) == (10, 0.3)
+    assert (rule.score, rule.images, rule.false_reject_rate) == (score, 10, 0.3)
     assert adapter.meta.recipe["unknown"] == asked
     metrics = read(result.folder, "metrics.json")
     assert metrics["unknown"] == rule.model_dump()

@@ -28,7 +28,7 @@ MEASURED = {
     "nmi": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]],
     "adapter_bytes": 12_345,
     "calibration": make_calibration(1.75).model_dump(),
-    "unknown": {"threshold": 1.25, "images": 200, "false_reject_rate": 0.05},
+    "unknown": {"score": "energy", "threshold": 1.25, "images": 200, "false_reject_rate": 0.05},
     "test_false_reject_rate": 0.06,
     "test_macro_f1": 0.484,
     "other_task": {"task": "shapes", "images": 40, "auroc": 0.91234, "rejected": 0.7},
