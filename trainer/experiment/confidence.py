@@ -16,7 +16,7 @@ from adapters.artifact.calibration import Calibration
 from adapters.artifact.unknown import UnknownRule, known_score
 from trainer.confidence.calibration import calibrate
 from trainer.confidence.unknown import auroc, choose_threshold
-from trainer.data.load import load_task
+from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 from trainer.training.evaluate import Forward, logits_of
@@ -70,25 +70,20 @@ def choose_confidence(recipe: Recipe, model: Classifier, validation: ImageSet) -
 
 
 def told_apart(
-    recipe: Recipe, model: Classifier, test: ImageSet, confidence: Confidence
+    recipe: Recipe, model: Classifier, materials: Materials, confidence: Confidence
 ) -> dict[str, Any]:
-    """Return how well the test images of another task are told from those of this one.
-
-    Raises:
-        DataError: the other task cannot be read.
-    """
-    asked, rule = recipe.unknown, confidence.unknown
-    if asked.other_task is None or rule is None:
+    """Return how well the images of another task are told from this one's; nothing without one."""
+    rule = confidence.unknown
+    if materials.others is None or rule is None:
         return {}
-    samples = load_task(asked.other_task, asked.other_data, recipe.seed).test
     of_both = (
         _all(logits_of(served(model), images, recipe.optim.batch_size))[0]
-        for images in (test, ImageSet(samples, test.preprocessing))
+        for images in (materials.test, materials.others)
     )
     own, others = (
         known_score(rule.score, logits.numpy(), confidence.temperature) for logits in of_both
     )
-    found = {"task": asked.other_task, "images": len(others), "auroc": auroc(own, others)}
+    found = {"task": recipe.unknown.other_task, "images": len(others), "auroc": auroc(own, others)}
     rejected = float((others < rule.threshold).mean())
     return {"other_task": found | {"rejected": rejected}}
 

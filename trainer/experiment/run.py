@@ -135,7 +135,7 @@ def finish(
     adapter = make_adapter(recipe, model, materials, metrics, confidence)
     content = None if adapter is None else encode(adapter)
     sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
-    known = confidence.as_metrics() | told_apart(recipe, model, materials.test, confidence)
+    known = confidence.as_metrics() | told_apart(recipe, model, materials, confidence)
     write_metrics(recipe, folder, metrics | sizes | known, progress)
     if content is None:
         return Result(folder, None, metrics)

@@ -387,3 +387,10 @@ def test_rare_classes_count_as_much_in_the_means_over_classes(data: Path, tmp_pa
     assert 0 <= metrics["test_macro_f1"] <= 1
     assert metrics["train_images"] == 8
     assert adapter.meta.metrics.keys() == {"test_accuracy", "val_accuracy"}
+
+
+def test_another_task_that_is_not_there_is_told_before_training(data: Path, tmp_path: Path):
+    asked = {"score": "energy", "other_task": "other", "other_data": tmp_path / "nowhere"}
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        run(toy_recipe(method="linear", unknown=asked), data, tmp_path / "run", ignore)
+    assert not (tmp_path / "run").exists()
