@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         VersionNotFound,
         WrongBackbone,
     )
+    from serving.protocol import floats
 
 __all__ = [
     "AsyncClient",
@@ -49,11 +50,17 @@ __all__ = [
     "UnexpectedAnswer",
     "VersionNotFound",
     "WrongBackbone",
+    "floats",
 ]
+
+_HOMES = {
+    "AsyncClient": "clients.client",
+    "Client": "clients.client",
+    "floats": "serving.protocol",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "clients.client" if name in ("AsyncClient", "Client") else "clients.errors"
-    return getattr(import_module(home), name)
+    return getattr(import_module(_HOMES.get(name, "clients.errors")), name)

@@ -9,7 +9,7 @@ with Client("http://127.0.0.1:8080") as client:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 import httpx
 
@@ -20,12 +20,13 @@ from clients.wire import (
     BatchInfo,
     Call,
     Image,
+    Options,
     build_call,
     parse_answer,
     parse_batch,
     parse_many,
 )
-from serving.protocol import DEFAULT_TOP_K, Answer, MultiAnswer
+from serving.protocol import Answer, MultiAnswer
 
 
 class Client:
@@ -60,32 +61,38 @@ class Client:
         self._http = blocking_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     def predict(
-        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+        self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> Answer:
-        """Return what `task` says of the image: its `top_k` best classes, best first.
+        """Return what `task` says of the image: its best classes, best first.
+
+        Args:
+            image: a file, its path, or pixels.
+            task: its id.
+            version: hex digits of the version to ask; None is the current one.
+            options: see `Options`.
 
         Raises:
             ClientError: the service refused, broke, or could not be reached.
         """
-        return self.predict_with_batch(image, task=task, top_k=top_k, version=version)[0]
+        return self.predict_with_batch(image, task=task, version=version, **options)[0]
 
     def predict_with_batch(
-        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+        self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> tuple[Answer, BatchInfo | None]:
         """Like `predict`, and which forward answered, where the service says so."""
-        call = build_call(self._model, image, tasks=[task], top_k=top_k, version=version)
+        call = build_call(self._model, image, [task], options, version)
         response = self._send(call)
         return parse_answer(response, task), parse_batch(response.headers)
 
     def predict_many(
-        self, image: Image, *, tasks: Sequence[str], top_k: int = DEFAULT_TOP_K
+        self, image: Image, *, tasks: Sequence[str], **options: Unpack[Options]
     ) -> MultiAnswer:
         """Return one `Answer` or `Failure` per task, in the order asked.
 
         Raises:
             ClientError: not one task answered; it is the first task's failure.
         """
-        call = build_call(self._model, image, tasks=tasks, top_k=top_k)
+        call = build_call(self._model, image, tasks, options)
         return parse_many(self._send(call), tasks)
 
     def close(self) -> None:
@@ -122,25 +129,25 @@ class AsyncClient:
         self._http = async_http(base_url, timeout_s, auth=credentials, transport=transport)
 
     async def predict(
-        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+        self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> Answer:
         """See `Client.predict`."""
-        answer, _ = await self.predict_with_batch(image, task=task, top_k=top_k, version=version)
+        answer, _ = await self.predict_with_batch(image, task=task, version=version, **options)
         return answer
 
     async def predict_with_batch(
-        self, image: Image, *, task: str, top_k: int = DEFAULT_TOP_K, version: str | None = None
+        self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> tuple[Answer, BatchInfo | None]:
         """See `Client.predict_with_batch`."""
-        call = build_call(self._model, image, tasks=[task], top_k=top_k, version=version)
+        call = build_call(self._model, image, [task], options, version)
         response = await self._send(call)
         return parse_answer(response, task), parse_batch(response.headers)
 
     async def predict_many(
-        self, image: Image, *, tasks: Sequence[str], top_k: int = DEFAULT_TOP_K
+        self, image: Image, *, tasks: Sequence[str], **options: Unpack[Options]
     ) -> MultiAnswer:
         """See `Client.predict_many`."""
-        call = build_call(self._model, image, tasks=tasks, top_k=top_k)
+        call = build_call(self._model, image, tasks, options)
         return parse_many(await self._send(call), tasks)
 
     async def close(self) -> None:

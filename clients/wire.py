@@ -6,7 +6,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypedDict, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -66,8 +66,22 @@ class Call:
     content: bytes
 
 
+class Options(TypedDict, total=False):
+    """What may be asked of an answer.
+
+    Attributes:
+        top_k: how many classes, best first; 5 if it is not there.
+        embed: the feature, too, as `Answer.embedding`; `clients.floats` reads it.
+        logits: all logits, too, as `Answer.logits`, in the order of `Answer.class_names`.
+    """
+
+    top_k: int
+    embed: bool
+    logits: bool
+
+
 def build_call(
-    model: str, image: Image, *, tasks: Sequence[str], top_k: int, version: str | None = None
+    model: str, image: Image, tasks: Sequence[str], options: Options, version: str | None = None
 ) -> Call:
     """Return the request that asks `tasks` about `image`.
 
@@ -80,10 +94,13 @@ def build_call(
         raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
     params: dict[str, str | int] = {
         protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(map(task_name, tasks)),
-        protocol.TOP_K_PARAMETER: top_k,
+        protocol.TOP_K_PARAMETER: options.get("top_k", protocol.DEFAULT_TOP_K),
     }
     if version is not None:
         params[protocol.VERSION_PARAMETER] = version
+    for name in (protocol.EMBED_PARAMETER, protocol.LOGITS_PARAMETER):
+        if options.get(name):
+            params[name] = "true"
     return Call(f"/{model}/predict", params, _content(image))
 
 

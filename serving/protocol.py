@@ -5,16 +5,21 @@ the service checks parameters, the client checks that an answer has this shape. 
 fields that they do not know, so that the service may gain one without breaking its clients.
 """
 
+from base64 import b64decode
 from collections.abc import Mapping
 from enum import StrEnum
+from struct import unpack
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 TASK_PARAMETER: Final = "task"
 TOP_K_PARAMETER: Final = "top_k"
 VERSION_PARAMETER: Final = "version"
+EMBED_PARAMETER: Final = "embed"
+LOGITS_PARAMETER: Final = "logits"
+ENCODING_PARAMETER: Final = "encoding"
 TASK_SEPARATOR: Final = ","
 
 TASK_HEADER: Final = "X-Task"
@@ -27,6 +32,11 @@ BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
 DEFAULT_TOP_K: Final = 5
 MAX_TOP_K: Final = 1000
 MAX_TASKS_PER_CALL: Final = 16
+MAX_LOGITS_BYTES: Final = 1_500_000
+"""Of the names and logits that one call may be answered with, all its tasks together."""
+
+Encoding = Literal["base64", "list"]
+"""How floats are written: base64 of little-endian float32, or a list of JSON numbers."""
 
 
 class ErrorCode(StrEnum):
@@ -79,21 +89,67 @@ class _Wire(BaseModel):
 
 
 class LabelScore(_Wire):
-    """One class: its name, its place in the task's class list, its softmax probability."""
+    """One class: its name, its place in the task's class list, its calibrated probability."""
 
     label: str
     index: Annotated[int, Field(ge=0)]
     score: Annotated[float, Field(ge=0, le=1)]
 
 
+def floats(numbers: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Return an answer's numbers, such as its embedding, however they are written.
+
+    Args:
+        numbers: base64 of little-endian float32, or the numbers themselves.
+
+    Raises:
+        ValueError: it is no base64 of whole float32 numbers.
+    """
+    if not isinstance(numbers, str):
+        return numbers
+    data = b64decode(numbers, validate=True)
+    if len(data) % 4:
+        raise ValueError(f"expected base64 of float32, 4 bytes each, found {len(data)} bytes")
+    return unpack(f"<{len(data) // 4}f", data)
+
+
+def _check_floats(numbers: str | tuple[float, ...]) -> str | tuple[float, ...]:
+    floats(numbers)
+    return numbers
+
+
+Floats = Annotated[str | tuple[FiniteFloat, ...], AfterValidator(_check_floats)]
+
+
 class Answer(_Wire):
-    """What one task says of one image: its best classes, best first, and who said it."""
+    """What one task says of one image: its best classes, best first, and who said it.
+
+    Numbers are there if they are asked for; `floats` reads them.
+    """
 
     task: str
     version: Annotated[
         str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
     ]
     predictions: tuple[LabelScore, ...]
+    unknown: bool | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="whether the image looks like none of the classes; of tasks with a threshold",
+    )
+    embedding: Floats | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="the pooled feature that the task's head reads, under the task's own prompts",
+    )
+    logits: Floats | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="of every class, in the order of `class_names`; no temperature divides them",
+    )
+    class_names: tuple[str, ...] | None = Field(
+        None, exclude_if=lambda found: found is None, description="with logits"
+    )
 
 
 class ErrorBody(_Wire):

@@ -15,6 +15,7 @@ from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
 from adapters.artifact.preprocessing import WHOLE, DecoderName
 from adapters.artifact.task import TaskId
+from adapters.artifact.unknown import ScoreName
 from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
@@ -126,6 +127,38 @@ class DataRecipe(_Part):
     skip_unreadable: bool = Field(
         False, description="leave out files that cannot be read, in place of refusing them"
     )
+    shots: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda shots: shots is None,  # what is of earlier recipes stays as it is
+        description="training images of each class, drawn by the seed; None is all",
+    )
+    sampling: Literal["uniform", "balanced"] = Field(
+        "uniform",
+        exclude_if=lambda sampling: sampling == "uniform",  # likewise
+        description="balanced: an epoch draws every class as often, with replacement",
+    )
+
+
+class UnknownRecipe(_Part):
+    """Whether the task says of images that they are none of its classes, and when."""
+
+    score: Literal["off"] | ScoreName = Field(
+        "off", description="what is compared with a threshold"
+    )
+    share: float = Field(
+        0.05, ge=0, lt=1, description="of validation images that the threshold rejects"
+    )
+    other_task: TaskId | None = Field(
+        None, description="the report tells how well its test images are told from this task's"
+    )
+    other_data: Path | None = Field(None, description="where that task's images are")
+
+    @model_validator(mode="after")
+    def _has_a_score(self) -> "UnknownRecipe":
+        if self.other_task is not None and self.score == "off":
+            raise ValueError("expected a score for other_task, found off; set unknown.score")
+        return self
 
 
 class ComputeRecipe(_Part):
@@ -168,6 +201,10 @@ class Recipe(_Part):
     prompt: PromptRecipe = PromptRecipe()
     optim: OptimRecipe = OptimRecipe()
     pixels: PixelRecipe = PixelRecipe()
+    unknown: UnknownRecipe = Field(
+        UnknownRecipe(),
+        exclude_if=lambda part: part == UnknownRecipe(),  # what is of earlier recipes stays
+    )
     compute: ComputeRecipe = ComputeRecipe()
     report: ReportRecipe = ReportRecipe()
 
@@ -194,4 +231,7 @@ class Recipe(_Part):
 
     def provenance(self) -> dict[str, Any]:
         """Return what an artifact says of its training: all but the places of files."""
-        return self.model_dump(mode="json", exclude={"weights": True, "prompt": {"init_data"}})
+        return self.model_dump(
+            mode="json",
+            exclude={"weights": True, "prompt": {"init_data"}, "unknown": {"other_data"}},
+        )

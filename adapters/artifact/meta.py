@@ -5,8 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.artifact.backbone_spec import BackboneSpec, Sha256
+from adapters.artifact.calibration import Calibration
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.task import Task
+from adapters.artifact.unknown import UnknownRule
 from adapters.errors import ArtifactMismatch
 
 
@@ -33,6 +35,16 @@ class AdapterMeta(BaseModel):
     preprocessing: Preprocessing
     recipe: dict[str, Any] = Field(description="the resolved recipe of the training run")
     metrics: dict[str, float] = Field(description="such as test_accuracy, in [0, 1]")
+    calibration: Calibration | None = Field(
+        None,
+        exclude_if=lambda found: found is None,  # the bytes of other adapters stay as they are
+        description="None: scores are the plain softmax",
+    )
+    unknown: UnknownRule | None = Field(
+        None,
+        exclude_if=lambda rule: rule is None,  # likewise
+        description="None: every image is taken for one of the classes",
+    )
     data_sha256: Sha256 = Field(description="digest of the training list and its images")
     seed: int
     created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
@@ -46,6 +58,11 @@ class AdapterMeta(BaseModel):
                 f"first_block is {self.first_block}, at most {most} leaves two blocks with prompts"
             )
         return self
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax; 1 without a calibration."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
 
     def check_fits(self, backbone: BackboneSpec) -> None:
         """Refuse what was not trained on exactly this trunk.

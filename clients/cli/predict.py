@@ -24,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--version", help="ask this version, not the current one; one task only")
     parser.add_argument("--top-k", type=int, default=DEFAULT_TOP_K, help="how many classes")
+    for name, what in (("embed", "the feature"), ("logits", "all logits")):
+        parser.add_argument(
+            f"--{name}", action="store_true", help=f"{what}, too, as base64 of float32; with --json"
+        )
     add_service_options(parser)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.version and len(args.tasks) > 1:
         raise UsageError("--version: expected one --task with it")
+    if (args.embed or args.logits) and not args.json:
+        raise UsageError("--embed and --logits: expected --json with them")
     answer = _ask(args)
     if args.json:
         print(json.dumps(answer.model_dump(mode="json"), indent=2))
@@ -55,20 +61,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace) -> Answer | MultiAnswer:
     from clients.client import Client
+    from clients.wire import Options
 
+    options = Options(top_k=args.top_k, embed=args.embed, logits=args.logits)
     with client_of(args, Client) as client:
         if len(args.tasks) > 1:
-            return client.predict_many(args.image, tasks=args.tasks, top_k=args.top_k)
-        return client.predict(
-            args.image, task=args.tasks[0], top_k=args.top_k, version=args.version
-        )
+            return client.predict_many(args.image, tasks=args.tasks, **options)
+        return client.predict(args.image, task=args.tasks[0], version=args.version, **options)
 
 
 def _table(answer: Answer) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}"))
+    unknown = ": unknown, like none of its classes" if answer.unknown else ""
+    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}{unknown}"))
     table.add_column("label", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("index", justify="right", no_wrap=True)

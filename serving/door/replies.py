@@ -43,7 +43,7 @@ def queries_of(row: Admitted | Exception, image: bytes) -> list[Query]:
         return []
     request = row.request
     return [
-        Query(image, task, request.top_k, request.version)
+        Query(image, task, request.top_k, request.version, request.extras)
         for task, refusal in zip(request.tasks, row.refusals, strict=True)
         if refusal is None
     ]

@@ -3,26 +3,40 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.artifact.task import check_task_id
 from adapters.errors import BadImage
 from serving.errors import BadParameter
 from serving.protocol import (
     DEFAULT_TOP_K,
+    EMBED_PARAMETER,
+    ENCODING_PARAMETER,
+    LOGITS_PARAMETER,
+    MAX_LOGITS_BYTES,
     MAX_TASKS_PER_CALL,
     MAX_TOP_K,
     TASK_PARAMETER,
     TASK_SEPARATOR,
     TOP_K_PARAMETER,
     VERSION_PARAMETER,
+    Encoding,
 )
+from serving.rows.query import LABELS_ALONE, Extras
 
 _IMAGE_KEYS = ("body", "data")
 _ROUTE_KEYS = ("model_name",)
-_KNOWN = {TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_PARAMETERS = (
+    *(TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER),
+    *(EMBED_PARAMETER, LOGITS_PARAMETER, ENCODING_PARAMETER),
+)
+_KNOWN = {*_PARAMETERS, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_BOOLEANS = {"false": False, "true": True}
+_ENCODINGS: Mapping[str, Encoding] = {"base64": "base64", "list": "list"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _VERSION = re.compile(r"[0-9a-f]{6,64}")
+
+_Choice = TypeVar("_Choice")
 
 
 def read_header(read: Callable[[str], Any], name: str) -> str | None:
@@ -54,6 +68,7 @@ class Request:
     tasks: tuple[str, ...]
     top_k: int
     version: str | None
+    extras: Extras = LABELS_ALONE
 
 
 def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
@@ -70,11 +85,10 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
     unknown = sorted(row.keys() - _KNOWN)
     if unknown:
         raise BadParameter(
-            f"unknown parameter {unknown[0][:80]!r}: expected {TASK_PARAMETER}, "
-            f"{TOP_K_PARAMETER} or {VERSION_PARAMETER}"
+            f"unknown parameter {unknown[0][:80]!r}: expected one of {', '.join(_PARAMETERS)}"
         )
     tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
-    return Request(tasks, _top_k(row), _version(row, tasks))
+    return Request(tasks, _top_k(row), _version(row, tasks), _extras(row, len(tasks)))
 
 
 def image_of(row: Mapping[str, Any]) -> bytes:
@@ -153,3 +167,22 @@ def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
     if _VERSION.fullmatch(text):
         return text
     raise BadParameter(f"version: expected 6 to 64 hex digits, found {text[:80]!r}")
+
+
+def _extras(row: Mapping[str, Any], num_tasks: int) -> Extras:
+    has_logits = _chosen(row, LOGITS_PARAMETER, _BOOLEANS)
+    return Extras(
+        embed=_chosen(row, EMBED_PARAMETER, _BOOLEANS),
+        logits_bytes=MAX_LOGITS_BYTES // num_tasks if has_logits else 0,
+        encoding=_chosen(row, ENCODING_PARAMETER, _ENCODINGS),
+    )
+
+
+def _chosen(row: Mapping[str, Any], key: str, choices: Mapping[str, _Choice]) -> _Choice:
+    """Return what a parameter stands for: the first choice if it is not there."""
+    text = _text(row, key)
+    if text is None:
+        return next(iter(choices.values()))
+    if text in choices:
+        return choices[text]
+    raise BadParameter(f"{key}: expected {' or '.join(choices)}, found {text[:80]!r}")

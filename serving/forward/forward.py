@@ -9,7 +9,6 @@ again, by a forward of their own: the device need not be idle until the host kno
 Axis letters: B batch, F features, D width, H W pixels.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,17 +18,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from adapters.artifact.codec import short
 from adapters.artifact.preprocessing import Preprocessing
-from adapters.errors import ArtifactCorrupt
 from adapters.vit.pixels import normalise_batch
 from adapters.vit.staging import stage
-from serving.forward.heads import best_classes, margins
+from serving.forward.answers import answer_of
+from serving.forward.heads import best_classes, margins, own_logits
 from serving.forward.prompts import gather_deep, gather_prompts
 from serving.forward.sharing import Fork, Shared, share
 from serving.forward.sharing import fork as find_fork
-from serving.protocol import Answer, LabelScore
-from serving.rows.query import Outcome
 from serving.rows.row import Row
 from serving.trunk.backend import Backend, Forks, Step
 from serving.trunk.lost_device import named
@@ -86,19 +82,25 @@ def collect(launched: Launched) -> Launched | None:
     if launched.best is None:
         return None
     try:
-        scores, classes, found = (tensor.tolist() for tensor in launched.best.wait())
+        scores, classes, found, *numbers = launched.best.wait()
     except Exception as error:  # the device shows some only to those who wait for it
         _fail(launched.rows, error)
         return None
     doubtful = []
-    for row, own_scores, own_classes, margin in zip(
-        launched.rows, scores, classes, found, strict=True
+    for place, (row, own_scores, own_classes, margin) in enumerate(
+        zip(launched.rows, scores.tolist(), classes.tolist(), found.tolist(), strict=True)
     ):
-        if launched.doubt and not margin >= launched.doubt:  # one that is no number is a doubt
+        if launched.doubt and _is_doubtful(row, margin, launched.doubt):
             doubtful.append(row)
         else:
-            row.outcome = _outcome(row, own_scores, own_classes)
+            own_numbers = [of_all[place] for of_all in numbers]
+            row.outcome = answer_of(row, own_scores, own_classes, own_numbers)
     return launched.again(doubtful) if doubtful else None
+
+
+def _is_doubtful(row: Row, margin: float, doubt: float) -> bool:
+    """Whether a row is computed again; numbers are always those of the exact trunk."""
+    return row.needs_numbers or not margin >= doubt  # what is no number is a doubt
 
 
 def _fail(rows: Sequence[Row], error: Exception) -> None:
@@ -109,18 +111,26 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 
 @torch.inference_mode()
 def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
-    """Return scores, classes and margins, on their way; margins are zeros where none are asked."""
+    """Return scores, classes and margins, on their way; margins are zeros where none are asked.
+
+    Features and logits come after them, where a row needs either.
+    """
     residents, shared = [row.resident for row in rows], share(rows)
     top_k = max(row.query.top_k for row in rows)
     step = _computed(backend, shared.rows)
-    features = step.features if isinstance(step, Step) else step
-    if isinstance(step, Step) and features.shape[0] == len(rows) and top_k <= step.scores.shape[1]:
+    need_numbers = any(row.needs_numbers for row in rows)
+    if isinstance(step, Step) and not need_numbers and _is_enough(step, len(rows), top_k):
         return Fetched((step.scores, step.classes, step.margins))
-    features = _of_rows(features, shared)
+    features = _of_rows(step.features if isinstance(step, Step) else step, shared)
     scores, classes = best_classes(features, residents, top_k)
     asked = bool(backend.doubt(residents[0].form))
     far = margins(features, residents) if asked else torch.zeros_like(scores[:, 0])
-    return Fetched((scores, classes, far))
+    numbers = (features.float(), own_logits(features, residents)) if need_numbers else ()
+    return Fetched((scores, classes, far, *numbers))
+
+
+def _is_enough(step: Step, rows: int, top_k: int) -> bool:
+    return step.features.shape[0] == rows and top_k <= step.scores.shape[1]
 
 
 def _computed(backend: Backend, rows: Sequence[Row]) -> Step | Float[Tensor, "F D"]:
@@ -159,21 +169,3 @@ def _of_rows(features: Float[Tensor, "F D"], shared: Shared) -> Float[Tensor, "B
     if len(shared.rows) == len(shared.feature_of):
         return features
     return features[send(torch.tensor(shared.feature_of), features.device)]
-
-
-def _outcome(row: Row, scores: list[float], classes: list[int]) -> Outcome:
-    names = row.resident.meta.task.class_names
-    count = min(row.query.top_k, len(names))
-    if not all(map(math.isfinite, scores)):
-        return ArtifactCorrupt(
-            f"{row.key.task}: version {short(row.key.version)} gives scores that are not numbers; "
-            "train it again"
-        )
-    return Answer(
-        task=row.key.task,
-        version=row.key.version,
-        predictions=tuple(
-            LabelScore(label=names[index], index=index, score=score)
-            for index, score in zip(classes[:count], scores[:count], strict=True)
-        ),
-    )

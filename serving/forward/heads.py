@@ -19,7 +19,7 @@ Best = tuple[Float[Tensor, "B K"], Int[Tensor, "B K"]]
 def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], top_k: int) -> Best:
     """Return each row's best softmax probabilities, best first, and their classes.
 
-    Probabilities are float32 at least.
+    Logits are divided by their task's temperature. Probabilities are float32 at least.
 
     Args:
         features: one per row.
@@ -27,9 +27,9 @@ def best_classes(features: Float[Tensor, "B D"], residents: Sequence[Resident], 
         top_k: K is this or the largest number of classes; where a row has fewer classes, the
             places after them have probability 0.
     """
-    own = _own_logits(features, residents)
+    own = own_logits(features, residents)
     best = own.topk(min(top_k, own.shape[1]), dim=1).indices
-    return own.softmax(dim=1).gather(1, best), best
+    return (own / _temperatures(residents, own)).softmax(dim=1).gather(1, best), best
 
 
 def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Float[Tensor, " B"]:
@@ -39,7 +39,7 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     shortest change of the feature that swaps the two, relative to the feature's own. Infinite for
     a task of one class.
     """
-    own = _own_logits(features, residents)
+    own = own_logits(features, residents)
     if own.shape[1] < 2:
         return own.new_full((len(own),), torch.inf)
     best = own.topk(2, dim=1)
@@ -55,14 +55,19 @@ def margins(features: Float[Tensor, "B D"], residents: Sequence[Resident]) -> Fl
     return lead / (apart * features.to(own.dtype).norm(dim=1))
 
 
-def _own_logits(
+def own_logits(
     features: Float[Tensor, "B D"], residents: Sequence[Resident]
 ) -> Float[Tensor, "B C"]:
-    """Return each row's logits, minus infinity where its task has fewer classes."""
+    """Return each row's logits, float32 at least, minus infinity where its task has no class."""
     exact = features.to(torch.promote_types(features.dtype, torch.float32))
     # on CUDA every product costs a launch, on the CPU every copy of a head costs more than its use
     by_heads = _one_by_one if features.device.type == "cpu" else _joined
     return by_heads(exact, residents)
+
+
+def _temperatures(residents: Sequence[Resident], like: Tensor) -> Float[Tensor, "B 1"]:
+    found = torch.tensor([resident.meta.temperature for resident in residents], dtype=like.dtype)
+    return send(found[:, None], like.device)
 
 
 def _one_by_one(

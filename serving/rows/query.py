@@ -1,10 +1,35 @@
 """What is asked of the engine, and what comes of it. Knows no tensors."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from serving.protocol import DEFAULT_TOP_K, Answer
+from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
 
 Outcome = Answer | Exception
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What an answer holds beside labels.
+
+    Attributes:
+        embed: whether it has the row's feature.
+        logits_bytes: most that logits and the names of their classes may take; 0 where none are
+            asked for.
+        encoding: how numbers are written.
+    """
+
+    embed: bool = False
+    logits_bytes: int = 0
+    encoding: Encoding = "base64"
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether there are any."""
+        return self.embed or self.logits_bytes > 0
+
+
+LABELS_ALONE: Final = Extras()
 
 
 @dataclass(frozen=True)
@@ -16,9 +41,11 @@ class Query:
         task: task id.
         top_k: how many labels are answered, at most.
         version: hex digits of the version to use, or None for the current one.
+        extras: what is answered beside labels.
     """
 
     image: bytes
     task: str
     top_k: int = DEFAULT_TOP_K
     version: str | None = None
+    extras: Extras = LABELS_ALONE

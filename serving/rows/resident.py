@@ -4,6 +4,7 @@ Axis letters: M layers with prompts, P prompts, D width, C classes, h heads, d h
 """
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ from adapters.vit.prompting import prefix_of
 from adapters.vit.read_out import poolings_of
 from serving.rows.draws import digest_of
 from serving.trunk.backend import Addresses, Form
+
+_AS_FLOAT, _AS_BITS = Struct("<f"), Struct("<i")
 
 
 class AdapterKey(NamedTuple):
@@ -83,6 +86,7 @@ class Resident:
             self.head_weight.data_ptr(),
             self.head_bias.data_ptr(),
             len(self.head_bias),
+            *_AS_BITS.unpack(_AS_FLOAT.pack(self.meta.temperature)),
         )
 
 

@@ -48,6 +48,11 @@ class Row:
         """Whether it has no outcome yet."""
         return self.outcome is PENDING
 
+    @property
+    def needs_numbers(self) -> bool:
+        """Whether its answer depends on its feature or all its logits; once it has a resident."""
+        return self.query.extras.has_numbers or self.resident.meta.unknown is not None
+
     def hand_over(self) -> Outcome:
         """Return the outcome, and let go of it."""
         # an error's traceback holds the rows it was met with; a row that held the error as well

@@ -184,6 +184,7 @@ def _rows(queries: Sequence[Query], drawing: Collection[str]) -> tuple[AskedRow,
             task=query.task,
             version=query.version,
             top_k=query.top_k,
+            extras=query.extras,
             digest=digests[id(query.image)] if query.task in drawing else "",
         )
         for query in queries

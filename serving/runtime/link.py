@@ -13,7 +13,7 @@ from typing import Final
 from serving.runtime.place import address_in
 
 MAX_BYTES: Final = 1 << 26
-"""Of one message: answers of a full batch with all their labels are some megabytes."""
+"""Of one message: answers of a full batch with all their logits are some fifty megabytes."""
 
 _LENGTH: Final = struct.Struct("!I")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from adapters.artifact.preprocessing import Preprocessing
 from serving.protocol import Answer, ErrorBody
+from serving.rows.query import LABELS_ALONE, Extras
 
 CallId = Annotated[int, Field(ge=0)]
 Place = Annotated[int, Field(ge=0, description="of a row in its call")]
@@ -32,6 +33,7 @@ class AskedRow(_Message):
     task: str
     version: str | None
     top_k: int
+    extras: Extras = Field(LABELS_ALONE, exclude_if=lambda asked: asked == LABELS_ALONE)
     digest: str = Field(
         "", description="of the image, hexadecimal: which canary it meets; empty if untold"
     )

@@ -58,6 +58,7 @@ class Addresses(NamedTuple):
         head_weight: of `[C, D]`, float32.
         head_bias: of `[C]`, float32.
         num_classes: C.
+        temperature: that logits are divided by: the bits of a float32.
     """
 
     prefix: int
@@ -66,6 +67,7 @@ class Addresses(NamedTuple):
     head_weight: int
     head_bias: int
     num_classes: int
+    temperature: int
 
 
 class Step(NamedTuple):

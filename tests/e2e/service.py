@@ -31,7 +31,8 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine, Query
 from serving.launch.running import Running, read
-from serving.protocol import Answer
+from serving.protocol import MAX_LOGITS_BYTES, Answer, floats
+from serving.rows.query import Extras
 from serving.trunk.choose import torch_backend
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter
@@ -107,6 +108,22 @@ class Service(Published):
         """Return a blocking one that adds no header of ours."""
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
+    def assert_numbers(self, image: bytes, task: str) -> None:
+        """Assert that a caller is told the feature and the logits that the engine has."""
+        asked = Extras(embed=True, logits_bytes=MAX_LOGITS_BYTES)
+        (expected,) = self.engine.predict([Query(image, task, extras=asked)])
+        with self.client() as client:
+            found = client.predict(image, task=task, embed=True, logits=True)
+        assert isinstance(expected, Answer)
+        assert found.class_names == expected.class_names
+        for one, other in (
+            (found.embedding, expected.embedding),
+            (found.logits, expected.logits),
+        ):
+            assert one is not None
+            assert other is not None
+            assert max(abs(a - b) for a, b in zip(floats(one), floats(other), strict=True)) < 1e-4
+
     def worker(self) -> psutil.Process | None:
         """Return the Python process that holds the model, None while there is none."""
         return next(iter(workers_of(self.process)), None)
@@ -125,7 +142,9 @@ def adapters_of(spec: BackboneSpec) -> list[Adapter]:
     foreign = spec.model_copy(update={"name": FOREIGN_BACKBONE, "weights_sha256": "ef" * 32})
     return [
         softer(make_adapter("deep", classes=3, prompts=4, seed=1, backbone=spec)),
-        softer(make_adapter("deeper", classes=7, prompts=20, seed=2, backbone=cls)),
+        softer(
+            make_adapter("deeper", classes=7, prompts=20, seed=2, temperature=0.4, backbone=cls)
+        ),
         softer(
             make_adapter(
                 "shallow", classes=11, prompts=10, seed=3, method="spt-shallow", backbone=spec

@@ -77,6 +77,8 @@ def assert_right(service: Service) -> None:
 def test_fronts_answer_as_one_process_does(fronts: Service) -> None:
     assert len(fronts_of(fronts.process)) == FRONTS
     assert_right(fronts)
+    for task in TASKS:
+        fronts.assert_numbers(IMAGES[0], task)
 
 
 def test_a_device_process_that_is_killed_is_followed_by_another(

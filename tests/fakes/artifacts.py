@@ -3,6 +3,7 @@
 import torch
 
 from adapters.artifact.backbone_spec import BackboneSpec
+from adapters.artifact.calibration import Calibration
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.task import Task
@@ -31,6 +32,11 @@ def make_preprocessing(size: int = 16) -> Preprocessing:
     return Preprocessing(resize="squash", resize_size=size, crop=size, mean=half, std=half)
 
 
+def make_calibration(temperature: float) -> Calibration:
+    """Return what a run says of a temperature that it has fitted."""
+    return Calibration(temperature=temperature, images=200, error_before=0.25, error_after=0.125)
+
+
 def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
     task: str = "pets",
     classes: int = 3,
@@ -43,6 +49,7 @@ def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
     first_block: int = 0,
     backbone: BackboneSpec | None = None,
     metrics: dict[str, float] | None = None,
+    temperature: float | None = None,
 ) -> Adapter:
     """Return a random adapter.
 
@@ -57,6 +64,7 @@ def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
         first_block: that has deep prompts.
         backbone: replaces `depth` and `width`.
         metrics: as a training run would report them.
+        temperature: of its calibration, where it has one.
     """
     spec = backbone or make_spec(depth, width)
     generator = torch.Generator().manual_seed(seed)
@@ -71,6 +79,7 @@ def make_adapter(  # noqa: PLR0913 (every test names the few it cares about)
         preprocessing=make_preprocessing(spec.image_size),
         recipe={"method": method, "seed": seed},
         metrics={"test_accuracy": 0.75} if metrics is None else metrics,
+        calibration=None if temperature is None else make_calibration(temperature),
         data_sha256="cd" * 32,
         seed=seed,
         created_at="2026-01-02T03:04:05Z",

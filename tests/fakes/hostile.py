@@ -140,6 +140,15 @@ def bad_calls(task: str) -> tuple[BadCall, ...]:
                 *("99999999999999999999", "0000000059999", str(MAX_TOP_K + 1), "9" * 1000),
             )
         ),
+        *(
+            BadCall(f"{name}_{text}", (("task", task), (name, text)))
+            for name in ("embed", "logits")
+            for text in ("", "True", "1", "yes", "x" * 1000)
+        ),
+        *(
+            BadCall(f"encoding_{text}", (("task", task), ("encoding", text)))
+            for text in ("", "float32", "base64,list")
+        ),
         BadCall("parameter_unknown", (("task", task), ("topk", "5"))),
         BadCall("parameter_that_names_a_header", (("task", task), ("X-Task", task))),
         BadCall("version_no_hex", (("task", task), ("version", "latest"))),

@@ -62,7 +62,7 @@ def _pooled(
 
 
 def reference_scores(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> torch.Tensor:
-    """Return the softmax probabilities [C] of one image."""
+    """Return the softmax probabilities [C] of one image, at the task's temperature."""
     feature = reference_feature(trunk, adapter, pixels)
     weight, bias = adapter.head_weight.to(feature.dtype), adapter.head_bias.to(feature.dtype)
-    return (weight @ feature + bias).softmax(dim=0)
+    return ((weight @ feature + bias) / adapter.meta.temperature).softmax(dim=0)

@@ -12,19 +12,21 @@ from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import read_out, tiny_backbone
 
 LENGTHS = (4, 0, 7, 1, 4)
+TEMPERATURES = (None, 2.5)
 KEY = AdapterKey("t", "0" * 64)
 
 
 def some_rows(
     backbone, rows: int, *, pooling="cls", method="spt-deep", lengths=LENGTHS, first_blocks=(0,)
 ):
-    """Return adapters, residents and pixels of some rows; lengths and first blocks repeat."""
+    """Return adapters, residents and pixels of some rows; what differs among rows repeats."""
     spec = backbone.spec.model_copy(update=read_out(pooling))
     adapters = [
         make_adapter(
             method=method if lengths[i % len(lengths)] else "linear",
             prompts=lengths[i % len(lengths)],
             first_block=first_blocks[i % len(first_blocks)] if lengths[i % len(lengths)] else 0,
+            temperature=TEMPERATURES[i % len(TEMPERATURES)],
             seed=i,
             backbone=spec,
         )

@@ -20,6 +20,7 @@ from trainer.data.readers.folders import (
 )
 from trainer.data.readers.imagenet import is_imagenet, read_imagenet
 from trainer.data.readers.inaturalist import is_inaturalist, read_inaturalist
+from trainer.data.readers.tables import is_table, read_table
 from trainer.data.readers.vtab import is_vtab, read_vtab
 from trainer.data.task_data import TaskData
 
@@ -42,6 +43,7 @@ LAYOUTS = (
         lambda folder, name, _: read_vtab(folder, name),
     ),
     Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
+    Layout("a CSV, TSV or JSONL list with path, label and maybe split", is_table, read_table),
     Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
     Layout("the CUB-200-2011 archive (images.txt)", is_cub, read_cub),
     Layout("the NABirds archive (images.txt, hierarchy.txt)", is_nabirds, read_nabirds),
@@ -53,7 +55,9 @@ LAYOUTS = (
     Layout("the Stanford Dogs archives (train_list.mat)", is_dogs, read_dogs),
     Layout("the iNaturalist 2018 archives (train2018.json)", is_inaturalist, read_inaturalist),
     Layout("ImageNet-1k (train/<wnid>/, val/)", is_imagenet, read_imagenet),
-    Layout("train/<class>/ and test/<class>/", is_split_folders, read_split_folders),
+    Layout(
+        "train/<class>/, and test/<class>/ or val/<class>/", is_split_folders, read_split_folders
+    ),
     Layout("<class>/ folders of images", is_class_folders, read_class_folders),
 )
 

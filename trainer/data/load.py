@@ -13,18 +13,19 @@ from trainer.data.not_found import nothing_found
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.data.readers.levels import unwrapped
 from trainer.data.readers.vtab import read_vtab
-from trainer.data.subset import check_proportion, subset
+from trainer.data.subset import check_proportion, few_shots, subset
 from trainer.data.task_data import TaskData, check
 from trainer.errors import DataError
 
 
-def load_task(
+def load_task(  # noqa: PLR0913
     name: str,
     data: Path | None,
     seed: int = 0,
     *,
     builtin_root: Path = BUILTIN_ROOT,
     proportion: float = 1.0,
+    shots: int | None = None,
     skip_unreadable: bool = False,
 ) -> TaskData:
     """Find, read and check one task.
@@ -32,10 +33,11 @@ def load_task(
     Args:
         name: the task's id; a built-in name needs no data.
         data: the task's folder, or a folder that holds one called `name`; None means `data/<name>`.
-        seed: decides the splits that a layout leaves open, and the share of `proportion`.
+        seed: decides the splits that a layout leaves open, and what `proportion` and `shots` draw.
         builtin_root: where built-in tasks are drawn, once each.
         proportion: share of each class's training images, in (0, 1]; validation and test are
             whole.
+        shots: training images of each class, at most; None is all. Validation and test are whole.
         skip_unreadable: leave out every file that cannot be trained on, once all are decoded.
 
     Raises:
@@ -52,9 +54,12 @@ def load_task(
     if skip_unreadable:
         task_data = without(task_data, bad_files(task_data))
     _check(task_data)
-    if proportion == 1:
-        return task_data
-    return replace(task_data, train=subset(task_data.train, proportion, seed))
+    train = task_data.train
+    if proportion < 1:
+        train = subset(train, proportion, seed)
+    if shots is not None:
+        train = few_shots(train, shots, seed)
+    return replace(task_data, train=train)
 
 
 def _check(data: TaskData) -> None:

@@ -10,7 +10,7 @@ from trainer.data.layouts import LAYOUTS, layout_of
 from trainer.data.public.tasks import PUBLIC_TASKS
 from trainer.data.readers.image_files import class_folders, holds_images
 from trainer.data.readers.levels import is_flat, unwrapped
-from trainer.data.readers.split_names import split_of, splits_named
+from trainer.data.split_names import split_of, splits_named
 from trainer.data.task_data import name_task
 
 _NAMED = 3

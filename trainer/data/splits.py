@@ -1,7 +1,7 @@
 """Seeded stratified splits. Never opens a file."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -51,6 +51,34 @@ def hold_out_tenths(
     counts = [math.ceil(len(samples) / 10)] * num_parts
     parts = hold_out([s.label for s in samples], counts, seed)
     return tuple(tuple(samples[i] for i in part) for part in parts)
+
+
+def completed(
+    where: str, splits: Mapping[str, Sequence[Sample]], seed: int
+) -> tuple[tuple[Sample, ...], ...]:
+    """Return training, validation and test images where a split may be missing.
+
+    Without test images those for validation are the test set, as ImageNet has it: nothing is
+    selected by them. Without validation images a tenth of the training images validates.
+
+    Args:
+        where: they are from, for the message.
+        splits: of train, val and test.
+        seed: of what is held out.
+
+    Raises:
+        DataError: there are no training images, or neither of the others.
+    """
+    train, val, test = (tuple(splits.get(split, ())) for split in ("train", "val", "test"))
+    if not train or not (val or test):
+        raise DataError(
+            f"{where}: found the splits {', '.join(splits)}, expected train, and test or val"
+        )
+    if not test:
+        val, test = (), val
+    if not val:
+        train, val = hold_out_tenths(train, 1, seed)
+    return train, val, test
 
 
 def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

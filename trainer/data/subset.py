@@ -1,7 +1,7 @@
-"""A share of a training list, for curves of accuracy over the amount of data (paper Fig. 3a, 4)."""
+"""A part of a training list: a share of it (paper Fig. 3a, 4), or some images of each class."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -39,12 +39,23 @@ def subset(samples: Sequence[Sample], proportion: float, seed: int) -> tuple[Sam
         DataError: the proportion is out of range.
     """
     check_proportion(proportion)
+    return _drawn(samples, seed, lambda count: max(1, math.floor(count * proportion + 0.5)))
+
+
+def few_shots(samples: Sequence[Sample], shots: int, seed: int) -> tuple[Sample, ...]:
+    """Draw so many images of every class, or all of a class that has fewer.
+
+    Draws of one list under one seed are nested, as those of `subset`.
+    """
+    return _drawn(samples, seed, lambda _: shots)
+
+
+def _drawn(
+    samples: Sequence[Sample], seed: int, wanted: Callable[[int], int]
+) -> tuple[Sample, ...]:
+    """Return the first ones of each class in the seed's order, as many as `wanted` says of all."""
     by_class: dict[int, list[int]] = {}
     for i in np.random.default_rng(seed).permutation(len(samples)).tolist():
         by_class.setdefault(samples[i].label, []).append(i)
-    kept = [i for drawn in by_class.values() for i in drawn[: _share(len(drawn), proportion)]]
+    kept = [i for drawn in by_class.values() for i in drawn[: wanted(len(drawn))]]
     return tuple(samples[i] for i in sorted(kept))
-
-
-def _share(count: int, proportion: float) -> int:
-    return max(1, math.floor(count * proportion + 0.5))

@@ -18,6 +18,8 @@ from trainer.data.readable import content_digests
 from trainer.errors import DataError
 
 SPLITS = ("train", "val", "test")
+_NAMED = 10
+"""Missing files that a message names."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +202,11 @@ def _check_files(data: TaskData) -> None:
     missing = [(path, split) for path, split in listed if not path.is_file()]
     if missing:
         path, split = missing[0]
+        others = ", ".join(str(path) for path, _ in missing[1:_NAMED])
+        more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         raise DataError(
             f"{data.task.id}: {path} is missing, named by {data.lists.get(split, split)}; "
-            f"{len(missing)} of {len(listed)} listed images are not there; unpack the images "
-            "again or correct the list"
+            f"{len(missing)} of {len(listed)} listed images are not there"
+            f"{f' (also {others}{more})' if others else ''}; unpack the images again or correct "
+            "the list"
         )

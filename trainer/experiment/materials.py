@@ -29,6 +29,7 @@ class Materials:
         fingerprints: what tells the images of each split from others, as they were read.
         training_features: of `training`, for heads whose features never change.
         validation_features: of `validation`, likewise.
+        others: test images of another task, for the report of unknown ones.
     """
 
     task_data: TaskData
@@ -39,6 +40,7 @@ class Materials:
     fingerprints: Mapping[str, Mapping[str, Any]]
     training_features: FeatureCache = field(default_factory=FeatureCache)
     validation_features: FeatureCache = field(default_factory=FeatureCache)
+    others: ImageSet | None = None
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -58,9 +60,13 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         SptError: the backbone or its weights cannot be had.
     """
     skip = recipe.data.skip_unreadable
-    proportion = recipe.data_proportion
     task_data = load_task(
-        recipe.task, data, recipe.seed, proportion=proportion, skip_unreadable=skip
+        recipe.task,
+        data,
+        recipe.seed,
+        proportion=recipe.data_proportion,
+        shots=recipe.data.shots,
+        skip_unreadable=skip,
     )
     if not skip:
         refuse_bad(task_data, bad_files(task_data))
@@ -83,7 +89,15 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         validation=ImageSet(task_data.val, rule).load(),
         test=ImageSet(task_data.test, rule),
         fingerprints=task_data.fingerprints(),
+        others=_others(recipe, rule),
     )
+
+
+def _others(recipe: Recipe, rule: Preprocessing) -> ImageSet | None:
+    asked = recipe.unknown
+    if asked.other_task is None:
+        return None
+    return ImageSet(load_task(asked.other_task, asked.other_data, recipe.seed).test, rule)
 
 
 def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:

@@ -1,45 +1,89 @@
 """What a finished run leaves: its score on the test set, its files, its adapter."""
 
 import json
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
+from sklearn.metrics import f1_score, recall_score
+from torch import Tensor
 
 from adapters.artifact.meta import AdapterMeta
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
+from trainer.confidence.calibration import calibration_error, scores_of
+from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.methods.prompted import PromptedClassifier
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
-from trainer.training.evaluate import probabilities
+from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
 
 
+class _Scored(NamedTuple):
+    """A test image's label, and what the model says of it; `plain` is without the temperature."""
+
+    label: int
+    predicted: int
+    score: float
+    plain: float
+    is_rejected: bool
+
+
 def score_test(
-    model: Classifier, test: ImageSet, recipe: Recipe, progress: Progress, folder: Path
+    model: Classifier,
+    test: ImageSet,
+    recipe: Recipe,
+    progress: Progress,
+    folder: Path,
+    confidence: Confidence,
 ) -> dict[str, float]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
-    device = model.backbone.device
-    rows: list[tuple[int, int, float]] = []
-    for scores, labels in probabilities(
-        lambda pixels: model(pixels.to(device)), test.load(), recipe.optim.batch_size
-    ):
-        best, index = scores.max(dim=1)
-        rows += zip(labels.tolist(), index.tolist(), best.tolist(), strict=True)
+    rows: list[_Scored] = []
+    for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
+        scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
+        found = labels, logits.argmax(dim=1), *scores, confidence.rejects(logits)
+        rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
     predictions = [
-        {"image": str(sample.path.resolve()), "label": label, "predicted": index, "score": score}
-        for sample, (label, index, score) in zip(test.samples, rows, strict=True)
+        {
+            "image": str(sample.path.resolve()),
+            "label": row.label,
+            "predicted": row.predicted,
+            "score": row.score,
+        }
+        for sample, row in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    return {
-        "test_accuracy": sum(p["label"] == p["predicted"] for p in predictions) / len(predictions),
+    rejected = sum(row.is_rejected for row in rows) / len(rows)
+    return _test_metrics(rows) | {
         "val_accuracy": selected_accuracy(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
+        **({} if confidence.unknown is None else {"test_false_reject_rate": rejected}),
     }
+
+
+def _test_metrics(rows: Sequence[_Scored]) -> dict[str, float]:
+    labels, predicted, scores, plain, _ = (torch.tensor(one) for one in zip(*rows, strict=True))
+    is_right = labels == predicted
+    return {
+        "test_accuracy": int(is_right.sum()) / len(rows),
+        "test_mean_class_accuracy": _macro(recall_score, labels, predicted),
+        "test_macro_f1": _macro(f1_score, labels, predicted),
+        "test_calibration_error": calibration_error(scores, is_right),
+        "test_calibration_error_before": calibration_error(plain, is_right),
+    }
+
+
+def _macro(score: Callable[..., Any], labels: Tensor, predicted: Tensor) -> float:
+    """Return the mean of a score over the classes that have test images."""
+    known = labels.unique()
+    return float(score(labels, predicted, labels=known, average="macro", zero_division=0))
 
 
 def selected_epoch(recipe: Recipe, progress: Progress) -> int:
@@ -88,7 +132,11 @@ def write_metrics(
 
 
 def make_adapter(
-    recipe: Recipe, model: Classifier, materials: Materials, metrics: dict[str, float]
+    recipe: Recipe,
+    model: Classifier,
+    materials: Materials,
+    metrics: dict[str, float],
+    confidence: Confidence,
 ) -> Adapter | None:
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
@@ -101,7 +149,9 @@ def make_adapter(
         backbone=model.backbone.spec,
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
-        metrics={k: v for k, v in metrics.items() if k.endswith("accuracy")},
+        metrics={name: metrics[name] for name in ("test_accuracy", "val_accuracy")},
+        calibration=confidence.calibration,
+        unknown=confidence.unknown,
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),

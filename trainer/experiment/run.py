@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
+from trainer.experiment.confidence import choose_confidence, told_apart
 from trainer.experiment.folder import (
     RECIPE,
     STATE,
@@ -23,7 +24,12 @@ from trainer.experiment.found import found
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
-from trainer.experiment.outcome import facts, make_adapter, score_test, write_metrics
+from trainer.experiment.outcome import (
+    facts,
+    make_adapter,
+    score_test,
+    write_metrics,
+)
 from trainer.experiment.start import blank_model, start_model
 from trainer.experiment.tensorboard import logged
 from trainer.methods.classifier import Classifier
@@ -122,13 +128,15 @@ def fit(
 def finish(
     recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
 ) -> Result:
-    """Score the test set once and leave scores, predictions and the artifact."""
+    """Score the test set once, and leave scores, predictions and the artifact."""
     model, progress = trained
-    metrics = score_test(model, materials.test, recipe, progress, folder)
-    adapter = make_adapter(recipe, model, materials, metrics)
+    confidence = choose_confidence(recipe, model, materials.validation)
+    metrics = score_test(model, materials.test, recipe, progress, folder, confidence)
+    adapter = make_adapter(recipe, model, materials, metrics, confidence)
     content = None if adapter is None else encode(adapter)
     sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
-    write_metrics(recipe, folder, metrics | sizes, progress)
+    known = confidence.as_metrics() | told_apart(recipe, model, materials, confidence)
+    write_metrics(recipe, folder, metrics | sizes | known, progress)
     if content is None:
         return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
+from adapters.artifact.calibration import Calibration
 from adapters.artifact.task import TaskId
+from adapters.artifact.unknown import UnknownRule
 from trainer.errors import DataError
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -24,6 +26,17 @@ class RunRecipe(BaseModel):
     method: str
 
 
+class OtherTask(BaseModel):
+    """How well the test images of another task are told from those of the run's own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: TaskId
+    images: int
+    auroc: Share
+    rejected: Share
+
+
 class Metrics(BaseModel):
     """`metrics.json`: how good, how big, how fast; lists have one value per epoch.
 
@@ -34,6 +47,14 @@ class Metrics(BaseModel):
 
     test_accuracy: Share
     val_accuracy: Share
+    test_macro_f1: Share | None = Field(None, description="over classes that have test images")
+    calibration: Calibration | None = Field(None, description="None: scores are a plain softmax")
+    uncalibrated: str = Field("", description="why there is no calibration")
+    unknown: UnknownRule | None = Field(None, description="None: every image has a class")
+    test_false_reject_rate: Share | None = Field(None, description="of the rule for unknown images")
+    other_task: OtherTask | None = Field(None, description="whose images are none of the classes")
+    test_calibration_error: Share | None = Field(None, description="expected, in 15 bins")
+    test_calibration_error_before: Share | None = Field(None, description="of the plain softmax")
     selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
     losses: tuple[float, ...] = ()
     val_accuracies: tuple[Share, ...] = ()

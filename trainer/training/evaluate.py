@@ -21,10 +21,10 @@ def accuracy(forward: Forward, split: Split, batch_size: int) -> float:
     return int(distributed.total(right)) / len(split)
 
 
-def probabilities(
+def logits_of(
     forward: Forward, split: Split, batch_size: int
 ) -> Iterator[tuple[Float[Tensor, "B C"], Int64[Tensor, " B"]]]:
-    """Yield softmax probabilities and labels of every image, in order, on the CPU."""
+    """Yield logits and labels of every image, in order, on the CPU."""
     with torch.no_grad():
         for inputs, labels in batches(split, batch_size):
-            yield forward(inputs).softmax(dim=1).cpu(), labels
+            yield forward(inputs).cpu(), labels

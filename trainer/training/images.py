@@ -1,6 +1,6 @@
 """Samples as batches of pixels, by the very code that serves them.
 
-Axis letters: B batch, H W pixels, D width.
+Axis letters: B batch, N images, H W pixels, D width.
 """
 
 import os
@@ -21,6 +21,7 @@ from torch.utils.data import (
     SequentialSampler,
     Subset,
     TensorDataset,
+    WeightedRandomSampler,
 )
 from torchvision.transforms import (
     Compose,
@@ -93,7 +94,12 @@ Split = ImageSet | Subset[Item] | TensorDataset
 
 
 def batches(
-    images: Split, batch_size: int, *, shuffle: bool = False, shared: bool = False
+    images: Split,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    balanced: bool = False,
+    shared: bool = False,
 ) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
     """Yield batches on the device; with `shuffle` in an order drawn from torch's seeded generator.
 
@@ -104,9 +110,10 @@ def batches(
         batch_size: images of a batch, over all processes.
         shuffle: in random order; a last batch that is not full is left out, unless it is the
             only one.
+        balanced: with `shuffle`, as many draws as there are images, each class as likely.
         shared: only this process's share of each batch, see `distributed`.
     """
-    order = RandomSampler(images) if shuffle else SequentialSampler(images)
+    order = _order(images, shuffle=shuffle, balanced=balanced)
     drop_last = shuffle and len(images) >= batch_size
     whole = BatchSampler(order, batch_size, drop_last=drop_last)
     loader: DataLoader[Any] = DataLoader(
@@ -122,6 +129,24 @@ def batches(
             if isinstance(source, ImageSet):
                 placed = normalise_batch(placed, [source.preprocessing])
             yield placed, labels
+
+
+def _order(images: Split, *, shuffle: bool, balanced: bool) -> Sampler[int]:
+    if not shuffle:
+        return SequentialSampler(images)
+    if not balanced:
+        return RandomSampler(images)
+    labels = _labels(images)
+    weights = 1 / labels.bincount()[labels].double()
+    return WeightedRandomSampler(weights.tolist(), len(labels))
+
+
+def _labels(images: Split) -> Int64[Tensor, " N"]:
+    if isinstance(images, ImageSet):
+        return torch.tensor([sample.label for sample in images.samples])
+    if isinstance(images, TensorDataset):
+        return images.tensors[1]
+    raise TypeError(f"expected images or features, found {type(images).__name__}")
 
 
 class _Shares(Sampler[list[int]]):

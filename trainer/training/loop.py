@@ -106,9 +106,9 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress)
     steps = steps_per_epoch(job.recipe, job.training)
     whole = min(optim.batch_size, len(job.training))
     running = 0.0
-    for step, (inputs, labels) in enumerate(
-        batches(job.training, optim.batch_size, shuffle=True, shared=True)
-    ):
+    balanced = job.recipe.data.sampling == "balanced"
+    drawn = batches(job.training, optim.batch_size, shuffle=True, balanced=balanced, shared=True)
+    for step, (inputs, labels) in enumerate(drawn):
         set_rates(optimizer, optim, epoch * steps + step, steps)
         optimizer.zero_grad()
         share = _backward(job, inputs, labels, whole)

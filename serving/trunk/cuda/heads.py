@@ -64,6 +64,7 @@ def pick_kernel(  # type: ignore[no-untyped-def]
     weights,
     logits,
     classes,
+    temperatures,
     scores,
     found,
     margins,
@@ -76,13 +77,15 @@ def pick_kernel(  # type: ignore[no-untyped-def]
     """The best classes of one row, the first of equal ones first, and its margin; grid (B,)."""
     row = tl.program_id(0).to(tl.int64)
     count = tl.load(classes + row).to(tl.int32)
+    temperature = tl.load(temperatures + row).to(tl.int32).to(tl.float32, bitcast=True)
     own = logits + row * capacity
     highest, total = -float("inf"), 0.0
     for first in range(0, count, BLOCK):
         c = first + tl.arange(0, BLOCK)
         z = tl.load(own + c, mask=c < count, other=-float("inf"))
         higher = tl.maximum(highest, tl.max(z, 0))
-        total = total * tl.exp(highest - higher) + tl.sum(tl.exp(z - higher), 0)
+        total *= tl.exp((highest - higher) / temperature)
+        total += tl.sum(tl.exp((z - higher) / temperature), 0)
         highest = higher
     value, place = float("inf"), -1
     first_place, second_place, second = 0, 0, highest
@@ -102,7 +105,7 @@ def pick_kernel(  # type: ignore[no-untyped-def]
         first_place = tl.where(k == 0, known, first_place)
         second_place = tl.where(k == 1, known, second_place)
         second = tl.where(k == 1, best, second)
-        score = tl.where(k < count, tl.exp(best - highest) / total, 0.0)
+        score = tl.where(k < count, tl.exp((best - highest) / temperature) / total, 0.0)
         tl.store(scores + row * TOP_K + k, score)
         tl.store(found + row * TOP_K + k, known)
     d = tl.arange(0, BLOCK_D)
@@ -118,7 +121,12 @@ def pick_kernel(  # type: ignore[no-untyped-def]
 
 @triton_op("spt::best_classes", mutates_args=())
 def best_by_address(
-    features: Tensor, weights: Tensor, biases: Tensor, classes: Tensor, top_k: int
+    features: Tensor,
+    weights: Tensor,
+    biases: Tensor,
+    classes: Tensor,
+    temperatures: Tensor,
+    top_k: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return each row's best softmax probabilities, best first, their classes, and its margin.
 
@@ -128,6 +136,7 @@ def best_by_address(
             aligned to 16 bytes, int64 `[B]`; what lies there must outlive the launch.
         biases: likewise of `[C]`.
         classes: C of each row, `[B]`; with 0 its addresses are not used.
+        temperatures: of each row, the bits of a float32, int64 `[B]`.
         top_k: K, 2 at least; places after a row's last class have probability 0.
 
     Returns:
@@ -147,7 +156,7 @@ def best_by_address(
     )
     pick = wrap_triton(pick_kernel) if is_compiled(pick_kernel) else pick_kernel
     pick[(rows,)](
-        *(features, weights, logits, classes, scores, found, margins, MAX_CLASSES),
+        *(features, weights, logits, classes, temperatures, scores, found, margins, MAX_CLASSES),
         TOP_K=top_k,
         BLOCK=PICKED,
         **row,

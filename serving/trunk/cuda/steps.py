@@ -124,9 +124,10 @@ class CudaSteps:
         return recording.record(partial(self._compute, trunk, bucket))
 
     def _compute(self, trunk: Trunk, bucket: int) -> tuple[Tensor, ...]:
-        *prompts, weights, biases, classes = self._table[:, :bucket]
+        *prompts, weights, biases, classes, temperatures = self._table[:, :bucket]
         inputs = self._crops[:bucket], self._levels[:bucket], *prompts
         for rows in inputs:
             torch._dynamo.maybe_mark_dynamic(rows, 0)  # one graph of the compiler for all buckets
         features = trunk(*inputs)
-        return features, *best_by_address(features, weights, biases, classes, TOP_K)
+        heads = weights, biases, classes, temperatures
+        return features, *best_by_address(features, *heads, TOP_K)

@@ -22,6 +22,11 @@ def test_answers_are_the_engines(service: Service) -> None:
             service.assert_right(ask, found)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_feature_and_the_logits_are_the_engines(service: Service, task: str) -> None:
+    service.assert_numbers(IMAGES[0], task)
+
+
 async def burst(service: Service, sent: list[Ask]) -> tuple[Outcome, ...]:
     async with AsyncClient(service.url, timeout_s=60) as client:
         return await run_load(client, sent, concurrency=32)

@@ -23,6 +23,8 @@ from serving.protocol import (
 from tests.fakes.listening import listening
 
 VERSION = "3f2a" * 16
+NUMBERS = "AACAPwAAAMA="
+"""1 and -2: every feature, and the logits of every task."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ class FakeService:
             return httpx.Response(reply.status_code, content=reply.content, headers=reply.headers)
         top_k = int(request.url.params["top_k"])
         names = request.url.params["task"].split(",")
-        entries = tuple(self.entry(name, top_k) for name in names)
+        entries = tuple(with_numbers(self.entry(name, top_k), request.url.params) for name in names)
         body = entries[0] if len(names) == 1 else MultiAnswer(answers=entries)
         errors = [entry.error.code for entry in entries if isinstance(entry, Failure)]
         status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
@@ -73,6 +75,14 @@ class FakeService:
         labels = self.tasks[name][:top_k]
         rows = tuple(LabelScore(label=label, index=i, score=0.5) for i, label in enumerate(labels))
         return Answer(task=name, version=VERSION, predictions=rows)
+
+
+def with_numbers(entry: Answer | Failure, asked: httpx.QueryParams) -> Answer | Failure:
+    """Return an entry with what is asked for beside labels."""
+    found: dict[str, object] = {"embedding": NUMBERS} if asked.get("embed") else {}
+    if asked.get("logits"):
+        found |= {"logits": NUMBERS, "class_names": ("one", "another")}
+    return entry if isinstance(entry, Failure) else entry.model_copy(update=found)
 
 
 def failure(

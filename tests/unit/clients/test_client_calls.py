@@ -35,6 +35,25 @@ def test_predict_sends_the_bytes_untouched_on_the_route_that_keeps_the_query(ser
     assert answer.version == VERSION
 
 
+def test_the_feature_and_the_logits_are_asked_for_by_name(service, call):
+    answer = call(service, "predict", b"x", task="digits", embed=True, logits=True)
+    many = call(service, "predict_many", b"x", tasks=["digits", "shapes"], embed=True)
+    one, other = (dict(request.url.params) for request in service.requests)
+    assert one == {"task": "digits", "top_k": "5", "embed": "true", "logits": "true"}
+    assert other == {"task": "digits,shapes", "top_k": "5", "embed": "true"}
+    for found in (answer, *many.answers):
+        assert clients.floats(found.embedding) == (1.0, -2.0)
+    assert (clients.floats(answer.logits), answer.class_names) == ((1.0, -2.0), ("one", "another"))
+
+
+@pytest.mark.parametrize("embedding", ["not base64", "AAA=", [1.0, None]])
+def test_an_embedding_that_is_none_is_no_answer(service, call, embedding):
+    body = service.entry("digits", 1).model_dump(mode="json") | {"embedding": embedding}
+    service.reply = httpx.Response(200, json=body)
+    with pytest.raises(UnexpectedAnswer, match="embedding"):
+        call(service, "predict", b"x", task="digits", embed=True)
+
+
 def test_without_a_version_the_current_one_is_asked(service, call):
     call(service, "predict", b"x", task="digits")
     assert dict(service.requests[0].url.params) == {"task": "digits", "top_k": "5"}

@@ -8,6 +8,7 @@ import pytest
 
 import clients
 from clients import client, errors
+from serving import protocol
 
 
 def test_the_clients_and_every_error_are_exported():
@@ -16,13 +17,14 @@ def test_the_clients_and_every_error_are_exported():
         for name, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, errors.ClientError)
     }
-    assert set(clients.__all__) == kinds | {"AsyncClient", "Client"}
+    assert set(clients.__all__) == kinds | {"AsyncClient", "Client", "floats"}
     assert clients.__all__ == sorted(clients.__all__)
 
 
 def test_what_is_exported_is_the_thing_itself():
     assert clients.Client is client.Client
     assert clients.AsyncClient is client.AsyncClient
+    assert clients.floats is protocol.floats
     assert all(getattr(clients, name) for name in clients.__all__)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,8 +11,12 @@ from starlette.testclient import TestClient
 
 import serving.build
 from adapters.artifact.codec import version_of
+from adapters.artifact.task import Task
+from adapters.artifact.unknown import UnknownRule
+from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import encode
+from adapters.vit.adapter import Adapter, encode
+from adapters.vit.pixels import to_pixels
 from serving.build_front import build_admission, decoder_settings
 from serving.config import ServingConfig
 from serving.device.device import Device
@@ -24,18 +28,37 @@ from serving.front.predict import Bounds
 from serving.handler import Handler
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import ErrorCode
+from serving.protocol import ErrorCode, floats
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.context import FakeContext
+from tests.fakes.reference import reference_feature
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
+WORDS = tuple("x" * 400_000 + str(i) for i in range(4))
+"""Class names that leave no room for logits."""
+
+
+def wordy() -> Adapter:
+    adapter = make_adapter("wordy", classes=len(WORDS), backbone=BACKBONE.spec)
+    meta = adapter.meta.model_copy(update={"task": Task(id="wordy", class_names=WORDS)})
+    return replace(adapter, meta=meta)
+
+
+def suspicious() -> Adapter:
+    """Return an adapter to which every image is unknown."""
+    adapter = make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1)
+    rule = UnknownRule(score="energy", threshold=1e9, images=100, false_reject_rate=0.05)
+    return replace(adapter, meta=adapter.meta.model_copy(update={"unknown": rule}))
+
+
 ADAPTERS = {
     "pets": make_adapter("pets", classes=3, backbone=BACKBONE.spec),
-    "cars": make_adapter("cars", classes=9, backbone=BACKBONE.spec, prompts=2, seed=1),
+    "cars": suspicious(),
     "foreign": make_adapter("foreign", backbone=make_spec(name="another")),
+    "wordy": wordy(),
 }
 IMAGE = image_bytes(0)
 KEYS = {name: make_key() for name in ("all", "pets", "slow")}
@@ -71,6 +94,17 @@ CALLS = (
     Call("none of two", 404, MISSING, params=[("task", "nope,foreign")]),
     Call("top_k", 200, params=[("task", "cars"), ("top_k", "2")]),
     Call("version", 200, params=[("task", "pets"), ("version", VERSION[:6])]),
+    Call("embed", 200, params=[("task", "pets"), ("embed", "true")]),
+    Call(
+        "all numbers", 200,
+        params=[("task", "cars,pets"), ("embed", "true"), ("logits", "true"), ("encoding", "list")],
+    ),
+    Call("embed twice", 400, BAD, params=[("task", "pets"), ("embed", "true"), ("embed", "true")]),
+    Call(
+        "embed in a form", 200, params=(),
+        form=[("task", b"pets"), ("data", IMAGE), ("embed", b"true")],
+    ),
+    Call("too many classes", 400, BAD, params=[("task", "wordy"), ("logits", "true")]),
     Call(
         "no such version", 404, ErrorCode.VERSION_NOT_FOUND,
         params=[("task", "pets"), ("version", "0" * 64)],
@@ -213,6 +247,26 @@ def test_beyond_the_rate_every_front_says_when_to_ask_again(ask: Ask) -> None:
     status, headers, body = ask(call)
     assert (status, body["error"]["code"]) == (429, ErrorCode.RATE_LIMITED)
     assert {name.lower(): value for name, value in headers.items()}["retry-after"] == "100"
+
+
+@pytest.mark.parametrize("encoding", [(), [("encoding", "base64")], [("encoding", "list")]])
+def test_every_front_answers_with_the_numbers_that_are_asked_for(
+    ask: Ask, encoding: Sequence[tuple[str, str]]
+) -> None:
+    params = [("task", "cars,pets"), ("embed", "true"), ("logits", "true"), *encoding]
+    _, _, body = ask(Call("numbers", 200, params=params))
+    pixels = to_pixels(decode_image(IMAGE), BACKBONE.preprocessing)
+    for answer in body["answers"]:
+        adapter = ADAPTERS[answer["task"]]
+        feature = reference_feature(BACKBONE.trunk, adapter, pixels)
+        logits = adapter.head_weight @ feature + adapter.head_bias
+        assert tuple(answer["class_names"]) == adapter.meta.task.class_names
+        assert answer.get("unknown") == (True if answer["task"] == "cars" else None)
+        for name, expected in (("embedding", feature), ("logits", logits)):
+            is_list = encoding == [("encoding", "list")]
+            assert isinstance(answer[name], list if is_list else str)
+            numbers = tuple(answer[name]) if is_list else answer[name]
+            assert floats(numbers) == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_both_answer_with_the_same_numbers(config: ServingConfig, tiny: None) -> None:

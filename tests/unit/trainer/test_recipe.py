@@ -220,3 +220,19 @@ def test_what_is_no_table_of_settings_is_named(
     use_embedded_file(monkeypatch, tmp_path, data)
     with pytest.raises(RecipeError, match=named):
         load_recipe("toy")
+
+
+def test_another_task_wants_a_score_by_which_it_is_told_apart():
+    with pytest.raises(
+        RecipeError, match=r"unknown: expected a score for other_task.*set unknown.score"
+    ):
+        load_recipe("toy", ["unknown.other_task=digits"])
+    found = load_recipe("toy", ["unknown.other_task=digits", "unknown.score=energy"])
+    assert (found.unknown.share, found.unknown.other_task) == (0.05, "digits")
+
+
+def test_what_a_later_version_may_ask_of_data_is_not_in_recipes_that_do_not_ask_it():
+    plain = load_recipe("toy", [])
+    assert not {"shots", "sampling"} & plain.provenance()["data"].keys()
+    asked = load_recipe("toy", ["data.shots=4", "data.sampling=balanced"]).provenance()["data"]
+    assert (asked["shots"], asked["sampling"]) == (4, "balanced")

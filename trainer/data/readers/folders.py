@@ -16,8 +16,8 @@ from trainer.data.readers.image_files import (
     unlabelled_in,
 )
 from trainer.data.readers.levels import has_training_classes, splits_in
-from trainer.data.readers.split_names import splits_named
-from trainer.data.splits import hold_out_tenths
+from trainer.data.split_names import splits_named
+from trainer.data.splits import completed, hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
@@ -39,14 +39,14 @@ def is_class_folders(folder: Path) -> bool:
 
 
 def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
-    """Read the training, test and validation folders; without the last, hold out a tenth.
+    """Read the training, test and validation folders; see `completed` where one is missing.
 
     Raises:
-        DataError: there is no test folder, two folders are the same split, or classes cannot be
-            told apart.
+        DataError: there is neither a test nor a validation folder, two folders are the same split,
+            or classes cannot be told apart.
     """
     places = splits_in(folder)
-    if "test" not in places:
+    if not places.keys() & {"test", "val"}:
         raise DataError(_without_test(folder, places["train"]))
     classes = {split: _by_name(place) for split, place in places.items()}
     names = sorted(set().union(*classes.values()))
@@ -56,11 +56,11 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
     strays = {path: why for _, strays in found.values() for path, why in strays.items()}
     for place in places.values():
         strays.update(unlabelled_in(place))
-    if "val" not in splits:
-        splits["train"], splits["val"] = hold_out_tenths(splits["train"], 1, seed)
     lists = {split: f"{place.relative_to(folder)}/" for split, place in places.items()}
-    task = name_task(name, names)
-    return TaskData(task, splits["train"], splits["val"], splits["test"], lists, strays)
+    if "test" not in lists:
+        lists = {"train": lists["train"], "test": lists["val"]}
+    train, val, test = completed(str(folder), splits, seed)
+    return TaskData(name_task(name, names), train, val, test, lists, strays)
 
 
 def _without_test(folder: Path, train: Path) -> str:

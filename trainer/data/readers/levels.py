@@ -6,7 +6,7 @@ Knows neither labels nor lists.
 from pathlib import Path
 
 from trainer.data.readers.image_files import class_folders, holds_images
-from trainer.data.readers.split_names import splits_named
+from trainer.data.split_names import splits_named
 from trainer.errors import DataError
 
 

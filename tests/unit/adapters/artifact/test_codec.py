@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from adapters.artifact.codec import decode_meta, short, version_of
+from adapters.artifact.meta import AdapterMeta
 from adapters.errors import ArtifactCorrupt
 from adapters.vit.adapter import Adapter, decode, encode
 from tests.fakes.artifacts import make_adapter, make_spec
@@ -270,3 +271,24 @@ def test_decode_gives_back_what_encode_was_given(
 def test_random_bytes_are_corrupt_and_nothing_worse(data: bytes) -> None:
     with pytest.raises(ArtifactCorrupt):
         decode(data)
+
+
+def test_an_artifact_carries_its_calibration_and_ignores_what_a_later_one_may_say_of_it() -> None:
+    adapter = make_adapter(temperature=1.75)
+    data = encode(adapter)
+    assert decode(data).meta == adapter.meta
+    assert decode_meta(data).temperature == 1.75
+    document = json.loads(adapter.meta.model_dump_json())
+    document["calibration"]["of_a_later_version"] = 1
+    assert AdapterMeta.model_validate(document) == adapter.meta
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-9, 1e9, "NaN", "Infinity"])
+def test_a_temperature_that_no_fit_has_is_corrupt(temperature: float | str) -> None:
+    text = encode(make_adapter(temperature=1.75)).decode("latin-1")
+    field = '\\"temperature\\":'
+    assert text.count(f"{field}1.75") == 1
+    changed = text.replace(f"{field}1.75", f"{field}{temperature}").encode("latin-1")
+    header = int.from_bytes(changed[:8], "little") + len(changed) - len(text)
+    with pytest.raises(ArtifactCorrupt, match="temperature"):
+        decode_meta(header.to_bytes(8, "little") + changed[8:])

@@ -2,10 +2,11 @@
 
 import json
 
+import httpx
 import pytest
 
 from clients.__main__ import main
-from tests.unit.clients.fake_service import FakeService, over_http
+from tests.unit.clients.fake_service import NUMBERS, FakeService, over_http
 
 
 @pytest.fixture
@@ -34,6 +35,24 @@ def test_a_table_for_people(url, photo, capsys):
 def test_json_for_programs(url, photo, capsys):
     assert main(["predict", photo, "--task", "digits", "--url", url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["predictions"][0]["label"] == "zero"
+
+
+def test_numbers_for_programs(service, url, photo, capsys):
+    words = ["predict", photo, "--task", "digits", "--url", url, "--json", "--embed", "--logits"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["embedding"] == NUMBERS
+    params = service.requests[0].url.params
+    assert (params["embed"], params["logits"]) == ("true", "true")
+
+
+def test_an_unknown_image_is_said_so(service, url, photo, capsys):
+    answer = service.entry("digits", 1)
+    for unknown in (True, False):
+        body = answer.model_copy(update={"unknown": unknown}).model_dump_json()
+        service.reply = httpx.Response(200, content=body)
+        assert main(["predict", photo, "--task", "digits", "--url", url]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("unknown, like none of its classes" in said) == unknown
 
 
 def test_markup_in_a_label_is_printed_as_it_is(photo, capsys):
@@ -134,6 +153,8 @@ def test_a_missing_token_file_is_one_line_and_exit_1(photo, capsys):
         ["predict", "photo.jpg", "--task", "a", "--url", "nowhere"],
         ["predict", "photo.jpg", "--task", "a", "--api-key", "two words"],
         ["predict", "photo.jpg", "--task", "a", "--task", "b", "--version", "3f2a"],
+        ["predict", "photo.jpg", "--task", "a", "--embed"],
+        ["predict", "photo.jpg", "--task", "a", "--logits"],
     ],
 )
 def test_wrong_usage_exits_2(words, capsys):

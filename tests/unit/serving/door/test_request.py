@@ -7,7 +7,14 @@ import pytest
 from adapters.errors import BadImage
 from serving.door.request import Request, image_of, parse_request, read_header
 from serving.errors import BadParameter
-from serving.protocol import DEFAULT_TOP_K, MAX_TASKS_PER_CALL, MAX_TOP_K, ErrorCode
+from serving.protocol import (
+    DEFAULT_TOP_K,
+    MAX_LOGITS_BYTES,
+    MAX_TASKS_PER_CALL,
+    MAX_TOP_K,
+    ErrorCode,
+)
+from serving.rows.query import LABELS_ALONE, Extras
 from tests.fakes import hostile
 from tests.fakes.hostile import BadCall
 
@@ -142,7 +149,7 @@ def test_a_parameter_with_an_odd_name_is_refused_in_a_short_message(name: str) -
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["task", "top_k", "version"])
+@pytest.mark.parametrize("name", ["task", "top_k", "version", "embed", "logits", "encoding"])
 @pytest.mark.parametrize(
     "value", [{"a": 1}, ["pets"], True, None, 1.5, b"\xff\xfe", "\ud800", "x" * 10**6]
 )
@@ -188,3 +195,18 @@ def test_a_task_header_of_any_size_is_refused_in_a_short_message(task: str) -> N
 )
 def test_a_header_is_found_in_its_usual_spellings(headers: dict[str, Any], value: Any) -> None:
     assert read_header(headers.get, "X-Api-Key") == value
+
+
+def test_what_is_answered_beside_labels_is_asked_by_name() -> None:
+    def extras(*params: tuple[str, str]) -> Extras:
+        return parse_request(row(("task", "pets"), *params), None).extras
+
+    assert extras() == extras(("embed", "false"), ("logits", "false")) == LABELS_ALONE
+    assert extras(("embed", "true")) == Extras(embed=True)
+    assert extras(("logits", "true")) == Extras(logits_bytes=MAX_LOGITS_BYTES)
+    assert extras(("embed", "true"), ("encoding", "list")) == Extras(embed=True, encoding="list")
+
+
+def test_the_tasks_of_a_call_share_what_logits_may_take() -> None:
+    found = parse_request(row(("task", "a,b,c"), ("logits", "true")), None)
+    assert found.extras.logits_bytes == MAX_LOGITS_BYTES // 3

@@ -10,14 +10,17 @@ from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
 
 SIZES = (2, 7, 1, 100, 3)
+TEMPERATURES = (None, 3.0, 0.5, 2.0, None)
 
 
 @pytest.fixture(scope="module")
 def residents():
     backbone = tiny_backbone()
     return [
-        make_resident(make_adapter(classes=c, seed=c, backbone=backbone.spec), backbone)
-        for c in SIZES
+        make_resident(
+            make_adapter(classes=c, seed=c, backbone=backbone.spec, temperature=t), backbone
+        )
+        for c, t in zip(SIZES, TEMPERATURES, strict=True)
     ]
 
 
@@ -28,7 +31,8 @@ def test_every_row_gets_the_best_classes_of_its_own_head(residents, order, top_k
     rows = [residents[i] for i in order]
     scores, classes = best_classes(features, rows, top_k)
     for feature, row, found, where in zip(features, rows, scores, classes, strict=True):
-        alone = (row.head_weight @ feature + row.head_bias).softmax(dim=0)
+        logits = row.head_weight @ feature + row.head_bias
+        alone = (logits / row.meta.temperature).softmax(dim=0)
         best = alone.topk(min(top_k, len(alone)))
         torch.testing.assert_close(found[: len(best.values)], best.values)
         assert where[: len(best.values)].tolist() == best.indices.tolist()

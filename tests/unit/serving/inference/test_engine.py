@@ -67,6 +67,7 @@ def adapters(backbone):
             backbone=spec,
             method=form["method"],
             prompts=form["prompts"],
+            temperature=(None, 2.0, 0.5)[i % 3],
         )
     return made
 

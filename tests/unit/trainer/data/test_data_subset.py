@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.unit.trainer.replicas import make_folders
 from trainer.data.load import load_task
-from trainer.data.subset import subset
+from trainer.data.subset import few_shots, subset
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 
@@ -69,3 +70,20 @@ def test_a_proportion_shortens_training_only(tmp_path: Path) -> None:
     digests = share.list_digests()
     assert digests["test"] == whole.list_digests()["test"]
     assert digests["train"] != whole.list_digests()["train"]
+
+
+def test_few_shots_are_nested_draws_of_so_many_images_of_each_class() -> None:
+    samples = samples_of([0] * 20 + [1] * 3 + [2] * 9)
+    draws = [few_shots(samples, shots, 7) for shots in (1, 2, 4, 8, 16)]
+    for shots, drawn in zip((1, 2, 4, 8, 16), draws, strict=True):
+        counts = Counter(sample.label for sample in drawn)
+        assert counts == {0: min(shots, 20), 1: min(shots, 3), 2: min(shots, 9)}
+    assert all(set(small) < set(large) for small, large in pairwise(draws))
+    assert draws[0] != few_shots(samples, 1, 8)
+
+
+def test_a_task_may_be_read_with_few_shots_alone(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"train/cat": 9, "train/dog": 5, "test/cat": 2, "test/dog": 2})
+    whole, few = (load_task("pets", tmp_path, shots=shots) for shots in (None, 2))
+    assert Counter(sample.label for sample in few.train) == {0: 2, 1: 2}
+    assert (few.val, few.test) == (whole.val, whole.test)

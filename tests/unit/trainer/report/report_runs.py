@@ -6,6 +6,8 @@ from typing import Any
 
 from PIL import Image
 
+from tests.fakes.artifacts import make_calibration
+
 RECIPE = {
     "task": "toy",
     "backbone": "vit_tiny",
@@ -25,6 +27,13 @@ MEASURED = {
     "selected_epoch": 2,
     "nmi": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]],
     "adapter_bytes": 12_345,
+    "calibration": make_calibration(1.75).model_dump(),
+    "unknown": {"score": "energy", "threshold": 1.25, "images": 200, "false_reject_rate": 0.05},
+    "test_false_reject_rate": 0.06,
+    "test_macro_f1": 0.484,
+    "other_task": {"task": "shapes", "images": 40, "auroc": 0.91234, "rejected": 0.7},
+    "test_calibration_error": 0.04,
+    "test_calibration_error_before": 0.2,
 }
 """What only newer runs, or runs asked for it, leave in `metrics.json`."""
 

@@ -125,8 +125,21 @@ def test_what_newer_runs_measure_is_shown(page):
         "10 numbers from 1 to 10, median 5.5",
         "learning rate",
         "block 2",
+        "temperature1.75, fitted on 200 validation images",
+        "error on test images4.0%, without the temperature 20.0%",
+        "error on validation images12.5%, without the temperature 25.0%",
+        "on average 50.0%, macro-F1 48.4%",
+        "of 200 validation images5.0% rejected",
+        "of 40 images of shapes70.0% rejected, AUROC 0.912",
     ):
         assert text in words(page)
+
+
+def test_a_run_without_a_temperature_says_why(tmp_path):
+    told = {"test_calibration_error": 0.2, "uncalibrated": "10 validation images are too few"}
+    page = Page(make_run(tmp_path, **told))
+    assert "temperaturenone: 10 validation images are too few" in words(page)
+    assert "error on test images20.0%" in words(page)
 
 
 def test_scores_on_the_test_set_in_each_epoch_are_marked_as_the_official_practice(page):
@@ -136,7 +149,10 @@ def test_scores_on_the_test_set_in_each_epoch_are_marked_as_the_official_practic
 
 def test_what_older_runs_lack_is_left_out(tmp_path):
     page = Page(make_run(tmp_path))
-    for text in ("official code", "NMI", "learning rate", "kept", "bytes", "How the prompts"):
+    for text in (
+        *("official code", "NMI", "learning rate", "kept", "bytes"),
+        *("How the prompts", "Calibration", "Unknown images"),
+    ):
         assert text not in page.text
 
 

@@ -1,12 +1,14 @@
 """Training sees the very pixels that serving sees, in an order that the seed decides."""
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import crop_centre, decode_by_rule
@@ -155,3 +157,19 @@ def test_an_image_that_breaks_during_training_is_named(samples: list[Sample]):
     samples[2].path.write_bytes(b"not an image")
     with pytest.raises(DataError, match=rf"{samples[2].path}: .*not an image"):
         ImageSet(samples, SQUASH)[2]
+
+
+def test_balanced_draws_show_every_class_as_often_however_rare_it_is(samples: list[Sample]):
+    def drawn(split: ImageSet | TensorDataset, seed: int) -> list[int]:
+        torch.manual_seed(seed)
+        found = batches(split, 10, shuffle=True, balanced=True)
+        return torch.cat([labels for _, labels in found]).tolist()
+
+    labels = torch.tensor([0] * 380 + [2] * 20)
+    features = TensorDataset(torch.zeros(400, 3), labels)
+    counts = Counter(drawn(features, 1))
+    assert counts.total() == 400
+    assert 160 < counts[2] < 240
+    assert drawn(features, 1) == drawn(features, 1) != drawn(features, 2)
+    rare = [Sample(samples[0].path, 0)] * 19 + [Sample(samples[0].path, 1)]
+    assert Counter(drawn(ImageSet(rare, SQUASH), 1))[1] > 4

@@ -72,6 +72,7 @@ def kernels():
         {
             "features": "*bf16",
             **pointers,
+            "temperatures": "*i64",
             "scores": "*fp32",
             "found": "*i32",
             "margins": "*fp32",

@@ -20,6 +20,12 @@ def wide_trunk():
     return tiny_trunk(embed_dim=64, num_heads=2, pre_norm=True, global_pool="map")
 
 
+def scores_of(adapter, feature):
+    """Return the softmax probabilities of one feature, in float64."""
+    logits = adapter.head_weight.double() @ feature + adapter.head_bias.double()
+    return (logits / adapter.meta.temperature).softmax(0)
+
+
 def compared(backend, poolings=("cls", "mean", "map")):
     """Return the largest difference of a score, and how many answers were wrong.
 
@@ -38,10 +44,7 @@ def compared(backend, poolings=("cls", "mean", "map")):
         rules = [resident.meta.preprocessing for resident in residents]
         pixels = normalise_batch(torch.from_numpy(crops), rules)
         features = expected_of(adapters, pixels, wide_trunk())
-        exact = [
-            (adapter.head_weight.double() @ feature + adapter.head_bias.double()).softmax(0)
-            for adapter, feature in zip(adapters, features, strict=True)
-        ]
+        exact = [scores_of(*one) for one in zip(adapters, features, strict=True)]
         backend.warm_up([Example(residents[0].form, 4)])
         for first, last, top_k in ASKED:
             rows = [seated(*row) for row in zip(residents, crops, strict=True)][first:last]

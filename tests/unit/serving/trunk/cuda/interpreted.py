@@ -25,6 +25,7 @@ from tests.unit.serving.trunk.cuda.answers import compared, wide_trunk
 
 LENGTHS = (5, 0, 40, 70, 20)
 CLASSES = (3, 1, 1300, 0, 7)
+TEMPERATURES = (1.0, 2.0, 0.4, 1.0, 3.0)
 DEPTH = 2
 
 
@@ -75,16 +76,18 @@ def heads():
     features[-1] = torch.nan
     args = addresses([*weights, weights[0]]), addresses([*biases, biases[0]])
     sizes = torch.tensor([*CLASSES, CLASSES[0]])
-    scores, classes, found = best_by_address(features, *args, sizes, top_k)
+    bits = torch.tensor([*TEMPERATURES, TEMPERATURES[0]]).view(torch.int32).long()
+    scores, classes, found = best_by_address(features, *args, sizes, bits, top_k)
     expected = [margin_of(*one) for one in zip(features, weights, biases, strict=False)]
     margin_error = float((found[:-1] - torch.tensor(expected)).nan_to_num().abs().max())
     worst, misplaced = 0.0, 0
     for i, size in enumerate(CLASSES):
         kept = min(size, top_k)
         logits = weights[i].double() @ features[i].double() + biases[i].double()
+        exact = (logits / TEMPERATURES[i]).softmax(0)
         order = logits.sort(descending=True, stable=True).indices[:kept]
         misplaced += int((classes[i, :kept] != order).sum()) + int(scores[i, kept:].any())
-        worst = max([worst, *(scores[i, :kept] - logits.softmax(0)[order]).abs().tolist()])
+        worst = max([worst, *(scores[i, :kept] - exact[order]).abs().tolist()])
     is_nan = bool(scores[-1, : CLASSES[0]].isnan().all() and found[-1].isnan())
     is_endless = found[[1, 3]].isposinf().all()  # without a second class
     return {

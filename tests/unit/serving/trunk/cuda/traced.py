@@ -8,6 +8,7 @@ from torch._dynamo.backends.common import aot_autograd
 
 from adapters.vit.pixels import look_up
 from serving.rounding.fp8 import round_trunk
+from serving.trunk.backend import Addresses
 from serving.trunk.cuda.forward import features_by_address
 from serving.trunk.cuda.heads import best_by_address
 from tests.fakes.tiny import tiny_backbone
@@ -47,5 +48,6 @@ def nodes(backbone):
     compiled = torch.compile(step, backend=aot_autograd(fw_compiler=keep), fullgraph=True)
     crops = torch.zeros(8, 16, 16, 3, dtype=torch.uint8)
     with torch.inference_mode():
-        compiled(crops, torch.zeros(8, 3, 256), torch.zeros(6, 8, dtype=torch.int64))
+        table = torch.zeros(len(Addresses._fields), 8, dtype=torch.int64)
+        compiled(crops, torch.zeros(8, 3, 256), table)
     return list(graphs[0].graph.nodes)

@@ -41,8 +41,17 @@ def test_class_folders_are_divided_80_10_10_by_the_seed(tmp_path: Path) -> None:
     assert read_class_folders(tmp_path, "toy", 0) == data != read_class_folders(tmp_path, "toy", 1)
 
 
-def test_train_without_test_is_refused(tmp_path: Path) -> None:
-    make_folders(tmp_path, {"train/cat": 2, "train/dog": 2, "val/cat": 1})
+def test_without_test_images_those_for_validation_are_the_test_set(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"train/cat": 10, "train/dog": 10, "val/cat": 1, "val/dog": 1})
+    data = read_split_folders(tmp_path, "toy", 0)
+    check(data)
+    assert all(s.path.is_relative_to(tmp_path / "val") for s in data.test)
+    assert (len(data.train), len(data.val), len(data.test)) == (18, 2, 2)
+    assert data.lists == {"train": "train/", "test": "val/"}
+
+
+def test_train_alone_is_refused(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"train/cat": 2, "train/dog": 2, "more/cat": 1})
     with pytest.raises(DataError, match=r"found train/ but no test/, expected .* add test/"):
         read_split_folders(tmp_path, "toy", 0)
 

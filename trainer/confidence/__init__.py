@@ -1,0 +1,1 @@
+"""What the numbers of an answer are worth: chosen on validation images, once a run is trained."""
