@@ -107,7 +107,7 @@ def plan_of(settings: Settings) -> Plan:
 
 def _on_cpu() -> Plan:
     return Plan(
-        {TINY: (1, 8, 16), BASE: (16,)},
+        {TINY: (1, 16), BASE: (16,)},
         ("float32", "bfloat16") if has_bfloat16() else ("float32",),
         16,
         {TINY: (BEST_TINY,), BASE: (BEST,)},

@@ -1,6 +1,8 @@
 """A task that a tiny trunk can learn in seconds, as tensors and as image files."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +57,11 @@ def make_toy_folder(folder: Path, per_class: int = 5) -> Path:
             for i in range(per_class):
                 save_noisy(folder / split / name / f"{i}.png", colour, seed := seed + 1)
     return folder
+
+
+def read(folder: Path, name: str) -> Any:
+    """Return what a run wrote as JSON."""
+    return json.loads((folder / name).read_text())
 
 
 def ignore(progress: Progress, step: int, steps: int, loss: float) -> None:

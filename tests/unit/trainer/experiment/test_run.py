@@ -1,9 +1,7 @@
 """A whole run, from image files to an artifact that says the truth about itself."""
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,13 +12,12 @@ from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
+from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe
 from trainer.errors import DataError, RecipeError, TrainingError
 from trainer.experiment import materials as module
 from trainer.experiment.folder import forget
 from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
-from trainer.report.record import read_record
 from trainer.training.checkpoint import Progress
 
 METHODS = ["spt-deep", "spt-shallow", "vpt-deep", "vpt-shallow", "linear"]
@@ -42,10 +39,6 @@ def train(recipe: Recipe, data: Path, folder: Path) -> tuple[Result, Adapter]:
     result = run(recipe, data, folder, ignore)
     assert result.artifact is not None
     return result, decode(result.artifact.read_bytes())
-
-
-def read(folder: Path, name: str) -> Any:
-    return json.loads((folder / name).read_text())
 
 
 def assert_same_tensors(one: Adapter, other: Adapter) -> None:
@@ -323,62 +316,6 @@ def test_pixels_that_no_service_would_take_are_refused_before_training(data: Pat
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_with_enough_validation_images_is_calibrated_and_says_so(tmp_path: Path):
-    data = make_toy_folder(tmp_path / "toy", per_class=25)
-    for name in ("0.png", "1.png"):  # mislabelled, so that certainty is punished
-        (data / "val" / "red" / name).rename(data / "val" / "blue" / f"red-{name}")
-    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
-    found = adapter.meta.calibration
-    assert found is not None
-    metrics = read(result.folder, "metrics.json")
-    assert metrics["calibration"] == found.model_dump()
-    assert (found.images, metrics["uncalibrated"]) == (50, "")
-    assert found.temperature != 1
-    for row in read(result.folder, "predictions.json")[::7]:
-        pixels = to_pixels(
-            decode_image(Path(row["image"]).read_bytes()), adapter.meta.preprocessing
-        )
-        scores = reference_scores(BACKBONE.trunk, adapter, pixels)
-        assert row["score"] == pytest.approx(scores.max().item(), abs=1e-5)
-
-
-def test_a_run_with_few_validation_images_says_why_it_is_not_calibrated(data: Path, tmp_path: Path):
-    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
-    assert adapter.meta.calibration is None
-    assert b"calibration" not in result.artifact.read_bytes()
-    metrics = read(result.folder, "metrics.json")
-    assert metrics["calibration"] is None
-    assert metrics["uncalibrated"] == "10 validation images are too few, expected 50 or more"
-    assert metrics["test_calibration_error"] == metrics["test_calibration_error_before"]
-
-
-@pytest.mark.parametrize("score", ["energy", "probability"])
-def test_a_run_may_choose_when_an_image_is_unknown(score: str, data: Path, tmp_path: Path):
-    asked = {"score": score, "share": 0.3, "other_task": "other"}
-    other = make_toy_folder(tmp_path / "other", per_class=3)
-    recipe = toy_recipe(method="linear", unknown=asked | {"other_data": other})
-    result, adapter = train(recipe, data, tmp_path / "run")
-    rule = adapter.meta.unknown
-    assert rule is not None
-    assert (rule.score, rule.images, rule.false_reject_rate) == (score, 10, 0.3)
-    assert adapter.meta.recipe["unknown"] == asked
-    metrics = read(result.folder, "metrics.json")
-    assert metrics["unknown"] == rule.model_dump()
-    assert metrics["test_false_reject_rate"] in {i / 10 for i in range(11)}
-    found = metrics["other_task"]
-    assert (found["task"], found["images"]) == ("other", 6)
-    assert 0 <= found["auroc"] <= 1
-    assert read_record(result.folder).metrics.other_task is not None
-
-
-def test_without_a_threshold_nothing_is_said_of_unknown_images(data: Path, tmp_path: Path):
-    result, adapter = train(toy_recipe(method="linear"), data, tmp_path / "run")
-    assert adapter.meta.unknown is None
-    assert "unknown" not in adapter.meta.recipe
-    assert b"unknown" not in result.artifact.read_bytes()
-    assert "test_false_reject_rate" not in read(result.folder, "metrics.json")
-
-
 def test_rare_classes_count_as_much_in_the_means_over_classes(data: Path, tmp_path: Path):
     few = tmp_path / "toy"
     shutil.copytree(data, few)
@@ -395,10 +332,3 @@ def test_rare_classes_count_as_much_in_the_means_over_classes(data: Path, tmp_pa
     assert 0 <= metrics["test_macro_f1"] <= 1
     assert metrics["train_images"] == 8
     assert adapter.meta.metrics.keys() == {"test_accuracy", "val_accuracy"}
-
-
-def test_another_task_that_is_not_there_is_told_before_training(data: Path, tmp_path: Path):
-    asked = {"score": "energy", "other_task": "other", "other_data": tmp_path / "nowhere"}
-    with pytest.raises(DataError, match="nowhere does not exist"):
-        run(toy_recipe(method="linear", unknown=asked), data, tmp_path / "run", ignore)
-    assert not (tmp_path / "run").exists()
