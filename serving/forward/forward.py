@@ -83,12 +83,13 @@ def collect(launched: Launched) -> Launched | None:
         return None
     try:
         scores, classes, found, *numbers = launched.best.wait()
+        read = zip(scores.tolist(), classes.tolist(), found.tolist(), strict=True)
     except Exception as error:  # the device shows some only to those who wait for it
         _fail(launched.rows, error)
         return None
     doubtful = []
-    for place, (row, own_scores, own_classes, margin) in enumerate(
-        zip(launched.rows, scores.tolist(), classes.tolist(), found.tolist(), strict=True)
+    for place, (row, (own_scores, own_classes, margin)) in enumerate(
+        zip(launched.rows, read, strict=True)
     ):
         if launched.doubt and _is_doubtful(row, margin, launched.doubt):
             doubtful.append(row)

@@ -78,6 +78,7 @@ def run(settings: Settings) -> Result:
                 source = Source(whole, graph, Path(folder) / precision)
                 _measure(result, plan, in_precision(whole, precision), again, source)
                 torch.compiler.reset()
+                result.save(settings)  # stays if what follows is cut off
     if plan.service:
         add_service(result, settings)
     return result

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_left_out_and_says_why(tmp_path):
 
 @pytest.mark.usefixtures("_no_compiler")
 def test_the_command_writes_what_it_prints(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("adapters.vit.backbone.load_backbone", lambda *_: tiny_backbone())
+    monkeypatch.setattr("adapters.vit.backbone.load_backbone", lambda *_, **__: tiny_backbone())
     monkeypatch.setattr("serving.trunk.allocator.disable_malloc_trim", lambda: True)
     args = [f"--out={tmp_path / 'tuned.json'}", f"--onnx={tmp_path / 'none'}", "--seconds=0.01"]
     parser = tune.argparse.ArgumentParser()
