@@ -149,7 +149,7 @@ def _ask(engine: Engine, case: Case) -> None:
 def _trunk_rows(first: nn.Module, ask: Callable[[], object]) -> int:
     """Return how many rows the trunk's first layer is given while something is asked.
 
-    The least of some calls: on a busy machine a lookup may be late, and its rows a batch of their own.
+    The least of some calls: a late lookup makes its rows a batch of their own.
     """
     return min(_rows_of_one_call(first, ask) for _ in range(CALLS))
 
