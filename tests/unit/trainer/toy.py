@@ -10,6 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from adapters.vit.adapter import Adapter, decode
+from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
@@ -66,3 +68,10 @@ def read(folder: Path, name: str) -> Any:
 
 def ignore(progress: Progress, step: int, steps: int, loss: float) -> None:
     """Watch nothing."""
+
+
+def train(recipe: Recipe, data: Path, folder: Path) -> tuple[Result, Adapter]:
+    """Return a run's result and the adapter in its artifact."""
+    result = run(recipe, data, folder, ignore)
+    assert result.artifact is not None
+    return result, decode(result.artifact.read_bytes())

@@ -12,12 +12,11 @@ from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe
+from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe, train
 from trainer.errors import DataError, RecipeError, TrainingError
 from trainer.experiment import materials as module
 from trainer.experiment.folder import forget
 from trainer.experiment.run import Result, run
-from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
 METHODS = ["spt-deep", "spt-shallow", "vpt-deep", "vpt-shallow", "linear"]
@@ -33,12 +32,6 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_toy_folder(tmp_path_factory.mktemp("data") / "toy")
-
-
-def train(recipe: Recipe, data: Path, folder: Path) -> tuple[Result, Adapter]:
-    result = run(recipe, data, folder, ignore)
-    assert result.artifact is not None
-    return result, decode(result.artifact.read_bytes())
 
 
 def assert_same_tensors(one: Adapter, other: Adapter) -> None:

@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from adapters.images.decode import decode_image
-from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe
+from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe, train
 from trainer.errors import DataError
 from trainer.experiment import materials as module
-from trainer.experiment.run import Result, run
-from trainer.recipe import Recipe
+from trainer.experiment.run import run
 from trainer.report.record import read_record
 
 BACKBONE = tiny_backbone()
@@ -27,12 +25,6 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_toy_folder(tmp_path_factory.mktemp("data") / "toy")
-
-
-def train(recipe: Recipe, data: Path, folder: Path) -> tuple[Result, Adapter]:
-    result = run(recipe, data, folder, ignore)
-    assert result.artifact is not None
-    return result, decode(result.artifact.read_bytes())
 
 
 def test_a_run_with_enough_validation_images_is_calibrated_and_says_so(tmp_path: Path):
