@@ -71,15 +71,16 @@ def test_a_short_run_is_said_to_be_one(tmp_path: Path):
 
 def test_a_batch_that_costs_more_than_the_plain_trunk_says_so(tmp_path: Path):
     record = read("engine")
-    assert "16 tasks in one batch cost less than one plain ViT-B/16: 1.15" in " ".join(
-        drawn(record, tmp_path).split()
-    )
+    record["ratios"]["mixed_over_plain"] = 1.15
+    assert "cost less than one plain ViT-B/16: 1.15" in drawn(record, tmp_path)
     record["ratios"]["mixed_over_plain"] = 0.87
     assert "cost more than one plain ViT-B/16: 0.87" in drawn(record, tmp_path)
 
 
 def test_throughput_that_falls_with_tasks_says_so(tmp_path: Path):
     record = read("tasks")
+    for row in record["rows"]:
+        row["over_one_task"] = 1.0
     assert "1,000 tasks are served as fast as one: 1.00" in drawn(record, tmp_path)
     for row in record["rows"]:
         row["over_one_task"] = 0.9
@@ -88,6 +89,8 @@ def test_throughput_that_falls_with_tasks_says_so(tmp_path: Path):
 
 def test_a_decoder_with_the_same_pixels_is_not_said_to_be_off(tmp_path: Path):
     record = read("decode")
+    for row in record["rows"]:
+        row["max_difference"] = 1
     assert "its pixels are off by up to 1" in drawn(record, tmp_path)
     for row in record["rows"]:
         row["max_difference"] = 0
@@ -96,15 +99,17 @@ def test_a_decoder_with_the_same_pixels_is_not_said_to_be_off(tmp_path: Path):
 
 def test_a_wait_that_falls_with_more_load_is_told(tmp_path: Path):
     record = read("http")
-    assert "p99 at 15 a second (253\N{NO-BREAK SPACE}ms) lies above that at 30" in drawn(
-        record, tmp_path
-    )
+    falling = iter(range(300, 0, -10))
+    for row in record["rows"]:
+        row["p99_ms"] = float(next(falling))
+    assert "lies above that at" in drawn(record, tmp_path)
     for row in record["rows"]:
         row["p99_ms"] = 100.0
     assert "lies above" not in drawn(record, tmp_path)
 
 
 def test_a_longer_training_step_is_not_called_shorter(tmp_path: Path):
-    words = drawn(read("h100/training"), tmp_path)
-    assert "is not always shorter than" in words
-    assert "1.23 in bfloat16" in words
+    record = read("h100/training")
+    for row in record["rows"]:
+        row["time_over_tokens"] = 1.23
+    assert "is longer than with tokens: 1.23 in" in drawn(record, tmp_path)
