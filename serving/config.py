@@ -77,7 +77,7 @@ class ServingConfig(BaseModel):
     )
     precision: Literal["auto", "float32", "bfloat16", "int8", "fp8"] = Field(
         "auto",
-        description="of the trunk; auto is bfloat16 on a GPU, else float32; int8 needs onnx, "
+        description="of the trunk; auto is bfloat16 on a GPU, else float32; int8 needs an export, "
         "bfloat16 needs torch or openvino, and fp8 torch and a GPU that has it; fp8 is not "
         "measured yet",
     )
@@ -156,8 +156,8 @@ class ServingConfig(BaseModel):
             raise ValueError("front_workers needs Linux; leave it out")
         if self.backend != "torch":
             self._graph_can()
-        if self.precision == "int8" and self.backend != "onnx":
-            raise ValueError("precision int8 needs backend: onnx; see `spt export`")
+        if self.precision == "int8" and self.backend == "torch":
+            raise ValueError("precision int8 needs backend: onnx or openvino; see `spt export`")
         if self.precision == "fp8" and self.fp8 is None:
             raise ValueError(
                 "precision fp8 needs fp8: the folder that `spt export --precision fp8` wrote"

@@ -1,12 +1,17 @@
 """`spt export`: the frozen trunk as ONNX, compared before it is written; or how far FP8 is off."""
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from adapters.artifact.backbone_spec import EMBEDDED, Pooling
 from adapters.streams import say
-from serving.config import LEAST_AGREEMENT
+from serving.config import INSTALL_OPENVINO, LEAST_AGREEMENT
+from serving.errors import ConfigError
+
+if TYPE_CHECKING:
+    from serving.onnx.int8 import Rounding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["float32", "int8", "fp8"],
         default="float32",
         help="of the products; fp8 measures on this GPU, which serves the trunk as it is",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=["onnx", "openvino"],
+        default="onnx",
+        help="that is to serve int8, which each computes in its own way; openvino needs the extra "
+        "`cpu`",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/onnx"), help="the export's folder")
     parser.add_argument("--store", type=Path, default=Path("runs/store"), help="tasks to compare")
@@ -58,13 +70,30 @@ def run(args: argparse.Namespace) -> int:
         say(f"largest relative difference from torch: {max(export.errors.values()):.1e}")
     else:
         samples = read_samples(backbone, args.store, args.images)
-        export = export_int8(backbone, args.out, samples, args.floor)
+        export = export_int8(backbone, args.out, samples, args.floor, _rounding(args.runtime))
         say(f"same best class as in float32: {in_words(export.agreement or {})}")
     say(
-        f"wrote {args.out}; serve it with --set backend=onnx --set onnx={args.out} "
+        f"wrote {args.out}; serve it with --set backend={args.runtime} --set onnx={args.out} "
         f"--set precision={args.precision}"
     )
     return 0
+
+
+def _rounding(runtime: str) -> "Rounding":
+    """Return how a runtime computes in int8.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    from serving.onnx.int8 import ONNX_RUNTIME
+
+    if runtime == "onnx":
+        return ONNX_RUNTIME
+    if find_spec("openvino") is None:
+        raise ConfigError(f"runtime openvino is not installed; {INSTALL_OPENVINO}")
+    from serving.openvino.int8 import OPENVINO
+
+    return OPENVINO
 
 
 def _measure_fp8(args: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ class OnnxBackend(ExportedBackend):
     """
 
     def __init__(self, backbone: Backbone, folder: Path, precision: str = "float32") -> None:
-        export = matching_export(folder, backbone, precision)
+        export = matching_export(folder, backbone, precision, "onnx")
         on_cuda = backbone.device.type == "cuda" and precision != "int8"
         whole = open_session(folder / GRAPH, on_cuda=on_cuda)
         shares = None

@@ -1,6 +1,6 @@
 """How far a graph is from torch, on fresh random inputs of many shapes."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,18 +8,23 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.attention import heads_of
 from adapters.vit.prompting import DeepPrompts, features
-from serving.onnx.session import open_session, run_session
 
 POISON = 1e3
 
+Compute = Callable[[dict[str, Tensor]], Tensor]
+"""Features `[B, D]` on the CPU of the graph's inputs by name."""
 
-def errors_against_torch(backbone: Backbone, graph: Path) -> dict[str, float]:
+
+def errors_against_torch(backbone: Backbone, compute: Compute) -> dict[str, float]:
     """Return the largest difference relative to the largest feature, per batch size and prompts.
 
     Every batch has a row whose last prompt is masked, and filled with large numbers that must
     not matter.
+
+    Args:
+        backbone: that the graph is of.
+        compute: runs the graph.
     """
-    session = open_session(graph)
     errors = {}
     for rows, prompts in ((1, 1), (2, 20), (5, 7), (3, 64)):
         inputs = random_inputs(backbone, rows, prompts)
@@ -30,7 +35,7 @@ def errors_against_torch(backbone: Backbone, graph: Path) -> dict[str, float]:
                 inputs["pixels"],
                 DeepPrompts(inputs["prefix"], inputs["mask"], inputs.get("last")),
             )
-        difference = (run_session(session, inputs) - expected).abs().max() / expected.abs().max()
+        difference = (compute(inputs) - expected).abs().max() / expected.abs().max()
         errors[f"{rows} rows of {prompts} prompts"] = float(difference)
     return errors
 

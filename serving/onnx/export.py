@@ -9,9 +9,10 @@ import hashlib
 import logging
 import shutil
 import warnings
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import onnx
 import torch
@@ -22,6 +23,7 @@ from adapters.vit.backbone import Backbone
 from serving.errors import ExportError
 from serving.onnx.comparison import errors_against_torch, random_inputs
 from serving.onnx.graph import PromptedTrunk
+from serving.onnx.session import open_session, run_session
 from serving.rounding.agreement import Agreement
 
 OPSET: Final = 20
@@ -32,6 +34,8 @@ FORMAT: Final = 2
 GRAPH: Final = "trunk.onnx"
 REPORT: Final = "trunk.json"
 
+Runtime = Literal["onnx", "openvino"]
+
 
 class Export(BaseModel):
     """What `trunk.json` says.
@@ -39,6 +43,7 @@ class Export(BaseModel):
     Attributes:
         backbone: which trunk, read out how.
         precision: of its matrix products.
+        runtime: that int8 was measured in; any reads a float32 graph.
         format: what the graph takes, see `FORMAT`.
         opset: of the graph.
         versions: of the packages that made and checked it.
@@ -52,6 +57,7 @@ class Export(BaseModel):
 
     backbone: BackboneSpec
     precision: str
+    runtime: Runtime = "onnx"
     format: int = 1
     opset: int
     versions: dict[str, str]
@@ -77,7 +83,7 @@ def export_trunk(backbone: Backbone, folder: Path) -> Export:
     scratch = fresh(folder)
     try:
         _write_graph(backbone, scratch / GRAPH)
-        errors = errors_against_torch(backbone, scratch / GRAPH)
+        errors = errors_against_torch(backbone, partial(run_session, open_session(scratch / GRAPH)))
         worst = max(errors, key=lambda case: errors[case])
         if not errors[worst] <= MAX_ERROR:
             raise ExportError(

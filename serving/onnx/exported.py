@@ -5,7 +5,7 @@ then fit into a core's cache, and a core that is free sooner takes more of them.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +17,12 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from adapters.vit.prompting import DeepPrompts, Prompts
 from serving.errors import ExportError
-from serving.onnx.export import Export, read_export
+from serving.onnx.comparison import Compute
+from serving.onnx.export import Export, Runtime, read_export
 from serving.trunk.backend import Backend, Example, Form, covers
 from serving.trunk.blank import blank_prompts
 from serving.trunk.choose import torch_backend
 from serving.trunk.side_by_side import SideBySide
-
-Compute = Callable[[dict[str, Tensor]], Tensor]
-"""Features `[B, D]` on the CPU of the graph's inputs by name."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,16 +93,24 @@ class ExportedBackend:
         return found.to(self.backbone.device)
 
 
-def matching_export(folder: Path, backbone: Backbone, precision: str) -> Export:
+def matching_export(folder: Path, backbone: Backbone, precision: str, runtime: Runtime) -> Export:
     """Return what an export says of itself, if it is of this trunk.
 
+    Args:
+        folder: that `spt export` wrote.
+        backbone: that serves.
+        precision: to compute in.
+        runtime: that serves; any can read a float32 export.
+
     Raises:
-        ExportError: no export, a damaged one, or one of another backbone or precision.
+        ExportError: no export, a damaged one, or one of another backbone, precision or runtime.
     """
     export = read_export(folder)
     differences = export.backbone.mismatches(backbone.spec)
     if export.precision != precision:
         differences.append(f"precision {export.precision} against {precision}")
+    elif precision == "int8" and export.runtime != runtime:
+        differences.append(f"int8 of runtime {export.runtime} against {runtime}")
     if differences:
         raise ExportError(
             f"the export in {folder} is not of the backbone that serves "

@@ -1,12 +1,12 @@
 """The trunk in int8, and how far its rows can be trusted; see `serving.rounding.agreement`."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
 
-import onnxruntime
 from torch import Tensor
 
 from adapters.vit.backbone import Backbone
@@ -15,20 +15,49 @@ from serving.onnx.comparison import errors_against_torch
 from serving.onnx.export import (
     GRAPH,
     Export,
+    Runtime,
     export_trunk,
     fresh,
     put_in_place,
     write_report,
 )
-from serving.onnx.exported import graph_inputs
+from serving.onnx.exported import Compute, graph_inputs
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
-from serving.rounding.agreement import Sample, Seen, compare, settle
+from serving.rounding.agreement import ROWS, Sample, Seen, compare, settle
 from serving.rows.resident import Resident
+
+Inputs = dict[str, Tensor]
+
+
+class Rounding(NamedTuple):
+    """How a runtime computes in int8.
+
+    Attributes:
+        runtime: its name.
+        quantise: writes a graph in int8; of a float32 one, the target, and inputs that may settle
+            scales.
+        opened: loads a graph.
+    """
+
+    runtime: Runtime
+    quantise: Callable[[Path, Path, Iterable[Inputs]], None]
+    opened: Callable[[Path], Compute]
+
+
+def _opened(graph: Path) -> Compute:
+    return partial(run_session, open_session(graph))
+
+
+ONNX_RUNTIME: Final = Rounding("onnx", lambda source, target, _: quantise(source, target), _opened)
 
 
 def export_int8(
-    backbone: Backbone, folder: Path, samples: Mapping[str, Sample], floor: float
+    backbone: Backbone,
+    folder: Path,
+    samples: Mapping[str, Sample],
+    floor: float,
+    rounding: Rounding = ONNX_RUNTIME,
 ) -> Export:
     """Write an int8 trunk, and the margin below which its rows are to be computed again.
 
@@ -37,49 +66,59 @@ def export_int8(
         folder: replaced if it exists.
         samples: by task; one at least, of two images at least.
         floor: the smallest share of a task's images whose best class must be that of float32.
+        rounding: of the runtime that is to serve.
 
     Raises:
         ExportError: some task stays below the floor; nothing is written.
     """
     scratch = fresh(folder)
     try:
-        seen = write_int8(backbone, scratch / GRAPH, samples)
+        seen = write_int8(backbone, scratch / GRAPH, samples, rounding)
         settled = settle(seen, floor)
         settled.demand(floor, f"int8 of {backbone.spec.name}", "float32")
-        errors = errors_against_torch(backbone, scratch / GRAPH)
-        export = write_report(scratch, backbone.spec, "int8", errors=errors, **settled._asdict())
+        errors = errors_against_torch(backbone, rounding.opened(scratch / GRAPH))
+        found = {"runtime": rounding.runtime, "errors": errors, **settled._asdict()}
+        export = write_report(scratch, backbone.spec, "int8", **found)
         put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return export
 
 
-def write_int8(backbone: Backbone, graph: Path, samples: Mapping[str, Sample]) -> dict[str, Seen]:
+def write_int8(
+    backbone: Backbone, graph: Path, samples: Mapping[str, Sample], rounding: Rounding
+) -> dict[str, Seen]:
     """Write an int8 graph and compare it with float32.
 
     Args:
         backbone: float32, on the CPU; its own read-out is exported.
         graph: written.
         samples: by task.
+        rounding: of the runtime that is to serve.
     """
     with TemporaryDirectory() as name:
         exact = Path(name) / "float32"
         export_trunk(backbone, exact)
-        quantise(exact / GRAPH, graph)
-        sessions = open_session(exact / GRAPH), open_session(graph)
-        return {task: _compared(backbone, *sessions, sample) for task, sample in samples.items()}
+        batches = (_first_inputs(backbone, sample) for sample in samples.values())
+        rounding.quantise(exact / GRAPH, graph, batches)
+        features = (
+            partial(_features, backbone, _opened(exact / GRAPH)),
+            partial(_features, backbone, rounding.opened(graph)),
+        )
+        return {task: compare(sample, *features) for task, sample in samples.items()}
 
 
-def _compared(
-    backbone: Backbone,
-    exact: onnxruntime.InferenceSession,
-    rounded: onnxruntime.InferenceSession,
-    sample: Sample,
-) -> Seen:
-    def features_of(
-        session: onnxruntime.InferenceSession, pixels: Tensor, residents: Sequence[Resident]
-    ) -> Tensor:
-        prompts = gather_prompts(backbone, sample.resident.form, residents)
-        return run_session(session, graph_inputs(pixels, prompts))
+def _first_inputs(backbone: Backbone, sample: Sample) -> Inputs:
+    """Return inputs of one batch of a task, images that settle the margin among them."""
+    pixels = sample.pixels[: 2 * ROWS : 2]
+    return _inputs(backbone, pixels, [sample.resident] * len(pixels))
 
-    return compare(sample, partial(features_of, exact), partial(features_of, rounded))
+
+def _features(
+    backbone: Backbone, compute: Compute, pixels: Tensor, residents: Sequence[Resident]
+) -> Tensor:
+    return compute(_inputs(backbone, pixels, residents))
+
+
+def _inputs(backbone: Backbone, pixels: Tensor, residents: Sequence[Resident]) -> Inputs:
+    return graph_inputs(pixels, gather_prompts(backbone, residents[0].form, residents))

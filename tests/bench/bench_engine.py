@@ -26,6 +26,7 @@ from tests.bench.engine_plan import (
     BEST_TINY,
     CUDA_RATIOS,
     FLOAT32_RATIOS,
+    INT8_RATIOS,
     Plan,
     plan_of,
 )
@@ -65,7 +66,7 @@ def run(settings: Settings) -> Result:
     """Measure every cell of model, precision and batch."""
     disable_malloc_trim()
     plan = plan_of(settings)
-    names = [BEST, BEST_TINY, BEST_BUSY, *CUDA_RATIOS, *FLOAT32_RATIOS, *OTHER_RATIOS]
+    names = [BEST, BEST_TINY, BEST_BUSY, *CUDA_RATIOS, *FLOAT32_RATIOS, *INT8_RATIOS, *OTHER_RATIOS]
     result = Result("engine", dict.fromkeys(names), notes=[*NOTES, _precision_note(plan)])
     again = settle_int8(result, settings) if "float32" in plan.precisions else None
     for model in plan.batches:

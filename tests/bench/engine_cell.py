@@ -20,6 +20,7 @@ from tests.bench.engine_int8 import Again
 from tests.bench.engine_plan import (
     BEST_BUSY,
     FLOAT32_RATIOS,
+    INT8_RATIOS,
     PLAIN_INT8,
     PLAIN_INT8_WITH_DOUBTS,
     WITH_DOUBTS,
@@ -31,6 +32,7 @@ from tests.bench.models import precision_of, random_pixels
 from tests.bench.peers import Forward
 from tests.bench.plain.int8 import quantise_plain
 from tests.bench.plain.on_openvino import openvino_settings
+from tests.bench.processor import has_bfloat16
 from tests.bench.result import Result
 
 DEVICE, PIPELINED = "device time", "pipelined"
@@ -92,11 +94,26 @@ def make_entrants(
         ours |= exported_backends(exact, precision_of(backbone), folder)
     plain = plain_peers(backbone, batches, graph, compiled=compiled)
     rounded = None
-    if ROUNDED in ours and graph is not None and again is not None and again.plain is not None:
+    if (
+        ours.keys() >= ROUNDED
+        and graph is not None
+        and again is not None
+        and again.plain is not None
+    ):
         target = folder / "plain-int8.onnx"
         quantise_plain(graph, target, random_pixels(backbone, max(batches)))
-        rounded = openvino_settings(target, "float32")
+        rounded = _rounded_settings(target)
     return Entrants(backbone, ours, plain, rounded, again)
+
+
+def _rounded_settings(graph: Path) -> dict[str, Forward]:
+    """Return what a user would try for an int8 graph, in each type for what it leaves."""
+    types = ("float32", "bfloat16") if has_bfloat16() else ("float32",)
+    return {
+        f"{name}, {precision} between products": forward
+        for precision in types
+        for name, forward in openvino_settings(graph, precision).items()
+    }
 
 
 class Cell:
@@ -121,7 +138,7 @@ class Cell:
 
     def measure(self, result: Result, budget_s: float) -> None:
         """Time everyone on an otherwise idle machine."""
-        plain, rounded = self._plain(result, ""), self._rounded()
+        plain, rounded = self._plain(result, ""), self._rounded(result)
         entrants, plan = self._entrants, self._plan
         other = other_ways(
             entrants.backbone,
@@ -159,7 +176,7 @@ class Cell:
         }
 
     def _exact(self) -> dict[str, Forward]:
-        return {name: forward for name, forward in self._ours.items() if name != ROUNDED}
+        return {name: forward for name, forward in self._ours.items() if name not in ROUNDED}
 
     def _plain(self, result: Result, where: str) -> dict[str, Forward]:
         """Choose each plain one's best setting for this batch, here and now."""
@@ -174,15 +191,20 @@ class Cell:
                 )
         return chosen
 
-    def _rounded(self) -> dict[str, Forward]:
+    def _rounded(self, result: Result) -> dict[str, Forward]:
         rounded = self._entrants.rounded
-        return {} if rounded is None else {PLAIN_INT8: rounded[fastest(rounded, self._pixels)]}
+        if rounded is None:
+            return {}
+        setting = fastest(rounded, self._pixels)
+        result.notes.append(f"{PLAIN_INT8}, {self._model}, {self._batch} rows: {setting}")
+        return {PLAIN_INT8: rounded[setting]}
 
     def _add_doubts(self, seconds: Seconds) -> None:
         again = self._entrants.again
-        if again is None or ROUNDED not in seconds:
+        if again is None or not seconds.keys() >= ROUNDED:
             return
-        seconds[WITH_DOUBTS] = with_doubts(seconds, ROUNDED, "one forward per task", again.ours)
+        for name, share in again.ours.items():
+            seconds[WITH_DOUBTS[name]] = with_doubts(seconds, name, "one forward per task", share)
         if again.plain is not None:
             seconds[PLAIN_INT8_WITH_DOUBTS] = with_doubts(
                 seconds, PLAIN_INT8, "plain openvino", again.plain
@@ -195,6 +217,9 @@ class Cell:
             found |= plan.ratios if is_last else {}
             for name in plan.best.get(self._model, ()):
                 self._add_best(result, name, seconds, plain)
+        if is_last and WITH_DOUBTS["onnx int8"] in seconds:
+            best = best_of(seconds, WITH_DOUBTS.values())
+            found |= {name: (best, theirs) for name, theirs in INT8_RATIOS.items()}
         for name, (ours, theirs) in found.items():
             if {ours, theirs} <= seconds.keys():
                 result.add_ratio(name, speed_ratio(seconds, ours, theirs))

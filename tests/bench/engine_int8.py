@@ -14,7 +14,7 @@ from serving.onnx.samples import read_samples
 from serving.rounding.agreement import Agreement, Sample, in_words
 from tests.bench.digits import digits_sample
 from tests.bench.engine_plan import PLAIN_INT8_WITH_DOUBTS, WITH_DOUBTS
-from tests.bench.int8 import agreement_of
+from tests.bench.int8 import ROUNDINGS, agreement_of
 from tests.bench.models import TINY, make_backbone
 from tests.bench.plain.graph import export_plain
 from tests.bench.plain.int8 import calibration, plain_agreement, quantise_plain
@@ -28,28 +28,29 @@ class Again(NamedTuple):
     """Shares of the rows that int8 leaves in doubt, so that both agree with float32 as often.
 
     Attributes:
-        ours: of our trunk.
+        ours: of our trunk, by the name of its candidate.
         plain: of OpenVINO's plain one; None where the processor has no int8 dot products.
     """
 
-    ours: float
+    ours: Mapping[str, float]
     plain: float | None
 
 
 def settle_int8(result: Result, settings: Settings) -> Again:
     """Note how far int8 agrees with float32; return the shares of rows that are computed again."""
     backbone, samples = _samples(settings)
-    agreement = agreement_of(backbone, samples)
-    result.ratios["int8_agreement"] = min(found.same for found in agreement.values())
-    result.notes.append(
-        f"int8 of {backbone.spec.name}, images not used for settling the margin with the same best "
-        f"class as in float32: {in_words(agreement)}; {LEAST_AGREEMENT:.0%} of each are demanded"
-    )
-    ours = _share_again(agreement)
-    result.notes.append(
-        f"{WITH_DOUBTS}: the time of onnx int8, and {ours:.1%} (the mean of those tasks) of that "
-        "of one forward per task in float32, the slowest way to compute rows again"
-    )
+    ours, least = {}, 1.0
+    for name, rounding in ROUNDINGS.items():
+        agreement = agreement_of(backbone, samples, rounding)
+        least = min(least, *(found.same for found in agreement.values()))
+        ours[name] = _share_again(agreement)
+        result.notes.append(
+            f"{name} of {backbone.spec.name}, images not used for settling the margin with the "
+            f"same best class as in float32: {in_words(agreement)}; {LEAST_AGREEMENT:.0%} of each "
+            f"are demanded. {WITH_DOUBTS[name]}: its time, and {ours[name]:.1%} (the mean of those "
+            "tasks) of that of one forward per task in float32, the slowest way to compute again"
+        )
+    result.ratios["int8_agreement"] = least
     if not has_int8_dot_products():
         result.notes.append(
             "int8_over_openvino_int8 is not measured: this processor has no int8 dot products"

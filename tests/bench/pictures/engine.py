@@ -15,8 +15,10 @@ _OURS = {
     "mixed compiled": "mixed batch, compiled",
     "openvino": "mixed batch, OpenVINO",
     "onnx": "mixed batch, ONNX",
-    "onnx int8 and doubts": "mixed batch, int8, doubts redone",
-    "onnx int8": "mixed batch, int8, doubts left",
+    "onnx int8 and doubts": "mixed batch, ONNX int8, doubts redone",
+    "onnx int8": "mixed batch, ONNX int8, doubts left",
+    "openvino int8 and doubts": "mixed batch, OpenVINO int8, doubts redone",
+    "openvino int8": "mixed batch, OpenVINO int8, doubts left",
 }
 _RIVALS = {
     "plain": "plain ViT",
