@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from serving.forward.prompts import gather_prompts
-from serving.onnx.comparison import errors_against_torch
+from serving.onnx.comparison import Compute, errors_against_torch
 from serving.onnx.export import (
     GRAPH,
     Export,
@@ -21,7 +21,7 @@ from serving.onnx.export import (
     put_in_place,
     write_report,
 )
-from serving.onnx.exported import Compute, graph_inputs
+from serving.onnx.exported import graph_inputs
 from serving.onnx.quantise import quantise
 from serving.onnx.session import open_session, run_session
 from serving.rounding.agreement import ROWS, Sample, Seen, compare, settle

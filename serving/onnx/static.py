@@ -22,15 +22,16 @@ from torch import Tensor
 PRODUCTS = ["MatMul", "Gemm"]
 
 
-class _Batches(CalibrationDataReader):
+class _Batches(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     """Inputs of the graph, as the quantiser reads them."""
 
     def __init__(self, batches: Iterable[dict[str, Tensor]]) -> None:
         self._batches = iter(batches)
 
     def get_next(self) -> dict[str, object] | None:
-        batch = next(self._batches, None)
-        return batch and {name: tensor.numpy() for name, tensor in batch.items()}
+        for batch in self._batches:
+            return {name: tensor.numpy() for name, tensor in batch.items()}
+        return None
 
 
 def quantise_static(source: Path, target: Path, batches: Iterable[dict[str, Tensor]]) -> None:

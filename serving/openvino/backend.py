@@ -12,7 +12,7 @@ from serving.onnx.exported import ExportedBackend, Shares, matching_export
 from serving.openvino.compiled import Compiled, capabilities, has_bfloat16
 from serving.trunk.side_by_side import SideBySide
 
-ROWS_OF_ONE_CORE: Final = 4
+ROWS_OF_ONE_CORE: Final = 8
 
 
 class OpenVinoBackend(ExportedBackend):
