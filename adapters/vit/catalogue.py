@@ -3,14 +3,15 @@
 Models are built without memory, and nothing is downloaded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from unittest.mock import patch
 
 import timm
 import torch
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from adapters.artifact.backbone_spec import FinalNorm, Pooling
 from adapters.vit.architecture import why_refused
@@ -29,10 +30,7 @@ _MODULES: Final = (
 """Where timm has models that are ViTs, or near to them."""
 
 
-_FILLING: Final = frozenset(
-    getattr(torch.Tensor, name)
-    for name in ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
-)
+_FILLING: Final = ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
 """What fills a tensor with first values, which takes most of the time and is never read."""
 
 
@@ -80,16 +78,14 @@ def catalogue() -> Iterator[Entry]:
 
 @contextmanager
 def without_memory() -> Iterator[None]:
-    """Build models whose tensors have shapes and no numbers."""
-    with torch.device("meta"), _Unfilled():
+    """Build models whose tensors have shapes and no numbers; no other thread may use torch."""
+    # methods are replaced: a mode would be asked about every call of torch, which takes far longer
+    with torch.device("meta"), patch.multiple(Tensor, **dict.fromkeys(_FILLING, _as_it_is)):
         yield
 
 
-class _Unfilled(TorchFunctionMode):
-    def __torch_function__(
-        self, func: Callable[..., Any], _types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        return args[0] if func in _FILLING else func(*args, **(kwargs or {}))
+def _as_it_is(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    return tensor
 
 
 def _entry(name: str, model: Any) -> Entry:
