@@ -6,16 +6,20 @@ from typing import Final, NamedTuple
 import torch
 from safetensors.torch import save_file
 
+from adapters.cache.cached_store import CachedStore
 from adapters.images.decode import decode_image
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.architecture import create_trunk
 from adapters.vit.backbone import Backbone, load_backbone
 from adapters.vit.pixels import to_pixels
-from serving.build import build_engine
-from serving.config import ServingConfig
+from serving.decoding.decoder import DecoderSettings
+from serving.inference.bank import AdapterBank
+from serving.inference.core import Core
+from serving.inference.engine import Engine
 from serving.protocol import Answer
 from serving.rows.query import Query
+from serving.trunk.cpu import CpuBackend
 from tests.backbones.families import Architecture
 from tests.fakes.reference import reference_scores
 from tests.fakes.tiny import image_bytes
@@ -65,15 +69,17 @@ def try_backbone(architecture: Architecture, folder: Path) -> Found:
         settings = [f"--set={one}" for one in (*_TWO_STEPS, f"prompt.num_tokens={prompts}")]
         places = [f"--data={data}", f"--store={store}", f"--out={folder / task}"]
         assert trainer(["train", task, *backbone, f"--method={method}", *settings, *places]) == 0
-    config = ServingConfig(
-        backbone=name, weights=weights, image_size=size, store=store, max_batch=8
+    served = load_backbone(name, weights, image_size=size)
+    source = CachedStore(DirectoryStore(store))
+    engine = Engine(
+        Core(CpuBackend(served), source, AdapterBank(served, source, 1 << 28)),
+        decoding=DecoderSettings(),
     )
-    engine = build_engine(config)
     queries = [Query(image_bytes(seed), task, top_k=2) for seed in _IMAGES for task in TASKS]
     answers = engine.predict(queries)
     engine.close()
-    exact = load_backbone(name, weights, image_size=size, dtype=torch.float64)
-    return _compared(exact, DirectoryStore(store), queries, answers)
+    served.trunk.double()  # for what is computed offline
+    return _compared(served, source.store, queries, answers)
 
 
 def _random_weights(architecture: Architecture) -> dict[str, torch.Tensor]:

@@ -164,7 +164,7 @@ class Node(nn.Module):
         return x
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_openais_own_file_is_read_and_its_program_is_not_run(tmp_path: Path):
     trunk = tiny_trunk(**CLIP)
     state = {key: value.half() for key, value in as_openai_writes(trunk.state_dict()).items()}
