@@ -63,8 +63,7 @@ def try_backbone(architecture: Architecture, folder: Path) -> Found:
     weights, store = folder / "weights.safetensors", folder / "store"
     save_file(_random_weights(architecture), weights)
     data = make_toy_folder(folder / "data", per_class=2)
-    backbone = ["--backbone", name, "--weights", str(weights)]
-    backbone += [] if size is None else ["--image-size", str(size)]
+    backbone = [f"--backbone={name}", f"--weights={weights}", f"--image-size={size}"]
     for task, (method, prompts) in TASKS.items():
         settings = [f"--set={one}" for one in (*_TWO_STEPS, f"prompt.num_tokens={prompts}")]
         places = [f"--data={data}", f"--store={store}", f"--out={folder / task}"]
