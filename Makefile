@@ -14,6 +14,7 @@ SET ?=
 FRESH ?=
 NO_TOKEN ?=
 FRONT ?=
+FAMILY ?=
 
 # a path may have spaces and quotes; not every shell has replaced its ~ by now
 quoted = '$(subst ','\'',$(if $(filter ~/%,$1),$(patsubst ~/%,$(HOME)/%,$1),$1))'
@@ -31,10 +32,10 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs audit train serve stop bench faults clean
+.PHONY: help setup demo test check docs audit train serve stop bench backbones faults clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment, with Java and Redis on its PATH
 
@@ -80,6 +81,9 @@ stop: $(READY)  ## stop what `make serve` started
 
 bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http services decode training kmeans front image-tasks", or gpu WEIGHTS= STORE= DATA= SHORT=1]; about an hour
 	$(BIN)/python -m tests.bench $(BENCH) $(BENCH_OPTIONS)
+
+backbones: $(READY)  ## every family of backbones at full depth, trained and served [FAMILY="dinov3 eva02"]; some minutes
+	$(BIN)/python -m tests.backbones $(FAMILY)
 
 faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under an hour
 	$(BIN)/python -m tests.faults $(if $(SHORT),--short)

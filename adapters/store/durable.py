@@ -40,7 +40,7 @@ class Patience:
 
 
 @contextmanager
-def reaching(path: Path) -> Iterator[None]:
+def reaching(path: Path | str) -> Iterator[None]:
     """Say that the store cannot be reached whenever the file system refuses in this block.
 
     Raises:
@@ -195,7 +195,7 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def bytes_or_none(path: Path, most: int | None = None) -> bytes | None:
+def bytes_or_none(path: Path | str, most: int | None = None) -> bytes | None:
     """Return what a file holds, or the first `most` bytes of it; None where there is none."""
     attempts_left = _READS
     while True:
@@ -209,7 +209,7 @@ def bytes_or_none(path: Path, most: int | None = None) -> bytes | None:
                 raise
 
 
-def _read(path: Path, most: int | None) -> bytes:
+def _read(path: Path | str, most: int | None) -> bytes:
     with open(_regular(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > MOST_BYTES:
@@ -220,7 +220,7 @@ def _read(path: Path, most: int | None) -> bytes:
         return file.read(most)
 
 
-def _regular(path: Path, flags: int) -> int:
+def _regular(path: Path | str, flags: int) -> int:
     """Open a file, and nothing that waits for a writer or leads elsewhere; return its number."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
@@ -234,7 +234,7 @@ def _regular(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _strange(path: Path) -> StoreUnavailable:
+def _strange(path: Path | str) -> StoreUnavailable:
     return StoreUnavailable(
         f"store {path}: expected a file, found a link, a pipe or a folder; the store made no such "
         "thing: remove it"

@@ -65,7 +65,8 @@ class StoreFiles:
     def tasks(self) -> list[str]:
         """Return the ids of all tasks that have a record, be it readable or not, sorted."""
         with durable.reaching(self.root):
-            return [name for name in self.folders() if _may_be(self.root / name / _RECORD)]
+            root = self.root  # text: a path is an object, and there may be many tasks
+            return [name for name in self.folders() if _may_be(f"{root}/{name}/{_RECORD}")]
 
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
@@ -96,6 +97,12 @@ class StoreFiles:
         known = {*named, *_versions_in(names, _SUFFIX)}
         signed = _versions_in(names, _ENVELOPE)
         return [self.envelope(task, version) for version in signed if version not in known]
+
+    def beginning(self, task: str, version: str, most: int) -> tuple[bytes | None, str]:
+        """Return the first bytes of one version, None where there is none, and its place."""
+        place = self._text_of_file(task, version, _SUFFIX)
+        with durable.reaching(place):
+            return durable.bytes_or_none(place, most=most), place
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the file of one version is there."""
@@ -161,7 +168,7 @@ class StoreFiles:
         """
         path = self._place(task, _RECORD)
         with durable.reaching(path):
-            if not _may_be(path):
+            if not _may_be(str(path)):
                 self._require_root()
                 raise self._not_published(task)
 
@@ -212,20 +219,20 @@ class StoreFiles:
                 if name not in ours and not name.startswith(".")
             ]
 
-    def _require_record(self, task: str) -> tuple[bytes, Path]:
-        data, path = self._read_record(task)
+    def _require_record(self, task: str) -> tuple[bytes, str]:
+        data, place = self._read_record(task)
         if data is None:
             raise self._not_published(task)
-        return data, path
+        return data, place
 
-    def _read_record(self, task: str) -> tuple[bytes | None, Path]:
+    def _read_record(self, task: str) -> tuple[bytes | None, str]:
         """Return the bytes of a task's record, None where there is none, and its place."""
-        path = self._place(task, _RECORD)
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path)
+        place = self._text(task, _RECORD)
+        with durable.reaching(place):
+            data = durable.bytes_or_none(place)
         if data is None:
             self._require_root()
-        return data, path
+        return data, place
 
     def _names_of_versions(self, task: str) -> list[str]:
         folder = self._place(task, _VERSIONS)
@@ -233,14 +240,20 @@ class StoreFiles:
             return durable.names(folder)
 
     def _file_of(self, task: str, version: str, suffix: str) -> Path:
+        return Path(self._text_of_file(task, version, suffix))
+
+    def _text_of_file(self, task: str, version: str, suffix: str) -> str:
         if not VERSION.fullmatch(version):
             raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
-        return self._place(task, _VERSIONS, f"{version}{suffix}")
+        return self._text(task, _VERSIONS, f"{version}{suffix}")
 
     def _place(self, task: str, *below: str) -> Path:
-        """Return the task's folder, or a place below it, in one step: there may be many tasks."""
+        return Path(self._text(task, *below))
+
+    def _text(self, task: str, *below: str) -> str:
+        """Return the task's folder, or a place below it; a path would be an object for each."""
         try:
-            return self.root.joinpath(check_task_id(task), *below)
+            return "/".join([str(self.root), check_task_id(task), *below])
         except ValueError as error:
             raise TaskNotFound(str(error)) from error
 
@@ -261,10 +274,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry).is_dir())
 
 
-def _may_be(path: Path) -> bool:
+def _may_be(place: str) -> bool:
     """Return whether something is there; what cannot be seen is: reading it tells the reason."""
     try:
-        path.lstat()
+        os.lstat(place)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

@@ -95,7 +95,7 @@ class StoreReader:
             data = durable.bytes_or_none(path)
         if data is None:
             raise self._no_version(task, version)
-        _check_content(path, task, version, data)
+        _check_content(str(path), task, version, data)
         return data
 
     def envelope(self, task: str, version: str) -> bytes | None:
@@ -120,13 +120,14 @@ class StoreReader:
             TaskNotFound, VersionNotFound: there is no such version.
             ArtifactCorrupt: its header is damaged, or another task's.
         """
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path, most=_HEADER_BYTES)
-            size = 0 if data is None else path.stat().st_size
+        data, place = self.files.beginning(task, version, _HEADER_BYTES)
         if data is None or not has_header(data):
             data = self.read(task, version)
-        return _meta_of(path, task, data), size
+        size = len(data)
+        if size == _HEADER_BYTES:
+            with durable.reaching(place):
+                size = Path(place).stat().st_size
+        return _meta_of(place, task, data), size
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the store has this version, without reading it."""
@@ -163,24 +164,24 @@ class StoreReader:
         return VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
 
 
-def _check_content(path: Path, task: str, version: str, data: bytes) -> None:
+def _check_content(place: str, task: str, version: str, data: bytes) -> None:
     found = version_of(data)
     if found != version:
         raise ArtifactCorrupt(
-            f"{path}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
+            f"{place}: the sha256 of its {len(data):,} bytes is {short(found)}, its "
             "name says otherwise; publish the artifact again, or remove this version"
         )
-    _meta_of(path, task, data)
+    _meta_of(place, task, data)
 
 
-def _meta_of(path: Path, task: str, data: bytes) -> AdapterMeta:
+def _meta_of(place: str, task: str, data: bytes) -> AdapterMeta:
     try:
         meta = decode_meta(data)
     except ArtifactCorrupt as error:
-        raise ArtifactCorrupt(f"{path}: {error}") from error
+        raise ArtifactCorrupt(f"{place}: {error}") from error
     if meta.task.id != task:
         raise ArtifactCorrupt(
-            f"{path}: expected an artifact of {task}, found one of {meta.task.id}; remove this "
+            f"{place}: expected an artifact of {task}, found one of {meta.task.id}; remove this "
             "version"
         )
     return meta

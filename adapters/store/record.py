@@ -165,7 +165,7 @@ class TaskRecord(RecordHead):
         return max([*followed, *filter(None, [self.others_retired_by])], default=None)
 
 
-def parse_record(data: bytes, path: Path) -> TaskRecord:
+def parse_record(data: bytes, path: Path | str) -> TaskRecord:
     """Return the record that a file holds.
 
     Raises:
@@ -174,7 +174,7 @@ def parse_record(data: bytes, path: Path) -> TaskRecord:
     return _parsed(TaskRecord, data, path)
 
 
-def parse_pointer(data: bytes, path: Path) -> Pointer:
+def parse_pointer(data: bytes, path: Path | str) -> Pointer:
     """Return the pointer of the record that a file holds; dates in its history are not looked at.
 
     Raises:
@@ -183,7 +183,7 @@ def parse_pointer(data: bytes, path: Path) -> Pointer:
     return _parsed(RecordHead, data, path).pointer
 
 
-def _parsed(kind: type[_Head], data: bytes, path: Path) -> _Head:
+def _parsed(kind: type[_Head], data: bytes, path: Path | str) -> _Head:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:

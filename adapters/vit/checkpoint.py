@@ -9,7 +9,6 @@ file has lost it.
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from adapters.errors import WeightsError
 from adapters.vit.families import architecture_of, family_of
+from adapters.vit.layouts.torchscript import is_torchscript, read_torchscript
 
 _PYTORCH = (".pth", ".pt", ".bin", ".tar")
 _WRAPPERS = ("model", "state_dict")
@@ -68,13 +68,9 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pytorch(path: Path) -> dict[str, Tensor]:
-    if _is_program(path):
-        raise WeightsError(
-            f"weights file {path} is a TorchScript program, as OpenAI's CLIP comes, and reading it "
-            "would run it; if you trust it, save its tensors: "
-            "torch.save(torch.jit.load(PATH, 'cpu').state_dict(), 'weights.pth')"
-        )
     try:
+        if is_torchscript(path):
+            return read_torchscript(path)
         checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # all that bytes may provoke; torch's text advises to run their code
         raise WeightsError(
@@ -87,14 +83,6 @@ def _read_pytorch(path: Path) -> dict[str, Tensor]:
     if not isinstance(checkpoint, dict):
         raise WeightsError(f"weights file {path} holds a {type(checkpoint).__name__}, not tensors")
     return {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
-
-
-def _is_program(path: Path) -> bool:
-    try:
-        with ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (BadZipFile, OSError):
-        return False
 
 
 _ORIGINAL, _ORIGINAL_FINE_TUNED, _AUGREG = "orig_in21k", "orig_in21k_ft_in1k", "augreg_in21k"

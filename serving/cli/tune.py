@@ -58,8 +58,11 @@ def run(args: argparse.Namespace) -> int:
         load_backbone(args.backbone, args.weights, image_size=args.image_size),
         args.onnx.absolute(),
     )
-    ready = dict(prepare(backbone, args.precision, export, lambda line: say(line, stream="stderr")))
-    measured = measure(ready, args.seconds)
+
+    def told(line: str) -> None:
+        say(line, stream="stderr")
+
+    measured = measure(dict(prepare(backbone, args.precision, export, told)), args.seconds, told)
     chosen, why = choose(measured)
     choice = Choice(
         machine=this_machine(),

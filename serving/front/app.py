@@ -23,6 +23,11 @@ from serving.health.heartbeat import IDLE_S
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
 
+_ALIVE: Final = "/livez"
+_READY: Final = ("/readyz", "/ping")
+PROBES: Final = (_ALIVE, *_READY)
+"""Paths that tell whether the service lives and can answer."""
+
 _METHODS: Final = ("POST", "PUT")
 _LOOK_S: Final = 1.0
 
@@ -74,9 +79,8 @@ def build_app(
         routes=[
             Route("/spt/predict", predict, methods=_METHODS),
             Route("/predictions/spt", predict, methods=_METHODS),
-            Route("/livez", alive),
-            Route("/readyz", ready),
-            Route("/ping", ready),
+            Route(_ALIVE, alive),
+            *(Route(path, ready) for path in _READY),
         ],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,

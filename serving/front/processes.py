@@ -15,6 +15,7 @@ from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 from serving.front.protocol import BoundedProtocol
+from serving.front.stand_in import StandIn
 from serving.newcomers import turn_away
 
 _KEEP_ALIVE_S: Final = 75
@@ -69,7 +70,7 @@ def serve(service: Service) -> None:
     with socket.socket() as ear:
         ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ear.bind(("127.0.0.1", service.port))
-        _Processes(config, sockets=[ear]).run()
+        _Processes(config, ear).run()
 
 
 def _made(app: Callable[[], object]) -> object:
@@ -99,19 +100,40 @@ def _follow_parent() -> None:
 
 
 class _Processes(Multiprocess):
-    """uvicorn's, which lets callers go before it ends."""
+    """uvicorn's, with somebody who answers while none of them can; lets callers go at the end.
+
+    Args:
+        config: of uvicorn.
+        ear: is bound to the port.
+    """
+
+    def __init__(self, config: Config, ear: socket.socket) -> None:
+        super().__init__(config, [ear])
+        self._stand_in = StandIn(ear)
+        self._answering = set[int | None]()
 
     def keep_subprocess_alive(self) -> None:
         """Begin those again that have ended, also while they were asked for a sign of life."""
-        for process in self.processes:
-            process.child_conn.close()  # while we hold its end as well, nobody hears that it ended
+        self._let_go()
+        if not any(one.process.is_alive() for one in self.processes if one.pid in self._answering):
+            self._stand_in.begin()
         super().keep_subprocess_alive()
+        self._let_go()
+        patience_s = self.config.timeout_worker_healthcheck
+        self._answering = {one.pid for one in self.processes if one.is_ready(patience_s)}
+        if self._answering:
+            self._stand_in.end()
 
     def terminate_all(self) -> None:
         """End all processes, after a while in which they send callers away."""
         time.sleep(_LEAVE_S)
+        self._stand_in.end()
         for ear in self.sockets:
             with suppress(OSError):
                 turn_away(ear)
             ear.close()  # or newcomers would wait at a port that nobody looks at
         super().terminate_all()
+
+    def _let_go(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()  # while we hold its end as well, nobody hears that it ended

@@ -26,6 +26,8 @@ LEAST_ROUNDS: Final = 3
 WORTH: Final = 1.03
 """Times the throughput of a simpler backend, or the simpler one is kept."""
 
+_TOLD_EVERY_S: Final = 10.0
+
 LONGEST_START_S: Final = 300.0
 """Half of what `spt serve` waits for a service."""
 
@@ -71,15 +73,18 @@ def prepare(
         yield name, Ready(backend, time.perf_counter() - start)
 
 
-def measure(ready: Mapping[str, Ready], seconds: float) -> dict[str, Measured]:
+def measure(
+    ready: Mapping[str, Ready], seconds: float, told: Callable[[str], None]
+) -> dict[str, Measured]:
     """Time forwards of 16 rows of as many tasks.
 
     Args:
         ready: by name, `eager` among them.
         seconds: of all turns together; three rounds at least.
+        told: gets a line now and then.
     """
     calls = {name: _forward(one.backend) for name, one in ready.items()}
-    times = _in_turns(calls, seconds)
+    times = _in_turns(calls, seconds, told)
     found = {}
     for name, own in times.items():
         ratios = [theirs / ours for theirs, ours in zip(times["eager"], own, strict=True)]
@@ -123,13 +128,18 @@ def _forward(backend: Backend) -> Callable[[], object]:
 
 
 @torch.inference_mode()
-def _in_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+def _in_turns(
+    calls: Mapping[str, Callable[[], object]], seconds: float, told: Callable[[str], None]
+) -> dict[str, list[float]]:
     """Return the durations of each call, once per round, after one that is not counted."""
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}
-    end, rounds = time.monotonic() + seconds, 0
-    while rounds < LEAST_ROUNDS or time.monotonic() < end:
+    begin, rounds, tell_at_s = time.monotonic(), 0, 0.0
+    while (age_s := time.monotonic() - begin) < seconds or rounds < LEAST_ROUNDS:
+        if age_s >= tell_at_s:
+            told(f"timing {', '.join(calls)} in turns: {age_s:.0f} of {seconds:.0f} s")
+            tell_at_s = age_s + _TOLD_EVERY_S
         for name in _order(list(calls), rounds):
             start = time.perf_counter()
             calls[name]()

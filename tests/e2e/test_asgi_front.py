@@ -15,7 +15,7 @@ import pytest
 
 from adapters.ports import free_ports
 from clients.client import Client
-from clients.errors import BadKey, ClientError
+from clients.errors import BadKey, ClientError, NotReady
 from serving.launch.running import is_recorded, read
 from serving.service import rotate, stop, why_not_ready
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained
@@ -99,6 +99,10 @@ def test_a_process_that_is_killed_is_followed_by_another(foreground: Foreground)
     first = read(foreground.folder)
     (worker,) = fronts_of(first)
     worker.kill()
+    worker.wait(LOADS_S)
+    with foreground.service.client() as client, pytest.raises(NotReady) as told:
+        client.predict(IMAGES[0], task=TASKS[0])
+    assert told.value.retry_after_s == 1
     wait_until("another one answers", foreground.answers, timeout_s=LOADS_S)
     assert read(foreground.folder) == first
     assert fronts_of(first) != [worker]

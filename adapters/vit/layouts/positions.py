@@ -6,7 +6,6 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from adapters.vit.trunk import Trunk
@@ -41,21 +40,12 @@ def fit_positions(
         height,
         width,
     )
-    if not google:
-        return _bicubic(positions, prefix, side, (height, width))
-    return resample_abs_pos_embed(
-        positions.float(),
-        new_size=[height, width],
-        num_prefix_tokens=prefix,
-        interpolation="bilinear",
-        antialias=False,
-    )
-
-
-def _bicubic(
-    positions: Float[Tensor, "1 M D"], prefix: int, side: int, size: tuple[int, int]
-) -> Float[Tensor, "1 N D"]:
-    """Resample in float64: in float32 processors differ in the last bit, and so would digests."""
     grid = positions[:, prefix:].double().unflatten(1, (side, side)).permute(0, 3, 1, 2)
-    made = F.interpolate(grid, size=size, mode="bicubic", antialias=True)
+    # in float64: in float32 processors differ in the last bit, and so would digests
+    made = F.interpolate(
+        grid,
+        size=(height, width),
+        mode="bilinear" if google else "bicubic",
+        antialias=not google,
+    )
     return torch.cat([positions[:, :prefix].float(), made.flatten(2).mT.float()], dim=1)

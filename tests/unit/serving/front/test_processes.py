@@ -65,14 +65,68 @@ class Ended:
         """It has ended."""
 
 
+def watched(*processes: object) -> _Processes:
+    """Return them as their parent has them; a real one would take this process' signals."""
+    watching = object.__new__(_Processes)
+    watching.config = Config("no:app", timeout_worker_healthcheck=60)
+    watching.processes, watching.should_exit = list(processes), Event()
+    watching._stand_in, watching._answering = StandInNoted(), set()
+    return watching
+
+
+class StandInNoted:
+    """Notes whether it answers."""
+
+    answers = False
+
+    def begin(self) -> None:
+        self.answers = True
+
+    def end(self) -> None:
+        self.answers = False
+
+
 def test_a_process_that_ends_while_it_is_asked_for_a_sign_of_life_is_not_waited_for() -> None:
-    config = Config("no:app", timeout_worker_healthcheck=60)
-    process = Process(config, [])
+    process = Process(Config("no:app"), [])
     process.process = Ended()
-    processes = object.__new__(_Processes)  # else it would take this process' signals
-    processes.config, processes.processes, processes.should_exit = config, [process], Event()
+    processes = watched(process)
     began_at = time.monotonic()
     processes.keep_subprocess_alive()
     assert time.monotonic() - began_at < 30
     assert processes.should_exit.is_set(), "uvicorn has met its end"
     process.parent_conn.close()
+
+
+class Loading:
+    """A process that runs, and answers callers once it has loaded."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.process, self.child_conn = pid, self, self
+        self.runs, self.has_loaded = True, False
+
+    def is_alive(self, timeout: float = 0) -> bool:
+        return self.runs
+
+    def is_ready(self, timeout: float) -> bool:
+        return self.runs and self.has_loaded
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_somebody_answers_while_no_process_can() -> None:
+    first, second = Loading(1), Loading(2)
+    processes = watched(first, second)
+
+    def look() -> bool:
+        processes.keep_subprocess_alive()
+        return processes._stand_in.answers
+
+    assert look(), "both are loading"
+    second.has_loaded = True
+    assert not look()
+    first.has_loaded, second.has_loaded = True, False  # another one, which loads
+    processes.processes[1] = Loading(3)
+    assert not look(), "the other one answers"
+    processes.processes[0] = Loading(4)
+    assert look(), "the one that answered has ended"

@@ -53,7 +53,8 @@ def test_what_is_not_there_is_left_out_and_says_why(tmp_path):
     assert list(ready) == ["eager"]
     assert any(line.startswith("onnx: left out: ") and "bfloat16" in line for line in said)
     assert all("\n" not in line for line in said)
-    found = measure(ready, seconds=0.01)
+    found = measure(ready, seconds=0.01, told=said.append)
+    assert said[-1] == "timing eager in turns: 0 of 0 s"
     assert found["eager"].ratio == 1
     assert found["eager"].images_per_s > 0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from adapters.errors import WeightsError
 from adapters.vit.weights import digest, load_weights
@@ -160,10 +161,18 @@ def test_an_array_of_a_shape_that_makes_no_sense_is_refused_in_one_line(
 def test_position_embeddings_of_another_grid_are_resampled_as_timm_does_and_that_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    path = save_npz(google_arrays(side=4), tmp_path / "weights.npz")
-    assert as_we_read(AUGREG, path) == as_timm_reads(path)
-    ours = [record for record in caplog.records if record.name == "adapters.vit.layouts.positions"]
-    assert [record.getMessage() for record in ours] == [
+    arrays = google_arrays(side=4)
+    path = save_npz(arrays, tmp_path / "weights.npz")
+    ours, timms = tiny_trunk(seed=5), tiny_trunk(seed=6)
+    load_weights(ours, AUGREG, path)
+    timms.load_pretrained(str(path))
+    for name, tensor in timms.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], tensor, rtol=0, atol=1e-6)
+    positions = arrays["Transformer/posembed_input/pos_embedding"][0, 1:].astype(np.float64)
+    halved = positions.reshape(2, 2, 2, 2, WIDTH).mean(axis=(1, 3)).astype(np.float32)
+    assert np.array_equal(ours.pos_embed[0, 1:], halved.reshape(4, WIDTH)), "to the last bit"
+    said = [record for record in caplog.records if record.name == "adapters.vit.layouts.positions"]
+    assert [record.getMessage() for record in said] == [
         f"{path}: position embeddings of 4x4 patches resampled to the backbone's 2x2"
     ]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from timm.layers import SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapters.errors import WeightsError
 from adapters.vit.weights import digest, load_weights
@@ -145,8 +145,40 @@ def test_a_layout_that_is_not_read_is_named(key: str, words: str, tmp_path: Path
     assert words in refusal(saved({key: torch.zeros(1)}, tmp_path))
 
 
-def test_a_torchscript_program_is_not_run_and_the_message_says_what_to_do(tmp_path: Path):
+class Node(nn.Module):
+    """A module of TorchScript with such parameters, and children."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        children: dict[str, State] = {}
+        for key, value in state.items():
+            first, _, rest = key.partition(".")
+            if rest:
+                children.setdefault(first, {})[rest] = value
+            else:
+                self.register_parameter(first, nn.Parameter(value, requires_grad=False))
+        for name, own in children.items():
+            self.add_module(name, Node(own))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_openais_own_file_is_read_and_its_program_is_not_run(tmp_path: Path):
+    trunk = tiny_trunk(**CLIP)
+    state = {key: value.half() for key, value in as_openai_writes(trunk.state_dict()).items()}
     path = tmp_path / "ViT-B-32.pt"
+    torch.jit.save(torch.jit.script(Node(state)), path)
+    expected = {key: value.half() for key, value in trunk.state_dict().items()}
+    trunk.load_state_dict(expected)
+    assert as_we_read(path, **CLIP) == digest(trunk)
+
+
+@pytest.mark.parametrize("module", ["os", "builtins", "torch", "torch.hub"])
+def test_what_a_torchscript_archive_may_not_name_is_refused(module: str, tmp_path: Path):
+    path = tmp_path / "weights.pt"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("ViT-B-32/constants.pkl", b"")
-    assert "is a TorchScript program" in refusal(path)
+        archive.writestr("weights/constants.pkl", b"")
+        archive.writestr("weights/data.pkl", f"c{module}\nsystem\n(S'true'\ntR.".encode())
+    assert "is damaged or holds more than tensors (UnpicklingError)" in refusal(path)
