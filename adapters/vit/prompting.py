@@ -9,8 +9,12 @@ read-out averages. The last block computes only the rows that are read.
 Deep prompts may begin at a later block than the first one. The blocks before it are then the bare
 trunk's, so one image has the same tokens there under all such prompts.
 
-Axis letters: B batch, T tokens, N patches, P prompts, L layers, M of them with prompts, D width,
-h heads, d head width.
+Two things may stand beside deep prompts. Learned keys and values join theirs. Biases are added to
+every token after a block's attention: one vector for each block, which a change of the values' or
+of the attention's own bias amounts to, because attention's weights sum to 1.
+
+Axis letters: B batch, T tokens, N patches, P prompts, L layers, M of them with prompts, K learned
+keys and values, D width, h heads, d head width.
 """
 
 from dataclasses import dataclass
@@ -37,11 +41,17 @@ class DeepPrompts:
         mask: added to attention scores: 0 for a prompt, minus infinity for filling; None where
             every row has P prompts in each of these blocks.
         last: the last block's prompts, if the read-out averages them; rows have one length.
+        biases: added to every token after the attention of each of these blocks.
     """
 
     prefix: Float[Tensor, "B M P 2 h d"]
     mask: Float[Tensor, "B M P"] | None = None
     last: Float[Tensor, "B Q D"] | None = None
+    biases: Float[Tensor, "B M D"] | None = None
+
+    def bias(self, index: int) -> Float[Tensor, "B 1 D"] | None:
+        """Return what is added in one of these blocks, from 0 or from the end."""
+        return None if self.biases is None else self.biases[:, index, None]
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,24 @@ class ShallowPrompts:
 Prompts = DeepPrompts | ShallowPrompts | None
 
 
-def prefix_of(trunk: Trunk, prompts: Float[Tensor, "M P D"]) -> Float[Tensor, "M P 2 h d"]:
-    """Return the keys and values that deep prompts contribute to each of the last M blocks."""
+def prefix_of(
+    trunk: Trunk,
+    prompts: Float[Tensor, "M P D"],
+    keys_values: Float[Tensor, "M K h d"] | None = None,
+) -> Float[Tensor, "M _ 2 h d"]:
+    """Return the keys and values that deep prompts contribute to each of the last M blocks.
+
+    Learned ones, each both a key and a value, come after those of the prompts.
+    """
     layers = [
         prompt_keys_values(block, layer[None])[0]
         for block, layer in zip(trunk.blocks[-len(prompts) :], prompts, strict=True)
     ]
-    return torch.stack(layers)
+    prefix = torch.stack(layers)
+    if keys_values is None:
+        return prefix
+    both = keys_values[:, :, None].expand(-1, -1, 2, -1, -1)
+    return torch.cat([prefix, both.to(prefix)], dim=1)
 
 
 def features(
@@ -112,7 +133,8 @@ def prompted_features(
     masks = None if deep.mask is None else F.pad(deep.mask, (0, count))[:, :, None, None]
     for i, block in enumerate(trunk.blocks[first_block:-1]):
         mask = None if masks is None else masks[:, i]
-        tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask)
+        bias = deep.bias(i)
+        tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask, bias=bias)
     return _read_out(trunk, spec, tokens, count, deep, None if masks is None else masks[:, -1])
 
 
@@ -160,10 +182,13 @@ def _read_out(
 ) -> Float[Tensor, "B D"]:
     """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
     block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
+    bias = None if deep is None else deep.bias(-1)
     if spec.pooling == "cls":
-        return pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
+        first = read_first_row(block, tokens, prefix=prefix, mask=mask, bias=bias)
+        return pool(trunk, spec, first)
     if spec.pooling == "mean-with-prompts" and deep is not None:
         assert deep.last is not None, "this read-out needs the last block's prompts"
         tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
     rows = rows_read(trunk, spec, count)
-    return pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))
+    read = run_block(block, tokens, prefix=prefix, mask=mask, rows=rows, bias=bias)
+    return pool(trunk, spec, read)

@@ -51,7 +51,13 @@ def gather_deep(
             prefix[rows, start:, :length] = torch.stack(stored)
     tokens = _tokens(residents)
     mask = mask_of(lengths, before, prefix, alignment)
-    return DeepPrompts(prefix, mask, torch.stack(tokens) if tokens else None)
+    biases = [resident.biases for resident in residents if resident.biases is not None]
+    return DeepPrompts(
+        prefix,
+        mask,
+        torch.stack(tokens) if tokens else None,
+        torch.stack(biases) if biases else None,
+    )
 
 
 def _tokens(residents: Sequence[Resident]) -> list[Tensor]:

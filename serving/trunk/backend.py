@@ -25,19 +25,23 @@ class Form(NamedTuple):
         shallow: whether those tokens enter the first block, not the last.
         pooling: how tokens become one feature.
         final_norm: on which side of the pooling the last LayerNorm is.
+        has_biases: whether something is added after each block's attention. Graphs of other forms
+            do not know of it, so rows with biases cost no others anything.
     """
 
     num_tokens: int
     shallow: bool
     pooling: Pooling
     final_norm: FinalNorm
+    has_biases: bool = False
 
 
 def covers(spec: BackboneSpec, form: Form) -> bool:
     """Whether a trunk that is read out as the spec says computes rows of this form."""
     averaged = spec.pooling == "mean-with-prompts"
     same_read_out = (form.pooling, form.final_norm) == (spec.pooling, spec.final_norm)
-    return same_read_out and not form.shallow and averaged == bool(form.num_tokens)
+    is_deep_alone = not form.shallow and not form.has_biases
+    return same_read_out and is_deep_alone and averaged == bool(form.num_tokens)
 
 
 class Example(NamedTuple):

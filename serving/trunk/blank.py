@@ -35,7 +35,13 @@ def blank_prompts(
         return ShallowPrompts(tokens)
     prefix = blank_prefix(backbone, (rows, backbone.spec.depth), length, alignment)
     mask = mask_of([length] * rows, [0] * rows, prefix, alignment)
-    return DeepPrompts(prefix, mask, tokens if form.num_tokens else None)
+    last = tokens if form.num_tokens else None
+    biases = (
+        prefix.new_zeros(rows, backbone.spec.depth, backbone.spec.width)
+        if form.has_biases
+        else None
+    )
+    return DeepPrompts(prefix, mask, last, biases)
 
 
 def blank_prefix(

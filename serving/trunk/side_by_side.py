@@ -82,12 +82,12 @@ def split_prompts(prompts: Prompts, count: int) -> list[Prompts]:
         return [None] * count
     if isinstance(prompts, ShallowPrompts):
         return [ShallowPrompts(tokens) for tokens in prompts.tokens.tensor_split(count)]
-    masks, lasts = (
+    masks, lasts, biases = (
         [None] * count if tensor is None else tensor.tensor_split(count)
-        for tensor in (prompts.mask, prompts.last)
+        for tensor in (prompts.mask, prompts.last, prompts.biases)
     )
     prefixes = prompts.prefix.tensor_split(count)
-    return [DeepPrompts(*share) for share in zip(prefixes, masks, lasts, strict=True)]
+    return [DeepPrompts(*share) for share in zip(prefixes, masks, lasts, biases, strict=True)]
 
 
 @torch.inference_mode()

@@ -46,5 +46,7 @@ def fill_prompts(prompts: Prompts, bucket: int, length: int) -> Prompts:
     if extra := length - prefix.shape[2]:
         prefix = F.pad(prefix, (0, 0) * 3 + (0, extra))
         mask = F.pad(mask, (0, extra), value=-torch.inf)
-    filled_last = None if last is None else fill(last, bucket)
-    return DeepPrompts(fill(prefix, bucket), fill(mask, bucket), filled_last)
+    last, biases = (
+        None if tensor is None else fill(tensor, bucket) for tensor in (last, prompts.biases)
+    )
+    return DeepPrompts(fill(prefix, bucket), fill(mask, bucket), last, biases)
