@@ -42,12 +42,15 @@ class DeepPrompts:
             every row has P prompts in each of these blocks.
         last: the last block's prompts, if the read-out averages them; rows have one length.
         biases: added to every token after the attention of each of these blocks.
+        beside: the last block's learned keys and values, where its prompts are tokens; rows have
+            one number of them.
     """
 
     prefix: Float[Tensor, "B M P 2 h d"]
     mask: Float[Tensor, "B M P"] | None = None
     last: Float[Tensor, "B Q D"] | None = None
     biases: Float[Tensor, "B M D"] | None = None
+    beside: Float[Tensor, "B K 2 h d"] | None = None
 
     def bias(self, index: int) -> Float[Tensor, "B 1 D"] | None:
         """Return what is added in one of these blocks, from 0 or from the end."""
@@ -129,13 +132,33 @@ def prompted_features(
         tokens: that enter the first of these blocks.
         deep: prompts of these blocks, of every row.
     """
-    count, first_block = tokens.shape[1], len(trunk.blocks) - deep.prefix.shape[1]
-    masks = None if deep.mask is None else F.pad(deep.mask, (0, count))[:, :, None, None]
+    return read_last(trunk, spec, entering_last(trunk, tokens, deep), deep)
+
+
+def entering_last(trunk: Trunk, tokens: Tokens, deep: DeepPrompts) -> Tokens:
+    """Return what enters the last block; arguments are those of `prompted_features`."""
+    first_block = len(trunk.blocks) - deep.prefix.shape[1]
+    masks = _over_all_keys(deep, tokens)
     for i, block in enumerate(trunk.blocks[first_block:-1]):
         mask = None if masks is None else masks[:, i]
         bias = deep.bias(i)
         tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask, bias=bias)
-    return _read_out(trunk, spec, tokens, count, deep, None if masks is None else masks[:, -1])
+    return tokens
+
+
+def read_last(
+    trunk: Trunk, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
+) -> Float[Tensor, "B D"]:
+    """Run the last block under deep prompts, for what is read, and pool it."""
+    masks = _over_all_keys(deep, tokens)
+    last_mask = None if masks is None else masks[:, -1]
+    return _read_out(trunk, spec, tokens, tokens.shape[1], deep, last_mask)
+
+
+def _over_all_keys(deep: DeepPrompts, tokens: Tokens) -> Float[Tensor, "B M 1 1 S"] | None:
+    if deep.mask is None:
+        return None
+    return F.pad(deep.mask, (0, tokens.shape[1]))[:, :, None, None]
 
 
 def embed(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
@@ -188,7 +211,7 @@ def _read_out(
         return pool(trunk, spec, first)
     if spec.pooling == "mean-with-prompts" and deep is not None:
         assert deep.last is not None, "this read-out needs the last block's prompts"
-        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
+        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), deep.beside, None
     rows = rows_read(trunk, spec, count)
     read = run_block(block, tokens, prefix=prefix, mask=mask, rows=rows, bias=bias)
     return pool(trunk, spec, read)

@@ -4,7 +4,7 @@ Axis letters: L blocks, M of them with prompts, P prompts, D width, C classes, h
 width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from struct import Struct
 from typing import NamedTuple
 
@@ -49,6 +49,7 @@ class Resident:
             where the trunk is the bare one.
         meta: names, preprocessing, provenance.
         biases: added after the attention of every block.
+        beside: learned keys and values of the last block, if its prompts are averaged.
     """
 
     form: Form
@@ -59,6 +60,7 @@ class Resident:
     prompts_digest: bytes | None
     meta: AdapterMeta
     biases: Float[Tensor, "L D"] | None = None
+    beside: Float[Tensor, "K 2 h d"] | None = None
 
     @property
     def num_prompts(self) -> int:
@@ -75,8 +77,9 @@ class Resident:
     @property
     def num_bytes(self) -> int:
         """Device memory it takes."""
-        tensors = (self.prefix, self.tokens, self.head_weight, self.head_bias, self.biases)
-        return sum(t.numel() * t.element_size() for t in tensors if t is not None)
+        named = (getattr(self, field.name) for field in fields(self))
+        tensors = [found for found in named if isinstance(found, Tensor)]
+        return sum(t.numel() * t.element_size() for t in tensors)
 
     @property
     def addresses(self) -> Addresses:
@@ -111,19 +114,21 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     def placed(tensor: Tensor) -> Tensor:
         return tensor.to(backbone.device, backbone.dtype)
 
-    prefix = tokens = None
+    prefix = tokens = beside = None
     prompts = None if adapter.prompts is None else placed(adapter.prompts)
     if prompts is not None and not adapter.is_deep:
         tokens = prompts[0]
     elif prompts is not None:
         prefix = prefix_of(backbone.trunk, prompts, adapter.keys_values)
-        tokens = prompts[-1].clone() if read_out.pooling == "mean-with-prompts" else None
+        if read_out.pooling == "mean-with-prompts":
+            tokens, beside = prompts[-1].clone(), _beside(prefix, prompts)
     form = Form(
         num_tokens=0 if tokens is None else len(tokens),
         shallow=prompts is not None and not adapter.is_deep,
         pooling=_pooling(read_out, has_prompts=prompts is not None),
         final_norm=read_out.final_norm,
         has_biases=adapter.biases is not None,
+        num_beside=0 if beside is None else len(beside),
     )
     # rounded to bfloat16, a head would flip labels and save nothing: it is used in float32
     exact = torch.promote_types(backbone.dtype, torch.float32)
@@ -131,7 +136,17 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
     biases = None if adapter.biases is None else placed(adapter.biases).contiguous()
     digest = _digest_of(adapter)
-    return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta, biases)
+    return Resident(
+        form, prefix, tokens, head_weight, head_bias, digest, adapter.meta, biases, beside
+    )
+
+
+def _beside(
+    prefix: Float[Tensor, "M _ 2 h d"], prompts: Float[Tensor, "M P D"]
+) -> Float[Tensor, "K 2 h d"] | None:
+    """Return the last block's keys and values that are none of its prompts'."""
+    found = prefix[-1, prompts.shape[1] :].clone()
+    return found if len(found) else None
 
 
 def _check_read_out(adapter: Adapter, backbone: Backbone) -> None:
@@ -143,11 +158,6 @@ def _check_read_out(adapter: Adapter, backbone: Backbone) -> None:
         )
     if adapter.keys_values is None:
         return
-    if meta.backbone.pooling == "mean-with-prompts":
-        raise ArtifactMismatch(
-            f"adapter of {meta.task.id}: keys and values beside prompts are not served where the "
-            "prompts are averaged; train it again with pooling=mean, or by another method"
-        )
     found, heads = tuple(adapter.keys_values.shape[2:]), heads_of(backbone.trunk.blocks[0])
     if found != heads:
         raise ArtifactMismatch(
