@@ -79,6 +79,13 @@ class PromptRecipe(_Part):
         "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
     )
     frozen: bool = Field(False, description="only the head is trained (paper, Table 4a)")
+    fourier_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        exclude_if=lambda share: share == 0.5,
+        description="VFPT: how many of a block's prompts are transformed",
+    )
 
     @model_validator(mode="after")
     def _one_amount(self) -> "PromptRecipe":
@@ -217,9 +224,10 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _first_block_of_deep_prompts(self) -> "Recipe":
         method = METHODS[self.method]
-        if self.prompt.first_block and not (method.prompts == "deep" and method.is_served):
+        if self.prompt.first_block and not method.can_begin_later:
+            able = ", ".join(name for name, one in METHODS.items() if one.can_begin_later)
             raise ValueError(
-                f"prompt.first_block is for spt-deep and vpt-deep, found method {self.method}; "
+                f"prompt.first_block is for {able}, found method {self.method}; "
                 "leave it out, or choose one of them"
             )
         return self

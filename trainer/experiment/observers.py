@@ -29,7 +29,7 @@ def _nmi(recipe: Recipe, materials: Materials, model: PromptedClassifier) -> Obs
     images = ImageSet(materials.validation.samples[:count], materials.preprocessing)
 
     def observe() -> tuple[str, object]:
-        prompts = model.prompts.detach()
+        prompts = model.changes()["prompts"].detach()
         pixels = [pixels for pixels, _ in batches(images, recipe.optim.batch_size)]
         return "nmi", {
             reading: nmi_of_layers(materials.backbone, prompts, pixels, reading)
