@@ -38,7 +38,16 @@ def _check_method(name: str) -> str:
 
 
 PromptInit = Literal[
-    "random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer", "rescaled"
+    "random",
+    "kmeans",
+    "mean",
+    "max",
+    "uniform",
+    "first-layer",
+    "last-layer",
+    "rescaled",
+    "vipamin",
+    "mpa",
 ]
 """How the first prompts are made, see `trainer/inits/`."""
 
@@ -78,12 +87,25 @@ class PromptRecipe(_Part):
     outliers: Literal["keep", "leave-out"] = Field(
         "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
     )
+    match_tokens: int = Field(
+        8,
+        ge=1,
+        exclude_if=lambda count: count == 8,  # what is of earlier recipes stays as it is
+        description="vipamin: patch tokens that a prompt starts as the mean of",
+    )
+    orthogonal_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        exclude_if=lambda share: share == 0.1,  # likewise
+        description="vipamin: share of the directions that no token has",
+    )
     frozen: bool = Field(False, description="only the head is trained (paper, Table 4a)")
     fourier_share: float = Field(
         0.5,
         ge=0,
         le=1,
-        exclude_if=lambda share: share == 0.5,
+        exclude_if=lambda share: share == 0.5,  # likewise
         description="VFPT: how many of a block's prompts are transformed",
     )
 

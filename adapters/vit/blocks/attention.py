@@ -39,6 +39,19 @@ def run_block(
         rows: which tokens' outputs are wanted.
         bias: added to every token after the attention, before the block's other branch.
     """
+    mixed = attended(block, tokens, prefix=prefix, mask=mask, rows=rows)
+    return kind_of(block).after(block, _kept(tokens[:, rows], bias), mixed)
+
+
+def attended(
+    block: Any,
+    tokens: Tokens,
+    *,
+    prefix: Prefix | None = None,
+    mask: KeyMask | None = None,
+    rows: slice = slice(None),
+) -> Float[Tensor, "B R A"]:
+    """Return what attention makes of the values; arguments are those of `run_block`."""
     kind, normed = kind_of(block), block.norm1(tokens)
     if rows == slice(None):
         queries, joined = kind.queries_keys_values(block, normed)
@@ -50,7 +63,7 @@ def run_block(
     keys, values = joined.unbind(dim=2)
     added = _added(kind.bias(block, normed, rows), prefix, mask)
     mixed = _attend(queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), added)
-    return kind.after(block, _kept(tokens[:, rows], bias), mixed.transpose(1, 2).flatten(2))
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def read_first_row(
