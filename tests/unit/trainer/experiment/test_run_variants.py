@@ -1,4 +1,4 @@
-"""Whole runs of the methods that build on prompts: what the artifact holds, and what was learned."""
+"""Whole runs of the methods that build on prompts: what an artifact holds and what was learned."""
 
 from pathlib import Path
 
