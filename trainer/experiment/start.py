@@ -35,7 +35,7 @@ def start_model(
     if recipe.num_prompts:
         first = first_prompts(recipe, backbone, _init_images(recipe, training))
     model = _build(recipe, backbone, num_classes, first.prompts)
-    if isinstance(model, GuidedClassifier):
+    if isinstance(model, GuidedClassifier) and num_classes > recipe.num_prompts:
         bare = features_of(Classifier(backbone, num_classes), training, recipe.optim.batch_size)
         generator = torch.Generator().manual_seed(recipe.seed)
         shape = num_classes, recipe.num_prompts

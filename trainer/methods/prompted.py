@@ -51,10 +51,9 @@ class PromptedClassifier(PromptOwner):
         return features(backbone.trunk, backbone.spec, pixels, self._rows(len(pixels)))
 
     def _rows(self, batch: int) -> Prompts:
-        prompts = self.changes()["prompts"]
-        if len(prompts) == 1:
-            return ShallowPrompts(prompts.expand(batch, -1, -1))
-        return self._deep_rows(batch)
+        if len(self.prompts) > 1:
+            return self._deep_rows(batch)
+        return ShallowPrompts(self.changes()["prompts"].expand(batch, -1, -1))
 
     def _deep_rows(self, batch: int) -> DeepPrompts:
         changes = self.changes()

@@ -79,6 +79,7 @@ class GuidedClassifier(PromptedClassifier):
         if entered is None or not self.prompts.requires_grad:
             return 0.0
         trunk, block = self.backbone.trunk, self.backbone.trunk.blocks[-1]
+        entered = entered.to(self.prompts.dtype)
         patches = entered[:, trunk.num_prefix_tokens :].mean(dim=1)
         queries = kind_of(block).queries(block, block.norm1(entered[:, :1]), 0).flatten(1)
         proxies = self.prompts[-1]
