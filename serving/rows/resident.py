@@ -53,7 +53,7 @@ class Resident:
     """
 
     form: Form
-    prefix: Float[Tensor, "M P 2 h d"] | None
+    prefix: Float[Tensor, "M _ 2 h d"] | None
     tokens: Float[Tensor, "P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]

@@ -69,11 +69,12 @@ def test_a_share_of_each_blocks_prompts_is_the_real_part_of_their_transform(shar
     for layer, plain in zip(made, prompts, strict=True):
         for row in range(count):
             for column in range(16):
-                angles = torch.tensor(
-                    [[row * p / count + column * d / 16 for d in range(16)] for p in range(count)]
-                )
-                real = (plain[:count] * torch.cos(2 * math.pi * angles.double())).sum()
-                assert layer[row, column].item() == pytest.approx(real.item(), abs=1e-5)
+                turns = [
+                    [row * p / count + column * d / 16 for d in range(16)] for p in range(count)
+                ]
+                waves = torch.cos(2 * math.pi * torch.tensor(turns, dtype=torch.float64))
+                real = (plain[:count] * waves).sum()
+                assert layer[row, column].item() == pytest.approx(real.item(), abs=1e-9)
 
 
 def test_a_recipes_share_reaches_the_model():
