@@ -26,7 +26,7 @@ from trainer.methods.prompted import PromptedClassifier
 WINDOW, STEP = 16, 8
 """Of frequencies, as are the pixels of the images."""
 
-Batch = tuple[Float[Tensor, "B 3 H W"], Int64[Tensor, " B"]]
+Batch = tuple[Float[Tensor, "_ 3 H W"], Int64[Tensor, " _"]]
 
 
 @torch.no_grad()

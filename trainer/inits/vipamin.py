@@ -117,8 +117,9 @@ def _see(
             if layer in layers:
                 patches = tokens[:, special:]
                 joined = kind_of(block).keys_values(block, block.norm1(tokens), placed=True)
-                found = (patches, joined[:, special:, 0].flatten(2), attended(block, tokens))
-                before = sums.get(layer, (0.0, 0.0, 0.0))
-                sums[layer] = _Seen(*(b + f.sum(dim=0) for b, f in zip(before, found, strict=True)))
+                keys = joined[:, special:, 0].flatten(2)
+                found = _Seen(*(f.sum(dim=0) for f in (patches, keys, attended(block, tokens))))
+                before = sums.get(layer, map(torch.zeros_like, found))
+                sums[layer] = _Seen(*map(torch.add, before, found))
             tokens = run_block(block, tokens)
     return {layer: _Seen(*(one / images for one in total)) for layer, total in sums.items()}

@@ -78,7 +78,7 @@ def test_what_a_method_adds_is_in_the_loss(data: Path, tmp_path: Path):
     model = start_model(
         toy_recipe(method="pae"), BACKBONE, 2, ImageSet(load_task("toy", data).train, RULE)
     )[0]
-    expected = float(model.penalty(torch.zeros(1, dtype=torch.int64)))
+    expected = model.penalty(torch.zeros(1, dtype=torch.int64)).item()
     found = first_loss("pae", data, tmp_path / "pae") - plain
     assert found == pytest.approx(expected, rel=1e-3)
     assert first_loss("da-vpt", data, tmp_path / "da") > plain + 0.01

@@ -115,7 +115,7 @@ def test_a_recipe_makes_them_of_its_images(backbone: Backbone, tmp_path: Path):
 
 
 def test_fewer_windows_than_prompts_and_other_blocks_are_refused(backbone: Backbone):
-    with pytest.raises(RecipeError, match=r"32 pixels have 9 windows .* num_tokens is 10"):
+    with pytest.raises(RecipeError, match=r"32 pixels have 9 windows .*num_tokens is 10"):
         mpa_prompts(backbone, some_batches(), (3, 10), 2)
     with pytest.raises(RecipeError, match="mpa on backbone tiny: its blocks are of type EvaBlock"):
         mpa_prompts(tiny_backbone(other_trunk("vit_small_patch16_dinov3")), [], (2, 1), 2)

@@ -94,7 +94,7 @@ def test_evolution_adds_the_sum_over_pairs_of_blocks_after_the_first():
 
     def height(z: Tensor) -> float:
         short = z / max(1.0, z.norm().item())
-        return float(short @ energy @ short)
+        return (short @ energy @ short).item()
 
     for one, following in ((1, 2), (2, 3)):
         errors, rises = [], []
