@@ -15,7 +15,7 @@ def per_row(record: Record) -> Drawing:
     best = max(row["over_plain"] for row in others if row["candidate"].startswith("LoRA"))
     caption = Caption(
         f"LoRA by row has at most {best:.2f} of the plain trunk's throughput",
-        "throughput over the plain trunk's; whiskers are quartiles",
+        "processor time of the plain trunk over that of a way; whiskers are quartiles",
         [sentence(record["notes"][0]), source(record)],
     )
     shown = [row for row in record["rows"] if row["candidate"] != "plain"]
