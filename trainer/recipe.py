@@ -38,7 +38,16 @@ def _check_method(name: str) -> str:
 
 
 PromptInit = Literal[
-    "random", "kmeans", "mean", "max", "uniform", "first-layer", "last-layer", "rescaled"
+    "random",
+    "kmeans",
+    "mean",
+    "max",
+    "uniform",
+    "first-layer",
+    "last-layer",
+    "rescaled",
+    "vipamin",
+    "mpa",
 ]
 """How the first prompts are made, see `trainer/inits/`."""
 
@@ -78,7 +87,27 @@ class PromptRecipe(_Part):
     outliers: Literal["keep", "leave-out"] = Field(
         "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
     )
+    match_tokens: int = Field(
+        8,
+        ge=1,
+        exclude_if=lambda count: count == 8,  # what is of earlier recipes stays as it is
+        description="vipamin: patch tokens that a prompt starts as the mean of",
+    )
+    orthogonal_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        exclude_if=lambda share: share == 0.1,  # likewise
+        description="vipamin: share of the directions that no token has",
+    )
     frozen: bool = Field(False, description="only the head is trained (paper, Table 4a)")
+    fourier_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        exclude_if=lambda share: share == 0.5,  # likewise
+        description="VFPT: how many of a block's prompts are transformed",
+    )
 
     @model_validator(mode="after")
     def _one_amount(self) -> "PromptRecipe":
@@ -217,9 +246,10 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _first_block_of_deep_prompts(self) -> "Recipe":
         method = METHODS[self.method]
-        if self.prompt.first_block and not (method.prompts == "deep" and method.is_served):
+        if self.prompt.first_block and not method.can_begin_later:
+            able = ", ".join(name for name, one in METHODS.items() if one.can_begin_later)
             raise ValueError(
-                f"prompt.first_block is for spt-deep and vpt-deep, found method {self.method}; "
+                f"prompt.first_block is for {able}, found method {self.method}; "
                 "leave it out, or choose one of them"
             )
         return self

@@ -4,7 +4,9 @@ The only module that knows the file format. Never pickle, and never torch: tenso
 Format version 1: tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all
 float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier version has signed
 also `"signature"`. Where the meta's `first_block` is above 0, `prompts` has as many layers less:
-readers that do not know the field refuse that shape.
+readers that do not know the field refuse that shape. Beside deep prompts there may be
+`keys_values`, and where every block is changed, `biases`: readers that do not know these tensors
+refuse them by name.
 """
 
 import hashlib
@@ -25,6 +27,7 @@ from adapters.errors import ArtifactCorrupt
 
 VERSION = re.compile(r"[0-9a-f]{64}")
 _METADATA_KEY = "spt"
+_LENGTHENING = ("prompts", "keys_values")
 _SIGNATURE_KEY = "signature"
 _MAX_HEADER = 10_000_000
 _VALUES: Final = np.dtype("<f4")
@@ -49,6 +52,7 @@ class Contents(NamedTuple):
         document: its meta, as the JSON text in the file.
         meta: the same, parsed.
         tensors: `prompts` `[L - first_block, P, D]` or `[1, P, D]`, absent for a bare head;
+            `keys_values` `[L - first_block, K, h, d]` and `biases` `[L, D]`, absent from most;
             `head.weight` `[C, D]`; `head.bias` `[C]`.
         signature: the text of a signature inside, not checked; None in one without.
     """
@@ -57,6 +61,12 @@ class Contents(NamedTuple):
     meta: AdapterMeta
     tensors: dict[str, NDArray[np.float32]]
     signature: str | None
+
+    @property
+    def num_prompts(self) -> int:
+        """What every block with prompts attends to: prompts, and keys and values beside them."""
+        beside = [one.shape[1] for n, one in self.tensors.items() if n in _LENGTHENING]
+        return sum(beside)
 
 
 def write_contents(meta: AdapterMeta, tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
@@ -77,9 +87,9 @@ def read_contents(data: bytes) -> Contents:
     metadata = header["__metadata__"]
     check_bounds(meta, len(data))
     tensors = _read_tensors(data, meta)
-    if "prompts" in tensors:
-        check_prompts(meta.task.id, tensors["prompts"].shape[1])
-    return Contents(metadata[_METADATA_KEY], meta, tensors, metadata.get(_SIGNATURE_KEY))
+    contents = Contents(metadata[_METADATA_KEY], meta, tensors, metadata.get(_SIGNATURE_KEY))
+    check_prompts(meta.task.id, contents.num_prompts)
+    return contents
 
 
 def decode_meta(data: bytes) -> AdapterMeta:
@@ -168,10 +178,22 @@ def _dtype_in_words(code: str) -> str:
 def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
     width, depth, classes = meta.backbone.width, meta.backbone.depth, len(meta.task.class_names)
     heads = {"head.weight": (classes, width), "head.bias": (classes,)}
+    biases = {"biases": (depth, width)} if "biases" in stored else {}
     if meta.init is None:
-        return heads
-    found: list[int] = stored["prompts"]["shape"] if "prompts" in stored else []
-    layers, length = found[:2] if len(found) == 3 else (0, 0)
-    is_shallow = layers == 1 and not meta.first_block
+        return heads | biases
+    layers, length, _ = _sizes(stored, "prompts", 3)
+    if layers == 1 and not meta.first_block:
+        return heads | {"prompts": (1, max(1, length), width)}
     deep = depth - meta.first_block
-    return heads | {"prompts": (1 if is_shallow else deep, max(1, length), width)}
+    expected = heads | {"prompts": (deep, max(1, length), width)}
+    if "keys_values" in stored:
+        _, count, _, head_width = _sizes(stored, "keys_values", 4)
+        shape = (deep, max(1, count), meta.backbone.num_heads, max(1, head_width))
+        expected |= {"keys_values": shape}
+    return expected if meta.first_block else expected | biases
+
+
+def _sizes(stored: Mapping[str, Any], name: str, axes: int) -> list[int]:
+    """Return a tensor's shape, or zeros where it has other axes."""
+    found: list[int] = stored[name]["shape"] if name in stored else []
+    return found if len(found) == axes else [0] * axes

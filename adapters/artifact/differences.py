@@ -14,7 +14,7 @@ class Difference(NamedTuple):
 
 
 def differences(before: Contents, after: Contents) -> list[Difference]:
-    """Return every field of the metas and the shape of the prompts, where they differ.
+    """Return every field of the metas and the shapes of tensors, where they differ.
 
     Class names are left to `class_changes`. Nested fields have names such as
     `recipe.optim.lr`; values are those of JSON.
@@ -28,9 +28,9 @@ def differences(before: Contents, after: Contents) -> list[Difference]:
 
 
 def _fields(contents: Contents) -> dict[str, Any]:
-    prompts = contents.tensors.get("prompts")
+    shapes = {name: list(one.shape) for name, one in contents.tensors.items()}
     return {
-        "prompts": None if prompts is None else list(prompts.shape),
+        **{name: shapes.get(name) for name in ("prompts", "keys_values", "biases")},
         "num_parameters": sum(tensor.size for tensor in contents.tensors.values()),
         **_flat(contents.meta.model_dump(mode="json", exclude={"task"})),
     }

@@ -350,9 +350,8 @@ class DirectoryStore(SignedVersions):
     def _checked(self, data: bytes) -> str:
         """Return the task of an artifact that may be published."""
         contents = read_contents(data)
-        task, prompts = contents.meta.task.id, contents.tensors.get("prompts")
-        if prompts is not None:
-            check_prompts(task, prompts.shape[1], self.max_prompts)
+        task = contents.meta.task.id
+        check_prompts(task, contents.num_prompts, self.max_prompts)
         return task
 
     def _write_version(

@@ -1,7 +1,8 @@
 """An adapter: what one task adds to the frozen backbone, in memory and immutable.
 
 Its bytes are the codec's matter; here tensors only go there and come back.
-Axis letters: M layers with prompts, P prompts, D width, C classes.
+Axis letters: L blocks, M of them with prompts, P prompts, K keys and values, D width, C classes,
+h heads, d head width.
 """
 
 from dataclasses import dataclass
@@ -25,18 +26,34 @@ class Adapter:
         head_weight: one row per class.
         head_bias: one number per class.
         meta: task, backbone, preprocessing and provenance.
+        keys_values: beside deep prompts: vectors that are both keys and values of a block's heads.
+        biases: of all blocks, where prompts, if any, are deep: what is added to every token after
+            the attention.
     """
 
     prompts: Float[Tensor, "M P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
     meta: AdapterMeta
+    keys_values: Float[Tensor, "M K h d"] | None = None
+    biases: Float[Tensor, "L D"] | None = None
 
     @property
     def num_parameters(self) -> int:
-        """Number of trained parameters: prompts and head."""
-        prompts = 0 if self.prompts is None else self.prompts.numel()
-        return prompts + self.head_weight.numel() + self.head_bias.numel()
+        """Number of its own numbers: prompts, what is beside them, and head."""
+        return sum(one.numel() for one in self.tensors.values())
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Those that it has, by their names in its artifact."""
+        named = {
+            "head.weight": self.head_weight,
+            "head.bias": self.head_bias,
+            "prompts": self.prompts,
+            "keys_values": self.keys_values,
+            "biases": self.biases,
+        }
+        return {name: one for name, one in named.items() if one is not None}
 
     @property
     def is_deep(self) -> bool:
@@ -54,10 +71,7 @@ class Adapter:
 
 def encode(adapter: Adapter) -> bytes:
     """Return the artifact of an adapter; the same adapter gives the same bytes."""
-    tensors = {"head.weight": adapter.head_weight, "head.bias": adapter.head_bias}
-    if adapter.prompts is not None:
-        tensors["prompts"] = adapter.prompts
-    arrays = {name: one.detach().float().cpu().numpy() for name, one in tensors.items()}
+    arrays = {n: one.detach().float().cpu().numpy() for n, one in adapter.tensors.items()}
     return write_contents(adapter.meta, arrays)
 
 
@@ -71,5 +85,11 @@ def decode(data: bytes) -> Adapter:
     """
     contents = read_contents(data)
     tensors = {name: torch.from_numpy(array) for name, array in contents.tensors.items()}
-    head_weight, head_bias = tensors["head.weight"], tensors["head.bias"]
-    return Adapter(tensors.get("prompts"), head_weight, head_bias, contents.meta)
+    return Adapter(
+        tensors.get("prompts"),
+        tensors["head.weight"],
+        tensors["head.bias"],
+        contents.meta,
+        tensors.get("keys_values"),
+        tensors.get("biases"),
+    )

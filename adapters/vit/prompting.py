@@ -9,8 +9,12 @@ read-out averages. The last block computes only the rows that are read.
 Deep prompts may begin at a later block than the first one. The blocks before it are then the bare
 trunk's, so one image has the same tokens there under all such prompts.
 
-Axis letters: B batch, T tokens, N patches, P prompts, L layers, M of them with prompts, D width,
-h heads, d head width.
+Two things may stand beside deep prompts. Learned keys and values join theirs. Biases are added to
+every token after a block's attention: one vector for each block, which a change of the values' or
+of the attention's own bias amounts to, because attention's weights sum to 1.
+
+Axis letters: B batch, T tokens, N patches, P prompts, L layers, M of them with prompts, K learned
+keys and values, D width, h heads, d head width.
 """
 
 from dataclasses import dataclass
@@ -37,11 +41,20 @@ class DeepPrompts:
         mask: added to attention scores: 0 for a prompt, minus infinity for filling; None where
             every row has P prompts in each of these blocks.
         last: the last block's prompts, if the read-out averages them; rows have one length.
+        biases: added to every token after the attention of each of these blocks.
+        beside: the last block's learned keys and values, where its prompts are tokens; rows have
+            one number of them.
     """
 
     prefix: Float[Tensor, "B M P 2 h d"]
     mask: Float[Tensor, "B M P"] | None = None
     last: Float[Tensor, "B Q D"] | None = None
+    biases: Float[Tensor, "B M D"] | None = None
+    beside: Float[Tensor, "B K 2 h d"] | None = None
+
+    def bias(self, index: int) -> Float[Tensor, "B 1 D"] | None:
+        """Return what is added in one of these blocks, from 0 or from the end."""
+        return None if self.biases is None else self.biases[:, index, None]
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,24 @@ class ShallowPrompts:
 Prompts = DeepPrompts | ShallowPrompts | None
 
 
-def prefix_of(trunk: Trunk, prompts: Float[Tensor, "M P D"]) -> Float[Tensor, "M P 2 h d"]:
-    """Return the keys and values that deep prompts contribute to each of the last M blocks."""
+def prefix_of(
+    trunk: Trunk,
+    prompts: Float[Tensor, "M P D"],
+    keys_values: Float[Tensor, "M K h d"] | None = None,
+) -> Float[Tensor, "M _ 2 h d"]:
+    """Return the keys and values that deep prompts contribute to each of the last M blocks.
+
+    Learned ones, each both a key and a value, come after those of the prompts.
+    """
     layers = [
         prompt_keys_values(block, layer[None])[0]
         for block, layer in zip(trunk.blocks[-len(prompts) :], prompts, strict=True)
     ]
-    return torch.stack(layers)
+    prefix = torch.stack(layers)
+    if keys_values is None:
+        return prefix
+    both = keys_values[:, :, None].expand(-1, -1, 2, -1, -1)
+    return torch.cat([prefix, both.to(prefix)], dim=1)
 
 
 def features(
@@ -108,12 +132,33 @@ def prompted_features(
         tokens: that enter the first of these blocks.
         deep: prompts of these blocks, of every row.
     """
-    count, first_block = tokens.shape[1], len(trunk.blocks) - deep.prefix.shape[1]
-    masks = None if deep.mask is None else F.pad(deep.mask, (0, count))[:, :, None, None]
+    return read_last(trunk, spec, entering_last(trunk, tokens, deep), deep)
+
+
+def entering_last(trunk: Trunk, tokens: Tokens, deep: DeepPrompts) -> Tokens:
+    """Return what enters the last block; arguments are those of `prompted_features`."""
+    first_block = len(trunk.blocks) - deep.prefix.shape[1]
+    masks = _over_all_keys(deep, tokens)
     for i, block in enumerate(trunk.blocks[first_block:-1]):
         mask = None if masks is None else masks[:, i]
-        tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask)
-    return _read_out(trunk, spec, tokens, count, deep, None if masks is None else masks[:, -1])
+        bias = deep.bias(i)
+        tokens = run_block(block, tokens, prefix=deep.prefix[:, i], mask=mask, bias=bias)
+    return tokens
+
+
+def read_last(
+    trunk: Trunk, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
+) -> Float[Tensor, "B D"]:
+    """Run the last block under deep prompts, for what is read, and pool it."""
+    masks = _over_all_keys(deep, tokens)
+    last_mask = None if masks is None else masks[:, -1]
+    return _read_out(trunk, spec, tokens, tokens.shape[1], deep, last_mask)
+
+
+def _over_all_keys(deep: DeepPrompts, tokens: Tokens) -> Float[Tensor, "B M 1 1 S"] | None:
+    if deep.mask is None:
+        return None
+    return F.pad(deep.mask, (0, tokens.shape[1]))[:, :, None, None]
 
 
 def embed(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"]) -> Tokens:
@@ -160,10 +205,13 @@ def _read_out(
 ) -> Float[Tensor, "B D"]:
     """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
     block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
+    bias = None if deep is None else deep.bias(-1)
     if spec.pooling == "cls":
-        return pool(trunk, spec, read_first_row(block, tokens, prefix=prefix, mask=mask))
+        first = read_first_row(block, tokens, prefix=prefix, mask=mask, bias=bias)
+        return pool(trunk, spec, first)
     if spec.pooling == "mean-with-prompts" and deep is not None:
         assert deep.last is not None, "this read-out needs the last block's prompts"
-        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), None, None
+        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), deep.beside, None
     rows = rows_read(trunk, spec, count)
-    return pool(trunk, spec, run_block(block, tokens, prefix=prefix, mask=mask, rows=rows))
+    read = run_block(block, tokens, prefix=prefix, mask=mask, rows=rows, bias=bias)
+    return pool(trunk, spec, read)

@@ -4,7 +4,7 @@ What is allocated depends on the rows of the batch, never on how many tasks ther
 Axis letters: B batch, L layers, P prompts, D width, h heads, d head width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,7 +21,9 @@ def gather_prompts(
 ) -> Prompts:
     """Return the prompts of some rows as the trunk takes them; arguments as of `gather_deep`."""
     if form.shallow:
-        return ShallowPrompts(torch.stack(_tokens(residents)))
+        tokens = _stacked(resident.tokens for resident in residents)
+        assert tokens is not None, "rows of a shallow form have tokens"
+        return ShallowPrompts(tokens)
     return gather_deep(backbone, residents, alignment)
 
 
@@ -49,10 +51,14 @@ def gather_deep(
             torch.stack(stored, out=prefix[:, start:, :length])
         elif stored:
             prefix[rows, start:, :length] = torch.stack(stored)
-    tokens = _tokens(residents)
     mask = mask_of(lengths, before, prefix, alignment)
-    return DeepPrompts(prefix, mask, torch.stack(tokens) if tokens else None)
+    last = _stacked(resident.tokens for resident in residents)
+    biases = _stacked(resident.biases for resident in residents)
+    beside = _stacked(resident.beside for resident in residents)
+    return DeepPrompts(prefix, mask, last, biases, beside)
 
 
-def _tokens(residents: Sequence[Resident]) -> list[Tensor]:
-    return [resident.tokens for resident in residents if resident.tokens is not None]
+def _stacked(tensors: Iterable[Tensor | None]) -> Tensor | None:
+    """Return what every row of a form has, or None if they have none."""
+    found = [tensor for tensor in tensors if tensor is not None]
+    return torch.stack(found) if found else None

@@ -25,19 +25,26 @@ class Form(NamedTuple):
         shallow: whether those tokens enter the first block, not the last.
         pooling: how tokens become one feature.
         final_norm: on which side of the pooling the last LayerNorm is.
+        has_biases: whether something is added after each block's attention. Graphs of other forms
+            do not know of it, so rows with biases cost no others anything.
+        num_beside: learned keys and values of the last block, where its prompts travel as tokens;
+            graphs of other forms do not know of them either.
     """
 
     num_tokens: int
     shallow: bool
     pooling: Pooling
     final_norm: FinalNorm
+    has_biases: bool = False
+    num_beside: int = 0
 
 
 def covers(spec: BackboneSpec, form: Form) -> bool:
     """Whether a trunk that is read out as the spec says computes rows of this form."""
     averaged = spec.pooling == "mean-with-prompts"
     same_read_out = (form.pooling, form.final_norm) == (spec.pooling, spec.final_norm)
-    return same_read_out and not form.shallow and averaged == bool(form.num_tokens)
+    has_more = form.shallow or form.has_biases or form.num_beside
+    return same_read_out and not has_more and averaged == bool(form.num_tokens)
 
 
 class Example(NamedTuple):

@@ -35,7 +35,15 @@ def blank_prompts(
         return ShallowPrompts(tokens)
     prefix = blank_prefix(backbone, (rows, backbone.spec.depth), length, alignment)
     mask = mask_of([length] * rows, [0] * rows, prefix, alignment)
-    return DeepPrompts(prefix, mask, tokens if form.num_tokens else None)
+    size = rows, backbone.spec.depth, backbone.spec.width
+    beside = rows, form.num_beside, *prefix.shape[3:]
+    return DeepPrompts(
+        prefix,
+        mask,
+        tokens if form.num_tokens else None,
+        prefix.new_zeros(size) if form.has_biases else None,
+        prefix.new_zeros(beside) if form.num_beside else None,
+    )
 
 
 def blank_prefix(

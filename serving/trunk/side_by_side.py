@@ -8,6 +8,7 @@ Axis letter: B batch.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from math import ceil
 
 import torch
@@ -82,12 +83,9 @@ def split_prompts(prompts: Prompts, count: int) -> list[Prompts]:
         return [None] * count
     if isinstance(prompts, ShallowPrompts):
         return [ShallowPrompts(tokens) for tokens in prompts.tokens.tensor_split(count)]
-    masks, lasts = (
-        [None] * count if tensor is None else tensor.tensor_split(count)
-        for tensor in (prompts.mask, prompts.last)
-    )
-    prefixes = prompts.prefix.tensor_split(count)
-    return [DeepPrompts(*share) for share in zip(prefixes, masks, lasts, strict=True)]
+    tensors = [getattr(prompts, field.name) for field in fields(prompts)]
+    parts = [[None] * count if one is None else one.tensor_split(count) for one in tensors]
+    return [DeepPrompts(*share) for share in zip(*parts, strict=True)]
 
 
 @torch.inference_mode()

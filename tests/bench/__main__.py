@@ -13,8 +13,8 @@ from tests.bench.figure import draw, write_page
 from tests.bench.result import Settings
 from tests.bench.table import show
 
-ON_REQUEST = ("gpu",)
-"""Those that only some machines can run."""
+ON_REQUEST = ("gpu", "per-row")
+"""One that only some machines can run, and one of ways that are not served."""
 
 BENCHMARKS = (
     "engine",

@@ -13,6 +13,7 @@ from tests.bench.pictures.http import http
 from tests.bench.pictures.image_tasks import image_tasks
 from tests.bench.pictures.kmeans import kmeans
 from tests.bench.pictures.lookups import lookups
+from tests.bench.pictures.per_row import per_row
 from tests.bench.pictures.services import services
 from tests.bench.pictures.tasks import tasks
 from tests.bench.pictures.training import training
@@ -33,6 +34,7 @@ _PICTURES = {
     "lookups": lookups,
     "front": front,
     "image-tasks": image_tasks,
+    "per-row": per_row,
 }
 _TEMPLATE = Path(__file__).parent / "page.html"
 

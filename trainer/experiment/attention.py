@@ -40,6 +40,11 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
         final_norm=spec.final_norm,
     )
     adapter.check_fits(backbone.spec)
+    if more := adapter.tensors.keys() & {"keys_values", "biases"}:
+        raise DataError(
+            f"{artifact}: its method has {' and '.join(sorted(more))} beside prompts, but this "
+            "picture is of prompts alone; choose an artifact of another method"
+        )
     panels = [panel for path in images for panel in attention_panels(backbone, adapter, path)]
     try:
         return save_overlays(out, panels)

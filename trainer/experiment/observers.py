@@ -6,7 +6,6 @@ from typing import get_args
 from trainer.experiment.materials import Materials
 from trainer.measures.nmi import Reading, nmi_of_layers
 from trainer.methods.classifier import Classifier
-from trainer.methods.prompted import PromptedClassifier
 from trainer.recipe import Recipe
 from trainer.training.evaluate import accuracy
 from trainer.training.forward import forward_of
@@ -17,19 +16,19 @@ from trainer.training.loop import Observer
 def observers_of(recipe: Recipe, materials: Materials, model: Classifier) -> Sequence[Observer]:
     """Return the observers that the recipe asks for."""
     chosen: list[Observer] = []
-    if recipe.report.nmi_images and isinstance(model, PromptedClassifier):
+    if recipe.report.nmi_images and model.changes().keys() == {"prompts"}:
         chosen.append(_nmi(recipe, materials, model))
     if recipe.report.test_each_epoch:
         chosen.append(_test(recipe, materials, model))
     return chosen
 
 
-def _nmi(recipe: Recipe, materials: Materials, model: PromptedClassifier) -> Observer:
+def _nmi(recipe: Recipe, materials: Materials, model: Classifier) -> Observer:
     count = recipe.report.nmi_images
     images = ImageSet(materials.validation.samples[:count], materials.preprocessing)
 
     def observe() -> tuple[str, object]:
-        prompts = model.prompts.detach()
+        prompts = model.changes()["prompts"].detach()
         pixels = [pixels for pixels, _ in batches(images, recipe.optim.batch_size)]
         return "nmi", {
             reading: nmi_of_layers(materials.backbone, prompts, pixels, reading)

@@ -17,7 +17,6 @@ from trainer.confidence.calibration import calibration_error, scores_of
 from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
-from trainer.methods.prompted import PromptedClassifier
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
@@ -156,8 +155,9 @@ def make_adapter(
         seed=recipe.seed,
         code_version=version("spt-serving"),
     )
-    prompts = model.prompts.detach() if isinstance(model, PromptedClassifier) else None
-    return Adapter(prompts, model.head.weight.detach(), model.head.bias.detach(), meta)
+    tensors = {"prompts": None} | {n: one.detach() for n, one in model.changes().items()}
+    head_weight, head_bias = model.head.weight.detach(), model.head.bias.detach()
+    return Adapter(head_weight=head_weight, head_bias=head_bias, meta=meta, **tensors)
 
 
 def _write(path: Path, content: object) -> None:

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from adapters.vit.backbone import Backbone
 from trainer.data.load import load_task
+from trainer.inits.class_map import groups_of_classes
 from trainer.inits.first_prompts import FirstPrompts, first_prompts, prompt_shape
 from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
+from trainer.methods.variants.guided import GuidedClassifier
 from trainer.recipe import Recipe
 from trainer.training.features import features_of
 from trainer.training.head_start import fit_head
@@ -33,6 +35,11 @@ def start_model(
     if recipe.num_prompts:
         first = first_prompts(recipe, backbone, _init_images(recipe, training))
     model = _build(recipe, backbone, num_classes, first.prompts)
+    if isinstance(model, GuidedClassifier) and num_classes > recipe.num_prompts:
+        bare = features_of(Classifier(backbone, num_classes), training, recipe.optim.batch_size)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        shape = num_classes, recipe.num_prompts
+        model.prompt_of.copy_(groups_of_classes(*bare, shape, generator))
     if recipe.optim.head_start == "fitted":
         fit_head(model.head, *features_of(model, training, recipe.optim.batch_size))
     return model, first.facts
@@ -49,8 +56,14 @@ def _build(
     recipe: Recipe, backbone: Backbone, num_classes: int, prompts: Float[Tensor, "M P D"] | None
 ) -> Classifier:
     torch.manual_seed(recipe.seed)
-    frozen = recipe.prompt.frozen
-    return build(recipe.method, backbone, num_classes, prompts, frozen=frozen)
+    return build(
+        recipe.method,
+        backbone,
+        num_classes,
+        prompts,
+        frozen=recipe.prompt.frozen,
+        fourier_share=recipe.prompt.fourier_share,
+    )
 
 
 def _init_images(recipe: Recipe, training: ImageSet) -> ImageSet:

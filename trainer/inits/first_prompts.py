@@ -17,9 +17,11 @@ from adapters.vit.backbone import Backbone
 from trainer.errors import RecipeError
 from trainer.inits.block_inputs import Collector, feed
 from trainer.inits.cluster import KEPT_BYTES, ClusterMeans
+from trainer.inits.mpa import mpa_prompts
 from trainer.inits.pool import BatchPool, ImagePool, Pool
 from trainer.inits.sample import RandomSample
 from trainer.inits.uniform import at_uniform_scale, uniform_prompts
+from trainer.inits.vipamin import vipamin_prompts
 from trainer.methods.table import METHODS
 from trainer.recipe import PromptRecipe, Recipe
 from trainer.training.images import ImageSet, Item, batches
@@ -51,14 +53,42 @@ def first_prompts(recipe: Recipe, backbone: Backbone, images: ImageSet) -> First
         images: training images, of this task or of the one named by `prompt.init_task`.
 
     Raises:
-        RecipeError: there are fewer patch tokens than prompts, or too few blocks.
+        RecipeError: there are fewer patch tokens than prompts, or too few blocks; or the init does
+            not work on this backbone.
     """
     if recipe.prompt.init == "uniform":
-        generator = torch.Generator().manual_seed(recipe.seed)
-        return FirstPrompts(
-            uniform_prompts(backbone.spec, prompt_shape(recipe, backbone), generator)
-        )
+        return FirstPrompts(_uniform(recipe, backbone))
+    if recipe.prompt.init in ("vipamin", "mpa"):
+        return _from_images(recipe, backbone, images)
     return _from_tokens(recipe, backbone, images)
+
+
+def _uniform(recipe: Recipe, backbone: Backbone) -> Float[Tensor, "M P D"]:
+    generator = torch.Generator().manual_seed(recipe.seed)
+    return uniform_prompts(backbone.spec, prompt_shape(recipe, backbone), generator)
+
+
+def _from_images(recipe: Recipe, backbone: Backbone, images: ImageSet) -> FirstPrompts:
+    """Make prompts by an init that looks at more than the tokens of one layer."""
+    shape, prompt = prompt_shape(recipe, backbone), recipe.prompt
+    chosen = _choose(recipe, images)
+    began = time.monotonic()
+    if prompt.init == "mpa":
+        classes = 1 + max(sample.label for sample in images.samples)
+        torch.manual_seed(recipe.seed)
+        found = list(batches(chosen, recipe.optim.batch_size))
+        made = mpa_prompts(backbone, found, shape, classes)
+    else:
+        made = vipamin_prompts(
+            backbone,
+            _pixels(chosen, recipe.optim.batch_size),
+            _source_layers(recipe, backbone),
+            _uniform(recipe, backbone),
+            match_tokens=prompt.match_tokens,
+            orthogonal_share=prompt.orthogonal_share,
+        )
+    seconds = round(time.monotonic() - began, 2)
+    return FirstPrompts(made, {"images": len(chosen), "seconds": seconds})
 
 
 def prompt_shape(recipe: Recipe, backbone: Backbone) -> tuple[int, int]:

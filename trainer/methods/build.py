@@ -8,9 +8,9 @@ from torch import Tensor
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.known import not_plain
 from trainer.errors import RecipeError
+from trainer.methods.attention_bias import AttentionBiasClassifier
 from trainer.methods.bottleneck import BottleneckClassifier
 from trainer.methods.classifier import Classifier
-from trainer.methods.e2vpt import KeyValuePromptedClassifier
 from trainer.methods.flows import FlowClassifier
 from trainer.methods.gated import GatedClassifier
 from trainer.methods.lora import LoraClassifier
@@ -18,6 +18,10 @@ from trainer.methods.moments import MomentClassifier
 from trainer.methods.prompted import PromptedClassifier, PromptOwner
 from trainer.methods.retuned import BiasClassifier, FullClassifier
 from trainer.methods.ssf import ScaledClassifier
+from trainer.methods.variants.e2vpt import KeyValuePromptedClassifier
+from trainer.methods.variants.fourier import SHARE, FourierClassifier
+from trainer.methods.variants.guided import BiasedGuidedClassifier, GuidedClassifier
+from trainer.methods.variants.koopman import EvolvingClassifier
 
 _WITH_PROMPTS: dict[str, type[PromptOwner]] = {
     "spt-deep": PromptedClassifier,
@@ -26,11 +30,17 @@ _WITH_PROMPTS: dict[str, type[PromptOwner]] = {
     "vpt-shallow": PromptedClassifier,
     "gate-vpt": GatedClassifier,
     "e2vpt": KeyValuePromptedClassifier,
+    "vfpt-deep": FourierClassifier,
+    "vfpt-shallow": FourierClassifier,
+    "pae": EvolvingClassifier,
+    "da-vpt": GuidedClassifier,
+    "da-vpt-plus": BiasedGuidedClassifier,
 }
 _WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
     "linear": Classifier,
     "full": FullClassifier,
     "bias": BiasClassifier,
+    "attention-bias": AttentionBiasClassifier,
     "adapter": BottleneckClassifier,
     "lora": LoraClassifier,
     "ssf": ScaledClassifier,
@@ -38,7 +48,15 @@ _WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
     "moment-probing": MomentClassifier,
 }
 
-_INSIDE_PLAIN_BLOCKS = {"adapter", "lora", "ssf", "snf", "gate-vpt"}
+_INSIDE_PLAIN_BLOCKS = {
+    "adapter",
+    "lora",
+    "ssf",
+    "snf",
+    "gate-vpt",
+    "attention-bias",
+    "da-vpt-plus",
+}
 """Methods that say what each block computes, or put their own weights into its projections."""
 
 
@@ -49,6 +67,7 @@ def build(
     prompts: Float[Tensor, "M P D"] | None,
     *,
     frozen: bool = False,
+    fourier_share: float = SHARE,
 ) -> Classifier:
     """Make the model of a method, where the backbone is and in its floating type.
 
@@ -58,6 +77,7 @@ def build(
         num_classes: C.
         prompts: the first prompts, for a method that has any.
         frozen: whether the prompts stay as they are, and the head alone is trained.
+        fourier_share: how many of a block's prompts VFPT transforms, 0 to 1.
 
     Raises:
         RecipeError: the method does not work on this backbone.
@@ -66,7 +86,9 @@ def build(
     if prompts is None:
         model = _WITHOUT_PROMPTS[method](backbone, num_classes)
     else:
-        model = _WITH_PROMPTS[method](backbone, num_classes, prompts, frozen=frozen)
+        owner = _WITH_PROMPTS[method]
+        options = {"share": fourier_share} if issubclass(owner, FourierClassifier) else {}
+        model = owner(backbone, num_classes, prompts, frozen=frozen, **options)
     return model.to(backbone.device, backbone.dtype)
 
 

@@ -5,7 +5,7 @@ This class alone is the linear probe. Axis letters: B batch, D width, C classes.
 
 from collections import Counter
 
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
@@ -46,6 +46,14 @@ class Classifier(nn.Module):
         for name, parameter in self.named_parameters():
             counts[name.partition(".")[0]] += parameter.numel()
         return dict(counts)
+
+    def changes(self) -> dict[str, Tensor]:
+        """Return all that an adapter adds to the trunk, by the names of its tensors."""
+        return {}
+
+    def penalty(self, labels: Int64[Tensor, " B"]) -> Tensor | float:
+        """Return what a training loss adds for the batch that the last forward was of."""
+        return 0.0
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
         """Return the logits of normalised images."""

@@ -36,7 +36,14 @@ class PromptOwner(Classifier):
 
 
 class PromptedClassifier(PromptOwner):
-    """A classifier that differs from the linear probe by its prompts alone."""
+    """A classifier that differs from the linear probe by what an adapter holds.
+
+    Its features are those of its `changes`, so training computes what is served.
+    """
+
+    def changes(self) -> dict[str, Tensor]:
+        """Return the prompts as the trunk meets them; see `Classifier.changes`."""
+        return {"prompts": self.prompts}
 
     def features(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """Return what the head sees under the prompts (paper eq. 5, 6)."""
@@ -44,8 +51,22 @@ class PromptedClassifier(PromptOwner):
         return features(backbone.trunk, backbone.spec, pixels, self._rows(len(pixels)))
 
     def _rows(self, batch: int) -> Prompts:
-        if len(self.prompts) == 1:
-            return ShallowPrompts(self.prompts.expand(batch, -1, -1))
-        prefix = prefix_of(self.backbone.trunk, self.prompts)
-        last = self.prompts[-1].expand(batch, -1, -1)
-        return DeepPrompts(prefix.expand(batch, *prefix.shape), last=last)
+        if len(self.prompts) > 1:
+            return self._deep_rows(batch)
+        return ShallowPrompts(self.changes()["prompts"].expand(batch, -1, -1))
+
+    def _deep_rows(self, batch: int) -> DeepPrompts:
+        changes = self.changes()
+        prompts, biases = changes["prompts"], changes.get("biases")
+        prefix = prefix_of(self.backbone.trunk, prompts, changes.get("keys_values"))
+        beside = prefix[-1, prompts.shape[1] :]
+
+        def for_each(shared: Tensor) -> Tensor:
+            return shared.expand(batch, *shared.shape)
+
+        return DeepPrompts(
+            for_each(prefix),
+            last=for_each(prompts[-1]),
+            biases=None if biases is None else for_each(biases),
+            beside=for_each(beside) if len(beside) else None,
+        )

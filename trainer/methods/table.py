@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _PROMPTS = "served: in one batch with every other task"
+_BIASED = "served: in one batch with tasks of its kind, which is a forward of its own"
 _RETUNED = "not served: its weights differ in every block, so each task would need its own pass"
 
 
@@ -33,7 +34,12 @@ class Method:
     @property
     def is_served(self) -> bool:
         """Whether its artifact is one that the service answers from."""
-        return self.serving == _PROMPTS
+        return self.serving in (_PROMPTS, _BIASED)
+
+    @property
+    def can_begin_later(self) -> bool:
+        """Whether its prompts may leave out the first blocks, see `prompt.first_block`."""
+        return self.prompts == "deep" and self.serving == _PROMPTS
 
 
 METHODS = {
@@ -117,9 +123,50 @@ METHODS = {
     "e2vpt": Method(
         parts="prompts L·P·D, keys_values 5·L·D",
         source="Cheng et al. 2023, without pruning",
-        serving="not served: fits the engine's keys and values, but no artifact holds them yet",
+        serving=_PROMPTS,
         prompts="deep",
         defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
+    ),
+    "vfpt-deep": Method(
+        parts="prompts L·P·D",
+        source="Zeng et al. 2024, VFPT, half of the prompts transformed",
+        serving=_PROMPTS,
+        prompts="deep",
+        defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
+    ),
+    "vfpt-shallow": Method(
+        parts="prompts P·D",
+        source="Zeng et al. 2024, VFPT, likewise",
+        serving=_PROMPTS,
+        prompts="shallow",
+        defaults={"prompt": {"num_tokens": 100, "init": "uniform"}},
+    ),
+    "pae": Method(
+        parts="prompts L·P·D, koopman D·k + 2·k·k, k = 256 (in training alone)",
+        source="Wang et al. 2026, PAE on VPT-Deep",
+        serving=_PROMPTS,
+        prompts="deep",
+        defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
+    ),
+    "da-vpt": Method(
+        parts="prompts L·P·D",
+        source="Ren et al. 2025, DA-VPT",
+        serving=_PROMPTS,
+        prompts="deep",
+        defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
+    ),
+    "da-vpt-plus": Method(
+        parts="prompts L·P·D, value_biases L·D",
+        source="Ren et al. 2025, DA-VPT+",
+        serving=_BIASED,
+        prompts="deep",
+        defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
+    ),
+    "attention-bias": Method(
+        parts="biases L·D",
+        source="Zaken et al. 2021, BitFit, the biases after attention",
+        serving=_BIASED,
+        defaults={"optim": {"lr": 1e-3}},
     ),
     "moment-probing": Method(
         parts="moments 512·D + 930 + 2884·C",

@@ -125,7 +125,8 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress)
 def _backward(job: Job, inputs: Tensor, labels: Tensor, whole: int) -> Tensor:
     """Add the gradients of this process's share of a batch; return its part of the mean loss."""
     logits = job.forward(inputs)
-    loss = F.cross_entropy(logits, labels.to(logits.device)) * (len(labels) / whole)
+    mean = F.cross_entropy(logits, labels.to(logits.device)) + job.model.penalty(labels)
+    loss = mean * (len(labels) / whole)
     loss.backward()
     return loss.detach()
 

@@ -17,6 +17,7 @@ from adapters.vit.blocks.projection import values_through
 
 Prefix = Float[Tensor, "B P 2 h d"]
 KeyMask = Float[Tensor, "B 1 1 S"]
+Bias = Float[Tensor, "B 1 D"]
 
 
 def run_block(
@@ -26,6 +27,7 @@ def run_block(
     prefix: Prefix | None = None,
     mask: KeyMask | None = None,
     rows: slice = slice(None),
+    bias: Bias | None = None,
 ) -> Float[Tensor, "B R D"]:
     """Return the block's outputs for some rows, which attend to the prefix and to all tokens.
 
@@ -35,7 +37,21 @@ def run_block(
         prefix: extra keys and values, before the tokens' own.
         mask: added to the scores of all keys: 0, or minus infinity for a key that is not there.
         rows: which tokens' outputs are wanted.
+        bias: added to every token after the attention, before the block's other branch.
     """
+    mixed = attended(block, tokens, prefix=prefix, mask=mask, rows=rows)
+    return kind_of(block).after(block, _kept(tokens[:, rows], bias), mixed)
+
+
+def attended(
+    block: Any,
+    tokens: Tokens,
+    *,
+    prefix: Prefix | None = None,
+    mask: KeyMask | None = None,
+    rows: slice = slice(None),
+) -> Float[Tensor, "B R A"]:
+    """Return what attention makes of the values; arguments are those of `run_block`."""
     kind, normed = kind_of(block), block.norm1(tokens)
     if rows == slice(None):
         queries, joined = kind.queries_keys_values(block, normed)
@@ -47,7 +63,7 @@ def run_block(
     keys, values = joined.unbind(dim=2)
     added = _added(kind.bias(block, normed, rows), prefix, mask)
     mixed = _attend(queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), added)
-    return kind.after(block, tokens[:, rows], mixed.transpose(1, 2).flatten(2))
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def read_first_row(
@@ -56,6 +72,7 @@ def read_first_row(
     *,
     prefix: Prefix | None = None,
     mask: KeyMask | None = None,
+    bias: Bias | None = None,
 ) -> Float[Tensor, "B 1 D"]:
     """Return the block's output for the first token alone, at almost no cost.
 
@@ -76,7 +93,7 @@ def read_first_row(
     mixed = values_through(kind.values(block), on_tokens, normed)
     if prefix is not None:
         mixed = mixed + torch.einsum("bhp,bphd->bhd", on_prefix, prefix[:, :, 1])
-    return kind.after(block, tokens[:, :1], mixed.flatten(1)[:, None])
+    return kind.after(block, _kept(tokens[:, :1], bias), mixed.flatten(1)[:, None])
 
 
 def heads_of(block: Any) -> tuple[int, int]:
@@ -87,6 +104,11 @@ def heads_of(block: Any) -> tuple[int, int]:
 def prompt_keys_values(block: Any, prompts: Tokens) -> KeysValues:
     """Return the keys and values of prompts of the block, which have no place in the image."""
     return kind_of(block).keys_values(block, block.norm1(prompts), placed=False)
+
+
+def _kept(tokens: Float[Tensor, "B R D"], bias: Bias | None) -> Float[Tensor, "B R D"]:
+    """Return what the attention's output is added to; a sum has no order."""
+    return tokens if bias is None else tokens + bias
 
 
 def _added(

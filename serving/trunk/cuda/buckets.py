@@ -41,10 +41,13 @@ def fill_prompts(prompts: Prompts, bucket: int, length: int) -> Prompts:
         return None
     if isinstance(prompts, ShallowPrompts):
         return ShallowPrompts(fill(prompts.tokens, bucket))
-    prefix, mask, last = prompts.prefix, prompts.mask, prompts.last
+    prefix, mask = prompts.prefix, prompts.mask
     assert mask is not None, "with an alignment there always is a mask"
     if extra := length - prefix.shape[2]:
         prefix = F.pad(prefix, (0, 0) * 3 + (0, extra))
         mask = F.pad(mask, (0, extra), value=-torch.inf)
-    filled_last = None if last is None else fill(last, bucket)
-    return DeepPrompts(fill(prefix, bucket), fill(mask, bucket), filled_last)
+    others = (
+        None if tensor is None else fill(tensor, bucket)
+        for tensor in (prompts.last, prompts.biases, prompts.beside)
+    )
+    return DeepPrompts(fill(prefix, bucket), fill(mask, bucket), *others)

@@ -32,9 +32,9 @@ def reads_by_address(backbone: Backbone) -> bool:
     )
 
 
-def has_no_tokens(form: Form) -> bool:
-    """Whether all prompts of a form are keys and values; others travel with the tokens."""
-    return not form.num_tokens
+def is_prefix_alone(form: Form) -> bool:
+    """Whether all that a form adds are keys and values: no tokens, and nothing after attention."""
+    return not form.num_tokens and not form.has_biases
 
 
 def features_by_address(

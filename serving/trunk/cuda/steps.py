@@ -22,7 +22,7 @@ from serving.trunk.backend import Addresses, Form, Step
 from serving.trunk.cuda import recording
 from serving.trunk.cuda.buckets import bucket_of, buckets_up_to
 from serving.trunk.cuda.contest import fastest
-from serving.trunk.cuda.forward import features_by_address, has_no_tokens
+from serving.trunk.cuda.forward import features_by_address, is_prefix_alone
 from serving.trunk.cuda.heads import best_by_address
 from serving.trunk.cuda.recording import Recording
 from serving.trunk.graphs import spec_of
@@ -72,7 +72,7 @@ class CudaSteps:
 
         Takes seconds to minutes. Compiled, the faster of two ways is kept, by the largest bucket.
         """
-        if self.take(form, 1) or not has_no_tokens(form):
+        if self.take(form, 1) or not is_prefix_alone(form):
             return self.take(form, 1)
         trunk = self._fastest(self._trunks(form))
         for bucket in self._buckets:

@@ -96,9 +96,9 @@ def test_two_amounts_of_images_to_start_from_are_refused():
         load_recipe("toy", ["prompt.init_images=3", "prompt.init_proportion=0.5"])
 
 
-@pytest.mark.parametrize("method", ["spt-shallow", "linear", "gate-vpt", "e2vpt"])
+@pytest.mark.parametrize("method", ["spt-shallow", "linear", "gate-vpt", "da-vpt-plus"])
 def test_a_first_block_is_for_methods_whose_deep_prompts_are_served(method: str):
-    with pytest.raises(RecipeError, match=f"spt-deep and vpt-deep, found method {method}"):
+    with pytest.raises(RecipeError, match=f"spt-deep, vpt-deep, .*, found method {method}"):
         load_recipe("toy", ["prompt.first_block=1"], method=method)
     assert load_recipe("toy", ["prompt.first_block=1"], method="vpt-deep").prompt.first_block == 1
 

@@ -54,6 +54,6 @@ def train_steps(model: Classifier, steps: int = 1, lr: float = 1e-3) -> tuple[fl
     before = F.cross_entropy(model(pixels), labels).item()
     for _ in range(steps):
         optimizer.zero_grad()
-        F.cross_entropy(model(pixels), labels).backward()
+        (F.cross_entropy(model(pixels), labels) + model.penalty(labels)).backward()
         optimizer.step()
     return before, F.cross_entropy(model(pixels), labels).item()

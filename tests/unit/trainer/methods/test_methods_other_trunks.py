@@ -18,7 +18,8 @@ DINOV3, MIXED, EVA02 = (
     "eva02_base_patch14_224",
 )
 BEIT = "beit_base_patch16_224"
-REFUSED = ("adapter", "gate-vpt", "lora", "snf", "ssf")
+REFUSED = ("adapter", "attention-bias", "da-vpt-plus", "gate-vpt", "lora", "snf", "ssf")
+TOO_SHALLOW = ("pae",)
 
 
 def made(method: str, name: str) -> Classifier:
@@ -28,7 +29,7 @@ def made(method: str, name: str) -> Classifier:
     return build(method, tiny_backbone(other_trunk(name)), 3, prompts)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS.keys() - set(REFUSED)))
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - {*REFUSED, *TOO_SHALLOW}))
 @pytest.mark.parametrize("name", [DINOV3, EVA02, BEIT])
 def test_every_parameter_gets_a_gradient_within_two_steps(name: str, method: str):
     model = made(method, name)
