@@ -2,11 +2,28 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
+
+
+class Splits(NamedTuple):
+    """The images of three disjoint splits.
+
+    Attributes:
+        train: gradients come from these.
+        val: selection may look at these.
+        test: for the final number only.
+        is_test_drawn: whether the seed drew the test images, as the data name none.
+    """
+
+    train: tuple[Sample, ...]
+    val: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+    is_test_drawn: bool = False
 
 
 def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[list[int], ...]:
@@ -53,13 +70,15 @@ def hold_out_tenths(
     return tuple(tuple(samples[i] for i in part) for part in parts)
 
 
-def completed(
-    where: str, splits: Mapping[str, Sequence[Sample]], seed: int
-) -> tuple[tuple[Sample, ...], ...]:
-    """Return training, validation and test images where a split may be missing.
+def drawn(samples: Sequence[Sample], seed: int) -> Splits:
+    """Divide images that no split is named of: 80/10/10, as `hold_out_tenths`."""
+    return Splits(*hold_out_tenths(samples, 2, seed), is_test_drawn=True)
 
-    Without test images those for validation are the test set, as ImageNet has it: nothing is
-    selected by them. Without validation images a tenth of the training images validates.
+
+def completed(where: str, splits: Mapping[str, Sequence[Sample]], seed: int) -> Splits:
+    """Return training, validation and test images where one of the latter may be missing.
+
+    It is a tenth of the training images then. Images for validation are never the test set.
 
     Args:
         where: they are from, for the message.
@@ -75,10 +94,11 @@ def completed(
             f"{where}: found the splits {', '.join(splits)}, expected train, and test or val"
         )
     if not test:
-        val, test = (), val
+        train, drawn_test = hold_out_tenths(train, 1, seed)
+        return Splits(train, val, drawn_test, is_test_drawn=True)
     if not val:
         train, val = hold_out_tenths(train, 1, seed)
-    return train, val, test
+    return Splits(train, val, test)
 
 
 def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

@@ -1,6 +1,7 @@
 """What a finished run leaves: its score on the test set, its files, its adapter."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,10 @@ from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
+
+
+_NAMED = 10
+"""Copies that the metrics name."""
 
 
 class _Scored(NamedTuple):
@@ -51,7 +56,7 @@ def score_test(
         rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
     predictions = [
         {
-            "image": str(sample.path.resolve()),
+            "image": os.path.realpath(str(sample.path)),
             "label": row.label,
             "predicted": row.predicted,
             "score": row.score,
@@ -113,6 +118,11 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
         "val_images": len(task_data.val),
         "test_images": len(task_data.test),
         "list_digests": task_data.list_digests(),
+        "is_test_drawn": task_data.is_test_drawn,
+        "copies": {
+            "count": len(materials.copies),
+            "named": [copy._asdict() for copy in materials.copies[:_NAMED]],
+        },
         "device": str(backbone.device),
     }
 

@@ -95,7 +95,7 @@ def lines(*rows: str) -> str:
         (lines("a.jpg,,train"), r"pets\.csv:2: expected a path and a label, found 'a\.jpg' and ''"),
         (lines("a.jpg,cat,train", "b.jpg"), r"pets\.csv:3: expected a path and a label"),
         (lines("a.jpg,cat,nowhere"), r"pets\.csv:2: the split is 'nowhere', expected train"),
-        (lines("a.jpg,cat,train", "b.jpg,dog,"), "1 lines name no split, and others do"),
+        (lines("a.jpg,cat,train", "b.jpg,dog,"), "1 images name no split, and others do"),
         (
             lines("a.jpg,cat,train", "b.jpg,dog,train"),
             "found the splits train, expected train, and",
