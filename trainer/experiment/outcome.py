@@ -25,7 +25,6 @@ from trainer.training.checkpoint import Progress
 from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
 
-
 _NAMED = 10
 """Copies that the metrics name."""
 

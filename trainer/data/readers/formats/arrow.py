@@ -44,7 +44,7 @@ def read_arrow(path: Path, noted: Features) -> tuple[Columns, list[Record]]:
                 features = {**noted, **noted_features(stream.schema.metadata)}
                 columns = columns_of(str(path), stream.schema.names, features)
                 return columns, list(_records(path, whole, stream, columns))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"{path} is damaged or no Arrow stream ({reason}); fetch or write it again"

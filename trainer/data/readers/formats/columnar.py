@@ -38,9 +38,15 @@ def read_columnar(place: Path, name: str, seed: int) -> TaskData:
     files, features = _files_of(place)
     if not files:
         raise DataError(f"{name}: {place} matches no file, expected Parquet files; correct DATA=")
-    tables = {path: reader_for(path)(path, features) for path in files}
+    tables = {path: _table(path, features) for path in files}
     rows = [row for path, table in tables.items() for row in _rows(path, *table, files[path])]
     return task_of(place, name, rows, seed, _names(place, [one for one, _ in tables.values()]))
+
+
+def _table(path: Path, features: Features) -> tuple[Columns, list[Record]]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing; fetch it again, or correct DATA=")
+    return reader_for(path)(path, features)
 
 
 def reader_for(path: Path) -> Callable[[Path, Features], tuple[Columns, list[Record]]]:

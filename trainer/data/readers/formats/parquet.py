@@ -7,9 +7,9 @@ the quickest. Loads pyarrow, so it is imported where such a file is met.
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,9 +24,18 @@ from trainer.data.readers.formats.columns import (
 )
 from trainer.errors import DataError
 
-_KEPT: Final = 8
-"""Row groups whose images are kept in memory: threads read that many at once, each in order."""
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """The images of a row group."""
+
+    cells: Any
+
+
+# a group stays in memory while it is the last one that some thread has read from: threads that
+# walk through the rows share it, and whoever jumps about holds one
+_groups: WeakValueDictionary[tuple[Path, int, int, str], _Group] = WeakValueDictionary()
+_own = threading.local()
 _reading = threading.Lock()
 
 
@@ -55,15 +64,15 @@ class Cell:
             OSError: the file cannot be read, or the cell holds no image.
         """
         changed = self.container.stat().st_mtime_ns
-        with _reading:  # or threads would read the same group, each for itself
-            cells = _group(self.container, changed, self.group, self.column)
-        found = cells[self.place].as_py()
-        cell = found if isinstance(found, dict) else {"bytes": found}
-        if cell["bytes"] is None and cell.get("path"):
-            return (self.container.parent / cell["path"]).read_bytes()
-        if not isinstance(cell["bytes"], bytes):
+        found = _group(self.container, changed, self.group, self.column).cells[self.place].as_py()
+        content, path = found, None
+        if isinstance(found, dict):
+            content, path = found.get("bytes"), found.get("path")
+        if content is None and path:
+            return (self.container.parent / path).read_bytes()
+        if not isinstance(content, bytes):
             raise OSError("the cell holds no image")
-        return cell["bytes"]
+        return content
 
     def is_file(self) -> bool:
         """Tell whether the file is there."""
@@ -89,7 +98,7 @@ def read_parquet(path: Path, noted: Features) -> tuple[Columns, list[Record]]:
             features = {**noted, **noted_features(schema.metadata)}
             columns = columns_of(str(path), schema.names, features)
             return columns, list(_records(path, file, columns))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"{path} is cut, damaged or no Parquet file ({reason}); fetch or write it again"
@@ -113,11 +122,19 @@ def _records(path: Path, file: pq.ParquetFile, columns: Columns) -> Iterator[Rec
             row += 1
 
 
-@lru_cache(maxsize=_KEPT)
-def _group(path: Path, changed: int, group: int, column: str) -> Any:
+def _group(path: Path, changed: int, number: int, column: str) -> _Group:
     """Return the images of a row group; `changed` keeps those of a file that was written anew."""
+    key = (path, changed, number, column)
+    with _reading:  # or threads would read the same group, each for itself
+        if (group := _groups.get(key)) is None:
+            _groups[key] = group = _read_group(path, number, column)
+    _own.group = group
+    return group
+
+
+def _read_group(path: Path, number: int, column: str) -> _Group:
     try:
         with pq.ParquetFile(path) as file:
-            return file.read_row_group(group, [column], use_threads=False).column(column)
+            return _Group(file.read_row_group(number, [column], use_threads=False).column(column))
     except pa.ArrowException as error:
         raise OSError(f"the row cannot be read ({' '.join(str(error).split())})") from error

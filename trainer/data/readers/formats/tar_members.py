@@ -19,6 +19,8 @@ def members_of(tar: Path) -> Iterator[ByteRange]:
         DataError: it is missing, compressed, no tar, or cut.
     """
     end = 0
+    if not tar.is_file():
+        raise DataError(f"{tar} is missing; fetch it again, or correct DATA=")
     try:
         with tar.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
