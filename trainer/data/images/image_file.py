@@ -31,7 +31,7 @@ class ImageFile(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ByteRange:
     """An image that lies as it is inside another file, and is read in place.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainer.data.listed import Row, known_split, single_label, task_of
 from trainer.data.readers.formats.columns import Columns, Features, Record
+from trainer.data.readers.formats.footer import may_be_list
 from trainer.data.readers.formats.readme import described, names_files
 from trainer.data.readers.formats.saved import is_saved, saved_features, saved_files
 from trainer.data.readers.formats.shards import dividing, shards_at, splits_of
@@ -23,7 +24,8 @@ def is_columnar(place: Path) -> bool:
     """Tell whether a place is such a folder, or a Parquet file or a pattern of them."""
     if not place.is_dir():
         return place.name.lower().endswith(_ENDING)
-    return is_saved(place) or bool(shards_at(place, _ENDING)) or names_files(place, _ENDING)
+    lists = any(map(may_be_list, shards_at(place, _ENDING)))
+    return lists or is_saved(place) or names_files(place, _ENDING)
 
 
 def read_columnar(place: Path, name: str, seed: int) -> TaskData:

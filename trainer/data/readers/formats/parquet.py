@@ -39,7 +39,7 @@ _own = threading.local()
 _reading = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """An image in a cell of a Parquet file.
 

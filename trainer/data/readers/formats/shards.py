@@ -27,7 +27,8 @@ def shards_at(place: Path, *endings: str) -> list[Path]:
     """
     if place.is_dir():
         inside = [one for one in class_folders(place) if one.name == "data" or split_of(one.name)]
-        found = [path for folder in (place, *inside) for path in folder.iterdir()]
+        inner = [path for folder in (place, *inside) for path in folder.iterdir()]
+        found = [path for path in inner if path.suffix.lower() in endings and path.is_file()]
     elif place.exists():
         found = [place]
     else:

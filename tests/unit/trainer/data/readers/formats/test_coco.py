@@ -80,7 +80,7 @@ def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_category_names_that_differ_between_lists_are_refused(tmp_path: Path) -> None:
     make_coco(tmp_path / "train.json", coco(some(6), CATEGORIES), tmp_path)
     make_coco(tmp_path / "val.json", coco(some(2, "v"), {7: "fox", 3: "cat"}), tmp_path)
-    with pytest.raises(DataError, match="category 7 is 'fox', and in another list of .* 'dog'"):
+    with pytest.raises(DataError, match=r"category 7 is 'fox', and in another list of .* 'dog'"):
         load_task("pets", tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Parquet: lists of paths, images in cells, snapshots of the hub, and what may be wrong with them."""
+"""Parquet: lists of paths, images in cells, snapshots of the hub, and what may be wrong."""
 
 import sys
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from tests.unit.trainer.data.readers.formats.packed import (
     picture,
     table,
 )
+from tests.unit.trainer.replicas import make_folders
 from trainer.data.bad_files import bad_files
 from trainer.data.load import load_task
 from trainer.errors import DataError
@@ -70,7 +71,8 @@ def test_a_readme_names_files_and_classes(tmp_path: Path) -> None:
     names = "{'0': cat, '1': dog}"
     make_parquet(tmp_path / "x/one.parquet", table([0, 1] * 4))
     make_parquet(tmp_path / "x/two.parquet", table([0, 1], 8))
-    config = "{config_name: plain, data_files: [{split: train, path: x/o*}, {split: test, path: [x/t*]}]}"
+    files = "[{split: train, path: x/o*}, {split: test, path: [x/t*]}]"
+    config = f"{{config_name: plain, data_files: {files}}}"
     label = f"{{name: label, dtype: {{class_label: {{names: {names}}}}}}}"
     info = f"{{config_name: plain, features: [{{name: image, dtype: image}}, {label}]}}"
     (tmp_path / "README.md").write_text(
@@ -94,6 +96,17 @@ def test_a_readme_of_several_sets_is_not_guessed_from(tmp_path: Path) -> None:
 def test_any_other_readme_says_nothing(tmp_path: Path, text: str) -> None:
     (make_snapshot(tmp_path) / "README.md").write_text(text)
     assert len(load_task("pets", tmp_path).labels()) == 16
+
+
+def test_a_table_of_anything_else_is_no_list(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"cat": 10, "dog": 10})
+    make_parquet(tmp_path / "features.parquet", pa.table({"width": [1, 2]}))
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    assert load_task("pets", tmp_path).task.class_names == ("cat", "dog")
+    cut = make_parquet(tmp_path / "features.parquet", table([0, 1]))
+    cut.write_bytes(cut.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"features\.parquet is cut"):
+        load_task("pets", tmp_path)
 
 
 def refused(table_: pa.Table, tmp_path: Path) -> str:

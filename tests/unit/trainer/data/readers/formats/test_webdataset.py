@@ -107,7 +107,7 @@ def test_a_shard_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_a_compressed_shard_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     packed = tmp_path / "0.tar.gz"
     packed.write_bytes(gzip.compress(make_shard(tmp_path / "0.tar", pairs("ab")).read_bytes()))
-    with pytest.raises(DataError, match="is cut, compressed or no tar .* unpack the compression"):
+    with pytest.raises(DataError, match=r"is cut, compressed or no tar .* unpack the compression"):
         load_task("pets", packed)
     with pytest.raises(DataError, match=r"1\.tar is missing; fetch it again"):
         load_task("pets", tmp_path / "{0..1}.tar")
@@ -129,5 +129,5 @@ def test_damaged_images_in_shards_are_named_and_left_out_on_request(tmp_path: Pa
 def test_a_tar_of_images_alone_is_no_shard(tmp_path: Path) -> None:
     make_shard(tmp_path / "images.tar", {"a/0.png": picture(0)})
     (tmp_path / "cut.tar").write_bytes(b"")
-    with pytest.raises(DataError, match="expected there, or in .* WebDataset shards"):
+    with pytest.raises(DataError, match=r"expected there, or in .* WebDataset shards"):
         load_task("pets", tmp_path)
