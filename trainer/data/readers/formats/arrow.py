@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from trainer.data.images.image_file import ByteRange, ImageFile
+from trainer.data.images.image_file import ByteRange
 from trainer.data.readers.formats.columns import (
     Columns,
     Features,
@@ -19,6 +19,7 @@ from trainer.data.readers.formats.columns import (
     columns_of,
     noted_features,
 )
+from trainer.data.readers.formats.parquet import holds
 from trainer.errors import DataError
 
 _END: Final = b"\xff\xff\xff\xff\0\0\0\0"
@@ -54,35 +55,37 @@ def read_arrow(path: Path, noted: Features) -> tuple[Columns, list[Record]]:
 def _records(
     path: Path, whole: pa.Buffer, stream: pa.RecordBatchReader, columns: Columns
 ) -> Iterator[Record]:
+    kind = holds(path, columns.image, stream.schema.field(columns.image).type)
     row = 0
     for batch in stream:
         labels = batch.column(columns.label).to_pylist()
-        splits = batch.column(columns.split).to_pylist() if columns.split else [None] * len(labels)
-        images = _images(path, whole, batch.column(columns.image), row)
-        for image, label, split in zip(images, labels, splits, strict=True):
-            yield Record(image, label, split)
+        none = [None] * len(labels)
+        splits = batch.column(columns.split).to_pylist() if columns.split else none
+        cells = batch.column(columns.image)
+        paths = cells.field("path").to_pylist() if kind == "both" else none
+        if kind == "path":
+            images: list[ByteRange | None] = [*none]
+            paths = cells.to_pylist()
+        else:
+            images = _ranges(path, whole, cells.field("bytes") if kind == "both" else cells, row)
+        for image, named, label, split in zip(images, paths, labels, splits, strict=True):
+            yield Record(image or path.parent / (named or ""), label, split)
         row += len(labels)
 
 
-def _images(path: Path, whole: pa.Buffer, column: Any, row: int) -> Iterator[ImageFile]:
-    """Yield where the images of a batch lie; those that are only named lie in other files."""
-    paths: list[str | None] = [None] * len(column)
-    if pa.types.is_struct(column.type):
-        paths = column.field("path").to_pylist()
-        column = column.field("bytes")
-    elif not pa.types.is_binary(column.type) and not pa.types.is_large_binary(column.type):
-        yield from (path.parent / one for one in column.to_pylist())
-        return
-    _, offsets, content = column.buffers()
-    if content is None:  # no cell holds an image
-        yield from (path.parent / (one or "") for one in paths)
-        return
-    width = np.int64 if pa.types.is_large_binary(column.type) else np.int32
-    starts = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+def _ranges(path: Path, whole: pa.Buffer, cells: Any, row: int) -> list[ByteRange | None]:
+    """Return where the images of a batch lie in the file; None for a cell without one."""
+    _, offsets, content = cells.buffers()
+    if content is None or not len(cells):
+        return [None] * len(cells)
     base = content.address - whole.address
     if not 0 <= base <= whole.size - content.size:
         raise DataError(f"{path} is compressed; write it again with datasets.save_to_disk")
-    for i, (is_there, named) in enumerate(zip(column.is_valid().to_pylist(), paths, strict=True)):
-        start, end = map(int, starts[i : i + 2])
-        inside = ByteRange(path, str(row + i), base + start, end - start)
-        yield inside if is_there or not named else path.parent / named
+    width = np.int64 if pa.types.is_large_binary(cells.type) else np.int32
+    starts = np.frombuffer(offsets, width)[cells.offset : cells.offset + len(cells) + 1].tolist()
+    return [
+        ByteRange(path, str(row + i), base + starts[i], starts[i + 1] - starts[i])
+        if there
+        else None
+        for i, there in enumerate(cells.is_valid().to_pylist())
+    ]

@@ -42,7 +42,9 @@ def read_columnar(place: Path, name: str, seed: int) -> TaskData:
         raise DataError(f"{name}: {place} matches no file, expected Parquet files; correct DATA=")
     tables = {path: _table(path, features) for path in files}
     rows = [row for path, table in tables.items() for row in _rows(path, *table, files[path])]
-    return task_of(place, name, rows, seed, _names(place, [one for one, _ in tables.values()]))
+    names = _names(place, [columns for columns, _ in tables.values()])
+    listed = read_class_names(next(iter(files)).parent / CLASSES)
+    return task_of(place, name, rows, seed, names or listed)
 
 
 def _table(path: Path, features: Features) -> tuple[Columns, list[Record]]:
@@ -90,7 +92,7 @@ def _rows(path: Path, columns: Columns, records: Sequence[Record], split: str) -
 
 
 def _names(place: Path, tables: Sequence[Columns]) -> Sequence[str]:
-    """Return the names of the classes, which all files have alike.
+    """Return the names of the classes, which all files have alike; empty where none is noted.
 
     Raises:
         DataError: they differ between files.
@@ -100,4 +102,4 @@ def _names(place: Path, tables: Sequence[Columns]) -> Sequence[str]:
         raise DataError(
             f"{place}: its files name different classes; write them again from one data set"
         )
-    return next(iter(named)) or read_class_names(place / CLASSES)
+    return next(iter(named))

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adapters.shown import shown
 from trainer.data.images.image_file import INSIDE
 from trainer.data.readers.formats.columns import (
     Columns,
@@ -105,9 +106,26 @@ def read_parquet(path: Path, noted: Features) -> tuple[Columns, list[Record]]:
         ) from error
 
 
+def holds(path: Path, column: str, kind: pa.DataType) -> Literal["path", "bytes", "both"]:
+    """Return what is in the cells of a column of images; both is `{bytes, path}`.
+
+    Raises:
+        DataError: its type is that of nothing of this.
+    """
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "path"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "bytes"
+    if pa.types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}:
+        return "both"
+    raise DataError(
+        f"{path}: the column {shown(column)} holds {kind}, expected paths, the bytes of images, or "
+        "{bytes, path}; write its images as such"
+    )
+
+
 def _records(path: Path, file: pq.ParquetFile, columns: Columns) -> Iterator[Record]:
-    kind = file.schema_arrow.field(columns.image).type
-    is_path = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    is_path = holds(path, columns.image, file.schema_arrow.field(columns.image).type) == "path"
     row = 0
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns.read() + [columns.image] * is_path)

@@ -28,13 +28,12 @@ def shards_at(place: Path, *endings: str) -> list[Path]:
     if place.is_dir():
         inside = [one for one in class_folders(place) if one.name == "data" or split_of(one.name)]
         inner = [path for folder in (place, *inside) for path in folder.iterdir()]
-        found = [path for path in inner if path.suffix.lower() in endings and path.is_file()]
+        found = [path for path in inner if _is_of(path, endings) and path.is_file()]
     elif place.exists():
         found = [place]
     else:
         found = [Path(path) for pattern in _expanded(str(place)) for path in _matching(pattern)]
-    visible = (path for path in found if not path.name.startswith("."))
-    return sorted({path for path in visible if path.name.lower().endswith(endings)})
+    return sorted({path for path in found if _is_of(path, endings)})
 
 
 def splits_of(files: Sequence[Path]) -> dict[Path, str]:
@@ -53,6 +52,10 @@ def splits_of(files: Sequence[Path]) -> dict[Path, str]:
 def dividing(splits: Mapping[Path, str]) -> dict[Path, str]:
     """Return the files' splits, or "" for all where they have the same."""
     return dict(splits) if len(set(splits.values())) > 1 else dict.fromkeys(splits, "")
+
+
+def _is_of(path: Path, endings: tuple[str, ...]) -> bool:
+    return path.name.lower().endswith(endings) and not path.name.startswith(".")
 
 
 def _matching(pattern: str) -> list[str]:
