@@ -48,7 +48,7 @@ def read_arrow(path: Path, noted: Features) -> tuple[Columns, list[Record]]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(
-            f"{path} is damaged or no Arrow stream ({reason}); fetch or write it again"
+            f"{path} is no whole Arrow stream ({reason}); fetch it, or save the data set, again"
         ) from error
 
 
@@ -62,30 +62,30 @@ def _records(
         none = [None] * len(labels)
         splits = batch.column(columns.split).to_pylist() if columns.split else none
         cells = batch.column(columns.image)
-        paths = cells.field("path").to_pylist() if kind == "both" else none
-        if kind == "path":
-            images: list[ByteRange | None] = [*none]
-            paths = cells.to_pylist()
-        else:
-            images = _ranges(path, whole, cells.field("bytes") if kind == "both" else cells, row)
-        for image, named, label, split in zip(images, paths, labels, splits, strict=True):
-            yield Record(image or path.parent / (named or ""), label, split)
+        paths = _part(cells, kind, "path").to_pylist() if kind != "bytes" else none
+        content = _part(cells, kind, "bytes") if kind != "path" else pa.nulls(len(cells))
+        ranges = _ranges(whole, content)
+        for place, written in enumerate(zip(paths, labels, splits, ranges, strict=True)):
+            named, label, split, (start, length) = written
+            inside = ByteRange(path, str(row + place), start, length)
+            yield Record(path.parent / named if named and not length else inside, label, split)
         row += len(labels)
 
 
-def _ranges(path: Path, whole: pa.Buffer, cells: Any, row: int) -> list[ByteRange | None]:
-    """Return where the images of a batch lie in the file; None for a cell without one."""
-    _, offsets, content = cells.buffers()
-    if content is None or not len(cells):
-        return [None] * len(cells)
+def _part(cells: Any, kind: str, name: str) -> Any:
+    return cells.field(name) if kind == "both" else cells
+
+
+def _ranges(whole: pa.Buffer, cells: Any) -> list[tuple[int, int]]:
+    """Return where the bytes of each cell begin in the file, and how many there are."""
+    content = None if pa.types.is_null(cells.type) else cells.buffers()[2]
+    if content is None:
+        return [(0, 0)] * len(cells)
     base = content.address - whole.address
     if not 0 <= base <= whole.size - content.size:
-        raise DataError(f"{path} is compressed; write it again with datasets.save_to_disk")
+        raise pa.ArrowInvalid("it is compressed")
     width = np.int64 if pa.types.is_large_binary(cells.type) else np.int32
-    starts = np.frombuffer(offsets, width)[cells.offset : cells.offset + len(cells) + 1].tolist()
-    return [
-        ByteRange(path, str(row + i), base + starts[i], starts[i + 1] - starts[i])
-        if there
-        else None
-        for i, there in enumerate(cells.is_valid().to_pylist())
-    ]
+    ends = np.frombuffer(cells.buffers()[1], width)[cells.offset :][: len(cells) + 1]
+    ends = ends.astype(np.int64)  # a file may be larger than what the cells of a batch count
+    starts, lengths = (base + ends[:-1]).tolist(), np.diff(ends).tolist()
+    return list(zip(starts, lengths, strict=True))
