@@ -5,7 +5,7 @@ Never opens an image.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adapters.shown import shown
 from trainer.data.images.image_file import ImageFile
@@ -15,16 +15,21 @@ from trainer.data.splits import Splits, completed, drawn
 from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
 from trainer.errors import DataError
 
-_NAMED = 5
-"""Labels that a message names."""
+_BETWEEN: Final = "|"
+"""Between the names of a label that is several."""
 
 
 class Row(NamedTuple):
-    """An image, the text of its label, and its split as `known_split` returns it."""
+    """An image, the texts of its labels, and its split as `known_split` returns it."""
 
     image: ImageFile
-    label: str
+    labels: tuple[str, ...]
     split: str
+
+    @property
+    def label(self) -> str:
+        """Return the only label; several as lists have them, `cat|dog`, and none as `|`."""
+        return _BETWEEN.join(self.labels) or _BETWEEN
 
 
 def task_of(
@@ -44,20 +49,26 @@ def task_of(
         DataError: some rows name a split and others none, or labels cannot be told apart or are
             none of the names.
     """
+    several = next((row for row in rows if len(row.labels) != 1), None)
+    if names and several:
+        rows = [row._replace(labels=_named(where, row, names)) for row in rows]
+        names = ()
     known = list(names) or _in_order({row.label for row in rows})
     task = name_task(name, known)
     if not names:
         check_distinct(str(where), known)
-    number = {str(i): i for i in range(len(known))} if names else _places(known)
-    _check_known(where, rows, number)
+    place_of = {str(i) if names else label: i for i, label in enumerate(known)}
     later = "val" if any(row.split == "test" for row in rows) else "test"
     splits: dict[str, list[Sample]] = {}
     for row in rows:
         split = later if row.split == "eval" else row.split
-        splits.setdefault(split, []).append(Sample(row.image, number[row.label]))
-    train, val, test, is_drawn = _divided(where, splits, seed)
-    lists = dict.fromkeys(SPLITS, where.name)
-    return TaskData(task, train, val, test, lists, is_test_drawn=is_drawn)
+        label = _place(where, row, row.label, place_of)
+        splits.setdefault(split, []).append(Sample(row.image, label))
+    train, val, test, held_out = _divided(where, splits, seed)
+    return TaskData(
+        task, train, val, test, dict.fromkeys(SPLITS, where.name), held_out=held_out,
+        several="" if several is None else f"{several.image}: has the labels '{several.label}'",
+    )  # fmt: skip
 
 
 def known_split(where: str, written: str) -> str:
@@ -74,44 +85,30 @@ def known_split(where: str, written: str) -> str:
     return split
 
 
-def single_label(where: str, labels: Sequence[object]) -> str:
-    """Return the text of an image's only label, in one Unicode form; the one place that asks so.
+def label_texts(where: str, label: object) -> tuple[str, ...]:
+    """Return the texts of an image's label, each once; of a list those in it.
 
     Raises:
-        DataError: there is none, it is null, or there are several.
+        DataError: the label is null or empty.
     """
-    texts = list(dict.fromkeys(label_text(where, label) for label in labels))
-    if len(texts) > 1:
-        raise DataError(
-            f"{where}: has the labels {', '.join(map(shown, texts[:_NAMED]))}, expected one; keep "
-            "one label of each image, or leave the image out"
-        )
-    if not texts or not texts[0]:
+    texts = tuple(map(_text, label if isinstance(label, list) else [label]))
+    if not all(texts):
         raise DataError(
             f"{where}: has no label, expected one for each image; add it, or leave the image out"
         )
-    return texts[0]
+    return tuple(dict.fromkeys(texts))
 
 
-def label_text(where: str, label: object) -> str:
-    """Return a label as the text that tells classes apart; "" for one that is null.
+def _text(label: object) -> str:
+    """Return what tells classes apart; "" for a label that is null.
 
-    Numbers of classes are whole, also those that a table keeps as 3.0. The `datasets` library
-    writes -1 for a label that is not known.
-
-    Raises:
-        DataError: it is a fraction, or neither a number nor a text.
+    Whole numbers are such, also where a table keeps them as 3.0. The `datasets` library writes -1
+    for a label that is not known.
     """
     if label is None or label == -1 or label != label:  # noqa: PLR0124 - NaN, as pandas has it
         return ""
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if not isinstance(label, str | int):
-        raise DataError(
-            f"{where}: has the label {shown(str(label))}, expected a text or a whole number; "
-            "correct it"
-        )
-    return one_form(str(label).strip())
+    is_whole = isinstance(label, float) and label.is_integer()
+    return one_form(str(int(label) if is_whole else label).strip())
 
 
 def _in_order(labels: set[str]) -> list[str]:
@@ -121,18 +118,19 @@ def _in_order(labels: set[str]) -> list[str]:
     return sorted(labels)
 
 
-def _places(names: Sequence[str]) -> Mapping[str, int]:
-    return {name: i for i, name in enumerate(names)}
+def _named(where: Path, row: Row, names: Sequence[str]) -> tuple[str, ...]:
+    place_of = {str(i): i for i in range(len(names))}
+    return tuple(names[_place(where, row, label, place_of)] for label in row.labels)
 
 
-def _check_known(where: Path, rows: Sequence[Row], number: Mapping[str, int]) -> None:
-    for row in rows:
-        if row.label not in number:
-            raise DataError(
-                f"{where}: {row.image} has the label '{shown(row.label)}', expected 0 to "
-                f"{len(number) - 1}, as there are names of {len(number)} classes; correct the "
-                "label or the names"
-            )
+def _place(where: Path, row: Row, label: str, place_of: Mapping[str, int]) -> int:
+    if label not in place_of:
+        raise DataError(
+            f"{where}: {row.image} has the label '{shown(label)}', expected 0 to "
+            f"{len(place_of) - 1}, as {len(place_of)} classes have names; correct the label or the "
+            "names"
+        )
+    return place_of[label]
 
 
 def _divided(where: Path, splits: Mapping[str, Sequence[Sample]], seed: int) -> Splits:

@@ -44,7 +44,8 @@ class TaskData:
         lists: from which file of the task's folder each split was read, for messages.
         strays: files among the images that are none by their names, each with the reason.
         left_out: files that were asked to be left out because they cannot be trained on.
-        is_test_drawn: whether the seed drew the test images, as the data name none.
+        held_out: the splits that no list names, and that were drawn from the others by the seed.
+        several: the first image that has not one label, and what it has; "" where all have one.
     """
 
     task: Task
@@ -54,7 +55,8 @@ class TaskData:
     lists: Mapping[str, str] = field(default_factory=dict, hash=False)
     strays: Mapping[ImageFile, str] = field(default_factory=dict, hash=False)
     left_out: tuple[ImageFile, ...] = ()
-    is_test_drawn: bool = False
+    held_out: tuple[str, ...] = ()
+    several: str = ""
 
     def contents(self) -> dict[str, list[str]]:
         """Return the sha256 of each image's bytes, in hex, by split; every image is read."""

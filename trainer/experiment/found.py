@@ -9,7 +9,7 @@ def found(recipe: Recipe, materials: Materials) -> str:
     """Return task, sizes of its splits, backbone and device."""
     data, backbone = materials.task_data, materials.backbone
     skipped = f" ({len(data.left_out):,} unreadable files left out)" if data.left_out else ""
-    if data.is_test_drawn:
+    if "test" in data.held_out:
         skipped += " (the seed drew the test images: the data name none)"
     return (
         f"{recipe.task}: {len(data.task.class_names):,} classes, {len(data.train):,} training, "

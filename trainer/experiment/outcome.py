@@ -117,7 +117,7 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
         "val_images": len(task_data.val),
         "test_images": len(task_data.test),
         "list_digests": task_data.list_digests(),
-        "is_test_drawn": task_data.is_test_drawn,
+        "held_out": task_data.held_out,
         "copies": {
             "count": len(materials.copies),
             "named": [copy._asdict() for copy in materials.copies[:_NAMED]],

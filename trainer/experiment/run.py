@@ -175,5 +175,6 @@ def _job(
         len(materials.task_data.task.class_names),
     )
     return Job(
-        recipe, model, forward, training, validation, state, identity, watch, observers, offset
+        *(recipe, model, forward, training, validation, state, identity, watch, observers),
+        offset=offset,
     )

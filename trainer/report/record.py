@@ -84,7 +84,9 @@ class Metrics(BaseModel):
     class_names: tuple[str, ...] = Field(min_length=1)
     train_images: int
     test_images: int
-    is_test_drawn: bool = Field(False, description="by the seed, as the data name no test images")
+    held_out: tuple[str, ...] = Field(
+        (), description="splits that the seed drew: no list names them"
+    )
     copies: Copies = Copies()
     list_digests: dict[str, str] = Field({}, description="split: sha256 of its list")
     backbone: str

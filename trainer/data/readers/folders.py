@@ -58,9 +58,9 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
     for place in places.values():
         strays.update(unlabelled_in(place))
     lists = {split: f"{place.relative_to(folder)}/" for split, place in places.items()}
-    train, val, test, is_drawn = completed(str(folder), splits, seed)
+    train, val, test, held_out = completed(str(folder), splits, seed)
     task = name_task(name, names)
-    return TaskData(task, train, val, test, lists, strays, is_test_drawn=is_drawn)
+    return TaskData(task, train, val, test, lists, strays, held_out=held_out)
 
 
 def _without_test(folder: Path, train: Path) -> str:
@@ -77,15 +77,15 @@ def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:
     """Read `<class>/` folders and divide them 80/10/10, stratified.
 
     Raises:
-        DataError: classes cannot be told apart, or there are too few images.
+        DataError: classes cannot be told apart.
     """
     classes = _by_name(folder)
     names = sorted(classes)
     check_distinct(str(folder), names)
     samples, strays = read_classes(classes, names)
-    train, val, test, is_drawn = drawn(samples, seed)
+    train, val, test, held_out = drawn(samples, seed)
     task = name_task(name, names)
-    return TaskData(task, train, val, test, strays=strays, is_test_drawn=is_drawn)
+    return TaskData(task, train, val, test, strays=strays, held_out=held_out)
 
 
 def read_classes(folders: Mapping[str, Path], names: Iterable[str]) -> Found:

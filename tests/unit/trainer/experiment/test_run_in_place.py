@@ -62,7 +62,7 @@ def test_a_report_tells_of_copies_and_of_a_drawn_test_split(tmp_path: Path) -> N
     assert "18 training, 20 validation and 2 test images (the seed drew" in told[0]
     assert told[1].startswith("warning: 1 images are in two splits")
     metrics = read(result.folder, "metrics.json")
-    assert metrics["is_test_drawn"]
+    assert metrics["held_out"] == ["test"]
     assert metrics["copies"]["count"] == 1
     page = write_report(result.folder).read_text()
     assert "The data name no test images." in page

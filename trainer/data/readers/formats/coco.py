@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from adapters.shown import shown
 from trainer.data.images.image_file import ImageFile
-from trainer.data.listed import Row, single_label, task_of
-from trainer.data.names import check_distinct, one_form
+from trainer.data.listed import Row, task_of
+from trainer.data.names import one_form
 from trainer.data.readers.formats.shards import dividing
 from trainer.data.readers.image_files import class_folders
 from trainer.data.split_names import split_of, splits_named
@@ -43,29 +43,25 @@ def is_coco(place: Path) -> bool:
 def read_coco(place: Path, name: str, seed: int) -> TaskData:
     """Read the lists; splits are those of the lists' names, or of their folders'.
 
-    Classes are the categories that an image has, in the order of their ids. Images that nothing
-    annotates are strays.
+    Classes are the categories that an image has. Images that nothing annotates are strays.
 
     Raises:
-        DataError: a list is malformed, or an image has annotations of several categories.
+        DataError: a list is malformed, or lists differ in the names of categories.
     """
     splits = _splits(_lists(place))
     lists = {path: _read(path) for path in splits}
     categories = _categories(place, lists)
-    used = sorted({c for found in lists.values() for ids in found.annotated.values() for c in ids})
-    place_of = {category: str(i) for i, category in enumerate(used)}
     rows: list[Row] = []
     strays: dict[ImageFile, str] = {}
     for path, found in lists.items():
         root = _root(place, path, found, splits[path])
         for image, file in found.files.items():
-            if ids := found.annotated.get(image):
-                single_label(f"{path}: {file}", [categories[category] for category in ids])
-                rows.append(Row(root / file, place_of[ids[0]], splits[path]))
+            labels = dict.fromkeys(categories[one] for one in found.annotated.get(image, ()))
+            if labels:
+                rows.append(Row(root / file, tuple(labels), splits[path]))
             else:
                 strays[root / file] = f"{path.name} has no annotation of it"
-    data = task_of(place, name, rows, seed, [categories[category] for category in used])
-    return replace(data, strays=strays)
+    return replace(task_of(place, name, rows, seed), strays=strays)
 
 
 def _lists(place: Path) -> list[Path]:
@@ -124,7 +120,6 @@ def _categories(place: Path, lists: Mapping[Path, _List]) -> dict[int, str]:
                     f"{path}: category {number} is '{shown(name)}', and in another list of {place} "
                     f"'{shown(categories[number])}'; give each id one name"
                 )
-    check_distinct(str(place), list(dict.fromkeys(categories.values())))
     return categories
 
 

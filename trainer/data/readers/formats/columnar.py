@@ -7,7 +7,7 @@ an extra, and is loaded only here.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trainer.data.listed import Row, known_split, single_label, task_of
+from trainer.data.listed import Row, known_split, label_texts, task_of
 from trainer.data.readers.formats.columns import Columns, Features, Record
 from trainer.data.readers.formats.footer import may_be_list
 from trainer.data.readers.formats.readme import described, names_files
@@ -85,9 +85,8 @@ def _rows(path: Path, columns: Columns, records: Sequence[Record], split: str) -
     rows = []
     for number, record in enumerate(records):
         where = f"{path}!{number}"
-        labels = record.label if isinstance(record.label, list) else [record.label]
         own = known_split(where, str(record.split).strip()) if record.split else split
-        rows.append(Row(record.image, single_label(where, labels), own))
+        rows.append(Row(record.image, label_texts(where, record.label), own))
     return rows
 
 

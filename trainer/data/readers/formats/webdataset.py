@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.data.images.image_file import ByteRange
-from trainer.data.listed import Row, single_label, task_of
+from trainer.data.listed import Row, label_texts, task_of
 from trainer.data.readers.formats.shards import shards_at, splits_of
 from trainer.data.readers.formats.tar_members import members_of
 from trainer.data.readers.image_files import TAKEN
@@ -65,7 +65,7 @@ def _rows(shard: Path, split: str) -> Iterator[Row]:
         samples.setdefault(key, {})[ending] = member
     for key, parts in samples.items():
         image = _image(shard, key, parts)
-        yield Row(image, _label(f"{shard}!{key}", parts), split)
+        yield Row(image, _labels(f"{shard}!{key}", parts), split)
 
 
 def _divided(name: str) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def _image(shard: Path, key: str, parts: Mapping[str, ByteRange]) -> ByteRange:
     return images[0]
 
 
-def _label(where: str, parts: Mapping[str, ByteRange]) -> str:
+def _labels(where: str, parts: Mapping[str, ByteRange]) -> tuple[str, ...]:
     part = next((parts[ending] for ending in _LABELS if ending in parts), None)
     if part is None:
         raise DataError(
@@ -100,4 +100,4 @@ def _label(where: str, parts: Mapping[str, ByteRange]) -> str:
         raise DataError(f"{part}: cannot be read ({error}); write the shard again") from error
     if isinstance(found, dict):
         found = found.get("label", found.get("cls"))
-    return single_label(where, found if isinstance(found, list) else [found])
+    return label_texts(where, found)

@@ -51,7 +51,7 @@ def test_without_test_images_a_tenth_of_train_is_drawn_and_val_stays_what_it_is(
     assert all(s.path.is_relative_to(tmp_path / "train") for s in data.test)
     assert (len(data.train), len(data.val), len(data.test)) == (18, 2, 2)
     assert data.lists == {"train": "train/", "val": "val/"}
-    assert data.is_test_drawn
+    assert data.held_out == ("test",)
 
 
 def test_train_alone_is_refused(tmp_path: Path) -> None:

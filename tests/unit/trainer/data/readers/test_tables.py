@@ -170,4 +170,4 @@ def test_without_test_images_a_tenth_of_train_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_text(lines(*rows))
     data = read_table(tmp_path, "n", 0)
     assert [sample.path.name for sample in data.val] == ["v.jpg", "w.jpg"]
-    assert (len(data.train), len(data.test), data.is_test_drawn) == (18, 2, True)
+    assert (len(data.train), len(data.test), data.held_out) == (18, 2, ("test",))

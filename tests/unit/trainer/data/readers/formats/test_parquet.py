@@ -122,8 +122,7 @@ def refused(table_: pa.Table, tmp_path: Path) -> str:
         ({"path": ["a"], "label": [None]}, "0.parquet!0: has no label, expected one for each"),
         ({"path": ["a"], "label": [-1]}, "0.parquet!0: has no label, expected one for each"),
         ({"path": ["a"], "label": [float("nan")]}, "0.parquet!0: has no label, expected one"),
-        ({"path": ["a"], "label": [0.5]}, "0.parquet!0: has the label 0.5, expected a text"),
-        ({"path": ["a"], "label": [["x", "y"]]}, "0.parquet!0: has the labels x, y, expected one"),
+        ({"path": ["a"], "label": [["x", "y"]]}, "/a: has the labels 'x|y', expected one"),
         (
             {"path": ["a"], "label": ["x"], "split": ["nowhere"]},
             "0.parquet!0: the split is 'nowhere', expected train, val or test",
