@@ -107,6 +107,8 @@ def _text(label: object) -> str:
     """
     if label is None or label == -1 or label != label:  # noqa: PLR0124 - NaN, as pandas has it
         return ""
+    if isinstance(label, bytes):
+        label = label.decode(errors="surrogateescape")  # what is no UTF-8 is refused as a name
     is_whole = isinstance(label, float) and label.is_integer()
     return one_form(str(int(label) if is_whole else label).strip())
 

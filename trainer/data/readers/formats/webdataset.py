@@ -62,7 +62,9 @@ def _rows(shard: Path, split: str) -> Iterator[Row]:
     samples: dict[str, dict[str, ByteRange]] = {}
     for member in members_of(shard):
         key, ending = _divided(member.name)
-        samples.setdefault(key, {})[ending] = member
+        if ending in samples.setdefault(key, {}):
+            raise DataError(f"{member}: is in the shard twice; write the shard again")
+        samples[key][ending] = member
     for key, parts in samples.items():
         image = _image(shard, key, parts)
         yield Row(image, _labels(f"{shard}!{key}", parts), split)

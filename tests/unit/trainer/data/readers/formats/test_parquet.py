@@ -127,6 +127,8 @@ def refused(table_: pa.Table, tmp_path: Path) -> str:
             {"path": ["a"], "label": ["x"], "split": ["nowhere"]},
             "0.parquet!0: the split is 'nowhere', expected train, val or test",
         ),
+        ({"path": ["a"], "label": [b"caf\xe9"]}, "holds characters that cannot be seen"),
+        ({"image": [[1, 2]], "label": [0]}, "the column image holds list<"),
         ({"path": ["a"]}, "has the columns path, and none of labels; expected label"),
         ({"label": ["a"]}, "has the columns label, and none of images; expected image or img or"),
     ],

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,14 @@ def test_a_shard_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
         cut.write_bytes(whole[:length])
         with pytest.raises(DataError, match=r"cut\.tar is cut"):
             load_task("pets", cut)
+
+
+def test_a_file_that_is_twice_in_a_shard_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for _ in range(2):
+            tar.addfile(tarfile.TarInfo("0.png"))
+    with pytest.raises(DataError, match=r"0\.tar!0\.png: is in the shard twice"):
+        load_task("pets", tmp_path / "0.tar")
 
 
 def test_a_compressed_shard_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
