@@ -45,6 +45,11 @@ LAYOUTS = (
         is_vtab,
         lambda folder, name, _: read_vtab(folder, name),
     ),
+    Layout(
+        "COCO's lists (.json)",
+        lambda place: is_coco(place) and not is_inaturalist(place),  # whose lists are such, too
+        read_coco,
+    ),
     Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
     Layout("a CSV, TSV or JSONL list with path, label and maybe split", is_table, read_table),
     Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
@@ -60,7 +65,6 @@ LAYOUTS = (
     Layout("ImageNet-1k (train/<wnid>/, val/)", is_imagenet, read_imagenet),
     Layout("Parquet files, or a folder of datasets.save_to_disk", is_columnar, read_columnar),
     Layout("WebDataset shards (.tar)", is_webdataset, read_webdataset),
-    Layout("COCO's lists (.json)", is_coco, read_coco),
     Layout(
         "train/<class>/, and test/<class>/ or val/<class>/", is_split_folders, read_split_folders
     ),

@@ -109,8 +109,9 @@ def _text(label: object) -> str:
         return ""
     if isinstance(label, bytes):
         label = label.decode(errors="surrogateescape")  # what is no UTF-8 is refused as a name
-    is_whole = isinstance(label, float) and label.is_integer()
-    return one_form(str(int(label) if is_whole else label).strip())
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return one_form(str(label).strip())
 
 
 def _in_order(labels: set[str]) -> list[str]:

@@ -62,7 +62,8 @@ def hold_out_tenths(
 
 def drawn(samples: Sequence[Sample], seed: int) -> Splits:
     """Divide images that no split is named of: 80/10/10, as `hold_out_tenths`."""
-    return Splits(*hold_out_tenths(samples, 2, seed), held_out=("val", "test"))
+    train, val, test = hold_out_tenths(samples, 2, seed)
+    return Splits(train, val, test, held_out=("val", "test"))
 
 
 def completed(where: str, splits: Mapping[str, Sequence[Sample]], seed: int) -> Splits:

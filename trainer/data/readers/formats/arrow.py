@@ -79,7 +79,7 @@ def _part(cells: Any, kind: str, name: str) -> Any:
 def _ranges(whole: pa.Buffer, cells: Any) -> list[tuple[int, int]]:
     """Return where the bytes of each cell begin in the file, and how many there are."""
     content = None if pa.types.is_null(cells.type) else cells.buffers()[2]
-    if content is None:
+    if content is None or not content.size:
         return [(0, 0)] * len(cells)
     base = content.address - whole.address
     if not 0 <= base <= whole.size - content.size:
