@@ -100,7 +100,7 @@ class OptimRecipe(_Part):
     weight_decay: float = Field(1e-2, ge=0, description="of prompts, or what else is trained")
     head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
     logit_adjustment: float = Field(
-        0,
+        0.0,
         ge=0,
         exclude_if=lambda tau: tau == 0,  # what is of earlier recipes stays as it is
         description="tau: in the loss, tau times the log share of its class is added to each "
