@@ -48,7 +48,7 @@ def test_shards_give_the_same_adapter_as_folders_and_another_shard_is_another_ru
     assert result.artifact.read_bytes() == plain.artifact.read_bytes()
     other = {"0.png": (data / "val/blue/0.png").read_bytes()}
     make_shard(shards / "train-000.tar", files_of(data / "train") | other)
-    with pytest.raises(ResumeError, match="training images"):
+    with pytest.raises(ResumeError, match="other train images"):
         run(RECIPE, shards, result.folder, ignore)
 
 
