@@ -128,6 +128,13 @@ class OptimRecipe(_Part):
     )
     weight_decay: float = Field(1e-2, ge=0, description="of prompts, or what else is trained")
     head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
+    logit_adjustment: float = Field(
+        0.0,
+        ge=0,
+        exclude_if=lambda tau: tau == 0,  # what is of earlier recipes stays as it is
+        description="tau: in the loss, tau times the log share of its class is added to each "
+        "logit, for classes of very unequal size; 0 is off, 1 usual (Menon et al. 2021)",
+    )
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"
     )
@@ -242,6 +249,15 @@ class Recipe(_Part):
     def _start_from_the_method(cls, tree: dict[str, Any]) -> dict[str, Any]:
         method = METHODS.get(str(tree.get("method", DEFAULT_METHOD)))
         return tree if method is None else overlay(method.defaults, tree)
+
+    @model_validator(mode="after")
+    def _one_way_for_long_tails(self) -> "Recipe":
+        if self.optim.logit_adjustment and self.data.sampling == "balanced":
+            raise ValueError(
+                "expected optim.logit_adjustment or data.sampling=balanced, found both, which "
+                "would favour rare classes twice; drop one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _first_block_of_deep_prompts(self) -> "Recipe":

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     check = actions.add_parser("check", help="what is there, what is missing, its source")
     check.add_argument("task", help="its id")
-    check.add_argument("--data", type=Path, help=f"the task's folder (default: {DATA_ROOT}/TASK)")
+    check.add_argument(
+        "--data", type=Path, help=f"its folder, list or shards (default: {DATA_ROOT}/TASK)"
+    )
     check.add_argument(
         "--seed", type=int, default=0, help="of the splits that a layout leaves open"
     )
@@ -59,7 +61,8 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from trainer.data.bad_files import bad_files, refuse_bad
+    from trainer.data.bad_files import bad_files, refuse_bad, without
+    from trainer.data.images.copies import copies_told
     from trainer.data.load import load_task
 
     known = PUBLIC_TASKS.get(args.task)
@@ -70,15 +73,20 @@ def _check(args: argparse.Namespace) -> None:
             raise
         raise DataError(f"{error}. Obtain: {known.source}") from error
     bad = bad_files(data)
+    sound = without(data, bad)
+    copies = sound.copies(sound.contents())
     found = {
         "task": args.task,
         "found": data.sizes(),
         "expected": None if known is None else known.all_sizes(),
         "sha256": data.list_digests(),
         "images": len(data.labels()) + len(data.strays),
+        "copies": [copy._asdict() for copy in copies],
         "unreadable": [{"image": str(path), "reason": reason} for path, reason in bad.items()],
     }
     print(json.dumps(found, indent=1)) if args.json else _show_check(found, known)
+    if copies and not args.json:
+        say(copies_told(copies))
     refuse_bad(data, bad)
 
 

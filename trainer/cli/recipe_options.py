@@ -13,7 +13,9 @@ STOPPED: Final = "stopped; the same command goes on from the last finished epoch
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `chosen` reads, and the data."""
     parser.add_argument("task", help="its id; 'data ls' lists those that we know")
-    parser.add_argument("--data", type=Path, help="the task's folder; not for built-in tasks")
+    parser.add_argument(
+        "--data", type=Path, help="the task's folder, list or shards; not for built-in tasks"
+    )
     parser.add_argument(
         "--backbone",
         help=f"timm name of a ViT, see `spt backbones` (default: the recipe's, else {EMBEDDED})",

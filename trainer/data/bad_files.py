@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from trainer.data.readable import decoding_fault, header_fault, unreadable
+from trainer.data.images.image_file import ImageFile
+from trainer.data.images.readable import decoding_fault, header_fault, unreadable
 from trainer.data.task_data import TaskData
 from trainer.errors import DataError
 
@@ -15,7 +15,7 @@ _NAMED = 10
 """Files that a message names."""
 
 
-def bad_files(data: TaskData) -> dict[Path, str]:
+def bad_files(data: TaskData) -> dict[ImageFile, str]:
     """Decode every image once, in parallel, as training and serving will.
 
     Returns:
@@ -29,7 +29,7 @@ def bad_files(data: TaskData) -> dict[Path, str]:
     return found
 
 
-def refuse_bad(data: TaskData, bad: Mapping[Path, str]) -> None:
+def refuse_bad(data: TaskData, bad: Mapping[ImageFile, str]) -> None:
     """Say which files of a task cannot be trained on; nothing when all can.
 
     Args:
@@ -48,7 +48,7 @@ def refuse_bad(data: TaskData, bad: Mapping[Path, str]) -> None:
         )
 
 
-def without(data: TaskData, bad: Mapping[Path, str]) -> TaskData:
+def without(data: TaskData, bad: Mapping[ImageFile, str]) -> TaskData:
     """Return the task without the files that cannot be trained on, which it names as left out."""
     train, val, test = (
         tuple(sample for sample in samples if sample.path not in bad)
@@ -64,7 +64,7 @@ def with_strays(error: DataError, data: TaskData) -> DataError:
     return DataError(f"{error}; {len(data.strays):,} files are not taken: {_told(data.strays)}")
 
 
-def _told(bad: Mapping[Path, str]) -> str:
+def _told(bad: Mapping[ImageFile, str]) -> str:
     (first, why), *others = bad.items()
     also = ", ".join(str(path) for path, _ in others[: _NAMED - 1])
     more = f" and {len(bad) - _NAMED:,} more" if len(bad) > _NAMED else ""

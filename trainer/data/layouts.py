@@ -18,6 +18,9 @@ from trainer.data.readers.folders import (
     read_class_folders,
     read_split_folders,
 )
+from trainer.data.readers.formats.coco import is_coco, read_coco
+from trainer.data.readers.formats.columnar import is_columnar, read_columnar
+from trainer.data.readers.formats.webdataset import is_webdataset, read_webdataset
 from trainer.data.readers.imagenet import is_imagenet, read_imagenet
 from trainer.data.readers.inaturalist import is_inaturalist, read_inaturalist
 from trainer.data.readers.tables import is_table, read_table
@@ -42,6 +45,11 @@ LAYOUTS = (
         is_vtab,
         lambda folder, name, _: read_vtab(folder, name),
     ),
+    Layout(
+        "COCO's lists (.json)",
+        lambda place: is_coco(place) and not is_inaturalist(place),  # whose lists are such, too
+        read_coco,
+    ),
     Layout("FGVC lists (train.json, test.json)", is_fgvc, read_fgvc),
     Layout("a CSV, TSV or JSONL list with path, label and maybe split", is_table, read_table),
     Layout("the Stanford Cars archives (devkit/)", is_cars, read_cars),
@@ -55,6 +63,8 @@ LAYOUTS = (
     Layout("the Stanford Dogs archives (train_list.mat)", is_dogs, read_dogs),
     Layout("the iNaturalist 2018 archives (train2018.json)", is_inaturalist, read_inaturalist),
     Layout("ImageNet-1k (train/<wnid>/, val/)", is_imagenet, read_imagenet),
+    Layout("Parquet files, or a folder of datasets.save_to_disk", is_columnar, read_columnar),
+    Layout("WebDataset shards (.tar)", is_webdataset, read_webdataset),
     Layout(
         "train/<class>/, and test/<class>/ or val/<class>/", is_split_folders, read_split_folders
     ),

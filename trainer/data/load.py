@@ -51,6 +51,7 @@ def load_task(  # noqa: PLR0913
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
         task_data = _read(name, data, seed)
+    _refuse_several(task_data)
     if skip_unreadable:
         task_data = without(task_data, bad_files(task_data))
     _check(task_data)
@@ -60,6 +61,13 @@ def load_task(  # noqa: PLR0913
     if shots is not None:
         train = few_shots(train, shots, seed)
     return replace(task_data, train=train)
+
+
+def _refuse_several(data: TaskData) -> None:
+    if data.several:
+        raise DataError(
+            f"{data.several}, expected one; keep one label of each image, or leave the image out"
+        )
 
 
 def _check(data: TaskData) -> None:

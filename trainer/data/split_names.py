@@ -6,6 +6,7 @@ Knows names only.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 _CALLED = {
     "train": "train training trn trainval learn entrenamiento entrenar entraînement apprentissage "
@@ -50,6 +51,7 @@ def splits_named(names: Iterable[str]) -> dict[str, str]:
     }
 
 
+@lru_cache
 def split_of(name: str) -> str | None:
     """Return the split that a folder's name alone stands for, as `splits_named`; None if none."""
     return splits_named([name]).get(name)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,11 +10,27 @@ from trainer.data.task_data import Sample
 from trainer.errors import DataError
 
 
+class Splits(NamedTuple):
+    """The images of three disjoint splits.
+
+    Attributes:
+        train: gradients come from these.
+        val: selection may look at these.
+        test: for the final number only.
+        held_out: the splits that no list names, and that were drawn from the others by the seed.
+    """
+
+    train: tuple[Sample, ...]
+    val: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+    held_out: tuple[str, ...] = ()
+
+
 def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[list[int], ...]:
     """Divide the positions of `labels` into a rest and parts of exactly the given sizes.
 
     Every class keeps its share in each part, to within about one image, and at least one image
-    in the rest.
+    in the rest, as long as there are images enough.
 
     Args:
         labels: one per image.
@@ -22,19 +39,12 @@ def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[l
 
     Returns:
         The rest, then one list per part; positions in rising order.
-
-    Raises:
-        DataError: the parts would leave a class without an image in the rest.
     """
     reserved, free = _order(labels, seed)
-    kept = len(free) - sum(counts)
-    if kept < 0:
-        raise DataError(
-            f"cannot split {len(labels)} images of {len(reserved)} classes: expected at least "
-            f"{len(reserved) + sum(counts)}, to hold out {sum(counts)} and keep one of each "
-            "class for training; add images"
-        )
-    rest, *parts = _deal(free, [kept, *counts])
+    kept = max(0, len(labels) - sum(counts))
+    # of more classes than that some go without; where they are classes, the checks of a task say so
+    reserved, free = reserved[:kept], reserved[kept:] + free
+    rest, *parts = _deal(free, [kept - len(reserved), *counts])
     return sorted(reserved + rest), *(sorted(part) for part in parts)
 
 
@@ -44,22 +54,22 @@ def hold_out_tenths(
     """Divide samples into a rest and parts of a tenth each, rounded up.
 
     So do the sizes of the paper's Table S1: 8,144 images of Stanford Cars become 7,329 and 815.
-
-    Raises:
-        DataError: too few samples to keep one of each class in the rest.
     """
     counts = [math.ceil(len(samples) / 10)] * num_parts
     parts = hold_out([s.label for s in samples], counts, seed)
     return tuple(tuple(samples[i] for i in part) for part in parts)
 
 
-def completed(
-    where: str, splits: Mapping[str, Sequence[Sample]], seed: int
-) -> tuple[tuple[Sample, ...], ...]:
-    """Return training, validation and test images where a split may be missing.
+def drawn(samples: Sequence[Sample], seed: int) -> Splits:
+    """Divide images that no split is named of: 80/10/10, as `hold_out_tenths`."""
+    train, val, test = hold_out_tenths(samples, 2, seed)
+    return Splits(train, val, test, held_out=("val", "test"))
 
-    Without test images those for validation are the test set, as ImageNet has it: nothing is
-    selected by them. Without validation images a tenth of the training images validates.
+
+def completed(where: str, splits: Mapping[str, Sequence[Sample]], seed: int) -> Splits:
+    """Return training, validation and test images where one of the latter may be missing.
+
+    It is a tenth of the training images then. Images for validation are never the test set.
 
     Args:
         where: they are from, for the message.
@@ -75,10 +85,12 @@ def completed(
             f"{where}: found the splits {', '.join(splits)}, expected train, and test or val"
         )
     if not test:
-        val, test = (), val
+        train, test = hold_out_tenths(train, 1, seed)
+        return Splits(train, val, test, held_out=("test",))
     if not val:
         train, val = hold_out_tenths(train, 1, seed)
-    return train, val, test
+        return Splits(train, val, test, held_out=("val",))
+    return Splits(train, val, test)
 
 
 def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

@@ -8,13 +8,15 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from adapters.artifact.task import Task
 from trainer.data.checks import check_no_gap, check_several, check_trained
+from trainer.data.images.copies import Copy, copies_between
+from trainer.data.images.image_file import ImageFile
+from trainer.data.images.readable import content_digests
 from trainer.data.names import check_visible, one_form
-from trainer.data.readable import content_digests
 from trainer.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -24,9 +26,9 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file and the label of its class, from 0."""
+    """One image, a file or a part of one, and the label of its class, from 0."""
 
-    path: Path
+    path: ImageFile
     label: int
 
 
@@ -42,6 +44,8 @@ class TaskData:
         lists: from which file of the task's folder each split was read, for messages.
         strays: files among the images that are none by their names, each with the reason.
         left_out: files that were asked to be left out because they cannot be trained on.
+        held_out: the splits that no list names, and that were drawn from the others by the seed.
+        several: the first image that has not one label, and what it has; "" where all have one.
     """
 
     task: Task
@@ -49,16 +53,33 @@ class TaskData:
     val: tuple[Sample, ...]
     test: tuple[Sample, ...]
     lists: Mapping[str, str] = field(default_factory=dict, hash=False)
-    strays: Mapping[Path, str] = field(default_factory=dict, hash=False)
-    left_out: tuple[Path, ...] = ()
+    strays: Mapping[ImageFile, str] = field(default_factory=dict, hash=False)
+    left_out: tuple[ImageFile, ...] = ()
+    held_out: tuple[str, ...] = ()
+    several: str = ""
 
-    def fingerprints(self) -> dict[str, dict[str, Any]]:
-        """Return what tells these images from others, by `<split>_images`; see `fingerprint`."""
-        root = _common_folder([s.path for samples in self.splits().values() for s in samples])
+    def contents(self) -> dict[str, list[str]]:
+        """Return the sha256 of each image's bytes, in hex, by split; every image is read."""
+        return {split: content_digests(images) for split, images in self.images().items()}
+
+    def fingerprints(
+        self, contents: Mapping[str, Sequence[str]] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return what tells these images from others, by `<split>_images`; see `fingerprint`.
+
+        Args:
+            contents: what `contents` returned, to read no image again.
+        """
+        contents = self.contents() if contents is None else contents
+        root = _common_folder([image for images in self.images().values() for image in images])
         return {
-            f"{split}_images": fingerprint(samples, root)
+            f"{split}_images": _fingerprint(samples, contents[split], root)
             for split, samples in self.splits().items()
         }
+
+    def copies(self, contents: Mapping[str, Sequence[str]]) -> list[Copy]:
+        """Return the images that are in two splits, by what `contents` returned."""
+        return copies_between(self.images(), contents)
 
     def list_digests(self) -> dict[str, str]:
         """Return the sha256, in hex, of each split's list: which image has which label.
@@ -66,7 +87,7 @@ class TaskData:
         Names are relative to the deepest folder that holds all images of the task, and sorted: the
         same lists at another place, or in another order, have the same digests. No image is read.
         """
-        root = _common_folder([s.path for samples in self.splits().values() for s in samples])
+        root = _common_folder([image for images in self.images().values() for image in images])
         return {split: _names_digest(samples, root) for split, samples in self.splits().items()}
 
     def labels(self) -> list[int]:
@@ -82,21 +103,31 @@ class TaskData:
         """Return the samples by the split's name: train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
+    def images(self) -> dict[str, list[ImageFile]]:
+        """Return the images without their labels, likewise."""
+        return {
+            split: [sample.path for sample in samples] for split, samples in self.splits().items()
+        }
 
-def fingerprint(samples: Sequence[Sample], root: str | None = None) -> dict[str, Any]:
-    """Return what tells a list of images from any other; every file is read.
+
+def fingerprint(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return what tells a list of images from any other; every image is read.
 
     Args:
         samples: at least one.
-        root: the folder that names are relative to; None is the deepest that holds all of them.
 
     Returns:
         `count`, and the sha256 of `names` and labels in any order, and of labels and `content` in
-        the order of the list.
+        the order of the list. Names are relative to the deepest folder that holds all images.
     """
-    root = _common_folder([sample.path for sample in samples]) if root is None else root
-    names, content = _names_digest(samples, root), _content_digest(samples)
-    return {"count": len(samples), "names": names, "content": content}
+    images = [sample.path for sample in samples]
+    return _fingerprint(samples, content_digests(images), _common_folder(images))
+
+
+def _fingerprint(samples: Sequence[Sample], contents: Sequence[str], root: str) -> dict[str, Any]:
+    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
+    content = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return {"count": len(samples), "names": _names_digest(samples, root), "content": content}
 
 
 def _names_digest(samples: Sequence[Sample], root: str) -> str:
@@ -104,20 +135,16 @@ def _names_digest(samples: Sequence[Sample], root: str) -> str:
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
-def _content_digest(samples: Sequence[Sample]) -> str:
-    contents = content_digests([sample.path for sample in samples])
-    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _common_folder(paths: Sequence[Path]) -> str:
+def _common_folder(paths: Sequence[ImageFile]) -> str:
     """Return what all paths share: what the first and the last of them share, once sorted."""
     names = [str(path) for path in paths]
     return os.path.commonpath([Path(min(names)).parent, Path(max(names)).parent]) if names else ""
 
 
 def _list_lines(samples: Sequence[Sample], root: str) -> list[str]:
-    return sorted(f"{s.path.relative_to(root).as_posix()} {s.label}\n" for s in samples)
+    return sorted(
+        f"{PurePath(str(s.path)).relative_to(root).as_posix()} {s.label}\n" for s in samples
+    )
 
 
 def name_task(name: str, class_names: Sequence[str]) -> Task:
@@ -181,10 +208,10 @@ def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
 
 def _check_disjoint(data: TaskData) -> None:
     home: dict[str, str] = {}
-    twice: list[tuple[Path, str, str]] = []
+    twice: list[tuple[ImageFile, str, str]] = []
     for split, samples in data.splits().items():
         for sample in samples:
-            place = os.path.normpath(sample.path)
+            place = os.path.normpath(str(sample.path))
             if place in home:
                 twice.append((sample.path, home[place], split))
             home[place] = split

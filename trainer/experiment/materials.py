@@ -1,6 +1,6 @@
 """What a run works with: the images of its splits and the frozen backbone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from adapters.artifact.bounds import check_pixels
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from trainer.data.bad_files import bad_files, refuse_bad
+from trainer.data.images.copies import Copy
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
 from trainer.recipe import Recipe
@@ -30,6 +31,7 @@ class Materials:
         training_features: of `training`, for heads whose features never change.
         validation_features: of `validation`, likewise.
         others: test images of another task, for the report of unknown ones.
+        copies: images that are in two splits, by their bytes.
     """
 
     task_data: TaskData
@@ -41,6 +43,7 @@ class Materials:
     training_features: FeatureCache = field(default_factory=FeatureCache)
     validation_features: FeatureCache = field(default_factory=FeatureCache)
     others: ImageSet | None = None
+    copies: Sequence[Copy] = ()
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -81,6 +84,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         std=recipe.pixels.std,
     )
     rule = preprocessing_of(recipe, backbone)
+    contents = task_data.contents()
     augment = recipe.pixels.augment == "crop-flip"
     return Materials(
         task_data,
@@ -88,8 +92,9 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         training=ImageSet(task_data.train, rule, augment=augment).load(),
         validation=ImageSet(task_data.val, rule).load(),
         test=ImageSet(task_data.test, rule),
-        fingerprints=task_data.fingerprints(),
+        fingerprints=task_data.fingerprints(contents),
         others=_others(recipe, rule),
+        copies=task_data.copies(contents),
     )
 
 

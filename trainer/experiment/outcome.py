@@ -1,6 +1,7 @@
 """What a finished run leaves: its score on the test set, its files, its adapter."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,9 @@ from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 from trainer.training.evaluate import logits_of
 from trainer.training.images import ImageSet
+
+_NAMED = 10
+"""Copies that the metrics name."""
 
 
 class _Scored(NamedTuple):
@@ -50,7 +54,7 @@ def score_test(
         rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
     predictions = [
         {
-            "image": str(sample.path.resolve()),
+            "image": os.path.realpath(str(sample.path)),
             "label": row.label,
             "predicted": row.predicted,
             "score": row.score,
@@ -112,6 +116,11 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
         "val_images": len(task_data.val),
         "test_images": len(task_data.test),
         "list_digests": task_data.list_digests(),
+        "held_out": task_data.held_out,
+        "copies": {
+            "count": len(materials.copies),
+            "named": [copy._asdict() for copy in materials.copies[:_NAMED]],
+        },
         "device": str(backbone.device),
     }
 

@@ -20,7 +20,7 @@ from trainer.experiment.folder import (
     files_explained,
     forget,
 )
-from trainer.experiment.found import found
+from trainer.experiment.found import found, warned
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
@@ -39,6 +39,7 @@ from trainer.training.checkpoint import START_OVER, Progress, read
 from trainer.training.forward import forward_of, out_of_memory_explained
 from trainer.training.identity import Identity
 from trainer.training.images import Split
+from trainer.training.long_tail import logit_offset
 from trainer.training.loop import Job, Watch, train
 
 
@@ -86,7 +87,8 @@ def run(
         (check_forgettable if fresh else check_free)(folder)
         materials = prepare(recipe, data)
         if distributed.rank() == 0:
-            tell(found(recipe, materials))
+            for line in filter(None, (found(recipe, materials), warned(materials))):
+                tell(line)
             if fresh:
                 forget(folder)
         distributed.wait()
@@ -167,4 +169,12 @@ def _job(
     else:
         forward = forward_of(model, recipe, device)
         training, validation = materials.training, materials.validation
-    return Job(recipe, model, forward, training, validation, state, identity, watch, observers)
+    offset = logit_offset(
+        recipe.optim.logit_adjustment,
+        [sample.label for sample in materials.training.samples],
+        len(materials.task_data.task.class_names),
+    )
+    return Job(
+        *(recipe, model, forward, training, validation, state, identity, watch, observers),
+        offset=offset,
+    )

@@ -11,6 +11,8 @@ from PIL import Image
 from adapters.errors import BadImage
 from adapters.images.decode import decode_image
 from adapters.shown import shown
+from trainer.data.readers.formats.inside import image_named
+from trainer.errors import DataError
 from trainer.report.record import RunRecord
 
 MAX_SIDE: Final = 128
@@ -42,13 +44,13 @@ def worst_mistakes(record: RunRecord, most: int) -> list[Mistake]:
 
 
 def picture(path: Path) -> str | None:
-    """Return an image file as a data URI of at most 128 pixels a side; None if it is unreadable.
+    """Return an image as a data URI of at most 128 pixels a side; None if it is unreadable.
 
     A very small image keeps its exact pixels (PNG); others become JPEG.
     """
     try:
-        image = decode_image(path.read_bytes())
-    except (BadImage, OSError, ValueError):
+        image = decode_image(image_named(str(path)).read_bytes())
+    except (BadImage, DataError, OSError, ValueError):
         return None
     if max(image.size) <= _EXACT_UP_TO:
         return _data_uri(image, "png", optimize=True)

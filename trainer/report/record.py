@@ -37,6 +37,26 @@ class OtherTask(BaseModel):
     rejected: Share
 
 
+class NamedCopy(BaseModel):
+    """An image with the bytes of one of an earlier split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: str
+    split: str
+    original: str
+    original_split: str
+
+
+class Copies(BaseModel):
+    """Images that are in two splits; some of them are named."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int = 0
+    named: tuple[NamedCopy, ...] = ()
+
+
 class Metrics(BaseModel):
     """`metrics.json`: how good, how big, how fast; lists have one value per epoch.
 
@@ -64,6 +84,10 @@ class Metrics(BaseModel):
     class_names: tuple[str, ...] = Field(min_length=1)
     train_images: int
     test_images: int
+    held_out: tuple[str, ...] = Field(
+        (), description="splits that the seed drew: no list names them"
+    )
+    copies: Copies = Copies()
     list_digests: dict[str, str] = Field({}, description="split: sha256 of its list")
     backbone: str
     backbone_parameters: int = Field(gt=0)

@@ -43,6 +43,7 @@ class Job:
         identity: what the run is of, kept in its state; a state of anything else is refused.
         watch: told of every step.
         observers: look at the model between epochs.
+        offset: added to the logits in the loss, and nowhere else; see `long_tail`.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Job:
     identity: Identity
     watch: Watch
     observers: Sequence[Observer] = ()
+    offset: Tensor | None = None
 
 
 def train(job: Job, progress: Progress | None = None) -> Progress:
@@ -125,6 +127,8 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress)
 def _backward(job: Job, inputs: Tensor, labels: Tensor, whole: int) -> Tensor:
     """Add the gradients of this process's share of a batch; return its part of the mean loss."""
     logits = job.forward(inputs)
+    if job.offset is not None:
+        logits = logits + job.offset.to(logits.device)
     mean = F.cross_entropy(logits, labels.to(logits.device)) + job.model.penalty(labels)
     loss = mean * (len(labels) / whole)
     loss.backward()

@@ -50,7 +50,7 @@ def _read_list(folder: Path, file: str) -> tuple[Sample, ...]:
 
 
 def _class_names(samples: tuple[Sample, ...]) -> list[str]:
-    folders = {sample.label: sample.path.parent.name for sample in samples}
+    folders = {sample.label: PurePosixPath(str(sample.path)).parent.name for sample in samples}
     count = max(folders, default=0) + 1
     return [_tidy(folders.get(label, f"class {label + 1}")) for label in range(count)]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from adapters.shown import shown
+from trainer.data.images.image_file import ImageFile
 from trainer.data.names import check_distinct, one_form
 from trainer.data.readers.image_files import (
     class_folders,
@@ -17,11 +18,11 @@ from trainer.data.readers.image_files import (
 )
 from trainer.data.readers.levels import has_training_classes, splits_in
 from trainer.data.split_names import splits_named
-from trainer.data.splits import completed, hold_out_tenths
+from trainer.data.splits import completed, drawn
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
-Found = tuple[tuple[Sample, ...], dict[Path, str]]
+Found = tuple[tuple[Sample, ...], dict[ImageFile, str]]
 """The images of a split or folder, and its strays, each with the reason."""
 
 
@@ -57,10 +58,9 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
     for place in places.values():
         strays.update(unlabelled_in(place))
     lists = {split: f"{place.relative_to(folder)}/" for split, place in places.items()}
-    if "test" not in lists:
-        lists = {"train": lists["train"], "test": lists["val"]}
-    train, val, test = completed(str(folder), splits, seed)
-    return TaskData(name_task(name, names), train, val, test, lists, strays)
+    train, val, test, held_out = completed(str(folder), splits, seed)
+    task = name_task(name, names)
+    return TaskData(task, train, val, test, lists, strays, held_out=held_out)
 
 
 def _without_test(folder: Path, train: Path) -> str:
@@ -77,20 +77,21 @@ def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:
     """Read `<class>/` folders and divide them 80/10/10, stratified.
 
     Raises:
-        DataError: classes cannot be told apart, or there are too few images.
+        DataError: classes cannot be told apart.
     """
     classes = _by_name(folder)
     names = sorted(classes)
     check_distinct(str(folder), names)
     samples, strays = read_classes(classes, names)
-    train, val, test = hold_out_tenths(samples, 2, seed)
-    return TaskData(name_task(name, names), train, val, test, strays=strays)
+    train, val, test, held_out = drawn(samples, seed)
+    task = name_task(name, names)
+    return TaskData(task, train, val, test, strays=strays, held_out=held_out)
 
 
 def read_classes(folders: Mapping[str, Path], names: Iterable[str]) -> Found:
     """Return the images and strays of classes, whose labels are their places in `names`."""
     samples: list[Sample] = []
-    strays: dict[Path, str] = {}
+    strays: dict[ImageFile, str] = {}
     for label, name in enumerate(names):
         if name in folders:
             images, others = images_in(folders[name])

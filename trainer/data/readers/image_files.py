@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from trainer.data.images.image_file import ImageFile
 from trainer.errors import DataError
 
 TAKEN = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".png", ".webp"})
@@ -49,14 +50,15 @@ def holds_images(folder: Path) -> bool:
     return any(is_image_like(e.name) and not _is_folder(e) for e in _entries(folder))
 
 
-def images_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
+def images_in(folder: Path) -> tuple[list[Path], dict[ImageFile, str]]:
     """Return what lies directly inside a class's folder.
 
     Returns:
         The images, sorted by name; and the files that are neither images which we take nor known
         clutter, each with the reason.
     """
-    images, strays = [], {}
+    images: list[Path] = []
+    strays: dict[ImageFile, str] = {}
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         path = folder / entry.name
         if _is_folder(entry):
@@ -71,14 +73,14 @@ def images_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
     return images, strays
 
 
-def unlabelled_in(folder: Path) -> Mapping[Path, str]:
+def unlabelled_in(folder: Path) -> Mapping[ImageFile, str]:
     """Return the images that lie next to the classes' folders, each with the reason."""
     lost = (e for e in _entries(folder) if is_image_like(e.name) and not _is_folder(e))
     names = sorted(entry.name for entry in lost)
     return {folder / name: "it lies in no class's folder" for name in names}
 
 
-def _inner_folder(path: Path) -> dict[Path, str]:
+def _inner_folder(path: Path) -> dict[ImageFile, str]:
     if is_clutter_folder(path.name) or not any(_entries(path)):
         return {}
     return {path: "a folder inside a class's folder, whose images belong directly into the latter"}

@@ -5,15 +5,14 @@ Paths are absolute, or relative to the list's folder. Never opens an image.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters.shown import shown
-from trainer.data.names import check_distinct, one_form
-from trainer.data.split_names import split_of
-from trainer.data.splits import completed, hold_out_tenths
-from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
+from trainer.data.listed import Row, known_split, task_of
+from trainer.data.names import one_form
+from trainer.data.task_data import TaskData
 from trainer.errors import DataError
 
 _NEEDED: Final = frozenset({"path", "label"})
@@ -50,30 +49,8 @@ def read_table(place: Path, name: str, seed: int) -> TaskData:
         )
     table = tables[0]
     entries = [_checked(table, entry) for entry in _entries(table)]
-    names = _in_order({entry.label for entry in entries})
-    check_distinct(str(table), names)
-    place_of = {label: i for i, label in enumerate(names)}
-    later = "val" if any(entry.split == "test" for entry in entries) else "test"
-    splits: dict[str, list[Sample]] = {}
-    for entry in entries:
-        sample = Sample(table.parent / entry.path, place_of[entry.label])
-        splits.setdefault(later if entry.split == "eval" else entry.split, []).append(sample)
-    task = name_task(name, names)
-    train, val, test = _divided(table, splits, seed)
-    return TaskData(task, train, val, test, dict.fromkeys(SPLITS, table.name))
-
-
-def _divided(
-    table: Path, splits: Mapping[str, Sequence[Sample]], seed: int
-) -> tuple[tuple[Sample, ...], ...]:
-    if splits.keys() == {""}:
-        return hold_out_tenths(splits[""], 2, seed)
-    if "" in splits:
-        raise DataError(
-            f"{table}: {len(splits['']):,} lines name no split, and others do; name one in every "
-            "line, or in none"
-        )
-    return completed(str(table), splits, seed)
+    rows = [Row(table.parent / entry.path, (entry.label,), entry.split) for entry in entries]
+    return task_of(table, name, rows, seed)
 
 
 def _tables(place: Path) -> list[Path]:
@@ -162,16 +139,4 @@ def _checked(table: Path, entry: Entry) -> Entry:
             f"{where}: expected a path and a label, found {shown(entry.path)!r} and "
             f"{shown(entry.label)!r}; correct the line"
         )
-    split = split_of(entry.split) if entry.split else ""
-    if split is None:
-        raise DataError(
-            f"{where}: the split is '{shown(entry.split)}', expected train, val or test; correct it"
-        )
-    return entry._replace(label=one_form(entry.label), split=split)
-
-
-def _in_order(labels: set[str]) -> list[str]:
-    """Return labels in the order of their numbers, where all are numbers, else of their names."""
-    if all(label.isdecimal() for label in labels):
-        return sorted(labels, key=lambda label: (int(label), label))
-    return sorted(labels)
+    return entry._replace(label=one_form(entry.label), split=known_split(where, entry.split))

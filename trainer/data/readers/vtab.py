@@ -26,7 +26,7 @@ def read_vtab(folder: Path, name: str) -> TaskData:
     Raises:
         DataError: a list is missing, or a line of it has no path and label in range.
     """
-    names = _read_class_names(folder / CLASSES)
+    names = read_class_names(folder / CLASSES)
     splits = {k: _read_list(folder / file, len(names) or None) for k, file in LISTS.items()}
     if not names:
         largest = max((s.label for samples in splits.values() for s in samples), default=0)
@@ -34,7 +34,12 @@ def read_vtab(folder: Path, name: str) -> TaskData:
     return TaskData(name_task(name, names), splits["train"], splits["val"], splits["test"], LISTS)
 
 
-def _read_class_names(path: Path) -> list[str]:
+def read_class_names(path: Path) -> list[str]:
+    """Return the names of a list, one per line in label order; none where there is no list.
+
+    Raises:
+        DataError: a line is blank, or the file is not UTF-8 text.
+    """
     if not path.is_file():
         return []
     names = read_lines(path)

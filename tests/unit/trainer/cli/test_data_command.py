@@ -51,7 +51,7 @@ def test_check_prints_the_same_digests_at_another_place(
     for root in (tmp_path / "a", tmp_path / "b" / "c"):
         make_vtab(root)
         act("check", "svhn", "--data", root)
-        shown.append(capsys.readouterr().out)
+        shown.append(capsys.readouterr().out.partition("warning: ")[0])  # copies have their places
     assert shown[0] == shown[1]
 
 

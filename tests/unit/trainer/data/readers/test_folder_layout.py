@@ -41,13 +41,17 @@ def test_class_folders_are_divided_80_10_10_by_the_seed(tmp_path: Path) -> None:
     assert read_class_folders(tmp_path, "toy", 0) == data != read_class_folders(tmp_path, "toy", 1)
 
 
-def test_without_test_images_those_for_validation_are_the_test_set(tmp_path: Path) -> None:
+def test_without_test_images_a_tenth_of_train_is_drawn_and_val_stays_what_it_is(
+    tmp_path: Path,
+) -> None:
     make_folders(tmp_path, {"train/cat": 10, "train/dog": 10, "val/cat": 1, "val/dog": 1})
     data = read_split_folders(tmp_path, "toy", 0)
     check(data)
-    assert all(s.path.is_relative_to(tmp_path / "val") for s in data.test)
+    assert all(s.path.is_relative_to(tmp_path / "val") for s in data.val)
+    assert all(s.path.is_relative_to(tmp_path / "train") for s in data.test)
     assert (len(data.train), len(data.val), len(data.test)) == (18, 2, 2)
-    assert data.lists == {"train": "train/", "test": "val/"}
+    assert data.lists == {"train": "train/", "val": "val/"}
+    assert data.held_out == ("test",)
 
 
 def test_train_alone_is_refused(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def lines(*rows: str) -> str:
         (lines("a.jpg,,train"), r"pets\.csv:2: expected a path and a label, found 'a\.jpg' and ''"),
         (lines("a.jpg,cat,train", "b.jpg"), r"pets\.csv:3: expected a path and a label"),
         (lines("a.jpg,cat,nowhere"), r"pets\.csv:2: the split is 'nowhere', expected train"),
-        (lines("a.jpg,cat,train", "b.jpg,dog,"), "1 lines name no split, and others do"),
+        (lines("a.jpg,cat,train", "b.jpg,dog,"), "1 images name no split, and others do"),
         (
             lines("a.jpg,cat,train", "b.jpg,dog,train"),
             "found the splits train, expected train, and",
@@ -165,9 +165,9 @@ def test_numbers_are_ordered_as_numbers_and_images_without_splits_are_divided(
     assert read_table(tmp_path, "n", 0) == data != read_table(tmp_path, "n", 1)
 
 
-def test_validation_images_are_the_test_set_where_there_is_none(tmp_path: Path) -> None:
+def test_without_test_images_a_tenth_of_train_is_drawn(tmp_path: Path) -> None:
     rows = [f"t{i}.jpg,{'ab'[i % 2]},train" for i in range(20)] + ["v.jpg,a,val", "w.jpg,b,dev"]
     (tmp_path / "n.csv").write_text(lines(*rows))
     data = read_table(tmp_path, "n", 0)
-    assert [sample.path.name for sample in data.test] == ["v.jpg", "w.jpg"]
-    assert (len(data.train), len(data.val)) == (18, 2)
+    assert [sample.path.name for sample in data.val] == ["v.jpg", "w.jpg"]
+    assert (len(data.train), len(data.test), data.held_out) == (18, 2, ("test",))
