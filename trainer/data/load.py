@@ -8,6 +8,7 @@ from trainer.data.bad_files import bad_files, with_strays, without
 from trainer.data.builtin.materialise import materialise
 from trainer.data.checks import check_no_single
 from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT
+from trainer.data.labels.rules import AS_CLASSES, LabelRules, read_labels
 from trainer.data.layouts import Layout, layout_of
 from trainer.data.not_found import nothing_found
 from trainer.data.public.tasks import PUBLIC_TASKS
@@ -27,6 +28,7 @@ def load_task(  # noqa: PLR0913
     proportion: float = 1.0,
     shots: int | None = None,
     skip_unreadable: bool = False,
+    labels: LabelRules = AS_CLASSES,
 ) -> TaskData:
     """Find, read and check one task.
 
@@ -39,6 +41,7 @@ def load_task(  # noqa: PLR0913
             whole.
         shots: training images of each class, at most; None is all. Validation and test are whole.
         skip_unreadable: leave out every file that cannot be trained on, once all are decoded.
+        labels: what is learned of an image, and how its label says it.
 
     Raises:
         DataError: there is no such data, it cannot be trained on, or the proportion is out of
@@ -51,6 +54,7 @@ def load_task(  # noqa: PLR0913
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
         task_data = _read(name, data, seed)
+    task_data = read_labels(task_data, labels, seed)
     if skip_unreadable:
         task_data = without(task_data, bad_files(task_data))
     _check(task_data)
@@ -66,7 +70,8 @@ def _check(data: TaskData) -> None:
     known = PUBLIC_TASKS.get(data.task.id)
     try:
         check(data, missing_classes_ok=known is not None and known.missing_classes_ok)
-        check_no_single(data.task, data.labels())
+        if data.target != "regression":
+            check_no_single(data.task, data.classes())
     except DataError as error:
         raise with_strays(error, data) from error
 

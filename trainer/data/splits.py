@@ -13,7 +13,7 @@ def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[l
     """Divide the positions of `labels` into a rest and parts of exactly the given sizes.
 
     Every class keeps its share in each part, to within about one image, and at least one image
-    in the rest.
+    in the rest, as long as there are images enough.
 
     Args:
         labels: one per image.
@@ -22,19 +22,12 @@ def hold_out(labels: Sequence[int], counts: Sequence[int], seed: int) -> tuple[l
 
     Returns:
         The rest, then one list per part; positions in rising order.
-
-    Raises:
-        DataError: the parts would leave a class without an image in the rest.
     """
     reserved, free = _order(labels, seed)
-    kept = len(free) - sum(counts)
-    if kept < 0:
-        raise DataError(
-            f"cannot split {len(labels)} images of {len(reserved)} classes: expected at least "
-            f"{len(reserved) + sum(counts)}, to hold out {sum(counts)} and keep one of each "
-            "class for training; add images"
-        )
-    rest, *parts = _deal(free, [kept, *counts])
+    kept = max(0, len(labels) - sum(counts))
+    # of more classes than that some go without; where they are classes, the checks of a task say so
+    reserved, free = reserved[:kept], reserved[kept:] + free
+    rest, *parts = _deal(free, [kept - len(reserved), *counts])
     return sorted(reserved + rest), *(sorted(part) for part in parts)
 
 
@@ -44,9 +37,6 @@ def hold_out_tenths(
     """Divide samples into a rest and parts of a tenth each, rounded up.
 
     So do the sizes of the paper's Table S1: 8,144 images of Stanford Cars become 7,329 and 815.
-
-    Raises:
-        DataError: too few samples to keep one of each class in the rest.
     """
     counts = [math.ceil(len(samples) / 10)] * num_parts
     parts = hold_out([s.label for s in samples], counts, seed)
@@ -79,6 +69,11 @@ def completed(
     if not val:
         train, val = hold_out_tenths(train, 1, seed)
     return train, val, test
+
+
+def held_out_of(splits: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
+    """Return the splits that `completed` draws from the training images."""
+    return () if {"val", "test"} <= {name for name, own in splits.items() if own} else ("val",)
 
 
 def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:

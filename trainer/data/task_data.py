@@ -6,11 +6,12 @@ Knows nothing of folders' layouts, pixels or training.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.artifact.target import TargetKind
 from adapters.artifact.task import Task
 from trainer.data.checks import check_no_gap, check_several, check_trained
 from trainer.data.names import check_visible, one_form
@@ -24,10 +25,23 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file and the label of its class, from 0."""
+    """One image file and what is learned of it.
+
+    Attributes:
+        path: the file.
+        label: its class, from 0; with a target the stratum that splits are drawn by.
+        target: of a multi-label task a 1 or 0 for each class, of a regression its number; None
+            where the class is all.
+    """
 
     path: Path
     label: int
+    target: tuple[float, ...] | None = None
+
+    @property
+    def learned(self) -> str:
+        """What is learned of it, as lists and digests have it."""
+        return str(self.label) if self.target is None else repr(self.target)
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,8 @@ class TaskData:
         lists: from which file of the task's folder each split was read, for messages.
         strays: files among the images that are none by their names, each with the reason.
         left_out: files that were asked to be left out because they cannot be trained on.
+        held_out: the splits that no list names, and that were drawn from the others by the seed.
+        target: what is learned of an image.
     """
 
     task: Task
@@ -51,6 +67,8 @@ class TaskData:
     lists: Mapping[str, str] = field(default_factory=dict, hash=False)
     strays: Mapping[Path, str] = field(default_factory=dict, hash=False)
     left_out: tuple[Path, ...] = ()
+    held_out: tuple[str, ...] = ()
+    target: TargetKind = "single-label"
 
     def fingerprints(self) -> dict[str, dict[str, Any]]:
         """Return what tells these images from others, by `<split>_images`; see `fingerprint`."""
@@ -72,6 +90,10 @@ class TaskData:
     def labels(self) -> list[int]:
         """Return the labels of all splits, one per image."""
         return [sample.label for samples in self.splits().values() for sample in samples]
+
+    def classes(self) -> list[int]:
+        """Return the classes of all splits' images; see `classes_of`."""
+        return classes_of(sample for samples in self.splits().values() for sample in samples)
 
     def sizes(self) -> dict[str, int]:
         """Return the number of classes and of images in each split, by name."""
@@ -106,7 +128,7 @@ def _names_digest(samples: Sequence[Sample], root: str) -> str:
 
 def _content_digest(samples: Sequence[Sample]) -> str:
     contents = content_digests([sample.path for sample in samples])
-    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
+    lines = (f"{s.learned} {content}\n" for s, content in zip(samples, contents, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -117,7 +139,7 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 
 def _list_lines(samples: Sequence[Sample], root: str) -> list[str]:
-    return sorted(f"{s.path.relative_to(root).as_posix()} {s.label}\n" for s in samples)
+    return sorted(f"{s.path.relative_to(root).as_posix()} {s.learned}\n" for s in samples)
 
 
 def name_task(name: str, class_names: Sequence[str]) -> Task:
@@ -154,14 +176,40 @@ def check(data: TaskData, *, missing_classes_ok: bool = False) -> None:
         DataError: an empty split, a label out of range, one class only, a class without an image
             or without a training image, a file listed twice, or a missing file.
     """
-    for split, samples in data.splits().items():
-        _check_split(data.task, split, samples)
-    check_several(data.task)
-    check_no_gap(data.task, data.labels())
-    if not missing_classes_ok:
-        check_trained(data.task, [s.label for s in data.train])
+    check_splits(data)
+    if data.target != "regression":
+        check_several(data.task)
+        check_no_gap(data.task, data.classes())
+        if not missing_classes_ok:
+            check_trained(data.task, classes_of(data.train))
     _check_disjoint(data)
     _check_files(data)
+
+
+def check_splits(data: TaskData) -> None:
+    """Refuse a split without images, and a label that is no class.
+
+    Raises:
+        DataError: naming the split.
+    """
+    for split, samples in data.splits().items():
+        _check_split(data.task, split, samples)
+
+
+def classes_of(samples: Iterable[Sample]) -> list[int]:
+    """Return the classes of images: one for each, or of a multi-label task any number.
+
+    Not for numbers, which are no classes.
+    """
+    return [
+        place
+        for sample in samples
+        for place in (
+            [sample.label]
+            if sample.target is None
+            else [place for place, mark in enumerate(sample.target) if mark]
+        )
+    ]
 
 
 def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
@@ -172,7 +220,7 @@ def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
         )
     num_classes = len(task.class_names)
     for sample in samples:
-        if not 0 <= sample.label < num_classes:
+        if sample.target is None and not 0 <= sample.label < num_classes:
             raise DataError(
                 f"{task.id}, {split}: {sample.path} has label {sample.label}, expected 0 to "
                 f"{num_classes - 1} ({num_classes} classes); correct the label or the class list"

@@ -17,7 +17,7 @@ from trainer.data.readers.image_files import (
 )
 from trainer.data.readers.levels import has_training_classes, splits_in
 from trainer.data.split_names import splits_named
-from trainer.data.splits import completed, hold_out_tenths
+from trainer.data.splits import completed, held_out_of, hold_out_tenths
 from trainer.data.task_data import Sample, TaskData, name_task
 from trainer.errors import DataError
 
@@ -60,7 +60,8 @@ def read_split_folders(folder: Path, name: str, seed: int) -> TaskData:
     if "test" not in lists:
         lists = {"train": lists["train"], "test": lists["val"]}
     train, val, test = completed(str(folder), splits, seed)
-    return TaskData(name_task(name, names), train, val, test, lists, strays)
+    held_out = held_out_of(splits)
+    return TaskData(name_task(name, names), train, val, test, lists, strays, held_out=held_out)
 
 
 def _without_test(folder: Path, train: Path) -> str:
@@ -77,14 +78,15 @@ def read_class_folders(folder: Path, name: str, seed: int) -> TaskData:
     """Read `<class>/` folders and divide them 80/10/10, stratified.
 
     Raises:
-        DataError: classes cannot be told apart, or there are too few images.
+        DataError: classes cannot be told apart.
     """
     classes = _by_name(folder)
     names = sorted(classes)
     check_distinct(str(folder), names)
     samples, strays = read_classes(classes, names)
     train, val, test = hold_out_tenths(samples, 2, seed)
-    return TaskData(name_task(name, names), train, val, test, strays=strays)
+    task, held_out = name_task(name, names), ("val", "test")
+    return TaskData(task, train, val, test, strays=strays, held_out=held_out)
 
 
 def read_classes(folders: Mapping[str, Path], names: Iterable[str]) -> Found:

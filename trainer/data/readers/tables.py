@@ -1,6 +1,7 @@
 """Lists of images as people keep them: CSV, TSV or JSON lines of `path`, `label`, maybe `split`.
 
-Paths are absolute, or relative to the list's folder. Never opens an image.
+Paths are absolute, or relative to the list's folder. A label is a text, whatever it says; a list
+of names in JSON is joined. Never opens an image.
 """
 
 import csv
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from adapters.shown import shown
-from trainer.data.names import check_distinct, one_form
+from trainer.data.names import SEPARATOR, check_distinct, one_form
 from trainer.data.split_names import split_of
-from trainer.data.splits import completed, hold_out_tenths
+from trainer.data.splits import completed, held_out_of, hold_out_tenths
 from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
 from trainer.errors import DataError
 
@@ -60,7 +61,9 @@ def read_table(place: Path, name: str, seed: int) -> TaskData:
         splits.setdefault(later if entry.split == "eval" else entry.split, []).append(sample)
     task = name_task(name, names)
     train, val, test = _divided(table, splits, seed)
-    return TaskData(task, train, val, test, dict.fromkeys(SPLITS, table.name))
+    held_out = ("val", "test") if splits.keys() == {""} else held_out_of(splits)
+    lists = dict.fromkeys(SPLITS, table.name)
+    return TaskData(task, train, val, test, lists, held_out=held_out)
 
 
 def _divided(
@@ -99,7 +102,17 @@ def _has_columns(path: Path) -> bool:
 def _entries(table: Path) -> Iterator[Entry]:
     for line, record in _records(table):
         texts = [record.get(column) for column in ("path", "label", "split")]
-        yield Entry(line, *("" if text is None else str(text).strip() for text in texts))
+        yield Entry(line, *map(_text, texts))
+
+
+def _text(value: Any) -> str:
+    """Return a field as text; JSON's lists of names as CSV has them, `cat|dog`."""
+    if not isinstance(value, list):
+        return "" if value is None else str(value).strip()
+    names = [str(name).strip() for name in value]
+    if any(SEPARATOR in name or not name for name in names):
+        raise ValueError(f"a list holds a name that is empty or has '{SEPARATOR}' in it: {names}")
+    return SEPARATOR.join(names) if names else SEPARATOR
 
 
 def _records(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
