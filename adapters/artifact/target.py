@@ -7,17 +7,14 @@ Axis letters: C classes.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-TargetKind = Literal["single-label", "multi-label", "regression", "ordinal"]
-TARGET_KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
-
 MOST: Final = 1e100
-"""Of a number that is learned, on either side of 0, so that no answer leaves the range of floats."""
+"""Of a number that is learned, on either side of 0, so that every answer is finite."""
 
 Numbers = NDArray[np.floating[Any]]
 Exact = NDArray[np.float64]

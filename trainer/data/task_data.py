@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.artifact.target import TargetKind
-from adapters.artifact.task import Task
+from adapters.artifact.task import TargetKind, Task
 from trainer.data.checks import check_no_gap, check_several, check_trained
 from trainer.data.names import check_visible, one_form
 from trainer.data.readable import content_digests

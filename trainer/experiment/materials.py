@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from adapters.artifact.bounds import check_pixels
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from trainer.data.bad_files import bad_files, refuse_bad
+from trainer.data.labels.groups import read_groups
+from trainer.data.labels.rules import LabelRules
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
+from trainer.objectives.choose import objective_of
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training.features import FeatureCache
 from trainer.training.images import ImageSet
@@ -30,6 +35,7 @@ class Materials:
         training_features: of `training`, for heads whose features never change.
         validation_features: of `validation`, likewise.
         others: test images of another task, for the report of unknown ones.
+        class_groups: the group of each class, in label order.
     """
 
     task_data: TaskData
@@ -41,6 +47,12 @@ class Materials:
     training_features: FeatureCache = field(default_factory=FeatureCache)
     validation_features: FeatureCache = field(default_factory=FeatureCache)
     others: ImageSet | None = None
+    class_groups: tuple[str, ...] | None = None
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is minimised and measured."""
+        return objective_of(self.task_data)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -67,7 +79,10 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         proportion=recipe.data_proportion,
         shots=recipe.data.shots,
         skip_unreadable=skip,
+        labels=LabelRules(recipe.target, recipe.data.label_separator, recipe.data.class_order),
     )
+    groups = recipe.data.class_groups
+    class_groups = None if groups is None else read_groups(groups, task_data.task.class_names)
     if not skip:
         refuse_bad(task_data, bad_files(task_data))
     backbone = load_backbone(
@@ -90,6 +105,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         test=ImageSet(task_data.test, rule),
         fingerprints=task_data.fingerprints(),
         others=_others(recipe, rule),
+        class_groups=class_groups,
     )
 
 

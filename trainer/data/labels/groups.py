@@ -40,8 +40,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
             if not {"class", "group"} <= set(lines.fieldnames or ()):
                 raise DataError(f"{path}: expected the columns class and group in its first line")
             for row in lines:
-                yield lines.line_num, *(
-                    one_form((row[column] or "").strip()) for column in ("class", "group")
+                yield (
+                    lines.line_num,
+                    *(one_form((row[column] or "").strip()) for column in ("class", "group")),
                 )
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; see data.class_groups") from error

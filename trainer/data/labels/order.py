@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from adapters.shown import shown
 from trainer.data.labels.change import changed
@@ -42,7 +43,7 @@ def values_of(names: Sequence[str]) -> tuple[float, ...]:
     """Return where ordered classes lie: at their numbers, or else at 0, 1, 2 and so on."""
     numbers = [number_of(name) for name in names]
     known = tuple(number for number in numbers if number is not None)
-    rises = all(low < high for low, high in zip(known, known[1:], strict=False))
+    rises = all(low < high for low, high in pairwise(known))
     if len(known) == len(names) and rises:
         return known
     return tuple(float(place) for place in range(len(names)))

@@ -7,7 +7,7 @@ for all layouts.
 from dataclasses import dataclass, replace
 from typing import Final
 
-from adapters.artifact.target import TargetKind
+from adapters.artifact.task import TargetKind
 from trainer.data.labels.number import with_numbers
 from trainer.data.labels.order import in_order
 from trainer.data.labels.several import with_several
