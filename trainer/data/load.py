@@ -70,7 +70,7 @@ def _check(data: TaskData) -> None:
     known = PUBLIC_TASKS.get(data.task.id)
     try:
         check(data, missing_classes_ok=known is not None and known.missing_classes_ok)
-        if data.target != "regression":
+        if data.has_classes:
             check_no_single(data.task, data.classes())
     except DataError as error:
         raise with_strays(error, data) from error

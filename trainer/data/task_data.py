@@ -69,6 +69,11 @@ class TaskData:
     held_out: tuple[str, ...] = ()
     target: TargetKind = "single-label"
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether its images have classes, and not numbers."""
+        return self.target != "regression"
+
     def fingerprints(self) -> dict[str, dict[str, Any]]:
         """Return what tells these images from others, by `<split>_images`; see `fingerprint`."""
         root = _common_folder([s.path for samples in self.splits().values() for s in samples])
@@ -176,7 +181,7 @@ def check(data: TaskData, *, missing_classes_ok: bool = False) -> None:
             or without a training image, a file listed twice, or a missing file.
     """
     check_splits(data)
-    if data.target != "regression":
+    if data.has_classes:
         check_several(data.task)
         check_no_gap(data.task, data.classes())
         if not missing_classes_ok:

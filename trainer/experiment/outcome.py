@@ -106,7 +106,6 @@ def make_adapter(
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
         return None
-    metric = materials.objective.metric
     meta = AdapterMeta(
         schema_version=schema_of(confidence.target),
         task=materials.task_data.task,
@@ -116,7 +115,7 @@ def make_adapter(
         backbone=model.backbone.spec,
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
-        metrics={name: metrics[name] for name in (f"test_{metric}", f"val_{metric}")},
+        metrics={name: metrics[name] for name in materials.objective.published},
         calibration=confidence.calibration,
         unknown=confidence.unknown,
         target=confidence.target,

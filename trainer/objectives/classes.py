@@ -32,6 +32,7 @@ class SingleLabel:
     kind: ClassVar[TargetKind] = "single-label"
     metric: ClassVar[str] = "accuracy"
     title: ClassVar[str] = "accuracy"
+    published: ClassVar[tuple[str, ...]] = ("test_accuracy", "val_accuracy")
     counts_right: ClassVar[bool] = True
 
     def loss(self, logits: Logits, labels: Labels) -> Float[Tensor, ""]:
@@ -101,6 +102,7 @@ class OrderedClasses(SingleLabel):
     """
 
     kind: ClassVar[TargetKind] = "ordinal"
+    published: ClassVar[tuple[str, ...]] = ("test_accuracy", "test_mae", "val_accuracy")
     values: tuple[float, ...]
 
     def loss(self, logits: Logits, labels: Labels) -> Float[Tensor, ""]:

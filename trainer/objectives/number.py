@@ -33,6 +33,7 @@ class Number:
     kind: ClassVar[TargetKind] = "regression"
     metric: ClassVar[str] = "r2"
     title: ClassVar[str] = "R²"
+    published: ClassVar[tuple[str, ...]] = ("test_mae", "test_r2", "val_r2")
     counts_right: ClassVar[bool] = False
 
     @classmethod

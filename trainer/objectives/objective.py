@@ -37,12 +37,14 @@ class Objective(Protocol):
         kind: of target.
         metric: of its headline, as files name it: `test_<metric>`, `val_<metric>`.
         title: of the same, as people name it.
+        published: metrics that the artifact has.
         counts_right: whether that metric is the share of images whose best class is right.
     """
 
     kind: TargetKind
     metric: str
     title: str
+    published: tuple[str, ...]
     counts_right: bool
 
     def loss(self, logits: Float[Tensor, "N O"], labels: Tensor) -> Float[Tensor, ""]:

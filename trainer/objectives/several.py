@@ -34,6 +34,7 @@ class SeveralLabels:
     kind: ClassVar[TargetKind] = "multi-label"
     metric: ClassVar[str] = "map"
     title: ClassVar[str] = "mAP"
+    published: ClassVar[tuple[str, ...]] = ("test_map", "test_micro_f1", "val_map")
     counts_right: ClassVar[bool] = False
 
     def loss(self, logits: Logits, labels: Marks) -> Float[Tensor, ""]:
