@@ -15,6 +15,7 @@ import serving.build
 from adapters.artifact.codec import version_of
 from adapters.artifact.target import MultiLabel, Ordinal, Regression
 from adapters.store.directory import DirectoryStore
+from adapters.vit.adapter import decode
 from clients.client import AsyncClient
 from serving.build_front import build_admission, decoder_settings
 from serving.config import ServingConfig
@@ -100,9 +101,10 @@ def answers(
     core = serving.build.build_core(config)
     device = LocalDevice(Device(core, max_batch=config.max_batch, patience_s=60.0), core)
     engine = FrontEngine(device, decoder_settings(config), 60.0)
+    admission = build_admission(config)
     app = build_app(
         engine,
-        build_admission(config),
+        admission,
         Vitals(Heartbeat(None), engine.probe),
         Bounds(config.image_limits.max_bytes, 1 << 30, threads=4),
     )
@@ -124,6 +126,7 @@ def answers(
     try:
         return asyncio.run(ask())
     finally:
+        admission.close()
         engine.close()
 
 
@@ -179,8 +182,6 @@ def test_ordered_classes_and_their_groups_are_answered_as_the_run_has_scored_the
 
 
 def test_each_artifact_says_what_its_logits_stand_for(runs: dict[str, Result]) -> None:
-    from adapters.vit.adapter import decode
-
     metas = {task: decode(one.artifact.read_bytes()).meta for task, one in runs.items()}
     several, number, ordered = (metas[task].target for task in SETTINGS)
     assert isinstance(several, MultiLabel)
