@@ -8,7 +8,7 @@ from adapters.artifact.backbone_spec import BackboneSpec, Sha256
 from adapters.artifact.calibration import Calibration
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.artifact.target import MultiLabel, Ordinal, Regression, Target
-from adapters.artifact.task import Task
+from adapters.artifact.task import SINGLE_LABEL, TargetKind, Task
 from adapters.artifact.unknown import UnknownRule
 from adapters.errors import ArtifactMismatch
 
@@ -36,7 +36,7 @@ class AdapterMeta(BaseModel):
     backbone: BackboneSpec
     preprocessing: Preprocessing
     recipe: dict[str, Any] = Field(description="the resolved recipe of the training run")
-    metrics: dict[str, float] = Field(description="such as test_accuracy, in [0, 1]")
+    metrics: dict[str, float] = Field(description="such as test_accuracy")
     calibration: Calibration | None = Field(
         None,
         exclude_if=lambda found: found is None,  # the bytes of other adapters stay as they are
@@ -77,7 +77,7 @@ class AdapterMeta(BaseModel):
         if self.schema_version != schema_of(target):
             raise ValueError(
                 f"schema_version is {self.schema_version}, expected {schema_of(target)} for "
-                f"{'no target' if target is None else target.kind}"
+                f"target {self.target_kind}"
             )
         match target:
             case MultiLabel():
@@ -87,16 +87,25 @@ class AdapterMeta(BaseModel):
             case Regression():
                 _check_count("outputs", 1, classes)
         if target is not None and self.unknown is not None:
-            raise ValueError(f"there is a rule for unknown images, and the target is {target.kind}")
+            raise ValueError(
+                f"there is a rule for unknown images, and the target is {self.target_kind}"
+            )
         return self
 
     @model_validator(mode="after")
     def _has_a_group_for_each_class(self) -> "AdapterMeta":
         if self.class_groups is not None:
             if isinstance(self.target, MultiLabel | Regression):
-                raise ValueError(f"there are groups of classes, and it is {self.target.kind}")
+                raise ValueError(
+                    f"there are groups of classes, and the target is {self.target_kind}"
+                )
             _check_count("groups", len(self.class_groups), len(self.task.class_names))
         return self
+
+    @property
+    def target_kind(self) -> TargetKind:
+        """What is learned of an image."""
+        return SINGLE_LABEL if self.target is None else self.target.kind
 
     @property
     def needs_logits(self) -> bool:

@@ -64,13 +64,25 @@ def test_other_artifacts_say_nothing_of_targets() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "told"),
     [
-        ("several", {"schema_version": 1}, "schema_version is 1, expected 2 for multi-label"),
-        ("grouped", {"schema_version": 2}, "schema_version is 2, expected 1 for no target"),
+        (
+            "several",
+            {"schema_version": 1},
+            "schema_version is 1, expected 2 for target multi-label",
+        ),
+        (
+            "grouped",
+            {"schema_version": 2},
+            "schema_version is 2, expected 1 for target single-label",
+        ),
         ("several", {"target": MultiLabel(thresholds=(0.5,))}, "1 thresholds for 4 classes"),
         ("several", {"target": NUMBER}, "1 outputs for 4 classes"),
         ("ordered", {"target": Ordinal(values=(1.0, 2.0))}, "2 values for 3 classes"),
         ("ordered", {"class_groups": ("a",)}, "1 groups for 3 classes"),
-        ("several", {"class_groups": ("a",) * 4}, "groups of classes, and it is multi-label"),
+        (
+            "several",
+            {"class_groups": ("a",) * 4},
+            "groups of classes, and the target is multi-label",
+        ),
         ("ordered", {"unknown": RULE}, "unknown images, and the target is ordinal"),
         ("several", {"target": {"kind": "ranking"}}, "does not match any of the expected tags"),
         ("number", {"target": NUMBER.model_dump() | {"unit": "cm"}}, "Extra inputs"),
