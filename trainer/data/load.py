@@ -6,7 +6,7 @@ from pathlib import Path
 from adapters.artifact.task import check_task_id
 from trainer.data.bad_files import bad_files, with_strays, without
 from trainer.data.builtin.materialise import materialise
-from trainer.data.checks import check_no_single
+from trainer.data.checks import check_no_single, check_spread
 from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT
 from trainer.data.labels.rules import AS_CLASSES, LabelRules, read_labels
 from trainer.data.layouts import Layout, layout_of
@@ -63,6 +63,8 @@ def load_task(  # noqa: PLR0913
         train = subset(train, proportion, seed)
     if shots is not None:
         train = few_shots(train, shots, seed)
+    if not task_data.has_classes:
+        check_spread(task_data.task, [sample.target[0] for sample in train if sample.target])
     return replace(task_data, train=train)
 
 

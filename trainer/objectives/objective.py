@@ -4,7 +4,7 @@ Axis letters: N images, O outputs of the head: C classes, or one number.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float
@@ -41,11 +41,11 @@ class Objective(Protocol):
         counts_right: whether that metric is the share of images whose best class is right.
     """
 
-    kind: TargetKind
-    metric: str
-    title: str
-    published: tuple[str, ...]
-    counts_right: bool
+    kind: ClassVar[TargetKind]
+    metric: ClassVar[str]
+    title: ClassVar[str]
+    published: ClassVar[tuple[str, ...]]
+    counts_right: ClassVar[bool]
 
     def loss(self, logits: Float[Tensor, "N O"], labels: Tensor) -> Float[Tensor, ""]:
         """Return the mean loss of images.

@@ -1,13 +1,21 @@
 """What a run left that learns a number: its errors, and the images with the largest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, RootModel
 
 from adapters.shown import shown
+from trainer.page.frame import Caption
+from trainer.page.scatter import draw_scatter
+from trainer.page.svg import Drawing
 from trainer.report.pictures import picture
 from trainer.report.record import RunMetrics, read_part
+
+_MOST_SPECKS: Final = 2_000
+_AXES: Final = ("true", "predicted")
 
 
 class NumberMetrics(RunMetrics):
@@ -53,13 +61,24 @@ def read_number(folder: Path) -> NumberMetrics:
     return read_part(folder / "metrics.json", NumberMetrics)
 
 
-def worst_errors(folder: Path, most: int) -> list[NumberError]:
-    """Return the test images with the largest errors, at most `most`.
+def read_numbers(folder: Path) -> tuple[NumberPrediction, ...]:
+    """Read the predictions of a run that learns a number.
 
     Raises:
-        DataError: the predictions are missing, or not of the expected shape.
+        DataError: they are missing, or not of the expected shape.
     """
-    found = read_part(folder / "predictions.json", _Predictions).root
+    return read_part(folder / "predictions.json", _Predictions).root
+
+
+def draw_numbers(found: Sequence[NumberPrediction]) -> Drawing:
+    """Draw what the model says over what is true; of many images some, spread evenly."""
+    shown_of = found[:: -(-len(found) // _MOST_SPECKS)]
+    caption = Caption(description=f"Predicted over true numbers of {len(shown_of)} test images")
+    return draw_scatter(caption, [(one.value, one.predicted) for one in shown_of], *_AXES)
+
+
+def worst_errors(found: Sequence[NumberPrediction], most: int) -> list[NumberError]:
+    """Return the test images with the largest errors, at most `most`."""
     worst = sorted(found, key=lambda one: (-abs(one.predicted - one.value), str(one.image)))
     return [
         NumberError(shown(one.image.name), picture(one.image), one.value, one.predicted)

@@ -12,7 +12,7 @@ from trainer.errors import DataError
 from trainer.page.template import render_page
 from trainer.report.curves import curves_of
 from trainer.report.heatmap import draw_heatmap, group_size
-from trainer.report.number import read_number, worst_errors
+from trainer.report.number import draw_numbers, read_number, read_numbers, worst_errors
 from trainer.report.pictures import worst_mistakes
 from trainer.report.record import RunMetrics, RunRecipe, RunRecord, read_part, read_record
 from trainer.report.repeat import flat_settings, repeat_command
@@ -51,9 +51,13 @@ def _page(folder: Path) -> str:
             several = read_several(folder)
             return _rendered("several.html", folder, recipe, several, score="mAP")
         case "regression":
-            number = read_number(folder)
-            worst = worst_errors(folder, _MAX_MISTAKES)
-            return _rendered("number.html", folder, recipe, number, score="R²", mistakes=worst)
+            found = read_numbers(folder)
+            number = {
+                "mistakes": worst_errors(found, _MAX_MISTAKES),
+                "scatter": draw_numbers(found),
+            }
+            metrics = read_number(folder)
+            return _rendered("number.html", folder, recipe, metrics, score="R²", **number)
         case _:
             return render(read_record(folder))
 
