@@ -55,7 +55,7 @@ class SingleLabel:
     def tested(self, batches: Batches, target: Target | None, temperature: float) -> Tested:
         """Return shares of right answers, over all images and by class, and each best class."""
         del target
-        columns: dict[str, list[float]] = defaultdict(list)
+        columns: dict[str, list[Any]] = defaultdict(list)
         for logits, labels in batches:
             for name, found in self._said(logits, labels, temperature).items():
                 columns[name] += found
@@ -64,7 +64,7 @@ class SingleLabel:
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return Tested(metrics, rows)
 
-    def _said(self, logits: Logits, labels: Labels, temperature: float) -> dict[str, list[float]]:
+    def _said(self, logits: Logits, labels: Labels, temperature: float) -> dict[str, list[Any]]:
         """Return what is said of images, by name; `plain` is their score without a temperature."""
         return {
             "label": labels.tolist(),
@@ -74,7 +74,7 @@ class SingleLabel:
         }
 
     def _metrics(
-        self, columns: Mapping[str, list[float]], plain: Float[Tensor, " N"]
+        self, columns: Mapping[str, list[Any]], plain: Float[Tensor, " N"]
     ) -> dict[str, float]:
         names = ("label", "predicted", "score")
         labels, predicted, scores = (torch.tensor(columns[name]) for name in names)
@@ -117,12 +117,12 @@ class OrderedClasses(SingleLabel):
         del logits, labels, temperature
         return Ordinal(values=self.values)
 
-    def _said(self, logits: Logits, labels: Labels, temperature: float) -> dict[str, list[float]]:
+    def _said(self, logits: Logits, labels: Labels, temperature: float) -> dict[str, list[Any]]:
         values = Ordinal(values=self.values).value(logits.numpy(), temperature)
         return super()._said(logits, labels, temperature) | {"value": values.tolist()}
 
     def _metrics(
-        self, columns: Mapping[str, list[float]], plain: Float[Tensor, " N"]
+        self, columns: Mapping[str, list[Any]], plain: Float[Tensor, " N"]
     ) -> dict[str, float]:
         """Return also how far values are from those of the classes, and Cohen's weighted kappa."""
         labels, places = columns["label"], range(len(self.values))

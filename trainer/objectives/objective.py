@@ -4,7 +4,7 @@ Axis letters: N images, O outputs of the head: C classes, or one number.
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class Tested(NamedTuple):
     rows: list[dict[str, Any]]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What is minimised and measured.
 

@@ -3,10 +3,13 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from adapters.shown import shown
 from trainer.data.names import one_form
 from trainer.errors import DataError
+
+_COLUMNS: Final = ("class", "group")
 
 
 def read_groups(path: Path, class_names: Sequence[str]) -> tuple[str, ...]:
@@ -37,13 +40,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.DictReader(file, strict=True)
-            if not {"class", "group"} <= set(lines.fieldnames or ()):
+            if not {*_COLUMNS} <= set(lines.fieldnames or ()):
                 raise DataError(f"{path}: expected the columns class and group in its first line")
             for row in lines:
-                yield (
-                    lines.line_num,
-                    *(one_form((row[column] or "").strip()) for column in ("class", "group")),
-                )
+                name, group = (one_form((row[column] or "").strip()) for column in _COLUMNS)
+                yield lines.line_num, name, group
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; see data.class_groups") from error
     except (csv.Error, UnicodeDecodeError) as error:

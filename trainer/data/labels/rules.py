@@ -4,10 +4,11 @@ Readers take every label for a class's name. Where it says something else, this 
 for all layouts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from adapters.artifact.task import TargetKind
+from trainer.data.labels.change import with_splits
 from trainer.data.labels.number import with_numbers
 from trainer.data.labels.order import in_order
 from trainer.data.labels.several import with_several
@@ -66,8 +67,7 @@ def _divided_again(data: TaskData, seed: int) -> TaskData:
     together = [sample for split in ("train", *drawn) for sample in splits[split]]
     together.sort(key=_place)
     train, *parts = hold_out_tenths(together, len(drawn), seed)
-    held_out = dict(zip(drawn, parts, strict=True))
-    return replace(data, train=train, **held_out)
+    return with_splits(data, splits | {"train": train} | dict(zip(drawn, parts, strict=True)))
 
 
 def _place(sample: Sample) -> str:

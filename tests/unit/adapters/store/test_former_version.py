@@ -21,4 +21,6 @@ def test_a_version_of_another_target_is_warned_of(tmp_path: Path) -> None:
     warning = publish(encode(several)).warning("several") or ""
     assert warning.startswith("warning: several: its target is multi-label, that of ")
     assert warning.endswith(" is single-label")
-    assert publish(encode(several)).warning("several") is None
+    again = make_adapter("several", classes=4, backbone=make_spec(), seed=1)
+    after = with_meta(again, target=SEVERAL, schema_version=2)
+    assert publish(encode(after)).warning("several") is None

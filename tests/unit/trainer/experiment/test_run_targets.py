@@ -25,7 +25,7 @@ from serving.front.app import build_app
 from serving.front.predict import Bounds
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import Answer
+from serving.protocol import Answer, MultiAnswer
 from serving.runtime.front_engine import FrontEngine
 from tests.unit.trainer.toy import read, toy_recipe, train
 from trainer.experiment.run import Result
@@ -92,7 +92,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
 def answers(
     runs: dict[str, Result], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Answer]]:
-    """What a client is told of each test image by each task, all asked at once."""
+    """What a client is told of each test image, by tasks of all kinds in one batch."""
     store = DirectoryStore(tmp_path_factory.mktemp("store"))
     for result in runs.values():
         assert result.artifact is not None
@@ -111,14 +111,17 @@ def answers(
     paths = [Path(row["image"]) for row in read(runs["several"].folder, "predictions.json")]
 
     async def ask() -> dict[str, dict[str, Answer]]:
-        transport = httpx.ASGITransport(app=app)
+        transport, room = httpx.ASGITransport(app=app), asyncio.Semaphore(4)
         async with AsyncClient("http://service", transport=transport) as client:
-            many = await asyncio.gather(
-                *(client.predict_many(path, tasks=list(runs), top_k=2) for path in paths)
-            )
+
+            async def one(path: Path) -> MultiAnswer:
+                async with room:
+                    return await client.predict_many(path, tasks=list(runs), top_k=2)
+
+            many = await asyncio.gather(*map(one, paths))
         found: dict[str, dict[str, Answer]] = {task: {} for task in runs}
-        for path, one in zip(paths, many, strict=True):
-            for answer in one.answers:
+        for path, said in zip(paths, many, strict=True):
+            for answer in said.answers:
                 assert isinstance(answer, Answer)
                 found[answer.task][str(path)] = answer
         return found
