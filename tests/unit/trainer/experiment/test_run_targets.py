@@ -33,7 +33,7 @@ from trainer.report.page import write_report
 
 SIDE = 32
 CORNERS = {"red": (0, 0), "green": (0, 1), "blue": (1, 0)}
-SPLITS = {"train": 60, "val": 50, "test": 30}
+SPLITS = {"train": 60, "val": 50, "test": 16}
 
 
 def render(folder: Path) -> Path:
