@@ -39,6 +39,9 @@ Encoding = Literal["base64", "list"]
 """How floats are written: base64 of little-endian float32, or a list of JSON numbers."""
 
 
+_SINGLE_LABEL: Final = "single-label"
+
+
 class ErrorCode(StrEnum):
     """Why a row was not answered; for programs, where the message is for people."""
 
@@ -96,6 +99,13 @@ class LabelScore(_Wire):
     score: Annotated[float, Field(ge=0, le=1)]
 
 
+class GroupScore(_Wire):
+    """One group of classes, and the sum of their calibrated probabilities."""
+
+    group: str
+    score: Annotated[float, Field(ge=0, le=1)]
+
+
 def floats(numbers: str | tuple[float, ...]) -> tuple[float, ...]:
     """Return an answer's numbers, such as its embedding, however they are written.
 
@@ -124,14 +134,35 @@ Floats = Annotated[str | tuple[FiniteFloat, ...], AfterValidator(_check_floats)]
 class Answer(_Wire):
     """What one task says of one image: its best classes, best first, and who said it.
 
-    Numbers are there if they are asked for; `floats` reads them.
+    What else there is depends on the task's target. Numbers are there if they are asked for;
+    `floats` reads them.
     """
 
     task: str
     version: Annotated[
         str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
     ]
-    predictions: tuple[LabelScore, ...]
+    predictions: tuple[LabelScore, ...] = Field(description="none of a task with target regression")
+    target: str = Field(
+        _SINGLE_LABEL,
+        exclude_if=lambda kind: kind == _SINGLE_LABEL,
+        description="single-label, multi-label, regression, ordinal, or what a newer service has",
+    )
+    labels: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="multi-label: every class that the image has, by its threshold, best first",
+    )
+    value: FiniteFloat | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="regression: the number; ordinal: the expected value of the ordered classes",
+    )
+    groups: tuple[GroupScore, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="of tasks with groups of classes: all groups, best first",
+    )
     unknown: bool | None = Field(
         None,
         exclude_if=lambda found: found is None,

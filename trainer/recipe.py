@@ -14,7 +14,7 @@ from pydantic import (
 from adapters.artifact.backbone_spec import EMBEDDED, FinalNorm, Pooling
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
 from adapters.artifact.preprocessing import WHOLE, DecoderName
-from adapters.artifact.task import TaskId
+from adapters.artifact.task import SINGLE_LABEL, TargetKind, TaskId
 from adapters.artifact.unknown import ScoreName
 from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
@@ -174,6 +174,22 @@ class DataRecipe(_Part):
         exclude_if=lambda sampling: sampling == "uniform",  # likewise
         description="balanced: an epoch draws every class as often, with replacement",
     )
+    label_separator: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=lambda text: text is None,  # likewise
+        description="multi-label: between the names of a label; None is '|'",
+    )
+    class_order: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda names: not names,  # likewise
+        description="ordinal: the classes from the lowest to the highest; none if all are numbers",
+    )
+    class_groups: Path | None = Field(
+        None,
+        exclude_if=lambda path: path is None,  # likewise
+        description="CSV with the columns class and group; answers have the groups' scores",
+    )
 
 
 class UnknownRecipe(_Part):
@@ -231,6 +247,12 @@ class Recipe(_Part):
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"
     )
+    target: TargetKind = Field(
+        SINGLE_LABEL,
+        exclude_if=lambda kind: kind == SINGLE_LABEL,  # what is of earlier recipes stays as it is
+        description="what is learned of an image: one class, any number of them, a number, or one "
+        "of ordered classes",
+    )
     seed: int = Field(0, ge=0)
     data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
     data: DataRecipe = DataRecipe()
@@ -270,6 +292,31 @@ class Recipe(_Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_target(self) -> "Recipe":
+        has_classes = self.target in (SINGLE_LABEL, "ordinal")
+        is_asked = {
+            f"method={self.method}": (METHODS[self.method].needs_classes, has_classes),
+            "unknown.score": (self.unknown.score != "off", self.target == SINGLE_LABEL),
+            "data.label_separator": (
+                self.data.label_separator is not None, self.target == "multi-label",
+            ),
+            "data.class_order": (bool(self.data.class_order), self.target == "ordinal"),
+            "data.class_groups": (self.data.class_groups is not None, has_classes),
+            "data.shots": (self.data.shots is not None, has_classes),
+            "data.sampling": (self.data.sampling != "uniform", has_classes),
+            "optim.logit_adjustment": (self.optim.logit_adjustment > 0, has_classes),
+            "optim.head_start": (self.optim.head_start != "random", has_classes),
+            "report.test_each_epoch": (self.report.test_each_epoch, has_classes),
+        }  # fmt: skip
+        for key, (is_set, does_fit) in is_asked.items():
+            if is_set and not does_fit:
+                raise ValueError(
+                    f"{key} is not for target {self.target}; leave it as it is by default, or "
+                    "choose another target"
+                )
+        return self
+
     @property
     def num_prompts(self) -> int:
         """P, the number of prompt tokens of a block; 0 for a method without prompts."""
@@ -279,5 +326,10 @@ class Recipe(_Part):
         """Return what an artifact says of its training: all but the places of files."""
         return self.model_dump(
             mode="json",
-            exclude={"weights": True, "prompt": {"init_data"}, "unknown": {"other_data"}},
+            exclude={
+                "weights": True,
+                "prompt": {"init_data"},
+                "unknown": {"other_data"},
+                "data": {"class_groups"},
+            },
         )

@@ -16,7 +16,8 @@ _Error = Annotated[float, Field(ge=0, le=1)]
 class Calibration(BaseModel):
     """A temperature that was fitted on a task's validation images.
 
-    The errors are expected calibration errors of those images, in 15 bins of equal width.
+    The errors are expected calibration errors of those images, in 15 bins of equal width: of the
+    best class, or, for a multi-label task, of every class of every image.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +25,7 @@ class Calibration(BaseModel):
     temperature: float = Field(
         ge=MIN_TEMPERATURE,
         le=MAX_TEMPERATURE,
-        description="logits are divided by it before the softmax",
+        description="logits are divided by it before the softmax or sigmoid",
     )
     images: int = Field(ge=1, description="validation images that it was fitted on")
     error_before: _Error = Field(description="of scores without the temperature")

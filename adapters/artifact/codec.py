@@ -6,7 +6,8 @@ float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier v
 also `"signature"`. Where the meta's `first_block` is above 0, `prompts` has as many layers less:
 readers that do not know the field refuse that shape. Beside deep prompts there may be
 `keys_values`, and where every block is changed, `biases`: readers that do not know these tensors
-refuse them by name.
+refuse them by name. Format version 2 is the same with a `target` in its meta, which says what its
+logits stand for.
 """
 
 import hashlib
@@ -79,7 +80,7 @@ def read_contents(data: bytes) -> Contents:
     """Return what an artifact holds, every tensor checked against what its meta promises.
 
     Raises:
-        ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
+        ArtifactCorrupt: not a whole artifact of format 1 or 2, or a tensor's name, shape, type or
             values contradict its meta.
         ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """
@@ -114,7 +115,7 @@ def _read_header(data: bytes) -> tuple[dict[str, Any], AdapterMeta]:
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         reason = str(error).replace("\n", " ")[:300]
         raise ArtifactCorrupt(
-            f"not an artifact of format 1 ({type(error).__name__}: {reason}); "
+            f"not an artifact of format 1 or 2 ({type(error).__name__}: {reason}); "
             "publish it again from its training run"
         ) from error
 

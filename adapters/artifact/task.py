@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -46,12 +46,18 @@ def matches_any(task: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(task, pattern) for pattern in patterns)
 
 
+TargetKind = Literal["single-label", "multi-label", "regression", "ordinal"]
+"""What is learned of an image: one class, any number of them, a number, one of ordered classes."""
+
+SINGLE_LABEL: Final = "single-label"
+TARGET_KINDS: Final[tuple[TargetKind, ...]] = get_args(TargetKind)
+
 TaskId = Annotated[str, AfterValidator(check_task_id)]
 TaskPattern = Annotated[str, AfterValidator(check_task_pattern)]
 
 
 class Task(BaseModel):
-    """A task's id and the names of its classes, in label order."""
+    """A task's id and the names of its classes, in label order; of a regression its one output."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -84,6 +84,7 @@ def finding_row(finding: Finding) -> Row:
             "method": finding.meta.method,
             "backbone": finding.meta.backbone.name,
             "bytes": finding.num_bytes,
+            "target": None if finding.meta.target is None else finding.meta.target.kind,
             "test_accuracy": None if accuracy is None else round(accuracy, 4),
         }
     said = {"damage": finding.damage, "note": finding.note}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from adapters.artifact.changes import ClassChanges, class_changes
 from adapters.artifact.codec import decode_meta, short, version_of
+from adapters.artifact.task import TargetKind
 from adapters.errors import SptError
 from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer, TaskRecord
@@ -15,16 +16,23 @@ class Comparison(NamedTuple):
     Attributes:
         former: the one that was current, 64 hex digits; None if there was none.
         changes: what became of its classes; None if there was none, or it cannot be read.
+        targets: what it learned of an image, and what the new one learns, if that is another.
     """
 
     former: str | None
     changes: ClassChanges | None
+    targets: tuple[TargetKind, TargetKind] | None = None
 
     def warning(self, task: str) -> str | None:
         """Return one line for people, None if there is nothing to warn of."""
-        if self.former is None or (self.changes is not None and not self.changes):
+        if self.former is None:
             return None
         name = short(self.former)
+        if self.targets is not None:
+            before, after = self.targets
+            return f"warning: {task}: its target is {after}, that of {name} is {before}"
+        if self.changes is not None and not self.changes:
+            return None
         if self.changes is None:
             reason = f"{name} cannot be read, 'spt verify' says why"
             return f"warning: {task}: its classes were not compared: {reason}"
@@ -42,14 +50,18 @@ def compare_with_former(store: DirectoryStore, data: bytes, pointer: Pointer) ->
     Raises:
         TaskNotFound, ArtifactCorrupt, StoreUnavailable: the record cannot be read any more.
     """
-    task = decode_meta(data).task
+    after = decode_meta(data)
+    task = after.task
     former = _former(store.record(task.id), pointer, version_of(data))
     try:
-        before = None if former is None else decode_meta(store.read(task.id, former)).task
+        before = None if former is None else decode_meta(store.read(task.id, former))
     except SptError:
         before = None
-    changes = None if before is None else class_changes(before.class_names, task.class_names)
-    return Comparison(former, changes)
+    if before is None:
+        return Comparison(former, None)
+    changes = class_changes(before.task.class_names, task.class_names)
+    kinds = before.target_kind, after.target_kind
+    return Comparison(former, changes, None if kinds[0] == kinds[1] else kinds)
 
 
 def _former(record: TaskRecord, pointer: Pointer, version: str) -> str | None:

@@ -79,7 +79,7 @@ def decode(data: bytes) -> Adapter:
     """Return the adapter of an artifact, every tensor checked against what its meta promises.
 
     Raises:
-        ArtifactCorrupt: not a whole artifact of format 1, or a tensor's name, shape, type or
+        ArtifactCorrupt: not a whole artifact of format 1 or 2, or a tensor's name, shape, type or
             values contradict its meta.
         ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """

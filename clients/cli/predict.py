@@ -74,11 +74,23 @@ def _table(answer: Answer) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    unknown = ": unknown, like none of its classes" if answer.unknown else ""
-    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}{unknown}"))
+    title = f"{shown(answer.task)} @ {answer.version[:12]}{_said(answer)}"
+    table = Table(title=Text(title))
     table.add_column("label", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("index", justify="right", no_wrap=True)
     for row in answer.predictions:
         table.add_row(Text(shown(row.label)), f"{row.score:.1%}", str(row.index))
+    table.add_section()
+    for group in answer.groups or ():
+        table.add_row(Text(shown(group.group)), f"{group.score:.1%}", "group")
     return table
+
+
+def _said(answer: Answer) -> str:
+    """Return what an answer says beside scores."""
+    if answer.value is not None:
+        return f": {answer.value:.6g}"
+    if answer.labels is not None:
+        return f": {', '.join(map(shown, answer.labels)) or 'none of its classes'}"
+    return ": unknown, like none of its classes" if answer.unknown else ""

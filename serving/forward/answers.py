@@ -14,6 +14,7 @@ from torch import Tensor
 from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from serving.errors import BadParameter
+from serving.forward.kinds import fields_of
 from serving.protocol import Answer, Encoding, LabelScore
 from serving.rows.query import Outcome
 from serving.rows.row import Row
@@ -57,7 +58,7 @@ def _with_numbers(
     own = logits[: len(names)]
     if not (feature.isfinite().all() and own.isfinite().all()):
         return _no_numbers(row)
-    found: dict[str, object] = {}
+    found = fields_of(meta, answer.predictions, own.numpy())
     if meta.unknown is not None:
         found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature))
     if asked.embed:

@@ -51,7 +51,7 @@ class Row:
     @property
     def needs_numbers(self) -> bool:
         """Whether its answer depends on its feature or all its logits; once it has a resident."""
-        return self.query.extras.has_numbers or self.resident.meta.unknown is not None
+        return self.query.extras.has_numbers or self.resident.meta.needs_logits
 
     def hand_over(self) -> Outcome:
         """Return the outcome, and let go of it."""

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.artifact.task import SINGLE_LABEL, TARGET_KINDS
 from adapters.streams import say
 from trainer.data.known import BUILTIN_NAMES, DATA_ROOT, meant
 from trainer.data.public.task import Archive, PublicTask
@@ -28,6 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--seed", type=int, default=0, help="of the splits that a layout leaves open"
     )
+    check.add_argument(
+        "--target", choices=TARGET_KINDS, default=SINGLE_LABEL, help="what labels say of an image"
+    )
+    check.add_argument(
+        "--label-separator", metavar="TEXT", help="between names of a label (default: |)"
+    )
+    check.add_argument(
+        "--class-order", nargs="+", default=(), metavar="CLASS",
+        help="of ordered classes that are no numbers, from the lowest to the highest",
+    )  # fmt: skip
     check.set_defaults(action=_check)
 
     fetching = actions.add_parser("fetch", help="download a task's official archives")
@@ -63,11 +74,13 @@ def _list(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace) -> None:
     from trainer.data.bad_files import bad_files, refuse_bad, without
     from trainer.data.images.copies import copies_told
+    from trainer.data.labels.rules import LabelRules
     from trainer.data.load import load_task
 
     known = PUBLIC_TASKS.get(args.task)
     try:
-        data = load_task(args.task, args.data, args.seed)
+        rules = LabelRules(args.target, args.label_separator, tuple(args.class_order))
+        data = load_task(args.task, args.data, args.seed, labels=rules)
     except DataError as error:
         if known is None or known.source in str(error):
             raise

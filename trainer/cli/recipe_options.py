@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.artifact.backbone_spec import EMBEDDED
+from adapters.artifact.task import TARGET_KINDS
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
 STOPPED: Final = "stopped; the same command goes on from the last finished epoch"
@@ -29,6 +30,14 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"{', '.join(METHODS)} (default: the recipe's, else {DEFAULT_METHOD})",
     )
+    parser.add_argument(
+        "--target",
+        choices=TARGET_KINDS,
+        help="what is learned of an image (default: the recipe's, else single-label); "
+        "multi-label: names in a label are separated by data.label_separator (default: '|'); "
+        "ordinal: classes that are no numbers need data.class_order (default: none); "
+        "data.class_groups is a CSV of class and group, whose scores are answered (default: none)",
+    )
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's, else 0)")
     parser.add_argument(
         "--set",
@@ -47,5 +56,5 @@ def chosen(args: argparse.Namespace) -> dict[str, Any]:
     """Return the recipe's fields that the options name; None leaves a field as it is."""
     return {
         name: getattr(args, name)
-        for name in ("backbone", "weights", "image_size", "method", "seed")
+        for name in ("backbone", "weights", "image_size", "method", "target", "seed")
     }

@@ -22,6 +22,7 @@ from trainer.experiment.folder import check_writable
 from trainer.experiment.run import Result, run, run_folder
 from trainer.experiment.terminal import training_bar
 from trainer.methods.table import METHODS
+from trainer.objectives.choose import OBJECTIVES
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe
 from trainer.report.page import write_report
@@ -64,16 +65,18 @@ def train_seeds(args: argparse.Namespace) -> None:
             f"--seeds {args.seeds}: expected 2 or more, and no --seed with it; "
             "for a single run give --seed alone"
         )
-    folder, accuracies = args.out or run_folder(recipe), []
+    folder, scores = args.out or run_folder(recipe), []
+    objective = OBJECTIVES[recipe.target]
     for seed in range(args.seeds):
         one = recipe.model_copy(update={"seed": seed})
         result = _train(args, one, folder / f"seed-{seed}")
         _tell(one, result)
-        accuracies.append(result.metrics["test_accuracy"])
-    mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-    summary = {"test_accuracies": accuracies, "mean": mean, "deviation": deviation}
+        scores.append(result.metrics[f"test_{objective.metric}"])
+    mean, deviation = statistics.mean(scores), statistics.stdev(scores)
+    found = "test_accuracies" if objective.counts_right else f"test_{objective.metric}"
+    summary = {found: scores, "mean": mean, "deviation": deviation}
     durable.write(folder / "seeds.json", json.dumps(summary, indent=1).encode())
-    say(f"{recipe.task}: test accuracy {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
+    say(f"{recipe.task}: test {objective.title} {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
 
 
 def _signed(task: str, data: bytes, key: Ed25519PrivateKey | None) -> Envelope | None:
@@ -90,9 +93,11 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: Path) -> Result:
 
 
 def _tell(recipe: Recipe, result: Result) -> None:
+    objective, metrics = OBJECTIVES[recipe.target], result.metrics
+    test, validation = (metrics[f"{split}_{objective.metric}"] for split in ("test", "val"))
     say(
-        f"{recipe.task}: test accuracy {result.metrics['test_accuracy']:.4f}, validation "
-        f"{result.metrics['val_accuracy']:.4f}, {result.metrics['train_seconds']:.0f} s of training"
+        f"{recipe.task}: test {objective.title} {test:.4f}, validation {validation:.4f}, "
+        f"{metrics['train_seconds']:.0f} s of training"
     )
     if result.artifact is None:
         say(f"no artifact: {recipe.method} is {METHODS[recipe.method].serving}")

@@ -4,6 +4,7 @@ Guo et al., "On Calibration of Modern Neural Networks", 2017. Axis letters: N im
 """
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import torch
@@ -35,9 +36,7 @@ def calibrate(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> Cali
     """Fit a temperature on validation images, where they can tell one."""
     is_right = logits.argmax(dim=1) == labels
     if len(labels) < LEAST_IMAGES:
-        return Calibrated(
-            None, f"{len(labels)} validation images are too few, expected {LEAST_IMAGES} or more"
-        )
+        return Calibrated(None, _too_few(len(labels)))
     if is_right.all():
         return Calibrated(None, "every validation image is named right, so none limits the scores")
     temperature = fit_temperature(logits, labels)
@@ -48,21 +47,53 @@ def calibrate(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> Cali
     return Calibrated(found)
 
 
+def calibrate_each(logits: Float[Tensor, "N C"], has: Float[Tensor, "N C"]) -> Calibrated:
+    """Fit the temperature of sigmoids on validation images: of every class of every image."""
+    if len(has) < LEAST_IMAGES:
+        return Calibrated(None, _too_few(len(has)))
+    marks = (has > 0).flatten()
+    if bool(((logits.flatten() > 0) == marks).all()):
+        return Calibrated(None, "every class of every validation image is named right")
+    exact, wanted = logits.double(), has.double()
+    temperature = _likeliest(
+        lambda one: F.binary_cross_entropy_with_logits(exact / one, wanted).item()
+    )
+    before, after = (calibration_error(each_score(logits, t), marks) for t in (1.0, temperature))
+    found = Calibration(
+        temperature=temperature, images=len(has), error_before=before, error_after=after
+    )
+    return Calibrated(found)
+
+
+def each_score(logits: Float[Tensor, "N C"], temperature: float) -> Float[Tensor, " NC"]:
+    """Return the probability of every class of every image of a multi-label task, in one row."""
+    return (logits / temperature).sigmoid().flatten()
+
+
 def fit_temperature(logits: Float[Tensor, "N C"], labels: Int64[Tensor, " N"]) -> float:
-    """Return the temperature under which the labels are likeliest, to four digits.
+    """Return the temperature under which the labels are likeliest, to four digits."""
+    exact = logits.double()
+    return _likeliest(lambda one: F.cross_entropy(exact / one, labels).item())
+
+
+def _likeliest(loss_at: Callable[[float], float]) -> float:
+    """Return the temperature of the least loss.
 
     The mean negative log-likelihood is convex in the temperature's inverse, so it has one minimum
     over the temperature's logarithm, too.
     """
-    exact = logits.double()
 
     def loss(log_temperature: float) -> float:
-        return float(F.cross_entropy(exact / math.exp(log_temperature), labels))
+        return loss_at(math.exp(log_temperature))
 
     bounds = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5})
     # rounded, so that the last bits of a sum do not give another artifact
     return float(f"{math.exp(best.x):.4g}")
+
+
+def _too_few(images: int) -> str:
+    return f"{images} validation images are too few, expected {LEAST_IMAGES} or more"
 
 
 def scores_of(logits: Float[Tensor, "N C"], temperature: float) -> Float[Tensor, " N"]:

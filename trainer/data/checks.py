@@ -66,6 +66,19 @@ def check_trained(task: Task, labels: Sequence[int]) -> None:
         )
 
 
+def check_spread(task: Task, numbers: Sequence[float]) -> None:
+    """Refuse numbers that are all the same, which teach nothing; those of the training split.
+
+    Raises:
+        DataError: they are.
+    """
+    if len(set(numbers)) < 2:
+        raise DataError(
+            f"{task.id}: all training images have the number {numbers[0]:g}, expected several "
+            "numbers; correct the labels, or train on more images"
+        )
+
+
 def _absent(task: Task, labels: Sequence[int]) -> list[str]:
     seen = set(labels)
     return [name for i, name in enumerate(task.class_names) if i not in seen]

@@ -5,18 +5,15 @@ Never opens an image.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from adapters.shown import shown
 from trainer.data.images.image_file import ImageFile
-from trainer.data.names import check_distinct, one_form
+from trainer.data.names import SEPARATOR, check_distinct, one_form
 from trainer.data.split_names import split_of
 from trainer.data.splits import Splits, completed, drawn
 from trainer.data.task_data import SPLITS, Sample, TaskData, name_task
 from trainer.errors import DataError
-
-_BETWEEN: Final = "|"
-"""Between the names of a label that is several."""
 
 
 class Row(NamedTuple):
@@ -29,7 +26,7 @@ class Row(NamedTuple):
     @property
     def label(self) -> str:
         """Return the only label; several as lists have them, `cat|dog`, and none as `|`."""
-        return _BETWEEN.join(self.labels) or _BETWEEN
+        return SEPARATOR.join(self.labels) or SEPARATOR
 
 
 def task_of(

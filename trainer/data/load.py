@@ -6,8 +6,9 @@ from pathlib import Path
 from adapters.artifact.task import check_task_id
 from trainer.data.bad_files import bad_files, with_strays, without
 from trainer.data.builtin.materialise import materialise
-from trainer.data.checks import check_no_single
+from trainer.data.checks import check_no_single, check_spread
 from trainer.data.known import BUILTIN_NAMES, BUILTIN_ROOT, DATA_ROOT
+from trainer.data.labels.rules import AS_CLASSES, LabelRules, read_labels
 from trainer.data.layouts import Layout, layout_of
 from trainer.data.not_found import nothing_found
 from trainer.data.public.tasks import PUBLIC_TASKS
@@ -27,6 +28,7 @@ def load_task(  # noqa: PLR0913
     proportion: float = 1.0,
     shots: int | None = None,
     skip_unreadable: bool = False,
+    labels: LabelRules = AS_CLASSES,
 ) -> TaskData:
     """Find, read and check one task.
 
@@ -39,6 +41,7 @@ def load_task(  # noqa: PLR0913
             whole.
         shots: training images of each class, at most; None is all. Validation and test are whole.
         skip_unreadable: leave out every file that cannot be trained on, once all are decoded.
+        labels: what is learned of an image, and how its label says it.
 
     Raises:
         DataError: there is no such data, it cannot be trained on, or the proportion is out of
@@ -51,7 +54,9 @@ def load_task(  # noqa: PLR0913
         task_data = read_vtab(materialise(name, builtin_root), name)
     else:
         task_data = _read(name, data, seed)
-    _refuse_several(task_data)
+    if labels.target != "multi-label":
+        _refuse_several(task_data)
+    task_data = read_labels(task_data, labels, seed)
     if skip_unreadable:
         task_data = without(task_data, bad_files(task_data))
     _check(task_data)
@@ -60,13 +65,16 @@ def load_task(  # noqa: PLR0913
         train = subset(train, proportion, seed)
     if shots is not None:
         train = few_shots(train, shots, seed)
+    if not task_data.has_classes:
+        check_spread(task_data.task, [sample.target[0] for sample in train if sample.target])
     return replace(task_data, train=train)
 
 
 def _refuse_several(data: TaskData) -> None:
     if data.several:
         raise DataError(
-            f"{data.several}, expected one; keep one label of each image, or leave the image out"
+            f"{data.several}, expected one; learn them all with --set "
+            "target=multi-label, keep one label of each image, or leave the image out"
         )
 
 
@@ -74,7 +82,8 @@ def _check(data: TaskData) -> None:
     known = PUBLIC_TASKS.get(data.task.id)
     try:
         check(data, missing_classes_ok=known is not None and known.missing_classes_ok)
-        check_no_single(data.task, data.labels())
+        if data.has_classes:
+            check_no_single(data.task, data.classes())
     except DataError as error:
         raise with_strays(error, data) from error
 

@@ -5,9 +5,13 @@ Knows neither folders nor labels.
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Final
 
 from adapters.shown import is_hidden, shown
 from trainer.errors import DataError
+
+SEPARATOR: Final = "|"
+"""Between the names of a label that has several, unless the recipe says another one."""
 
 
 def one_form(name: str) -> str:

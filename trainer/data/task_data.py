@@ -6,12 +6,12 @@ Knows nothing of folders' layouts, pixels or training.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from adapters.artifact.task import Task
+from adapters.artifact.task import TargetKind, Task
 from trainer.data.checks import check_no_gap, check_several, check_trained
 from trainer.data.images.copies import Copy, copies_between
 from trainer.data.images.image_file import ImageFile
@@ -26,10 +26,23 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, a file or a part of one, and the label of its class, from 0."""
+    """One image, a file or a part of one, and what is learned of it.
+
+    Attributes:
+        path: the image.
+        label: its class, from 0; with a target the stratum that splits are drawn by.
+        target: of a multi-label task a 1 or 0 for each class, of a regression its number; None
+            where the class is all.
+    """
 
     path: ImageFile
     label: int
+    target: tuple[float, ...] | None = None
+
+    @property
+    def learned(self) -> str:
+        """What is learned of it, as lists and digests have it."""
+        return str(self.label) if self.target is None else repr(self.target)
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class TaskData:
         left_out: files that were asked to be left out because they cannot be trained on.
         held_out: the splits that no list names, and that were drawn from the others by the seed.
         several: the first image that has not one label, and what it has; "" where all have one.
+        target: what is learned of an image.
     """
 
     task: Task
@@ -57,6 +71,12 @@ class TaskData:
     left_out: tuple[ImageFile, ...] = ()
     held_out: tuple[str, ...] = ()
     several: str = ""
+    target: TargetKind = "single-label"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its images have classes, and not numbers."""
+        return self.target != "regression"
 
     def contents(self) -> dict[str, list[str]]:
         """Return the sha256 of each image's bytes, in hex, by split; every image is read."""
@@ -94,6 +114,10 @@ class TaskData:
         """Return the labels of all splits, one per image."""
         return [sample.label for samples in self.splits().values() for sample in samples]
 
+    def classes(self) -> list[int]:
+        """Return the classes of all splits' images; see `classes_of`."""
+        return classes_of(sample for samples in self.splits().values() for sample in samples)
+
     def sizes(self) -> dict[str, int]:
         """Return the number of classes and of images in each split, by name."""
         images = {split: len(samples) for split, samples in self.splits().items()}
@@ -125,7 +149,7 @@ def fingerprint(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def _fingerprint(samples: Sequence[Sample], contents: Sequence[str], root: str) -> dict[str, Any]:
-    lines = (f"{s.label} {content}\n" for s, content in zip(samples, contents, strict=True))
+    lines = (f"{s.learned} {content}\n" for s, content in zip(samples, contents, strict=True))
     content = hashlib.sha256("".join(lines).encode()).hexdigest()
     return {"count": len(samples), "names": _names_digest(samples, root), "content": content}
 
@@ -143,7 +167,7 @@ def _common_folder(paths: Sequence[ImageFile]) -> str:
 
 def _list_lines(samples: Sequence[Sample], root: str) -> list[str]:
     return sorted(
-        f"{PurePath(str(s.path)).relative_to(root).as_posix()} {s.label}\n" for s in samples
+        f"{PurePath(str(s.path)).relative_to(root).as_posix()} {s.learned}\n" for s in samples
     )
 
 
@@ -181,14 +205,40 @@ def check(data: TaskData, *, missing_classes_ok: bool = False) -> None:
         DataError: an empty split, a label out of range, one class only, a class without an image
             or without a training image, a file listed twice, or a missing file.
     """
-    for split, samples in data.splits().items():
-        _check_split(data.task, split, samples)
-    check_several(data.task)
-    check_no_gap(data.task, data.labels())
-    if not missing_classes_ok:
-        check_trained(data.task, [s.label for s in data.train])
+    check_splits(data)
+    if data.has_classes:
+        check_several(data.task)
+        check_no_gap(data.task, data.classes())
+        if not missing_classes_ok:
+            check_trained(data.task, classes_of(data.train))
     _check_disjoint(data)
     _check_files(data)
+
+
+def check_splits(data: TaskData) -> None:
+    """Refuse a split without images, and a label that is no class.
+
+    Raises:
+        DataError: naming the split.
+    """
+    for split, samples in data.splits().items():
+        _check_split(data.task, split, samples)
+
+
+def classes_of(samples: Iterable[Sample]) -> list[int]:
+    """Return the classes of images: one for each, or of a multi-label task any number.
+
+    Not for numbers, which are no classes.
+    """
+    return [
+        place
+        for sample in samples
+        for place in (
+            [sample.label]
+            if sample.target is None
+            else [place for place, mark in enumerate(sample.target) if mark]
+        )
+    ]
 
 
 def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
@@ -199,7 +249,7 @@ def _check_split(task: Task, split: str, samples: Sequence[Sample]) -> None:
         )
     num_classes = len(task.class_names)
     for sample in samples:
-        if not 0 <= sample.label < num_classes:
+        if sample.target is None and not 0 <= sample.label < num_classes:
             raise DataError(
                 f"{task.id}, {split}: {sample.path} has label {sample.label}, expected 0 to "
                 f"{num_classes - 1} ({num_classes} classes); correct the label or the class list"

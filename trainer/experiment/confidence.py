@@ -3,24 +3,22 @@
 Axis letters: N images, C classes.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from adapters.artifact.calibration import Calibration
+from adapters.artifact.target import Target
 from adapters.artifact.unknown import UnknownRule, known_score
-from trainer.confidence.calibration import calibrate
 from trainer.confidence.unknown import auroc, choose_threshold
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
+from trainer.objectives.objective import joined
 from trainer.recipe import Recipe
 from trainer.training.evaluate import Forward, logits_of
-from trainer.training.images import ImageSet
 
 
 @dataclass(frozen=True)
@@ -31,15 +29,17 @@ class Confidence:
         calibration: None where scores stay the plain softmax.
         uncalibrated: why they do; empty where they do not.
         unknown: None where every image is taken for one of the classes.
+        target: what logits stand for, as the artifact says it; None for one class.
     """
 
     calibration: Calibration | None
     uncalibrated: str
     unknown: UnknownRule | None
+    target: Target | None = None
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by before the softmax."""
+        """What logits are divided by before the softmax or sigmoid."""
         return 1.0 if self.calibration is None else self.calibration.temperature
 
     def rejects(self, logits: Float[Tensor, "N C"]) -> Bool[np.ndarray, " N"]:
@@ -57,16 +57,18 @@ class Confidence:
         }
 
 
-def choose_confidence(recipe: Recipe, model: Classifier, validation: ImageSet) -> Confidence:
-    """Fit the temperature and choose the threshold on the validation split, as it is served."""
-    logits, labels = _all(logits_of(served(model), validation, recipe.optim.batch_size))
-    found = Confidence(*calibrate(logits, labels), unknown=None)
+def choose_confidence(recipe: Recipe, model: Classifier, materials: Materials) -> Confidence:
+    """Fit the temperature and choose thresholds on the validation split, as it is served."""
+    validation, objective = materials.validation, materials.objective
+    logits, labels = joined(logits_of(served(model), validation, recipe.optim.batch_size))
+    found = Confidence(*objective.calibrate(logits, labels), unknown=None)
+    found = replace(found, target=objective.target(logits, labels, found.temperature))
     if recipe.unknown.score == "off":
         return found
     name = recipe.unknown.score
     known = known_score(name, logits.numpy(), found.temperature)
     rule = choose_threshold(name, known, recipe.unknown.share)
-    return Confidence(found.calibration, found.uncalibrated, rule)
+    return replace(found, unknown=rule)
 
 
 def told_apart(
@@ -77,7 +79,7 @@ def told_apart(
     if materials.others is None or rule is None:
         return {}
     of_both = (
-        _all(logits_of(served(model), images, recipe.optim.batch_size))[0]
+        joined(logits_of(served(model), images, recipe.optim.batch_size))[0]
         for images in (materials.test, materials.others)
     )
     own, others = (
@@ -91,10 +93,3 @@ def told_apart(
 def served(model: Classifier) -> Forward:
     """Return the model as it is served: in float32, and not compiled."""
     return lambda pixels: model(pixels.to(model.backbone.device))
-
-
-def _all(
-    batches: Iterable[tuple[Tensor, Tensor]],
-) -> tuple[Float[Tensor, "N C"], Int64[Tensor, " N"]]:
-    logits, labels = zip(*batches, strict=True)
-    return torch.cat(logits), torch.cat(labels)

@@ -11,8 +11,9 @@ def found(recipe: Recipe, materials: Materials) -> str:
     skipped = f" ({len(data.left_out):,} unreadable files left out)" if data.left_out else ""
     if "test" in data.held_out:
         skipped += " (the seed drew the test images: the data name none)"
+    learned = f"{len(data.task.class_names):,} classes" if data.has_classes else "a number"
     return (
-        f"{recipe.task}: {len(data.task.class_names):,} classes, {len(data.train):,} training, "
+        f"{recipe.task}: {learned}, {len(data.train):,} training, "
         f"{len(data.val):,} validation and {len(data.test):,} test images{skipped}; "
         f"{backbone.spec.name}, weights {backbone.spec.weights_sha256[:12]}, on {backbone.device}"
     )

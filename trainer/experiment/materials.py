@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from trainer.data.bad_files import bad_files, refuse_bad
 from trainer.data.images.copies import Copy
+from trainer.data.labels.groups import read_groups
+from trainer.data.labels.rules import LabelRules
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
+from trainer.objectives.choose import objective_of
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training.features import FeatureCache
 from trainer.training.images import ImageSet
@@ -32,6 +37,7 @@ class Materials:
         validation_features: of `validation`, likewise.
         others: test images of another task, for the report of unknown ones.
         copies: images that are in two splits, by their bytes.
+        class_groups: the group of each class, in label order.
     """
 
     task_data: TaskData
@@ -44,6 +50,12 @@ class Materials:
     validation_features: FeatureCache = field(default_factory=FeatureCache)
     others: ImageSet | None = None
     copies: Sequence[Copy] = ()
+    class_groups: tuple[str, ...] | None = None
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is minimised and measured."""
+        return objective_of(self.task_data)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -70,7 +82,10 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         proportion=recipe.data_proportion,
         shots=recipe.data.shots,
         skip_unreadable=skip,
+        labels=LabelRules(recipe.target, recipe.data.label_separator, recipe.data.class_order),
     )
+    groups = recipe.data.class_groups
+    class_groups = None if groups is None else read_groups(groups, task_data.task.class_names)
     if not skip:
         refuse_bad(task_data, bad_files(task_data))
     backbone = load_backbone(
@@ -95,6 +110,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         fingerprints=task_data.fingerprints(contents),
         others=_others(recipe, rule),
         copies=task_data.copies(contents),
+        class_groups=class_groups,
     )
 
 

@@ -2,91 +2,56 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-from sklearn.metrics import f1_score, recall_score
-from torch import Tensor
-
-from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.meta import AdapterMeta, schema_of
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
-from trainer.confidence.calibration import calibration_error, scores_of
 from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.methods.table import METHODS
+from trainer.objectives.objective import Batches, Objective
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 from trainer.training.evaluate import logits_of
-from trainer.training.images import ImageSet
 
 _NAMED = 10
 """Copies that the metrics name."""
 
 
-class _Scored(NamedTuple):
-    """A test image's label, and what the model says of it; `plain` is without the temperature."""
-
-    label: int
-    predicted: int
-    score: float
-    plain: float
-    is_rejected: bool
-
-
 def score_test(
     model: Classifier,
-    test: ImageSet,
+    materials: Materials,
     recipe: Recipe,
     progress: Progress,
     folder: Path,
     confidence: Confidence,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
-    rows: list[_Scored] = []
-    for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
-        scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
-        found = labels, logits.argmax(dim=1), *scores, confidence.rejects(logits)
-        rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
+    test, objective = materials.test, materials.objective
+    rejected: list[bool] = []
+
+    def seen() -> Batches:
+        for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
+            rejected.extend(confidence.rejects(logits).tolist())
+            yield logits, labels
+
+    metrics, rows = objective.tested(seen(), confidence.target, confidence.temperature)
     predictions = [
-        {
-            "image": os.path.realpath(str(sample.path)),
-            "label": row.label,
-            "predicted": row.predicted,
-            "score": row.score,
-        }
+        {"image": os.path.realpath(str(sample.path))} | row
         for sample, row in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    rejected = sum(row.is_rejected for row in rows) / len(rows)
-    return _test_metrics(rows) | {
-        "val_accuracy": selected_accuracy(recipe, progress),
+    false_rejects = sum(rejected) / len(rejected)
+    return metrics | {
+        f"val_{objective.metric}": selected_score(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
-        **({} if confidence.unknown is None else {"test_false_reject_rate": rejected}),
+        **({} if confidence.unknown is None else {"test_false_reject_rate": false_rejects}),
     }
-
-
-def _test_metrics(rows: Sequence[_Scored]) -> dict[str, float]:
-    labels, predicted, scores, plain, _ = (torch.tensor(one) for one in zip(*rows, strict=True))
-    is_right = labels == predicted
-    return {
-        "test_accuracy": int(is_right.sum()) / len(rows),
-        "test_mean_class_accuracy": _macro(recall_score, labels, predicted),
-        "test_macro_f1": _macro(f1_score, labels, predicted),
-        "test_calibration_error": calibration_error(scores, is_right),
-        "test_calibration_error_before": calibration_error(plain, is_right),
-    }
-
-
-def _macro(score: Callable[..., Any], labels: Tensor, predicted: Tensor) -> float:
-    """Return the mean of a score over the classes that have test images."""
-    known = labels.unique()
-    return float(score(labels, predicted, labels=known, average="macro", zero_division=0))
 
 
 def selected_epoch(recipe: Recipe, progress: Progress) -> int:
@@ -97,8 +62,8 @@ def selected_epoch(recipe: Recipe, progress: Progress) -> int:
     return progress.epochs - progress.val_accuracies[::-1].index(best)
 
 
-def selected_accuracy(recipe: Recipe, progress: Progress) -> float:
-    """Return the validation accuracy of the epoch whose weights are kept, in [0, 1]."""
+def selected_score(recipe: Recipe, progress: Progress) -> float:
+    """Return the validation score of the epoch whose weights are kept, 1 at most."""
     return progress.val_accuracies[selected_epoch(recipe, progress) - 1]
 
 
@@ -126,12 +91,12 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
 
 
 def write_metrics(
-    recipe: Recipe, folder: Path, metrics: dict[str, Any], progress: Progress
+    recipe: Recipe, folder: Path, metrics: dict[str, Any], progress: Progress, objective: Objective
 ) -> None:
     """Leave `metrics.json`: scores, sizes and the curves over epochs."""
     curves = {
         "losses": progress.losses,
-        "val_accuracies": progress.val_accuracies,
+        "val_accuracies" if objective.counts_right else "val_scores": progress.val_accuracies,
         "epoch_seconds": progress.epoch_seconds,
         "selected_epoch": selected_epoch(recipe, progress),
         "init": progress.init,
@@ -143,13 +108,14 @@ def make_adapter(
     recipe: Recipe,
     model: Classifier,
     materials: Materials,
-    metrics: dict[str, float],
+    metrics: dict[str, Any],
     confidence: Confidence,
 ) -> Adapter | None:
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
         return None
     meta = AdapterMeta(
+        schema_version=schema_of(confidence.target),
         task=materials.task_data.task,
         method=recipe.method,
         init=recipe.prompt.init if recipe.num_prompts else None,
@@ -157,9 +123,11 @@ def make_adapter(
         backbone=model.backbone.spec,
         preprocessing=materials.preprocessing,
         recipe=recipe.provenance(),
-        metrics={name: metrics[name] for name in ("test_accuracy", "val_accuracy")},
+        metrics={name: metrics[name] for name in materials.objective.published},
         calibration=confidence.calibration,
         unknown=confidence.unknown,
+        target=confidence.target,
+        class_groups=materials.class_groups,
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),

@@ -7,6 +7,7 @@ The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
@@ -50,12 +51,12 @@ class Result:
     Attributes:
         folder: the run folder.
         artifact: the adapter's file; None for a method that the service cannot serve.
-        metrics: scores in [0, 1] and seconds.
+        metrics: scores and seconds.
     """
 
     folder: Path
     artifact: Path | None
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
 
 
 def run(
@@ -132,13 +133,13 @@ def finish(
 ) -> Result:
     """Score the test set once, and leave scores, predictions and the artifact."""
     model, progress = trained
-    confidence = choose_confidence(recipe, model, materials.validation)
-    metrics = score_test(model, materials.test, recipe, progress, folder, confidence)
+    confidence = choose_confidence(recipe, model, materials)
+    metrics = score_test(model, materials, recipe, progress, folder, confidence)
     adapter = make_adapter(recipe, model, materials, metrics, confidence)
     content = None if adapter is None else encode(adapter)
     sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
     known = confidence.as_metrics() | told_apart(recipe, model, materials, confidence)
-    write_metrics(recipe, folder, metrics | sizes | known, progress)
+    write_metrics(recipe, folder, metrics | sizes | known, progress, materials.objective)
     if content is None:
         return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"
@@ -177,4 +178,5 @@ def _job(
     return Job(
         *(recipe, model, forward, training, validation, state, identity, watch, observers),
         offset=offset,
+        objective=materials.objective,
     )

@@ -12,7 +12,7 @@ from trainer.errors import ResumeError
 from trainer.experiment.folder import forget, is_run
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials
-from trainer.experiment.outcome import selected_accuracy
+from trainer.experiment.outcome import selected_score
 from trainer.experiment.run import fit
 from trainer.recipe import Recipe, overlay
 from trainer.training.checkpoint import START_OVER, Progress
@@ -110,7 +110,7 @@ def with_settings(recipe: Recipe, settings: dict[str, float]) -> Recipe:
 def _trial(recipe: Recipe, settings: dict[str, float], progress: Progress) -> Trial:
     return Trial(
         settings,
-        selected_accuracy(recipe, progress),
+        selected_score(recipe, progress),
         progress.losses[-1],
         round(sum(progress.epoch_seconds), 1),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import RecipeError
+from trainer.objectives.choose import OBJECTIVES
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 from trainer.training.loop import Watch
@@ -13,7 +14,7 @@ from trainer.training.loop import Watch
 
 @contextmanager
 def logged(recipe: Recipe, folder: Path, watch: Watch) -> Iterator[Watch]:
-    """Yield a watch that also logs loss and validation accuracy, if the recipe asks for it.
+    """Yield a watch that also logs loss and validation score, if the recipe asks for it.
 
     Args:
         recipe: its `report.tensorboard` decides.
@@ -34,7 +35,7 @@ def logged(recipe: Recipe, folder: Path, watch: Watch) -> Iterator[Watch]:
             "pip install tensorboard, or set report.tensorboard=false"
         ) from error
     with SummaryWriter(str(folder / "tensorboard")) as writer:
-        log = _Log(writer, watch)
+        log = _Log(writer, watch, f"{OBJECTIVES[recipe.target].metric}/validation")
         yield log
         log.score()
 
@@ -42,8 +43,8 @@ def logged(recipe: Recipe, folder: Path, watch: Watch) -> Iterator[Watch]:
 class _Log:
     """Writes every step's loss, and each epoch's score once it is known."""
 
-    def __init__(self, writer: Any, watch: Watch) -> None:
-        self._writer, self._watch = writer, watch
+    def __init__(self, writer: Any, watch: Watch, tag: str) -> None:
+        self._writer, self._watch, self._tag = writer, watch, tag
         self._progress = Progress()
 
     def __call__(self, progress: Progress, step: int, steps: int, loss: float) -> None:
@@ -54,7 +55,7 @@ class _Log:
         self._watch(progress, step, steps, loss)
 
     def score(self) -> None:
-        """Write the latest epoch's validation accuracy."""
+        """Write the latest epoch's validation score."""
         if self._progress.val_accuracies:
             found, epoch = self._progress.val_accuracies[-1], self._progress.epochs
-            self._writer.add_scalar("accuracy/validation", found, epoch)
+            self._writer.add_scalar(self._tag, found, epoch)

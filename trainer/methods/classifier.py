@@ -5,7 +5,7 @@ This class alone is the linear probe. Axis letters: B batch, D width, C classes.
 
 from collections import Counter
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
@@ -51,8 +51,12 @@ class Classifier(nn.Module):
         """Return all that an adapter adds to the trunk, by the names of its tensors."""
         return {}
 
-    def penalty(self, labels: Int64[Tensor, " B"]) -> Tensor | float:
-        """Return what a training loss adds for the batch that the last forward was of."""
+    def penalty(self, labels: Tensor) -> Tensor | float:
+        """Return what a training loss adds for the batch that the last forward was of.
+
+        Args:
+            labels: as an objective's loss takes them.
+        """
         return 0.0
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:

@@ -22,6 +22,7 @@ class Method:
         prompts: before every block, before the first alone, or none.
         source: the paper it comes from.
         serving: what answering requests takes.
+        needs_classes: whether its loss compares prompts with what the images' classes look like.
         defaults: recipe fields that differ for this method.
     """
 
@@ -29,6 +30,7 @@ class Method:
     source: str
     serving: str
     prompts: Literal["deep", "shallow"] | None = None
+    needs_classes: bool = False
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -153,6 +155,7 @@ METHODS = {
         source="Ren et al. 2025, DA-VPT",
         serving=_PROMPTS,
         prompts="deep",
+        needs_classes=True,
         defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
     ),
     "da-vpt-plus": Method(
@@ -160,6 +163,7 @@ METHODS = {
         source="Ren et al. 2025, DA-VPT+",
         serving=_BIASED,
         prompts="deep",
+        needs_classes=True,
         defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
     ),
     "attention-bias": Method(

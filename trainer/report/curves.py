@@ -10,7 +10,7 @@ from trainer.page.frame import SMALL, Caption
 from trainer.page.lines import Line, LineChart, Panel, draw_lines
 from trainer.page.scale import around
 from trainer.page.svg import Drawing
-from trainer.report.record import Metrics
+from trainer.report.record import RunMetrics
 
 _FAINTEST: Final = 0.3
 _HEIGHT: Final = 130.0
@@ -41,12 +41,18 @@ class Curve:
     note: str
 
 
-def curves_of(metrics: Metrics) -> list[Curve]:
-    """Return a chart of everything that was measured in each epoch."""
+def curves_of(metrics: RunMetrics, score: str = "score") -> list[Curve]:
+    """Return a chart of everything that was measured in each epoch.
+
+    Args:
+        metrics: what was measured.
+        score: the name of `val_scores`.
+    """
     blocks = list(zip(*metrics.nmi, strict=False))
     scored = (
         Series("training loss", [metrics.losses], words.brief, floor=0.0),
         Series("validation accuracy", [metrics.val_accuracies], words.level),
+        Series(f"validation {score}", [metrics.val_scores], words.brief),
         Series(
             "test accuracy of each epoch", [metrics.test_accuracies], words.level,
             note=_OFFICIAL_PRACTICE,

@@ -12,14 +12,15 @@ from trainer.errors import DataError
 from trainer.page.template import render_page
 from trainer.report.curves import curves_of
 from trainer.report.heatmap import draw_heatmap, group_size
+from trainer.report.number import draw_numbers, read_number, read_numbers, worst_errors
 from trainer.report.pictures import worst_mistakes
-from trainer.report.record import Metrics, RunRecord, read_record
+from trainer.report.record import RunMetrics, RunRecipe, RunRecord, read_part, read_record
 from trainer.report.repeat import flat_settings, repeat_command
 from trainer.report.scores import class_scores, count_pairs, frequent_confusions, wilson_interval
+from trainer.report.several import read_several
 
 _MAX_CONFUSIONS: Final = 12
 _MAX_MISTAKES: Final = 12
-_TEMPLATE: Final = Path(__file__).parent / "report.html"
 
 
 def write_report(folder: Path) -> Path:
@@ -32,7 +33,7 @@ def write_report(folder: Path) -> Path:
             or the folder cannot be written.
     """
     path = folder / "report.html"
-    page = render(read_record(folder))
+    page = _page(folder)
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
@@ -43,16 +44,34 @@ def write_report(folder: Path) -> Path:
     return path
 
 
+def _page(folder: Path) -> str:
+    recipe = read_part(folder / "recipe.json", RunRecipe)
+    match recipe.target:
+        case "multi-label":
+            several = read_several(folder)
+            return _rendered("several.html", folder, recipe, several, score="mAP")
+        case "regression":
+            found = read_numbers(folder)
+            number = {
+                "mistakes": worst_errors(found, _MAX_MISTAKES),
+                "scatter": draw_numbers(found),
+            }
+            metrics = read_number(folder)
+            return _rendered("number.html", folder, recipe, metrics, score="R²", **number)
+        case _:
+            return render(read_record(folder))
+
+
 def render(record: RunRecord) -> str:
-    """Return the report's HTML."""
-    metrics, recipe = record.metrics, record.recipe
+    """Return the HTML of the report of a run whose images have one class each."""
+    metrics = record.metrics
     counts = count_pairs(record.predictions)
     scores = class_scores(counts, metrics.class_names)
-    return render_page(
-        _TEMPLATE,
-        task=recipe.task,
-        method=recipe.method,
-        metrics=metrics,
+    return _rendered(
+        "report.html",
+        record.folder,
+        record.recipe,
+        metrics,
         num_right=record.num_right,
         num_tested=len(record.predictions),
         interval=wilson_interval(record.num_right, len(record.predictions)),
@@ -61,28 +80,45 @@ def render(record: RunRecord) -> str:
         confusions=frequent_confusions(counts, metrics.class_names, _MAX_CONFUSIONS),
         heatmap=draw_heatmap(counts, metrics.class_names),
         group_size=group_size(len(metrics.class_names)),
-        curves=curves_of(metrics),
         mistakes=worst_mistakes(record, _MAX_MISTAKES),
+    )
+
+
+def _rendered(
+    template: str,
+    folder: Path,
+    recipe: RunRecipe,
+    metrics: RunMetrics,
+    score: str = "accuracy",
+    **values: Any,
+) -> str:
+    """Return a page with what every report has, and what `values` have besides."""
+    return render_page(
+        Path(__file__).parent / template,
+        task=recipe.task,
+        method=recipe.method,
+        metrics=metrics,
+        curves=curves_of(metrics, score),
         epochs=_epochs(metrics),
-        artifact=_artifact(record),
+        artifact=_artifact(folder, recipe, metrics),
         settings=list(flat_settings(recipe.model_dump())),
         command=repeat_command(recipe.model_dump()),
-    )  # fmt: skip
+        **values,
+    )
 
 
-def _epochs(metrics: Metrics) -> dict[str, float] | None:
+def _epochs(metrics: RunMetrics) -> dict[str, float] | None:
     seconds = metrics.epoch_seconds
     if not seconds:
         return None
     return {"median": median(seconds), "fastest": min(seconds), "slowest": max(seconds)}
 
 
-def _artifact(record: RunRecord) -> dict[str, Any] | None:
+def _artifact(folder: Path, recipe: RunRecipe, metrics: RunMetrics) -> dict[str, Any] | None:
     """Return the adapter's name, bytes and version as far as they are known."""
-    if record.artifact is not None:
-        content = record.artifact.read_bytes()
-        return {
-            "name": record.artifact.name, "bytes": len(content), "version": version_of(content)
-        }  # fmt: skip
-    size = record.metrics.adapter_bytes
+    path = folder / f"{recipe.task}.safetensors"
+    if path.is_file():
+        content = path.read_bytes()
+        return {"name": path.name, "bytes": len(content), "version": version_of(content)}
+    size = metrics.adapter_bytes
     return None if size is None else {"name": None, "bytes": size, "version": None}

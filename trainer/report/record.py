@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator
 
 from adapters.artifact.calibration import Calibration
-from adapters.artifact.task import TaskId
+from adapters.artifact.task import SINGLE_LABEL, TargetKind, TaskId
 from adapters.artifact.unknown import UnknownRule
 from trainer.errors import DataError
 
@@ -24,6 +24,7 @@ class RunRecipe(BaseModel):
 
     task: TaskId
     method: str
+    target: TargetKind = SINGLE_LABEL
 
 
 class OtherTask(BaseModel):
@@ -57,31 +58,25 @@ class Copies(BaseModel):
     named: tuple[NamedCopy, ...] = ()
 
 
-class Metrics(BaseModel):
-    """`metrics.json`: how good, how big, how fast; lists have one value per epoch.
+class RunMetrics(BaseModel):
+    """`metrics.json`, as every run has it: how big, how fast; lists have one value per epoch.
 
     What has a default may be absent: not every run measures it.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    test_accuracy: Share
-    val_accuracy: Share
-    test_macro_f1: Share | None = Field(None, description="over classes that have test images")
-    calibration: Calibration | None = Field(None, description="None: scores are a plain softmax")
+    calibration: Calibration | None = Field(None, description="None: scores have no temperature")
     uncalibrated: str = Field("", description="why there is no calibration")
-    unknown: UnknownRule | None = Field(None, description="None: every image has a class")
-    test_false_reject_rate: Share | None = Field(None, description="of the rule for unknown images")
-    other_task: OtherTask | None = Field(None, description="whose images are none of the classes")
     test_calibration_error: Share | None = Field(None, description="expected, in 15 bins")
-    test_calibration_error_before: Share | None = Field(None, description="of the plain softmax")
+    test_calibration_error_before: Share | None = Field(None, description="with no temperature")
     selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
     losses: tuple[float, ...] = ()
     val_accuracies: tuple[Share, ...] = ()
+    val_scores: tuple[float, ...] = Field((), description="of a target without an accuracy")
     learning_rates: tuple[float, ...] = ()
     test_accuracies: tuple[Share, ...] = Field((), description="measured, never selected by")
     nmi: tuple[tuple[float, ...], ...] = Field((), description="one value per epoch and block")
-    class_names: tuple[str, ...] = Field(min_length=1)
     train_images: int
     test_images: int
     held_out: tuple[str, ...] = Field(
@@ -104,6 +99,20 @@ class Metrics(BaseModel):
     def _as_printed(cls, epochs: list[Any]) -> list[Any]:
         """Take the reading that is eq. 7 as printed, where an epoch has several."""
         return [layers["dots"] if isinstance(layers, dict) else layers for layers in epochs]
+
+
+class Metrics(RunMetrics):
+    """How good a run is whose images have one class each."""
+
+    test_accuracy: Share
+    val_accuracy: Share
+    test_macro_f1: Share | None = Field(None, description="over classes that have test images")
+    test_mae: float | None = Field(None, description="of ordered classes, in the unit of values")
+    test_quadratic_kappa: float | None = Field(None, description="of ordered classes")
+    unknown: UnknownRule | None = Field(None, description="None: every image has a class")
+    test_false_reject_rate: Share | None = Field(None, description="of the rule for unknown images")
+    other_task: OtherTask | None = Field(None, description="whose images are none of the classes")
+    class_names: tuple[str, ...] = Field(min_length=1)
 
 
 class Prediction(BaseModel):
@@ -142,12 +151,6 @@ class RunRecord:
         """Number of test images whose class the model names."""
         return sum(prediction.is_right for prediction in self.predictions)
 
-    @property
-    def artifact(self) -> Path | None:
-        """The adapter's file; None for a method that leaves none."""
-        path = self.folder / f"{self.recipe.task}.safetensors"
-        return path if path.is_file() else None
-
 
 def read_record(folder: Path) -> RunRecord:
     """Read a run folder.
@@ -158,15 +161,20 @@ def read_record(folder: Path) -> RunRecord:
     """
     record = RunRecord(
         folder=folder,
-        recipe=_read(folder / "recipe.json", RunRecipe),
-        metrics=_read(folder / "metrics.json", Metrics),
-        predictions=_read(folder / "predictions.json", _Predictions).root,
+        recipe=read_part(folder / "recipe.json", RunRecipe),
+        metrics=read_part(folder / "metrics.json", Metrics),
+        predictions=read_part(folder / "predictions.json", _Predictions).root,
     )
     _check(record)
     return record
 
 
-def _read(path: Path, shape: type[Shape]) -> Shape:
+def read_part(path: Path, shape: type[Shape]) -> Shape:
+    """Read one file of a run folder.
+
+    Raises:
+        DataError: it is missing, or not of the expected shape.
+    """
     try:
         # pydantic's own reader of JSON has no names that are no UTF-8
         return shape.model_validate(json.loads(path.read_bytes()))

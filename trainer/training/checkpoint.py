@@ -22,7 +22,7 @@ class Progress:
 
     Attributes:
         losses: mean training loss of each epoch.
-        val_accuracies: after each epoch, in [0, 1].
+        val_accuracies: the objective's validation score after each epoch, 1 at most.
         epoch_seconds: of each epoch, validation included.
         observed: what observers found, by name, before the first epoch and after each.
         best: the trainable parts after the best validation epoch.

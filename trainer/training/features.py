@@ -3,7 +3,7 @@
 import hashlib
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
@@ -13,7 +13,7 @@ from trainer.training.images import ImageSet, batches
 
 def features_of(
     model: Classifier, images: ImageSet, batch_size: int
-) -> tuple[Float[Tensor, "B D"], Int64[Tensor, " B"]]:
+) -> tuple[Float[Tensor, "B D"], Tensor]:
     """Return what the head sees of every image, and the labels, in order, on the CPU."""
     features, labels = [], []
     with torch.no_grad():

@@ -44,7 +44,9 @@ CACHE_BYTES = 2 << 30
 """Cropped images of a split are kept in memory up to this size."""
 
 _MAX_WORKERS = 8
-Item = tuple[Tensor, int]
+Learned = int | Tensor
+"""A class, or a target `[O]`: see `Sample`."""
+Item = tuple[Tensor, Learned]
 
 
 class ImageSet(Dataset[Item]):
@@ -70,8 +72,12 @@ class ImageSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W 3"], int]:
-        return torch.tensor(self._cropped(index)), self.samples[index].label
+    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W 3"], Learned]:
+        sample = self.samples[index]
+        pixels = torch.tensor(self._cropped(index))
+        if sample.target is None:
+            return pixels, sample.label
+        return pixels, torch.tensor(sample.target, dtype=torch.float64)
 
     def _cropped(self, index: int) -> np.ndarray:
         if index in self._kept:
@@ -100,7 +106,7 @@ def batches(
     shuffle: bool = False,
     balanced: bool = False,
     shared: bool = False,
-) -> Iterator[tuple[Tensor, Int64[Tensor, " B"]]]:
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches on the device; with `shuffle` in an order drawn from torch's seeded generator.
 
     Images travel as 8-bit crops, a quarter of their pixels' size, and are normalised there.

@@ -5,19 +5,20 @@ Knows nothing of datasets' layouts, artifacts or publishing.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainer.errors import TrainingError
 from trainer.methods.classifier import Classifier
+from trainer.objectives.classes import SingleLabel
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training import distributed
 from trainer.training.checkpoint import Progress, restore, save
-from trainer.training.evaluate import Forward, accuracy
+from trainer.training.evaluate import Forward, validation_score
 from trainer.training.identity import Identity
 from trainer.training.images import Split, batches
 from trainer.training.optimizer import make_optimizer, set_rates
@@ -44,6 +45,7 @@ class Job:
         watch: told of every step.
         observers: look at the model between epochs.
         offset: added to the logits in the loss, and nowhere else; see `long_tail`.
+        objective: what is minimised, and how validation is scored.
     """
 
     recipe: Recipe
@@ -56,6 +58,7 @@ class Job:
     watch: Watch
     observers: Sequence[Observer] = ()
     offset: Tensor | None = None
+    objective: Objective = field(default_factory=SingleLabel)
 
 
 def train(job: Job, progress: Progress | None = None) -> Progress:
@@ -85,7 +88,7 @@ def train(job: Job, progress: Progress | None = None) -> Progress:
         torch.manual_seed(recipe.seed * 1_000_003 + epoch)
         progress.losses.append(_train_epoch(job, optimizer, progress))
         progress.val_accuracies.append(
-            accuracy(job.forward, job.validation, recipe.optim.batch_size)
+            validation_score(job.objective, job.forward, job.validation, recipe.optim.batch_size)
         )
         progress.epoch_seconds.append(round(time.monotonic() - began, 3))
         _keep_best(progress, model)
@@ -127,9 +130,10 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress)
 def _backward(job: Job, inputs: Tensor, labels: Tensor, whole: int) -> Tensor:
     """Add the gradients of this process's share of a batch; return its part of the mean loss."""
     logits = job.forward(inputs)
+    labels = labels.to(logits.device)
     if job.offset is not None:
         logits = logits + job.offset.to(logits.device)
-    mean = F.cross_entropy(logits, labels.to(logits.device)) + job.model.penalty(labels)
+    mean = job.objective.loss(logits, labels) + job.model.penalty(labels)
     loss = mean * (len(labels) / whole)
     loss.backward()
     return loss.detach()

@@ -34,6 +34,7 @@ from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.context import FakeContext
 from tests.fakes.reference import reference_feature
+from tests.fakes.targets import adapters_of_targets, expected_of
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
@@ -59,6 +60,7 @@ ADAPTERS = {
     "cars": suspicious(),
     "foreign": make_adapter("foreign", backbone=make_spec(name="another")),
     "wordy": wordy(),
+    **adapters_of_targets(BACKBONE.spec),
 }
 IMAGE = image_bytes(0)
 KEYS = {name: make_key() for name in ("all", "pets", "slow")}
@@ -267,6 +269,24 @@ def test_every_front_answers_with_the_numbers_that_are_asked_for(
             assert isinstance(answer[name], list if is_list else str)
             numbers = tuple(answer[name]) if is_list else answer[name]
             assert floats(numbers) == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("task", ["several", "number", "ordered", "grouped"])
+def test_every_front_answers_for_every_kind_of_target(ask: Ask, task: str) -> None:
+    _, _, body = ask(Call("targets", 200, params=[("task", task), ("top_k", "9")]))
+    pixels = to_pixels(decode_image(IMAGE), BACKBONE.preprocessing)
+    adapter = ADAPTERS[task]
+    feature = reference_feature(BACKBONE.trunk, adapter, pixels)
+    logits = (adapter.head_weight @ feature + adapter.head_bias).tolist()
+    expected = expected_of(adapter, logits)
+    scores = {one["index"]: one["score"] for one in body["predictions"]}
+    assert scores == pytest.approx(dict(enumerate(expected["scores"])), abs=1e-4)
+    assert body.get("target", "single-label") == expected["target"]
+    assert set(body.get("labels", ())) == expected.get("labels", set())
+    value = expected.get("value")
+    assert body.get("value") == (None if value is None else pytest.approx(value, abs=1e-3))
+    groups = {one["group"]: one["score"] for one in body.get("groups", ())}
+    assert groups == pytest.approx(expected.get("groups", {}), abs=1e-4)
 
 
 def test_both_answer_with_the_same_numbers(config: ServingConfig, tiny: None) -> None:

@@ -1,6 +1,7 @@
 """Lists of images as people keep them: CSV, TSV or JSON lines of `path`, `label`, maybe `split`.
 
-Paths are absolute, or relative to the list's folder. Never opens an image.
+Paths are absolute, or relative to the list's folder. A label is a text, whatever it says; a list
+of names in JSON is joined. Never opens an image.
 """
 
 import csv
@@ -11,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.shown import shown
 from trainer.data.listed import Row, known_split, task_of
-from trainer.data.names import one_form
+from trainer.data.names import SEPARATOR, one_form
 from trainer.data.task_data import TaskData
 from trainer.errors import DataError
 
@@ -76,7 +77,17 @@ def _has_columns(path: Path) -> bool:
 def _entries(table: Path) -> Iterator[Entry]:
     for line, record in _records(table):
         texts = [record.get(column) for column in ("path", "label", "split")]
-        yield Entry(line, *("" if text is None else str(text).strip() for text in texts))
+        yield Entry(line, *map(_text, texts))
+
+
+def _text(value: Any) -> str:
+    """Return a field as text; JSON's lists of names as CSV has them, `cat|dog`."""
+    if not isinstance(value, list):
+        return "" if value is None else str(value).strip()
+    names = [str(name).strip() for name in value]
+    if any(SEPARATOR in name or not name for name in names):
+        raise ValueError(f"a list holds a name that is empty or has '{SEPARATOR}' in it: {names}")
+    return SEPARATOR.join(names) if names else SEPARATOR
 
 
 def _records(table: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

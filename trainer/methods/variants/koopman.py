@@ -14,7 +14,7 @@ Axis letters: M layers with prompts, P prompts, D width, k Koopman width.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
@@ -51,7 +51,7 @@ class EvolvingClassifier(PromptedClassifier):
             )
         self.koopman = Koopman(backbone.spec.width)
 
-    def penalty(self, labels: Int64[Tensor, " B"]) -> Tensor:
+    def penalty(self, labels: Tensor) -> Tensor:
         """Return how far the prompts are from such an evolution, whatever the images."""
         return self.koopman(self.prompts[1:])
 

@@ -55,6 +55,23 @@ def test_an_unknown_image_is_said_so(service, url, photo, capsys):
         assert ("unknown, like none of its classes" in said) == unknown
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"target": "multi-label", "labels": ["zero", "two"]}, ": zero, two"),
+        ({"target": "multi-label", "labels": []}, ": none of its classes"),
+        ({"target": "regression", "predictions": [], "value": -12.5}, ": -12.5"),
+        ({"groups": [{"group": "round", "score": 0.75}]}, "round 75.0% group"),
+    ],
+)
+def test_what_a_target_says_besides_is_printed(service, url, photo, capsys, fields, words):
+    body = service.entry("digits", 1).model_dump(mode="json") | fields
+    service.reply = httpx.Response(200, json=body)
+    assert main(["predict", photo, "--task", "digits", "--url", url]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert words in said
+
+
 def test_markup_in_a_label_is_printed_as_it_is(photo, capsys):
     with over_http(FakeService(tasks={"digits": ("[red]one[/red]",)})) as url:
         assert main(["predict", photo, "--task", "digits", "--url", url]) == 0
