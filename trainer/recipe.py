@@ -1,7 +1,7 @@
 """A recipe: everything that decides one training run. Defaults are the paper's (4.1)."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,13 @@ from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
 _Positive = Annotated[float, Field(gt=0)]
+_Value = TypeVar("_Value")
+
+
+def _added(default: _Value, **rules: Any) -> _Value:
+    """Return a field that is left out at its default: recipes of before it stay as they were."""
+    field: _Value = Field(default, exclude_if=lambda value: value == default, **rules)
+    return field
 
 
 def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +86,13 @@ class PromptRecipe(_Part):
         "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
     )
     frozen: bool = Field(False, description="only the head is trained (paper, Table 4a)")
+    dropout: float = _added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the prompts' numbers that are 0 in a training step, drawn for each "
+        "image (VPT)",
+    )
 
     @model_validator(mode="after")
     def _one_amount(self) -> "PromptRecipe":
@@ -88,9 +102,18 @@ class PromptRecipe(_Part):
 
 
 class OptimRecipe(_Part):
-    """AdamW with one weight decay for the method's parts and another for the head."""
+    """The optimiser, with one weight decay for the method's parts and another for the head."""
 
+    name: Literal["adamw", "sgd"] = _added(
+        "adamw", description="sgd: with momentum, its decay added to the gradient, as in torch"
+    )
+    momentum: float = _added(0.9, ge=0, lt=1, description="of sgd")
     epochs: int = Field(100, ge=1)
+    patience: int | None = _added(
+        None,
+        ge=1,
+        description="stop after as many epochs without a better validation accuracy; None: never",
+    )
     warmup_epochs: float = Field(10, ge=0, description="linear warm-up from 0")
     batch_size: int = Field(32, ge=1)
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
@@ -102,6 +125,35 @@ class OptimRecipe(_Part):
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"
     )
+    label_smoothing: float = _added(
+        0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
+    )
+    clip_norm: float | None = _added(
+        None, gt=0, description="largest norm of all gradients together; None: any"
+    )
+    drop_path: float = _added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="how often the last block's branches are left out for an image in a training "
+        "step; growing from 0 in the first block",
+    )
+    ema: float | None = _added(
+        None,
+        gt=0,
+        lt=1,
+        description="decay of an average of the weights over steps, which is scored and published "
+        "in their place; None: no average",
+    )
+
+    @model_validator(mode="after")
+    def _momentum_is_of_sgd(self) -> "OptimRecipe":
+        if self.name != "sgd" and self.momentum != 0.9:
+            raise ValueError(
+                f"optim.momentum is for sgd, found optim.name={self.name}; leave it out, or set "
+                "optim.name=sgd"
+            )
+        return self
 
 
 class PixelRecipe(_Part):
@@ -168,6 +220,17 @@ class ComputeRecipe(_Part):
         "float32", description="bfloat16: products in bfloat16 by autocast, sums in float32"
     )
     compile: bool = Field(False, description="compile the forward pass first")
+    accumulate: int = _added(
+        1,
+        ge=1,
+        description="parts of a batch that are computed one after the other, for less memory; "
+        "their gradients add up to those of the batch",
+    )
+    checkpoint: bool = _added(
+        False,
+        description="compute each block again on the way back, for less memory; methods with "
+        "prompts that are served",
+    )
 
 
 class ReportRecipe(_Part):
@@ -178,6 +241,17 @@ class ReportRecipe(_Part):
         False, description="also score the test set each epoch, as the official code does"
     )
     tensorboard: bool = Field(False, description="log to the run folder's tensorboard/")
+    wandb: str | None = _added(
+        None, min_length=1, description="project of Weights & Biases that is told of the run"
+    )
+    mlflow: str | None = _added(
+        None, min_length=1, description="experiment of MLflow that is told of the run"
+    )
+    licence: str | None = _added(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]*$",
+        description="of the adapter, as its card names it, such as apache-2.0; None: not stated",
+    )
 
 
 class Recipe(_Part):
@@ -221,6 +295,21 @@ class Recipe(_Part):
             raise ValueError(
                 f"prompt.first_block is for spt-deep and vpt-deep, found method {self.method}; "
                 "leave it out, or choose one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_act_in_the_trunks_own_blocks(self) -> "Recipe":
+        method = METHODS[self.method]
+        asked = {
+            "prompt.dropout": self.prompt.dropout > 0,
+            "compute.checkpoint": self.compute.checkpoint,
+        }
+        key = next((key for key, is_asked in asked.items() if is_asked), None)
+        if key is not None and not (method.prompts and method.is_served):
+            raise ValueError(
+                f"{key} is for methods with prompts that are served, such as spt-deep, found "
+                f"{self.method}; leave it out, or choose one of them"
             )
         return self
 

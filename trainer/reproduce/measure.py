@@ -157,7 +157,7 @@ def _run(bench: Bench, variant: str, recipe: Recipe, folder: Path) -> dict[str, 
     watch = bench.announce(title, recipe.optim.epochs)
     materials = bench.materials(recipe)
     trained = fit(recipe, materials, folder, watch)
-    was_finished = trained[1].restored == recipe.optim.epochs
+    was_finished = trained[1].restored == trained[1].epochs
     if not (was_finished and (folder / METRICS).exists()):
         finish(recipe, materials, trained, folder)
     metrics: dict[str, Any] = json.loads((folder / METRICS).read_bytes())

@@ -4,12 +4,14 @@ Knows nothing of prompts' tokens, pooling or adapters; what differs from block t
 kind. Axis letters are those of `kind.py`.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from adapters.vit.blocks.kind import KeysValues, Tokens
 from adapters.vit.blocks.known import kind_of
@@ -17,6 +19,7 @@ from adapters.vit.blocks.projection import values_through
 
 Prefix = Float[Tensor, "B P 2 h d"]
 KeyMask = Float[Tensor, "B 1 1 S"]
+_RECOMPUTED: Final = "is_recomputed"
 
 
 def run_block(
@@ -36,6 +39,25 @@ def run_block(
         mask: added to the scores of all keys: 0, or minus infinity for a key that is not there.
         rows: which tokens' outputs are wanted.
     """
+    if getattr(block, _RECOMPUTED, False) and torch.is_grad_enabled():
+        done: Tensor = checkpoint(_run, block, tokens, prefix, mask, rows, use_reentrant=False)
+        return done
+    return _run(block, tokens, prefix, mask, rows)
+
+
+def mark_recomputed(blocks: Iterable[Any], *, is_on: bool) -> None:
+    """Have `run_block` keep only the inputs of these blocks for gradients, or all it computes.
+
+    Blocks whose weights are exchanged for a forward (`functional_call`) must not be marked: they
+    would be computed again with their own.
+    """
+    for block in blocks:
+        setattr(block, _RECOMPUTED, is_on)
+
+
+def _run(
+    block: Any, tokens: Tokens, prefix: Prefix | None, mask: KeyMask | None, rows: slice
+) -> Float[Tensor, "B R D"]:
     kind, normed = kind_of(block), block.norm1(tokens)
     if rows == slice(None):
         queries, joined = kind.queries_keys_values(block, normed)
