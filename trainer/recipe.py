@@ -1,5 +1,6 @@
 """A recipe: everything that decides one training run. Defaults are the paper's (4.1)."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -36,6 +37,15 @@ def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(under.get(key), dict)
         merged[key] = overlay(under[key], value) if both else value
     return merged
+
+
+def flat_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of a nested document under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flat_settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _check_method(name: str) -> str:

@@ -10,11 +10,12 @@ from typing import Any, Final
 from adapters.artifact.codec import version_of
 from trainer.errors import DataError
 from trainer.page.template import render_page
+from trainer.recipe import flat_settings
 from trainer.report.curves import curves_of
 from trainer.report.heatmap import draw_heatmap, group_size
 from trainer.report.pictures import worst_mistakes
 from trainer.report.record import Metrics, RunRecord, read_record
-from trainer.report.repeat import flat_settings, repeat_command
+from trainer.report.repeat import repeat_command
 from trainer.report.scores import class_scores, count_pairs, frequent_confusions, wilson_interval
 
 _MAX_CONFUSIONS: Final = 12
