@@ -45,7 +45,15 @@ class AdapterMeta(BaseModel):
         exclude_if=lambda rule: rule is None,  # likewise
         description="None: every image is taken for one of the classes",
     )
-    data_sha256: Sha256 = Field(description="digest of the training list and its images")
+    card: str | None = Field(
+        None,
+        exclude_if=lambda card: card is None,  # likewise
+        description="model card, in Markdown",
+    )
+    data_sha256: Sha256 = Field(
+        description="digest of the training list and its images; of a head that was trained "
+        "elsewhere, of its file"
+    )
     seed: int
     created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
     code_version: str

@@ -13,6 +13,7 @@ from torch import Tensor
 from adapters.artifact.meta import AdapterMeta
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
+from trainer.card.card import MAX_BYTES
 from trainer.confidence.calibration import calibration_error, scores_of
 from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
@@ -117,18 +118,25 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
     }
 
 
-def write_metrics(
-    recipe: Recipe, folder: Path, metrics: dict[str, Any], progress: Progress
-) -> None:
+def write_metrics(folder: Path, metrics: dict[str, Any], progress: Progress) -> None:
     """Leave `metrics.json`: scores, sizes and the curves over epochs."""
     curves = {
         "losses": progress.losses,
         "val_accuracies": progress.val_accuracies,
         "epoch_seconds": progress.epoch_seconds,
-        "selected_epoch": selected_epoch(recipe, progress),
         "init": progress.init,
     }
     _write(folder / "metrics.json", metrics | curves | progress.observed)
+
+
+def choices(recipe: Recipe, progress: Progress) -> dict[str, Any]:
+    """Return which weights of a training are kept, and whether it ended early."""
+    optim = recipe.optim
+    return {
+        "selected_epoch": selected_epoch(recipe, progress),
+        **({} if optim.ema is None else {"ema": optim.ema}),
+        **({} if optim.patience is None else {"stopped_early": progress.epochs < optim.epochs}),
+    }
 
 
 def make_adapter(
@@ -137,6 +145,7 @@ def make_adapter(
     materials: Materials,
     metrics: dict[str, float],
     confidence: Confidence,
+    card: str,
 ) -> Adapter | None:
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
@@ -152,6 +161,7 @@ def make_adapter(
         metrics={name: metrics[name] for name in ("test_accuracy", "val_accuracy")},
         calibration=confidence.calibration,
         unknown=confidence.unknown,
+        card=card if len(card.encode()) <= MAX_BYTES else None,
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),

@@ -1,7 +1,7 @@
 """One training run: recipe → run folder → artifact.
 
 The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predictions.json`
-(every test image with what the model says) and `<task>.safetensors`, the artifact.
+(every test image with what the model says), `card.md` and `<task>.safetensors`, the artifact.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +11,10 @@ from pathlib import Path
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
+from trainer.card.card import model_card
 from trainer.experiment.confidence import choose_confidence, told_apart
 from trainer.experiment.folder import (
+    CARD,
     RECIPE,
     STATE,
     check_forgettable,
@@ -26,6 +28,7 @@ from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
 from trainer.experiment.outcome import (
+    choices,
     facts,
     make_adapter,
     score_test,
@@ -172,15 +175,18 @@ def fit(
 def finish(
     recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
 ) -> Result:
-    """Score the test set once, and leave scores, predictions and the artifact."""
+    """Score the test set once, and leave scores, predictions, card and artifact."""
     model, progress = trained
     confidence = choose_confidence(recipe, model, materials.validation)
     metrics = score_test(model, materials.test, recipe, progress, folder, confidence)
-    adapter = make_adapter(recipe, model, materials, metrics, confidence)
-    content = None if adapter is None else encode(adapter)
-    sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
     known = confidence.as_metrics() | told_apart(recipe, model, materials, confidence)
-    write_metrics(recipe, folder, metrics | sizes | known, progress)
+    about = metrics | facts(model, materials) | choices(recipe, progress) | known
+    card = model_card(recipe, model.backbone.spec, about)
+    adapter = make_adapter(recipe, model, materials, metrics, confidence, card)
+    content = None if adapter is None else encode(adapter)
+    size = {"adapter_bytes": None if content is None else len(content)}
+    write_metrics(folder, about | size, progress)
+    durable.write(folder / CARD, card.encode())
     if content is None:
         return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"

@@ -66,6 +66,7 @@ def render(record: RunRecord) -> str:
         mistakes=worst_mistakes(record, _MAX_MISTAKES),
         epochs=_epochs(metrics),
         artifact=_artifact(record),
+        card=record.card,
         settings=list(flat_settings(recipe.model_dump())),
         command=repeat_command(recipe.model_dump()),
     )  # fmt: skip

@@ -56,6 +56,8 @@ class Metrics(BaseModel):
     test_calibration_error: Share | None = Field(None, description="expected, in 15 bins")
     test_calibration_error_before: Share | None = Field(None, description="of the plain softmax")
     selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
+    ema: float | None = Field(None, description="decay, where the weights are averages over steps")
+    stopped_early: bool = Field(False, description="before its last epoch, as nothing was better")
     losses: tuple[float, ...] = ()
     val_accuracies: tuple[Share, ...] = ()
     learning_rates: tuple[float, ...] = ()
@@ -123,6 +125,14 @@ class RunRecord:
         """The adapter's file; None for a method that leaves none."""
         path = self.folder / f"{self.recipe.task}.safetensors"
         return path if path.is_file() else None
+
+    @property
+    def card(self) -> str | None:
+        """The model card; None where the run left none that can be read."""
+        try:
+            return (self.folder / "card.md").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
 
 
 def read_record(folder: Path) -> RunRecord:
