@@ -76,7 +76,7 @@ class PromptRecipe(_Part):
         exclude_if=lambda block: block == 0,  # what is of earlier recipes stays as it is
         description="deep prompts begin at this block, from 0; those before it are not changed",
     )
-    init: PromptInit = "random"
+    init: PromptInit = Field("random", description="how the first prompts are made")
     init_images: int | None = Field(
         None, ge=1, description="training images to start from; None is 64, or all for kmeans"
     )
@@ -118,14 +118,14 @@ class OptimRecipe(_Part):
         "adamw", description="sgd: with momentum, its decay added to the gradient, as in torch"
     )
     momentum: float = _added(0.9, ge=0, lt=1, description="of sgd")
-    epochs: int = Field(100, ge=1)
+    epochs: int = Field(100, ge=1, description="passes over the training images")
     patience: int | None = _added(
         None,
         ge=1,
         description="stop after as many epochs without a better validation accuracy; None: never",
     )
     warmup_epochs: float = Field(10, ge=0, description="linear warm-up from 0")
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="images of a step")
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
     head_lr: float | None = Field(
         None, gt=0, description="peak learning rate of the head alone; None is lr"
@@ -268,18 +268,20 @@ class Recipe(_Part):
     """Everything that decides one training run."""
 
     task: TaskId
-    backbone: str = EMBEDDED
+    backbone: str = Field(EMBEDDED, description="timm name of a ViT, see `spt backbones`")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     image_size: int | None = Field(
         None, ge=1, description="side of the backbone's input in pixels; None is its own"
     )
     pooling: Pooling | None = Field(None, description="None is the checkpoint family's")
     final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
-    method: Annotated[str, AfterValidator(_check_method)] = DEFAULT_METHOD
+    method: Annotated[str, AfterValidator(_check_method)] = Field(
+        DEFAULT_METHOD, description="what is trained besides the head"
+    )
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of first weights, order and other draws")
     data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
     data: DataRecipe = DataRecipe()
     prompt: PromptRecipe = PromptRecipe()

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from trainer.experiment.terminal import training_bar, trials_table
     from trainer.recipe_file import load_recipe
 
-    recipe = load_recipe(args.task, args.set, **chosen(args))
+    recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     folder = (args.out or run_folder(recipe)) / "sweep"
     check_writable(folder)
     if args.fresh:
