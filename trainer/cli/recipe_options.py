@@ -32,7 +32,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         type=Path,
         metavar="FILE",
-        help="a whole recipe in place of the task's table, JSON or TOML, such as a run's recipe.json",
+        help="a whole recipe in place of the task's table: JSON, as a run's recipe.json, or TOML",
     )
     parser.add_argument(
         "--set",

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from adapters.program import UsageError
 from adapters.streams import Stream, say
@@ -45,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
     from trainer.recipe_file import load_recipe
     from trainer.search.kept import BEST, forget_search
     from trainer.search.space import DEFAULT, read_space
-    from trainer.search.study import Search, best_of, search
-    from trainer.search.table import points_table
+
+    with _optuna_explained():
+        from trainer.search.study import Search, best_of, search
+        from trainer.search.table import points_table
 
     recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     space = args.vary or DEFAULT
@@ -69,3 +73,23 @@ def run(args: argparse.Namespace) -> int:
     Console().print(points_table(points, best))
     say(f"the best as a recipe: spt train {recipe.task} --recipe {folder / BEST}")
     return 0
+
+
+@contextmanager
+def _optuna_explained() -> Iterator[None]:
+    """Say which extra has the package that a search alone needs.
+
+    Raises:
+        RecipeError: Optuna is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        from trainer.errors import RecipeError
+
+        raise RecipeError(
+            "a search needs the package optuna, which is not installed: "
+            "pip install 'spt-serving[search]'"
+        ) from error
