@@ -6,6 +6,7 @@ Needs torch, numpy and Pillow alone; it is copied into every exported folder.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps
 HERE = Path(__file__).parent
 
 
-def crop_of(image: Image.Image, rule: dict) -> np.ndarray:
+def crop_of(image: Image.Image, rule: dict[str, Any]) -> np.ndarray:
     """Return the square that the program takes, uint8 [S, S, 3]."""
     size, crop = rule["resize_size"], rule["crop"]
     if rule["resize"] == "squash":

@@ -40,6 +40,13 @@ of its own, so a pixel of Pillow's may differ from its by a level."""
 class ServedTask(nn.Module):
     """Crops in, logits out: what the service computes, with every number of the task inside."""
 
+    mean: Tensor
+    std: Tensor
+    weight: Tensor
+    bias: Tensor
+    prompts: Tensor
+    prefix: Tensor
+
     def __init__(self, backbone: Backbone, data: bytes) -> None:
         super().__init__()
         adapter = decode(data)
