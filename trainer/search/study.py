@@ -6,7 +6,7 @@ proposes what another would have.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -92,7 +92,6 @@ def search(asked: Search, materials: Materials, watch: Watch) -> list[Point]:
     axes = read_space(asked.space, recipe)
     check_same_search(folder, identity_of(recipe, materials), asked.space)
     study = _study(recipe, folder)
-    _take_up_again(study)
     while len(study.get_trials(deepcopy=False, states=_ENDED)) < asked.trials:
         _try_one(study, asked, axes, materials, watch)
     points = [_point(trial) for trial in study.get_trials(states=_ENDED)]
@@ -130,11 +129,13 @@ def _study(recipe: Recipe, folder: Path) -> optuna.Study:
         )
 
 
-def _take_up_again(study: optuna.Study) -> None:
-    """Propose anew what was running when a process ended; its run goes on from its state."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+def _next_trial(study: optuna.Study) -> optuna.Trial:
+    """Return what was running when a process ended, whose run goes on from its state; or a new one.
+
+    Optuna has no public way back to a running trial; its class takes the storage's number.
+    """
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return optuna.Trial(study, running[0]._trial_id) if running else study.ask()
 
 
 def _try_one(
@@ -142,12 +143,13 @@ def _try_one(
 ) -> None:
     ended = len(study.get_trials(deepcopy=False, states=_ENDED))
     study.sampler = TPESampler(seed=asked.recipe.seed * 1_000_003 + ended)
-    trial = study.ask()
+    trial = _next_trial(study)
     settings = {axis.key: _suggested(trial, axis) for axis in axes}
     recipe = with_values(asked.recipe, settings)
     place = trial_place(asked.folder, settings)
     try:
-        _, progress = fit(recipe, materials, place, watch, _halving(trial, recipe.optim.epochs))
+        halving = _halving(trial, study.trials[trial.number], recipe.optim.epochs)
+        _, progress = fit(recipe, materials, place, watch, halving)
     except (optuna.TrialPruned, TrainingError):
         study.tell(trial, state=TrialState.PRUNED)
         return
@@ -163,25 +165,19 @@ def _suggested(trial: optuna.Trial, axis: Axis) -> Any:
     return suggest(axis.key, *axis.values, log=axis.is_log)
 
 
-def _halving(trial: optuna.Trial, epochs: int) -> EpochWatch:
+def _halving(trial: optuna.Trial, known: FrozenTrial, epochs: int) -> EpochWatch:
     """Return what tells Optuna of each epoch's score, and ends a trial that is behind others."""
-    told = iter(range(1, epochs + 1))
+    told = set(known.intermediate_values)
 
     def watch(progress: Progress) -> None:
-        for epoch in _up_to(progress.epochs, told):
-            trial.report(progress.val_accuracies[epoch - 1], epoch)
+        for epoch, score in enumerate(progress.val_accuracies, 1):
+            if epoch not in told:
+                told.add(epoch)
+                trial.report(score, epoch)
         if progress.epochs < epochs and trial.should_prune():
             raise optuna.TrialPruned
 
     return watch
-
-
-def _up_to(last: int, numbers: Iterator[int]) -> Iterator[int]:
-    """Yield the next numbers up to `last`: those of an interrupted trial come at once."""
-    for number in numbers:
-        yield number
-        if number == last:
-            return
 
 
 def _point(trial: FrozenTrial) -> Point:

@@ -27,7 +27,8 @@ def is_noisy(recipe: Recipe) -> bool:
 def noise(model: Classifier, recipe: Recipe) -> Iterator[None]:
     """Leave out what the recipe says while in this block: only training may be in it.
 
-    Draws are torch's, so that the seed of an epoch decides them.
+    Draws are torch's, so that the seed of an epoch decides them. A compiled model has one graph for
+    training and another for scoring, which has no gradients.
     """
     with _dropped_paths(model.backbone.trunk.blocks, recipe.optim.drop_path):
         if not isinstance(model, PromptedClassifier):
