@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import timm
 
+from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.vit.families import architecture_of
 
 
@@ -20,7 +21,9 @@ class Origin(NamedTuple):
 
 
 def origin_of(name: str) -> Origin:
-    """Return the origin of a backbone by its name."""
+    """Return the origin of a backbone by its name; the embedded one has this package's licence."""
+    if name == EMBEDDED:
+        return Origin("apache-2.0", None)
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError:  # timm has the architecture, and no such checkpoint

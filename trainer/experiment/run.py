@@ -81,7 +81,7 @@ def run(
         folder: the run folder; an interrupted run in it goes on.
         watch: told of every step.
         fresh: forget an earlier run in the folder, once the data and the backbone are found sound.
-        tell: told in a line what was found, and that nothing is left to train.
+        tell: told in a line what was found, and of a training that ends early or was over before.
 
     Raises:
         TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where

@@ -85,10 +85,10 @@ def train(job: Job, progress: Progress | None = None) -> Progress:
         progress = restore(job.state, job.identity, model, optimizer)
     else:
         progress = progress or Progress()
-        if recipe.optim.ema is not None:
-            progress.average = first_average(model)
         _observe(job, progress)
     distributed.same_everywhere(model.state_dict().values())
+    if recipe.optim.ema is not None and not progress.average:
+        progress.average = first_average(model)
     for epoch in range(progress.epochs, recipe.optim.epochs):
         if has_stopped(recipe.optim, progress.val_accuracies):
             break

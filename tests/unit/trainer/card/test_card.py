@@ -98,7 +98,8 @@ def test_names_are_shown_in_one_line_and_many_are_counted():
 def test_the_origin_is_timms_word_and_no_guess():
     name = "vit_base_patch16_224.augreg_in21k"
     assert origin_of(name) == Origin("apache-2.0", f"timm/{name}")
-    for unknown in (EMBEDDED, "tiny", "vit_base_patch16_224", "vit_base_patch16_224.mocov3"):
+    assert origin_of(EMBEDDED) == Origin("apache-2.0", None)
+    for unknown in ("tiny", "vit_base_patch16_224", "vit_base_patch16_224.mocov3"):
         assert origin_of(unknown) == Origin(None, None)
 
 
