@@ -3,7 +3,7 @@
 Nothing is left out while a model is scored. Axis letters: B batch, R rows, D width.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -30,7 +30,7 @@ def noise(model: Classifier, recipe: Recipe) -> Iterator[None]:
     Draws are torch's, so that the seed of an epoch decides them. A compiled model has one graph for
     training and another for scoring, which has no gradients.
     """
-    with _dropped_paths(model.backbone.trunk.blocks, recipe.optim.drop_path):
+    with _dropped_paths(list(model.backbone.trunk.blocks), recipe.optim.drop_path):
         if not isinstance(model, PromptedClassifier):
             yield
             return
@@ -42,7 +42,7 @@ def noise(model: Classifier, recipe: Recipe) -> Iterator[None]:
 
 
 @contextmanager
-def _dropped_paths(blocks: nn.ModuleList, rate: float) -> Iterator[None]:
+def _dropped_paths(blocks: Sequence[nn.Module], rate: float) -> Iterator[None]:
     """Leave out what attention or MLP add to an image's tokens (Huang et al. 2016), as timm does.
 
     The rate grows with depth, from 0 to `rate`. Gains after a branch are numbers of a channel, so
@@ -53,7 +53,7 @@ def _dropped_paths(blocks: nn.ModuleList, rate: float) -> Iterator[None]:
         branch.register_forward_hook(_leaving_out(share))
         for block, share in zip(blocks, rates, strict=True)
         if share
-        for branch in (block.attn.proj, block.mlp)
+        for branch in (block.get_submodule("attn.proj"), block.get_submodule("mlp"))
     ]
     try:
         yield
