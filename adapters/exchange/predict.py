@@ -16,16 +16,25 @@ HERE = Path(__file__).parent
 
 
 def crop_of(image: Image.Image, rule: dict[str, Any]) -> np.ndarray:
-    """Return the square that the program takes, uint8 [S, S, 3]."""
-    size, crop = rule["resize_size"], rule["crop"]
+    """Return the square that the program takes, uint8 [S, S, 3]: the service's own pixels."""
+    side, (width, height) = rule["resize_size"], image.size
     if rule["resize"] == "squash":
-        sides = (size, size)
+        wide, high = side, side
+    elif width <= height:
+        wide, high = side, int(side * height / width)
     else:
-        scale = size / min(image.size)
-        sides = (round(image.width * scale), round(image.height * scale))
-    image = image.resize(sides, Image.Resampling[rule["interpolation"].upper()])
-    left, top = (image.width - crop) // 2, (image.height - crop) // 2
+        wide, high = int(side * width / height), side
+    how, crop = Image.Resampling[rule["interpolation"].upper()], rule["crop"]
+    vertical_first = height - high > max(0, 2 * (width - wide))
+    between = (width, high) if vertical_first else (wide, height)
+    image = image.resize(between, how).resize((wide, high), how)
+    left, top = start(wide, crop), start(high, crop)
     return np.asarray(image.crop((left, top, left + crop, top + crop)))
+
+
+def start(side: int, crop: int) -> int:
+    """Return where the centre begins; a side that is too short is padded with black."""
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
 
 def main(paths: list[str]) -> None:

@@ -33,8 +33,7 @@ logits = model(crops)  # uint8 [B, S, S, 3] -> float32 [B, C]
 ```
 
 `predict.py` shows how an image becomes a crop, and logits become scores; it needs Pillow and numpy
-as well. `task.json` has the class names in the order of the logits. The service resizes in integers
-of its own, so a pixel of Pillow's may differ from its by a level."""
+as well. `task.json` has the class names in the order of the logits."""
 
 
 class ServedTask(nn.Module):
@@ -66,12 +65,13 @@ class ServedTask(nn.Module):
     def forward(self, crops: UInt8[Tensor, "B S S 3"]) -> Float[Tensor, "B C"]:
         """Return the logits of crops."""
         pixels = (crops.permute(0, 3, 1, 2).to(torch.float32) / 255 - self.mean) / self.std
-        found = features(self.trunk, self.spec, pixels, self._rows(crops.shape[0]))
+        found = features(self.trunk, self.spec, pixels, self._rows(pixels))
         return F.linear(found, self.weight, self.bias)
 
-    def _rows(self, batch: int) -> Prompts:
+    def _rows(self, pixels: Float[Tensor, "B 3 S S"]) -> Prompts:
         if not self.has_prompts:
             return None
+        batch = pixels.shape[0]  # not len(), which fixes the number of rows
         if not self.is_deep:
             return ShallowPrompts(self.prompts.expand(batch, -1, -1))
         last = self.prompts[-1].expand(batch, -1, -1)

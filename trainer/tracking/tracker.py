@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trainer.errors import RecipeError, TrainingError
 from trainer.recipe import Recipe
@@ -14,6 +14,7 @@ from trainer.training.checkpoint import Progress
 _log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """One service, for the length of one run."""
 
