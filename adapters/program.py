@@ -74,7 +74,15 @@ def _text(text: str) -> str:
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
-    """Leaves out the defaults that say nothing: none, an empty list, a switch that is off."""
+    """Leaves out the defaults that say nothing: none, an empty list, a switch that is off.
+
+    A text of several lines keeps them.
+    """
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "\n".join(f"{indent}{line}" for line in text.splitlines())
+        return super()._fill_text(text, width, indent)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         is_said = action.default not in (None, []) and action.default is not False

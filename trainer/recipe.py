@@ -1,7 +1,8 @@
 """A recipe: everything that decides one training run. Defaults are the paper's (4.1)."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +21,13 @@ from adapters.vit.families import Triple
 from trainer.methods.table import DEFAULT_METHOD, METHODS
 
 _Positive = Annotated[float, Field(gt=0)]
+_Value = TypeVar("_Value")
+
+
+def _added(default: _Value, **rules: Any) -> _Value:
+    """Return a field that is left out at its default: recipes of before it stay as they were."""
+    field: _Value = Field(default, exclude_if=lambda value: value == default, **rules)
+    return field
 
 
 def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -29,6 +37,15 @@ def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(under.get(key), dict)
         merged[key] = overlay(under[key], value) if both else value
     return merged
+
+
+def flat_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of a nested document under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flat_settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _check_method(name: str) -> str:
@@ -68,7 +85,7 @@ class PromptRecipe(_Part):
         exclude_if=lambda block: block == 0,  # what is of earlier recipes stays as it is
         description="deep prompts begin at this block, from 0; those before it are not changed",
     )
-    init: PromptInit = "random"
+    init: PromptInit = Field("random", description="how the first prompts are made")
     init_images: int | None = Field(
         None, ge=1, description="training images to start from; None is 64, or all for kmeans"
     )
@@ -108,6 +125,13 @@ class PromptRecipe(_Part):
         exclude_if=lambda share: share == 0.5,  # likewise
         description="VFPT: how many of a block's prompts are transformed",
     )
+    dropout: float = _added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the prompts' numbers that are 0 in a training step, drawn for each "
+        "image (VPT)",
+    )
 
     @model_validator(mode="after")
     def _one_amount(self) -> "PromptRecipe":
@@ -117,11 +141,20 @@ class PromptRecipe(_Part):
 
 
 class OptimRecipe(_Part):
-    """AdamW with one weight decay for the method's parts and another for the head."""
+    """The optimiser, with one weight decay for the method's parts and another for the head."""
 
-    epochs: int = Field(100, ge=1)
+    name: Literal["adamw", "sgd"] = _added(
+        "adamw", description="sgd: with momentum, its decay added to the gradient, as in torch"
+    )
+    momentum: float = _added(0.9, ge=0, lt=1, description="of sgd")
+    epochs: int = Field(100, ge=1, description="passes over the training images")
+    patience: int | None = _added(
+        None,
+        ge=1,
+        description="stop after as many epochs without a better validation accuracy; None: never",
+    )
     warmup_epochs: float = Field(10, ge=0, description="linear warm-up from 0")
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="images of a step")
     lr: float = Field(5e-3, gt=0, description="peak learning rate")
     head_lr: float | None = Field(
         None, gt=0, description="peak learning rate of the head alone; None is lr"
@@ -138,6 +171,35 @@ class OptimRecipe(_Part):
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"
     )
+    label_smoothing: float = _added(
+        0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
+    )
+    clip_norm: float | None = _added(
+        None, gt=0, description="largest norm of all gradients together; None: any"
+    )
+    drop_path: float = _added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="how often the last block's branches are left out for an image in a training "
+        "step; growing from 0 in the first block",
+    )
+    ema: float | None = _added(
+        None,
+        gt=0,
+        lt=1,
+        description="decay of an average of the weights over steps, which is scored and published "
+        "in their place; None: no average",
+    )
+
+    @model_validator(mode="after")
+    def _momentum_is_of_sgd(self) -> "OptimRecipe":
+        if self.name != "sgd" and self.momentum != 0.9:
+            raise ValueError(
+                f"optim.momentum is for sgd, found optim.name={self.name}; leave it out, or set "
+                "optim.name=sgd"
+            )
+        return self
 
 
 class PixelRecipe(_Part):
@@ -220,6 +282,17 @@ class ComputeRecipe(_Part):
         "float32", description="bfloat16: products in bfloat16 by autocast, sums in float32"
     )
     compile: bool = Field(False, description="compile the forward pass first")
+    accumulate: int = _added(
+        1,
+        ge=1,
+        description="parts of a batch that are computed one after the other, for less memory; "
+        "their gradients add up to those of the batch",
+    )
+    checkpoint: bool = _added(
+        False,
+        description="compute each block again on the way back, for less memory; methods with "
+        "prompts that are served",
+    )
 
 
 class ReportRecipe(_Part):
@@ -230,20 +303,33 @@ class ReportRecipe(_Part):
         False, description="also score the test set each epoch, as the official code does"
     )
     tensorboard: bool = Field(False, description="log to the run folder's tensorboard/")
+    wandb: str | None = _added(
+        None, min_length=1, description="project of Weights & Biases that is told of the run"
+    )
+    mlflow: str | None = _added(
+        None, min_length=1, description="experiment of MLflow that is told of the run"
+    )
+    licence: str | None = _added(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]*$",
+        description="of the adapter, as its card names it, such as apache-2.0; None: not stated",
+    )
 
 
 class Recipe(_Part):
     """Everything that decides one training run."""
 
     task: TaskId
-    backbone: str = EMBEDDED
+    backbone: str = Field(EMBEDDED, description="timm name of a ViT, see `spt backbones`")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     image_size: int | None = Field(
         None, ge=1, description="side of the backbone's input in pixels; None is its own"
     )
     pooling: Pooling | None = Field(None, description="None is the checkpoint family's")
     final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
-    method: Annotated[str, AfterValidator(_check_method)] = DEFAULT_METHOD
+    method: Annotated[str, AfterValidator(_check_method)] = Field(
+        DEFAULT_METHOD, description="what is trained besides the head"
+    )
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"
     )
@@ -253,7 +339,7 @@ class Recipe(_Part):
         description="what is learned of an image: one class, any number of them, a number, or one "
         "of ordered classes",
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of first weights, order and other draws")
     data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
     data: DataRecipe = DataRecipe()
     prompt: PromptRecipe = PromptRecipe()
@@ -306,6 +392,7 @@ class Recipe(_Part):
             "data.shots": (self.data.shots is not None, has_classes),
             "data.sampling": (self.data.sampling != "uniform", has_classes),
             "optim.logit_adjustment": (self.optim.logit_adjustment > 0, has_classes),
+            "optim.label_smoothing": (self.optim.label_smoothing > 0, has_classes),
             "optim.head_start": (self.optim.head_start != "random", has_classes),
             "report.test_each_epoch": (self.report.test_each_epoch, has_classes),
         }  # fmt: skip
@@ -315,6 +402,21 @@ class Recipe(_Part):
                     f"{key} is not for target {self.target}; leave it as it is by default, or "
                     "choose another target"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_act_in_the_trunks_own_blocks(self) -> "Recipe":
+        method = METHODS[self.method]
+        asked = {
+            "prompt.dropout": self.prompt.dropout > 0,
+            "compute.checkpoint": self.compute.checkpoint,
+        }
+        key = next((key for key, is_asked in asked.items() if is_asked), None)
+        if key is not None and not (method.prompts and method.is_served):
+            raise ValueError(
+                f"{key} is for methods with prompts that are served, such as spt-deep, found "
+                f"{self.method}; leave it out, or choose one of them"
+            )
         return self
 
     @property

@@ -5,10 +5,12 @@ under that family of checkpoints. Its `methods` say what differs further for a m
 for all that have prompts, as `prompted`. `--set optim.lr=1e-3` on the command line comes last.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,12 +24,15 @@ from trainer.recipe import Recipe, overlay
 _RECIPES = resources.files("trainer") / "recipes"
 
 
-def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Recipe:
+def load_recipe(
+    task: str, overrides: Iterable[str] = (), file: Path | None = None, **chosen: Any
+) -> Recipe:
     """Return the recipe of a task: the method's defaults, its table, `chosen`, then overrides.
 
     Args:
         task: task id; it need not have a table in its family's file.
         overrides: texts such as `optim.lr=1e-3`.
+        file: a recipe in JSON or TOML that takes the place of the task's table.
         chosen: top-level fields; None leaves a field as it is.
 
     Raises:
@@ -36,7 +41,7 @@ def load_recipe(task: str, overrides: Iterable[str] = (), **chosen: Any) -> Reci
     asked: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
     for text in overrides:
         _override(asked, text)
-    tree = _settings(task, asked)
+    tree = _settings(task, asked) if file is None else overlay(_own_file(task, file), asked)
     if "task" in tree:
         raise RecipeError(
             f"recipe of {task}: expected no key 'task', found {tree['task']!r}; the name decides it"
@@ -61,6 +66,23 @@ def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
     if method in METHODS and METHODS[method].prompts:
         tree = overlay(tree, for_methods.get("prompted", {}))
     return overlay(overlay(tree, for_methods.get(method, {})), asked)
+
+
+def _own_file(task: str, file: Path) -> dict[str, Any]:
+    """Return what a recipe's file says besides its task, which is the one asked for."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        tree = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise RecipeError(
+            f"{file} cannot be read as a recipe ({error}); expected JSON such as a run's "
+            "recipe.json, or TOML in a file that ends in .toml"
+        ) from error
+    tree = _as_table(tree, str(file))
+    found = tree.pop("task", task)
+    if found != task:
+        raise RecipeError(f"{file}: its task is {found}, asked for is {task}; name the same one")
+    return tree
 
 
 def _table_of(task: str, family: str) -> dict[str, Any]:

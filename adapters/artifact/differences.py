@@ -16,8 +16,8 @@ class Difference(NamedTuple):
 def differences(before: Contents, after: Contents) -> list[Difference]:
     """Return every field of the metas and the shapes of tensors, where they differ.
 
-    Class names are left to `class_changes`. Nested fields have names such as
-    `recipe.optim.lr`; values are those of JSON.
+    Class names are left to `class_changes`, and the card repeats what the fields say. Nested
+    fields have names such as `recipe.optim.lr`; values are those of JSON.
     """
     old, new = _fields(before), _fields(after)
     return [
@@ -32,7 +32,7 @@ def _fields(contents: Contents) -> dict[str, Any]:
     return {
         **{name: shapes.get(name) for name in ("prompts", "keys_values", "biases")},
         "num_parameters": sum(tensor.size for tensor in contents.tensors.values()),
-        **_flat(contents.meta.model_dump(mode="json", exclude={"task"})),
+        **_flat(contents.meta.model_dump(mode="json", exclude={"task", "card"})),
     }
 
 

@@ -57,7 +57,15 @@ class AdapterMeta(BaseModel):
         exclude_if=lambda groups: groups is None,  # likewise
         description="of each class, in label order: the group that its probability counts for",
     )
-    data_sha256: Sha256 = Field(description="digest of the training list and its images")
+    card: str | None = Field(
+        None,
+        exclude_if=lambda card: card is None,  # likewise
+        description="model card, in Markdown",
+    )
+    data_sha256: Sha256 = Field(
+        description="digest of the training list and its images; of a head that was trained "
+        "elsewhere, of its file"
+    )
     seed: int
     created_at: str | None = Field(None, description="UTC, ISO 8601; our trainer leaves it out")
     code_version: str

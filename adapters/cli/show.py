@@ -55,6 +55,8 @@ def _signatures(found: Finding, *, is_checked: bool) -> Row:
 def _show(row: Row) -> None:
     if "signatures" in row:
         row = row | {"signatures": _in_words(row["signatures"])}
+    if "card" in row:
+        row = row | {"card": f"{len(row['card']):,} characters, see --json"}
     show_fields(row)
 
 

@@ -1,4 +1,7 @@
-"""`spt export`: the frozen trunk as ONNX, compared before it is written; or how far FP8 is off."""
+"""`spt export`: the frozen trunk as ONNX, or a task as a torch program or a folder of the hub.
+
+A trunk is compared before it is written; in FP8 it is only said how far it is off.
+"""
 
 import argparse
 from importlib.util import find_spec
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from adapters.artifact.backbone_spec import EMBEDDED, Pooling
+from adapters.program import UsageError
 from adapters.streams import say
 from serving.config import INSTALL_OPENVINO, LEAST_AGREEMENT
 from serving.errors import ConfigError
@@ -16,6 +20,19 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    parser.add_argument(
+        "artifact",
+        type=Path,
+        nargs="?",
+        help="a trained <task>.safetensors, for torch, huggingface",
+    )
+    parser.add_argument(
+        "--to",
+        choices=["onnx", "torch", "huggingface"],
+        default="onnx",
+        help="onnx: the trunk, for all tasks; torch: one task, backbone and all, which torch alone "
+        "runs; huggingface: one task's folder for the hub",
+    )
     parser.add_argument(
         "--backbone", default=EMBEDDED, help="timm name of a ViT, see `spt backbones`"
     )
@@ -39,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="that is to serve int8, which each computes in its own way; openvino needs the extra "
         "`cpu`",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/onnx"), help="the export's folder")
+    parser.add_argument(
+        "--out", type=Path, help="the export's folder (default: runs/onnx, or runs/export/TASK)"
+    )
     parser.add_argument("--store", type=Path, default=Path("runs/store"), help="tasks to compare")
     parser.add_argument("--images", type=Path, default=Path("data"), help="with a folder per task")
     parser.add_argument(
@@ -52,8 +71,17 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ExportError: the trunk cannot be exported, or a task would be answered otherwise too often.
-        SptError: the backbone, its weights or the store cannot be read, or fp8 has no device.
+        SptError: the backbone, its weights, the artifact or the store cannot be read, or fp8 has no
+            device.
+        UsageError: an artifact is asked for and not named, or named and not asked for.
     """
+    if (args.artifact is None) != (args.to == "onnx"):
+        raise UsageError(
+            "name an artifact with --to torch or --to huggingface, and none for the trunk as ONNX"
+        )
+    if args.artifact is not None:
+        return _export_task(args)
+    args.out = args.out or Path("runs/onnx")
     if args.precision == "fp8":
         return _measure_fp8(args)
     from adapters.vit.backbone import load_backbone
@@ -94,6 +122,34 @@ def _rounding(runtime: str) -> "Rounding":
     from serving.openvino.int8 import OPENVINO
 
     return OPENVINO
+
+
+def _export_task(args: argparse.Namespace) -> int:
+    from adapters.artifact.codec import decode_meta
+    from adapters.exchange.hub import write_hub
+
+    data = args.artifact.read_bytes()
+    meta = decode_meta(data)
+    out = args.out or Path("runs/export") / meta.task.id
+    if args.to == "huggingface":
+        write_hub(data, out)
+        say(f"wrote {out}; upload the folder as a model repository of the hub")
+        return 0
+    from adapters.exchange.torch_program import write_program
+    from adapters.vit.backbone import load_backbone
+
+    spec = meta.backbone
+    backbone = load_backbone(
+        spec.name,
+        args.weights,
+        image_size=spec.image_size,
+        pooling=spec.pooling,
+        final_norm=spec.final_norm,
+    )
+    error = write_program(backbone, data, out)
+    say(f"largest difference of logits from ours, relative to the largest: {error:.1e}")
+    say(f"wrote {out}; see its README.md and predict.py")
+    return 0
 
 
 def _measure_fp8(args: argparse.Namespace) -> int:

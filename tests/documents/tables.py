@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -19,6 +19,7 @@ from serving.errors import CODES
 from serving.launch.launch import Launch
 from serving.protocol import HTTP_STATUS, ErrorCode
 from trainer.methods.table import METHODS
+from trainer.recipe import Recipe
 
 _FAULTS = Path(__file__).parent.parent / "faults" / "results" / "summary.json"
 _KINDS = {
@@ -49,6 +50,12 @@ def tenants() -> str:
 def trusted() -> str:
     """Return every field of a trusted key."""
     return _fields(TrustedKeyFile)
+
+
+def recipe() -> str:
+    """Return every setting of a recipe that `--set` takes."""
+    rows = [line for line in _rows(Recipe) if line[0] != "`task`"]
+    return _table(("setting", "value", "default", "meaning"), rows)
 
 
 def statuses() -> str:
@@ -133,6 +140,8 @@ def _value(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation is bool:
         return "`true`, `false`"

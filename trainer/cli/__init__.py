@@ -9,7 +9,11 @@ TABLE: Final = Table(
     extra="train",
     commands={
         "train": Command("train one task, publish its adapter", "trainer.cli.train"),
-        "sweep": Command("find lr and weight decays by the validation split", "trainer.cli.sweep"),
+        "sweep": Command(
+            "find rates and weight decays by the validation split", "trainer.cli.sweep"
+        ),
+        "search": Command("search settings with Optuna, by the same split", "trainer.cli.search"),
+        "import": Command("make an artifact of a linear head", "trainer.cli.import_head"),
         "data": Command("list, check or fetch the images of tasks", "trainer.cli.data"),
         "backbones": Command(
             "list the ViTs of timm that can carry prompts", "trainer.cli.backbones"

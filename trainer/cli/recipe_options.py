@@ -1,4 +1,4 @@
-"""The options that decide a recipe and where its data are; `train` and `sweep` share them."""
+"""The options that decide a recipe and where its data are; those who train share them."""
 
 import argparse
 from pathlib import Path
@@ -40,16 +40,30 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's, else 0)")
     parser.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="a whole recipe in place of the task's table: JSON, as a run's recipe.json, or TOML",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a key of trainer/recipe.py, such as optim.epochs=20",
+        help="one of the settings below, such as optim.epochs=20",
     )
     parser.add_argument(
         "--out", type=Path, help="folder (default: runs/train/TASK/BACKBONE-METHOD)"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run left")
+    _list_settings(parser)
+
+
+def _list_settings(parser: argparse.ArgumentParser) -> None:
+    from trainer.recipe_keys import settings_listing
+
+    title = "settings of --set, with their defaults unless method or task have others"
+    parser.add_argument_group(title, settings_listing())
 
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:

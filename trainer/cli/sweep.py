@@ -1,4 +1,4 @@
-"""`spt sweep`: every combination of learning rate and weight decays."""
+"""`spt sweep`: every combination of learning rates and weight decays."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.epilog = "The test set is never touched."
     add_recipe_options(parser)
-    for name in ("lr", "weight-decay", "head-weight-decay"):
+    for name in ("lr", "head-lr", "weight-decay", "head-weight-decay"):
         parser.add_argument(
             f"--{name}",
             type=float,
@@ -41,13 +41,13 @@ def run(args: argparse.Namespace) -> int:
     from trainer.experiment.terminal import training_bar, trials_table
     from trainer.recipe_file import load_recipe
 
-    recipe = load_recipe(args.task, args.set, **chosen(args))
+    recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     folder = (args.out or run_folder(recipe)) / "sweep"
     check_writable(folder)
     if args.fresh:
         forget_sweep(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    grid = Grid(args.lr, args.weight_decay, args.head_weight_decay)
+    grid = Grid(args.lr, args.weight_decay, args.head_weight_decay, args.head_lr)
     title = f"sweep {recipe.task} {recipe.method}"
     stream: Stream = "stderr" if args.json else "stdout"
     with files_explained(folder), training_bar(title, recipe.optim.epochs, stream) as watch:

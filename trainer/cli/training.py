@@ -36,7 +36,7 @@ def train_task(args: argparse.Namespace) -> None:
         RecipeError: the recipe or REDIS_URL makes no sense.
         SptError: as `run`, or the store cannot be written, or the key cannot be used.
     """
-    recipe = load_recipe(args.task, args.set, **chosen(args))
+    recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     key = None if args.sign is None else load_private_key(args.sign)
     store = None if args.no_publish else _store(args.store)
     with distributed.joined():
@@ -59,7 +59,7 @@ def train_seeds(args: argparse.Namespace) -> None:
         RecipeError: the recipe, or the number of seeds, makes no sense.
         SptError: as `run`.
     """
-    recipe = load_recipe(args.task, args.set, **chosen(args))
+    recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     if args.seed is not None or args.seeds < 2:
         raise RecipeError(
             f"--seeds {args.seeds}: expected 2 or more, and no --seed with it; "

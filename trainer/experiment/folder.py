@@ -12,14 +12,20 @@ from typing import Any
 
 from adapters.artifact.task import is_task_id
 from trainer.errors import OutputError, ResumeError
+from trainer.tracking.kept_ids import FILE as TRACKING
 
 RECIPE = "recipe.json"
 STATE = "state.pt"
-_OWN = (RECIPE, STATE, "state.partial", "metrics.json", "predictions.json", "report.html")
+CARD = "card.md"
+_OWN = (
+    *(RECIPE, STATE, "state.partial", "metrics.json", "predictions.json", "report.html"),
+    CARD,
+)
 _RECIPE_KEYS = {"task", "backbone", "method", "optim"}
 _EVENTS = "tensorboard"
-_PLACES = ("seed-*", "seeds.json", "sweep", ".*")
-"""What may lie in a folder with no run in it: runs of seeds, sweeps, and the system's own files."""
+_PLACES = ("seed-*", "seeds.json", "sweep", "search", ".*")
+"""What may lie in a folder with no run in it: runs of seeds, sweeps, searches, and the system's own
+files."""
 
 
 @contextmanager
@@ -123,7 +129,7 @@ def _recipe(folder: Path) -> dict[str, Any] | None:
 def _left(folder: Path, task: str) -> Iterator[Path]:
     """Yield the places of a run's files, but its recipe, which is the last to go."""
     artifact = [f"{task}.safetensors"] if is_task_id(task) else []
-    for name in (*_OWN[1:], *artifact):
+    for name in (*_OWN[1:], TRACKING, *artifact):
         yield folder / name
         yield from folder.glob(f".{name}.*.writing")
     if not (folder / _EVENTS).is_symlink():

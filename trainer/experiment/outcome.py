@@ -9,6 +9,7 @@ from typing import Any
 from adapters.artifact.meta import AdapterMeta, schema_of
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
+from trainer.card.card import MAX_BYTES
 from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
@@ -91,17 +92,26 @@ def facts(model: Classifier, materials: Materials) -> dict[str, Any]:
 
 
 def write_metrics(
-    recipe: Recipe, folder: Path, metrics: dict[str, Any], progress: Progress, objective: Objective
+    folder: Path, metrics: dict[str, Any], progress: Progress, objective: Objective
 ) -> None:
     """Leave `metrics.json`: scores, sizes and the curves over epochs."""
     curves = {
         "losses": progress.losses,
         "val_accuracies" if objective.counts_right else "val_scores": progress.val_accuracies,
         "epoch_seconds": progress.epoch_seconds,
-        "selected_epoch": selected_epoch(recipe, progress),
         "init": progress.init,
     }
     _write(folder / "metrics.json", metrics | curves | progress.observed)
+
+
+def choices(recipe: Recipe, progress: Progress) -> dict[str, Any]:
+    """Return which weights of a training are kept, and whether it ended early."""
+    optim = recipe.optim
+    return {
+        "selected_epoch": selected_epoch(recipe, progress),
+        **({} if optim.ema is None else {"ema": optim.ema}),
+        **({} if optim.patience is None else {"stopped_early": progress.epochs < optim.epochs}),
+    }
 
 
 def make_adapter(
@@ -110,6 +120,7 @@ def make_adapter(
     materials: Materials,
     metrics: dict[str, Any],
     confidence: Confidence,
+    card: str,
 ) -> Adapter | None:
     """Return the trained adapter, or None for a method that the service cannot serve."""
     if not METHODS[recipe.method].is_served:
@@ -128,6 +139,7 @@ def make_adapter(
         unknown=confidence.unknown,
         target=confidence.target,
         class_groups=materials.class_groups,
+        card=card if len(card.encode()) <= MAX_BYTES else None,
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),

@@ -1,18 +1,21 @@
 """One training run: recipe → run folder → artifact.
 
 The folder holds `recipe.json`, `state.pt` (resumable), `metrics.json`, `predictions.json`
-(every test image with what the model says) and `<task>.safetensors`, the artifact.
+(every test image with what the model says), `card.md` and `<task>.safetensors`, the artifact.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adapters.store import durable
 from adapters.vit.adapter import encode
+from trainer.card.card import model_card
 from trainer.experiment.confidence import choose_confidence, told_apart
 from trainer.experiment.folder import (
+    CARD,
     RECIPE,
     STATE,
     check_forgettable,
@@ -26,6 +29,7 @@ from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.observers import observers_of
 from trainer.experiment.outcome import (
+    choices,
     facts,
     make_adapter,
     score_test,
@@ -35,13 +39,16 @@ from trainer.experiment.start import blank_model, start_model
 from trainer.experiment.tensorboard import logged
 from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
+from trainer.tracking.tracker import Tracking, tracking_of
 from trainer.training import distributed
 from trainer.training.checkpoint import START_OVER, Progress, read
 from trainer.training.forward import forward_of, out_of_memory_explained
 from trainer.training.identity import Identity
 from trainer.training.images import Split
 from trainer.training.long_tail import logit_offset
-from trainer.training.loop import Job, Watch, train
+from trainer.training.loop import EpochWatch, Job, Watch, train
+from trainer.training.regularising.noise import is_noisy
+from trainer.training.regularising.stopping import has_stopped
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def run(
         folder: the run folder; an interrupted run in it goes on.
         watch: told of every step.
         fresh: forget an earlier run in the folder, once the data and the backbone are found sound.
-        tell: told in a line what was found, and that nothing is left to train.
+        tell: told in a line what was found, and of a training that ends early or was over before.
 
     Raises:
         TrainerError: data, recipe or folder are wrong, or the training cannot go on; says where
@@ -84,6 +91,7 @@ def run(
         SptError: the backbone or its weights cannot be had.
     """
     check_writable(folder)
+    tracking = tracking_of(recipe)
     with files_explained(folder):
         (check_forgettable if fresh else check_free)(folder)
         materials = prepare(recipe, data)
@@ -93,18 +101,57 @@ def run(
             if fresh:
                 forget(folder)
         distributed.wait()
-        model, progress = fit(recipe, materials, folder, watch)
         if distributed.rank() > 0:
+            fit(recipe, materials, folder, watch)
             return Result(folder, None, {})
-        if progress.restored == recipe.optim.epochs:
-            tell(f"{recipe.task}: this run was finished already, nothing is trained; {START_OVER}")
-        return finish(recipe, materials, (model, progress), folder)
+        with _told(tracking, recipe, folder) as said:
+            model, progress = fit(recipe, materials, folder, watch, tracking.epoch)
+            if ending := _ending(recipe, progress):
+                tell(ending)
+            result = finish(recipe, materials, (model, progress), folder)
+            said.update(result.metrics)
+        return result
+
+
+@contextmanager
+def _told(tracking: Tracking, recipe: Recipe, folder: Path) -> Iterator[dict[str, float]]:
+    """Tell services of a run's begin, and of its end with what is put into the scores."""
+    scores: dict[str, float] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        tracking.started(recipe, folder)
+        yield scores
+    finally:
+        tracking.finished(scores or None)
+
+
+def _ending(recipe: Recipe, progress: Progress) -> str:
+    """Return what is to be said of a training that was over before, or ended early."""
+    if progress.restored == progress.epochs:
+        return f"{recipe.task}: this run was finished already, nothing is trained; {START_OVER}"
+    if has_stopped(recipe.optim, progress.val_accuracies):
+        return (
+            f"{recipe.task}: stopped after epoch {progress.epochs} of {recipe.optim.epochs}: no "
+            f"better validation accuracy in {recipe.optim.patience} epochs"
+        )
+    return ""
 
 
 def fit(
-    recipe: Recipe, materials: Materials, folder: Path, watch: Watch
+    recipe: Recipe,
+    materials: Materials,
+    folder: Path,
+    watch: Watch,
+    epoch_watch: EpochWatch = lambda _: None,
 ) -> tuple[Classifier, Progress]:
     """Train, scoring the validation split only; the test set is not touched.
+
+    Args:
+        recipe: decides everything but the place of the data.
+        materials: images and backbone.
+        folder: the run folder; an interrupted run in it goes on.
+        watch: told of every step.
+        epoch_watch: told of every epoch that is trained.
 
     Raises:
         TrainerError: as `run`.
@@ -125,21 +172,24 @@ def fit(
             progress = Progress(init=init)
         with logged(recipe, folder, watch) as told:
             job = _job(recipe, materials, model, state, identity, told)
-            return model, train(job, progress)
+            return model, train(replace(job, epoch_watch=epoch_watch), progress)
 
 
 def finish(
     recipe: Recipe, materials: Materials, trained: tuple[Classifier, Progress], folder: Path
 ) -> Result:
-    """Score the test set once, and leave scores, predictions and the artifact."""
+    """Score the test set once, and leave scores, predictions, card and artifact."""
     model, progress = trained
     confidence = choose_confidence(recipe, model, materials)
     metrics = score_test(model, materials, recipe, progress, folder, confidence)
-    adapter = make_adapter(recipe, model, materials, metrics, confidence)
-    content = None if adapter is None else encode(adapter)
-    sizes = facts(model, materials) | {"adapter_bytes": None if content is None else len(content)}
     known = confidence.as_metrics() | told_apart(recipe, model, materials, confidence)
-    write_metrics(recipe, folder, metrics | sizes | known, progress, materials.objective)
+    about = metrics | facts(model, materials) | choices(recipe, progress) | known
+    card = model_card(recipe, model.backbone.spec, about)
+    adapter = make_adapter(recipe, model, materials, metrics, confidence, card)
+    content = None if adapter is None else encode(adapter)
+    size = {"adapter_bytes": None if content is None else len(content)}
+    write_metrics(folder, about | size, progress, materials.objective)
+    durable.write(folder / CARD, card.encode())
     if content is None:
         return Result(folder, None, metrics)
     artifact = folder / f"{recipe.task}.safetensors"
@@ -160,10 +210,11 @@ def _job(
     identity: Identity,
     watch: Watch,
 ) -> Job:
-    """Train a bare head on features computed once, unless every epoch sees other pixels."""
+    """Train a bare head on features computed once, unless every epoch sees others."""
     observers = observers_of(recipe, materials, model)
     device, size = materials.backbone.device, recipe.optim.batch_size
-    if model.has_fixed_features and materials.training.augment is None:
+    changes = materials.training.augment is not None or is_noisy(recipe)
+    if model.has_fixed_features and not changes:
         forward = forward_of(model.head, recipe, device)
         training: Split = materials.training_features.of(model, materials.training, size)
         validation: Split = materials.validation_features.of(model, materials.validation, size)

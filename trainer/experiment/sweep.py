@@ -1,4 +1,4 @@
-"""The best learning rate and weight decays by the validation split; the test set is not touched."""
+"""The best rates and weight decays by the validation split; the test set is not touched."""
 
 import itertools
 import json
@@ -29,10 +29,14 @@ class Grid:
     lr: Sequence[float] = ()
     weight_decay: Sequence[float] = ()
     head_weight_decay: Sequence[float] = ()
+    head_lr: Sequence[float] = ()
 
     def points(self, recipe: Recipe) -> Iterator[dict[str, float]]:
-        """Yield the optimiser's settings, in the order they are tried."""
-        names = ("lr", "weight_decay", "head_weight_decay")
+        """Yield the optimiser's settings, in the order they are tried.
+
+        The head's rate is none of them unless it is varied: by default it follows `lr`.
+        """
+        names = ["lr", "weight_decay", "head_weight_decay", *(["head_lr"] if self.head_lr else [])]
         values = [getattr(self, name) or (getattr(recipe.optim, name),) for name in names]
         for point in itertools.product(*values):
             yield dict(zip(names, point, strict=True))

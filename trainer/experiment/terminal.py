@@ -59,7 +59,8 @@ def training_bar(title: str, epochs: int, stream: Stream = "stdout") -> Iterator
 
 def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
     """Return a sweep's trials, the best in bold."""
-    table = Table("lr", "weight decay", "head weight decay", "validation", "loss", "s")
+    names = (name.replace("_", " ") for name in best.settings)
+    table = Table(*names, "validation", "loss", "s")
     for trial in trials:
         values = [f"{value:g}" for value in trial.settings.values()]
         figures = f"{trial.val_accuracy:.4f}", f"{trial.train_loss:.4f}", f"{trial.seconds:.0f}"

@@ -3,10 +3,13 @@
 Axis letters: B batch, M layers with prompts, P prompts, D width.
 """
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.attention import prompt_keys_values
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 from trainer.methods.classifier import Classifier
 
@@ -39,7 +42,13 @@ class PromptedClassifier(PromptOwner):
     """A classifier that differs from the linear probe by what an adapter holds.
 
     Its features are those of its `changes`, so training computes what is served.
+
+    Attributes:
+        dropout: share of the prompts' numbers that are 0, drawn for each image; only training
+            changes it.
     """
+
+    dropout = 0.0
 
     def changes(self) -> dict[str, Tensor]:
         """Return the prompts as the trunk meets them; see `Classifier.changes`."""
@@ -53,7 +62,8 @@ class PromptedClassifier(PromptOwner):
     def _rows(self, batch: int) -> Prompts:
         if len(self.prompts) > 1:
             return self._deep_rows(batch)
-        return ShallowPrompts(self.changes()["prompts"].expand(batch, -1, -1))
+        prompts = self.changes()["prompts"].expand(batch, -1, -1)
+        return ShallowPrompts(F.dropout(prompts, self.dropout))
 
     def _deep_rows(self, batch: int) -> DeepPrompts:
         changes = self.changes()
@@ -64,9 +74,19 @@ class PromptedClassifier(PromptOwner):
         def for_each(shared: Tensor) -> Tensor:
             return shared.expand(batch, *shared.shape)
 
-        return DeepPrompts(
+        rows = DeepPrompts(
             for_each(prefix),
             last=for_each(prompts[-1]),
             biases=None if biases is None else for_each(biases),
             beside=for_each(beside) if len(beside) else None,
         )
+        return self._dropped(rows, prompts) if self.dropout else rows
+
+    def _dropped(self, rows: DeepPrompts, prompts: Float[Tensor, "M P D"]) -> DeepPrompts:
+        """Return rows with the prompts of each image under a draw of its own, as VPT does it."""
+        count, blocks = len(rows.prefix), self.backbone.trunk.blocks[-len(prompts) :]
+        layers = [F.dropout(one.expand(count, -1, -1), self.dropout) for one in prompts]
+        own = [prompt_keys_values(*pair) for pair in zip(blocks, layers, strict=True)]
+        learned = rows.prefix[:, :, prompts.shape[1] :]
+        prefix = torch.cat([torch.stack(own, dim=1), learned], dim=2)
+        return rows._replace(prefix=prefix, last=layers[-1])

@@ -35,9 +35,9 @@ class SingleLabel:
     published: ClassVar[tuple[str, ...]] = ("test_accuracy", "val_accuracy")
     counts_right: ClassVar[bool] = True
 
-    def loss(self, logits: Logits, labels: Labels) -> Float[Tensor, ""]:
+    def loss(self, logits: Logits, labels: Labels, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy."""
-        return F.cross_entropy(logits, labels)
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def score(self, logits: Logits, labels: Labels) -> float:
         """Return the share of images whose best class is right."""
@@ -105,12 +105,13 @@ class OrderedClasses(SingleLabel):
     published: ClassVar[tuple[str, ...]] = ("test_accuracy", "test_mae", "val_accuracy")
     values: tuple[float, ...]
 
-    def loss(self, logits: Logits, labels: Labels) -> Float[Tensor, ""]:
+    def loss(self, logits: Logits, labels: Labels, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return cross-entropy and ranked probability score."""
         below = logits.softmax(dim=1).cumsum(dim=1)[:, :-1]
         places = torch.arange(below.shape[1], device=labels.device)
         is_below = (labels[:, None] <= places).to(below.dtype)
-        return F.cross_entropy(logits, labels) + (below - is_below).square().sum(dim=1).mean()
+        entropy = super().loss(logits, labels, smoothing)
+        return entropy + (below - is_below).square().sum(dim=1).mean()
 
     def target(self, logits: Logits, labels: Labels, temperature: float) -> Ordinal:
         """Return the classes' values."""

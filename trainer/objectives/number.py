@@ -42,8 +42,9 @@ class Number:
         own = list(numbers)
         return cls(Regression(mean=fmean(own), scale=pstdev(own)))
 
-    def loss(self, logits: Logits, labels: Numbers) -> Float[Tensor, ""]:
+    def loss(self, logits: Logits, labels: Numbers, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the mean squared error, in squares of the scale."""
+        del smoothing
         standardised = (labels - self.scale.mean) / self.scale.scale
         return F.mse_loss(logits, standardised.to(logits.dtype))
 

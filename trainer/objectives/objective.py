@@ -48,12 +48,15 @@ class Objective(Protocol):
     published: ClassVar[tuple[str, ...]]
     counts_right: ClassVar[bool]
 
-    def loss(self, logits: Float[Tensor, "N O"], labels: Tensor) -> Float[Tensor, ""]:
+    def loss(
+        self, logits: Float[Tensor, "N O"], labels: Tensor, smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
         """Return the mean loss of images.
 
         Args:
             logits: of the head.
             labels: classes `[N]`, or targets `[N, O]` as samples have them.
+            smoothing: share of a label that all classes have; for targets with one class alone.
         """
 
     def score(self, logits: Float[Tensor, "N O"], labels: Tensor) -> float:

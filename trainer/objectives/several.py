@@ -37,8 +37,9 @@ class SeveralLabels:
     published: ClassVar[tuple[str, ...]] = ("test_map", "test_micro_f1", "val_map")
     counts_right: ClassVar[bool] = False
 
-    def loss(self, logits: Logits, labels: Marks) -> Float[Tensor, ""]:
+    def loss(self, logits: Logits, labels: Marks, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the binary cross-entropy of sigmoids."""
+        del smoothing
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
     def score(self, logits: Logits, labels: Marks) -> float:

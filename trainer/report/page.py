@@ -10,12 +10,13 @@ from typing import Any, Final
 from adapters.artifact.codec import version_of
 from trainer.errors import DataError
 from trainer.page.template import render_page
+from trainer.recipe import flat_settings
 from trainer.report.curves import curves_of
 from trainer.report.heatmap import draw_heatmap, group_size
 from trainer.report.number import draw_numbers, read_number, read_numbers, worst_errors
 from trainer.report.pictures import worst_mistakes
 from trainer.report.record import RunMetrics, RunRecipe, RunRecord, read_part, read_record
-from trainer.report.repeat import flat_settings, repeat_command
+from trainer.report.repeat import repeat_command
 from trainer.report.scores import class_scores, count_pairs, frequent_confusions, wilson_interval
 from trainer.report.several import read_several
 
@@ -101,6 +102,7 @@ def _rendered(
         curves=curves_of(metrics, score),
         epochs=_epochs(metrics),
         artifact=_artifact(folder, recipe, metrics),
+        card=_card(folder),
         settings=list(flat_settings(recipe.model_dump())),
         command=repeat_command(recipe.model_dump()),
         **values,
@@ -112,6 +114,14 @@ def _epochs(metrics: RunMetrics) -> dict[str, float] | None:
     if not seconds:
         return None
     return {"median": median(seconds), "fastest": min(seconds), "slowest": max(seconds)}
+
+
+def _card(folder: Path) -> str | None:
+    """Return the model card; None where the run left none that can be read."""
+    try:
+        return (folder / "card.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _artifact(folder: Path, recipe: RunRecipe, metrics: RunMetrics) -> dict[str, Any] | None:

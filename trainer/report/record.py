@@ -71,6 +71,8 @@ class RunMetrics(BaseModel):
     test_calibration_error: Share | None = Field(None, description="expected, in 15 bins")
     test_calibration_error_before: Share | None = Field(None, description="with no temperature")
     selected_epoch: int | None = Field(None, description="whose weights are kept, from 1")
+    ema: float | None = Field(None, description="decay, where the weights are averages over steps")
+    stopped_early: bool = Field(False, description="before its last epoch, as nothing was better")
     losses: tuple[float, ...] = ()
     val_accuracies: tuple[Share, ...] = ()
     val_scores: tuple[float, ...] = Field((), description="of a target without an accuracy")

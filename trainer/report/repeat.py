@@ -1,19 +1,12 @@
-"""The settings of a recipe as flat keys, and the command that repeats a run with them."""
+"""The command that repeats a run, with every setting of its recipe."""
 
 import json
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-
-def flat_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value of a nested document under its dotted key."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from flat_settings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+from trainer.recipe import flat_settings
 
 
 def repeat_command(recipe: Mapping[str, Any]) -> str:

@@ -157,7 +157,7 @@ def _run(bench: Bench, variant: str, recipe: Recipe, folder: Path) -> dict[str, 
     watch = bench.announce(title, recipe.optim.epochs)
     materials = bench.materials(recipe)
     trained = fit(recipe, materials, folder, watch)
-    was_finished = trained[1].restored == recipe.optim.epochs
+    was_finished = trained[1].restored == trained[1].epochs
     if not (was_finished and (folder / METRICS).exists()):
         finish(recipe, materials, trained, folder)
     metrics: dict[str, Any] = json.loads((folder / METRICS).read_bytes())
@@ -182,7 +182,7 @@ def _asked(bench: Bench, task: str, variant: Variant) -> dict[str, Any]:
     recipe = variant.recipe(bench.common, task, 0).model_dump(mode="json")
     return {
         "recipe": recipe,
-        "grid": asdict(variant.grid),
+        "grid": _grid(variant),
         "like": variant.like,
         "seeds": bench.seeds,
     }
@@ -196,6 +196,12 @@ def _read(bench: Bench, task: str, variant: Variant) -> Cell | None:
         return None
     _check_same(bench, variant.recipe(bench.common, task, 0), document, variant.name)
     return Cell(**document["cell"])
+
+
+def _grid(variant: Variant) -> dict[str, Any]:
+    """Return what is varied; a cell of before the head's rate could be does not name it."""
+    grid = asdict(variant.grid)
+    return {name: values for name, values in grid.items() if values or name != "head_lr"}
 
 
 def _document(bench: Bench, task: str, variant: str) -> dict[str, Any] | None:

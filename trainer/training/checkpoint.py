@@ -25,7 +25,8 @@ class Progress:
         val_accuracies: the objective's validation score after each epoch, 1 at most.
         epoch_seconds: of each epoch, validation included.
         observed: what observers found, by name, before the first epoch and after each.
-        best: the trainable parts after the best validation epoch.
+        best: the trainable parts after the best validation epoch, as they were scored.
+        average: of the trainable parts over steps; empty where nothing is averaged.
         init: facts of how the first prompts were made.
         restored: epochs that were finished when this process began.
     """
@@ -35,6 +36,7 @@ class Progress:
     epoch_seconds: list[float] = field(default_factory=list)
     observed: dict[str, list[Any]] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     init: dict[str, object] = field(default_factory=dict)
     restored: int = 0
 

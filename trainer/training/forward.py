@@ -1,4 +1,4 @@
-"""How a batch is computed: on which device, in which precision, compiled or not."""
+"""How a batch is computed: on which device, in which precision, with how much memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from adapters.vit.blocks.attention import mark_recomputed
 from trainer.errors import TrainingError
+from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 from trainer.training.evaluate import Forward
 
@@ -30,6 +32,20 @@ def forward_of(module: nn.Module, recipe: Recipe, device: torch.device) -> Forwa
 
 
 @contextmanager
+def recomputed(model: Classifier, recipe: Recipe) -> Iterator[None]:
+    """Keep only what enters each block while in this block, if the recipe asks for it.
+
+    The rest is computed again for the gradients, which are the same.
+    """
+    blocks = model.backbone.trunk.blocks if recipe.compute.checkpoint else ()
+    mark_recomputed(blocks, is_on=True)
+    try:
+        yield
+    finally:
+        mark_recomputed(blocks, is_on=False)
+
+
+@contextmanager
 def out_of_memory_explained(recipe: Recipe) -> Iterator[None]:
     """Say what to lower when the device has no memory left.
 
@@ -47,5 +63,6 @@ def out_of_memory_explained(recipe: Recipe) -> Iterator[None]:
         raise TrainingError(
             f"{recipe.task}, {recipe.method} on {recipe.backbone}: out of memory "
             f"({str(error).splitlines()[0][:160]}); lower optim.batch_size (now "
-            f"{recipe.optim.batch_size}){halved}, or choose a smaller backbone"
+            f"{recipe.optim.batch_size}) or set compute.accumulate (now "
+            f"{recipe.compute.accumulate}){halved}, or choose a smaller backbone"
         ) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainer.errors import TrainingError
 from trainer.methods.classifier import Classifier
@@ -19,12 +19,19 @@ from trainer.recipe import Recipe
 from trainer.training import distributed
 from trainer.training.checkpoint import Progress, restore, save
 from trainer.training.evaluate import Forward, validation_score
+from trainer.training.forward import recomputed
 from trainer.training.identity import Identity
 from trainer.training.images import Split, batches
 from trainer.training.optimizer import make_optimizer, set_rates
+from trainer.training.regularising.averages import averaged, first_average, update
+from trainer.training.regularising.noise import noise
+from trainer.training.regularising.stopping import has_stopped
 
 Watch = Callable[[Progress, int, int, float], None]
 """Called after each step with progress, step, steps per epoch and the running loss."""
+
+EpochWatch = Callable[[Progress], None]
+"""Called after each epoch, once it is scored and before its state is written."""
 
 Observer = Callable[[], tuple[str, object]]
 """Called before the first epoch and after each; returns a name and what it found."""
@@ -46,6 +53,7 @@ class Job:
         observers: look at the model between epochs.
         offset: added to the logits in the loss, and nowhere else; see `long_tail`.
         objective: what is minimised, and how validation is scored.
+        epoch_watch: told of every epoch; what it raises ends the training.
     """
 
     recipe: Recipe
@@ -59,6 +67,7 @@ class Job:
     observers: Sequence[Observer] = ()
     offset: Tensor | None = None
     objective: Objective = field(default_factory=SingleLabel)
+    epoch_watch: EpochWatch = lambda _: None
 
 
 def train(job: Job, progress: Progress | None = None) -> Progress:
@@ -83,21 +92,24 @@ def train(job: Job, progress: Progress | None = None) -> Progress:
         progress = progress or Progress()
         _observe(job, progress)
     distributed.same_everywhere(model.state_dict().values())
+    if recipe.optim.ema is not None and not progress.average:
+        progress.average = first_average(model)
     for epoch in range(progress.epochs, recipe.optim.epochs):
+        if has_stopped(recipe.optim, progress.val_accuracies):
+            break
         began = time.monotonic()
         torch.manual_seed(recipe.seed * 1_000_003 + epoch)
         progress.losses.append(_train_epoch(job, optimizer, progress))
-        progress.val_accuracies.append(
-            validation_score(job.objective, job.forward, job.validation, recipe.optim.batch_size)
-        )
-        progress.epoch_seconds.append(round(time.monotonic() - began, 3))
-        _keep_best(progress, model)
-        _observe(job, progress)
+        with averaged(model, progress.average):
+            _score(job, progress, began)
+        job.epoch_watch(progress)
         if distributed.rank() == 0:
             save(job.state, job.identity, model, optimizer, progress)
         distributed.wait()
     if recipe.select == "best-validation":
         model.load_state_dict(progress.best)
+    elif progress.average:
+        model.load_state_dict(progress.average)
     return progress
 
 
@@ -121,22 +133,44 @@ def _train_epoch(job: Job, optimizer: torch.optim.Optimizer, progress: Progress)
         loss = float(distributed.total(share))
         if not loss < torch.inf:
             raise TrainingError(_no_number(job.recipe, loss, epoch, step))
+        if optim.clip_norm is not None:
+            nn.utils.clip_grad_norm_(job.model.parameters(), optim.clip_norm)
         optimizer.step()
+        if optim.ema is not None:
+            update(progress.average, job.model, optim.ema, epoch * steps + step)
         running += loss
         job.watch(progress, step + 1, steps, running / (step + 1))
     return running / steps
 
 
 def _backward(job: Job, inputs: Tensor, labels: Tensor, whole: int) -> Tensor:
-    """Add the gradients of this process's share of a batch; return its part of the mean loss."""
-    logits = job.forward(inputs)
-    labels = labels.to(logits.device)
-    if job.offset is not None:
-        logits = logits + job.offset.to(logits.device)
-    mean = job.objective.loss(logits, labels) + job.model.penalty(labels)
-    loss = mean * (len(labels) / whole)
-    loss.backward()
-    return loss.detach()
+    """Add the gradients of this process's share of a batch; return its part of the mean loss.
+
+    The share may be computed in parts, the last of which may be smaller.
+    """
+    parts, smoothing = job.recipe.compute.accumulate, job.recipe.optim.label_smoothing
+    losses = []
+    with noise(job.model, job.recipe), recomputed(job.model, job.recipe):
+        for some, their in zip(inputs.chunk(parts), labels.chunk(parts), strict=True):
+            logits = job.forward(some)
+            own = their.to(logits.device)
+            if job.offset is not None:
+                logits = logits + job.offset.to(logits.device)
+            mean = job.objective.loss(logits, own, smoothing) + job.model.penalty(own)
+            loss = mean * (len(own) / whole)
+            loss.backward()
+            losses.append(loss.detach())
+    return torch.stack(losses).sum()
+
+
+def _score(job: Job, progress: Progress, began: float) -> None:
+    """Score the epoch that began then, and look at the model."""
+    progress.val_accuracies.append(
+        validation_score(job.objective, job.forward, job.validation, job.recipe.optim.batch_size)
+    )
+    progress.epoch_seconds.append(round(time.monotonic() - began, 3))
+    _keep_best(progress, job.model)
+    _observe(job, progress)
 
 
 def _no_number(recipe: Recipe, loss: float, epoch: int, step: int) -> str:

@@ -1,4 +1,4 @@
-"""AdamW over a method's parts: which parameter decays how much, and at which rate it learns."""
+"""The optimiser of a method's parts: which decays how much, and at which rate it learns."""
 
 import torch
 
@@ -7,8 +7,8 @@ from trainer.recipe import OptimRecipe
 from trainer.training.schedule import learning_rate
 
 
-def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.AdamW:
-    """Return AdamW with torch's defaults (paper 4.1), its groups each with a `peak` rate.
+def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.Optimizer:
+    """Return AdamW with torch's defaults (paper 4.1) or SGD, its groups each with a `peak` rate.
 
     The head's matrix has its own weight decay. Vectors and biases have none, as in the
     official code.
@@ -23,7 +23,10 @@ def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.AdamW:
     for name, parameter in model.named_parameters():
         place = (0 if name.startswith("head.") else 2) + (parameter.ndim <= 1)
         groups[place]["params"].append(parameter)  # type: ignore[attr-defined]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=optim.lr)
+    used = [group for group in groups if group["params"]]
+    if optim.name == "sgd":
+        return torch.optim.SGD(used, lr=optim.lr, momentum=optim.momentum)
+    return torch.optim.AdamW(used, lr=optim.lr)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, optim: OptimRecipe, step: int, steps: int) -> None:

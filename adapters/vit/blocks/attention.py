@@ -4,12 +4,14 @@ Knows nothing of prompts' tokens, pooling or adapters; what differs from block t
 kind. Axis letters are those of `kind.py`.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from adapters.vit.blocks.kind import KeysValues, Tokens
 from adapters.vit.blocks.known import kind_of
@@ -18,6 +20,8 @@ from adapters.vit.blocks.projection import values_through
 Prefix = Float[Tensor, "B P 2 h d"]
 KeyMask = Float[Tensor, "B 1 1 S"]
 Bias = Float[Tensor, "B 1 D"]
+
+_RECOMPUTED: Final = "is_recomputed"
 
 
 def run_block(
@@ -39,6 +43,31 @@ def run_block(
         rows: which tokens' outputs are wanted.
         bias: added to every token after the attention, before the block's other branch.
     """
+    arguments = block, tokens, prefix, mask, rows, bias
+    if getattr(block, _RECOMPUTED, False) and torch.is_grad_enabled():
+        done: Tensor = checkpoint(_run, *arguments, use_reentrant=False)
+        return done
+    return _run(*arguments)
+
+
+def mark_recomputed(blocks: Iterable[Any], *, is_on: bool) -> None:
+    """Have `run_block` keep only the inputs of these blocks for gradients, or all it computes.
+
+    Blocks whose weights are exchanged for a forward (`functional_call`) must not be marked: they
+    would be computed again with their own.
+    """
+    for block in blocks:
+        setattr(block, _RECOMPUTED, is_on)
+
+
+def _run(
+    block: Any,
+    tokens: Tokens,
+    prefix: Prefix | None,
+    mask: KeyMask | None,
+    rows: slice,
+    bias: Bias | None,
+) -> Float[Tensor, "B R D"]:
     mixed = attended(block, tokens, prefix=prefix, mask=mask, rows=rows)
     return kind_of(block).after(block, _kept(tokens[:, rows], bias), mixed)
 

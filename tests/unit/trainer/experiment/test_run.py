@@ -64,6 +64,7 @@ def test_a_run_leaves_an_artifact_that_fits_the_task_and_the_backbone(
     shape = None if method == "linear" else (layers, 2, 16)
     assert (None if adapter.prompts is None else tuple(adapter.prompts.shape)) == shape
     names = {"recipe.json", "state.pt", "metrics.json", "predictions.json", "toy.safetensors"}
+    names.add("card.md")
     assert {path.name for path in result.folder.iterdir()} == names
 
 

@@ -1,0 +1,1 @@
+"""Adapters to and from what others use: a torch program, a folder of a hub, a linear head."""

@@ -1,0 +1,1 @@
+"""Settings searched for by the validation split, with Optuna, which is known here alone."""
