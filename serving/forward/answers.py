@@ -88,6 +88,6 @@ def _too_many(row: Row, needed: int) -> BadParameter:
     task = row.resident.meta.task
     return BadParameter(
         f"logits: the {len(task.class_names):,} classes of {task.id} take {needed:,} bytes with "
-        f"their names, {row.query.extras.logits_bytes:,} are left for each task of a call; ask "
+        f"their names, {row.query.extras.logits_bytes:,} are left for each row of a call; ask "
         "fewer tasks at once, or top_k labels"
     )
