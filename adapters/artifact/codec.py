@@ -4,7 +4,8 @@ The only module that knows the file format. Never pickle, and never torch: tenso
 Format version 1: tensors `prompts` (absent for a bare head), `head.weight`, `head.bias`, all
 float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier version has signed
 also `"signature"`. Where the meta's `first_block` is above 0, `prompts` has as many layers less:
-readers that do not know the field refuse that shape.
+readers that do not know the field refuse that shape. Where its rule for unknown images goes by
+distance, there are `unknown.mean` and `unknown.directions`, too.
 """
 
 import hashlib
@@ -49,7 +50,8 @@ class Contents(NamedTuple):
         document: its meta, as the JSON text in the file.
         meta: the same, parsed.
         tensors: `prompts` `[L - first_block, P, D]` or `[1, P, D]`, absent for a bare head;
-            `head.weight` `[C, D]`; `head.bias` `[C]`.
+            `head.weight` `[C, D]`; `head.bias` `[C]`; with a rule by distance `unknown.mean` `[D]`
+            and `unknown.directions` `[K, D]`, K at most D.
         signature: the text of a signature inside, not checked; None in one without.
     """
 
@@ -167,7 +169,7 @@ def _dtype_in_words(code: str) -> str:
 
 def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
     width, depth, classes = meta.backbone.width, meta.backbone.depth, len(meta.task.class_names)
-    heads = {"head.weight": (classes, width), "head.bias": (classes,)}
+    heads = {"head.weight": (classes, width), "head.bias": (classes,)} | _spread(stored, meta)
     if meta.init is None:
         return heads
     found: list[int] = stored["prompts"]["shape"] if "prompts" in stored else []
@@ -175,3 +177,15 @@ def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, 
     is_shallow = layers == 1 and not meta.first_block
     deep = depth - meta.first_block
     return heads | {"prompts": (1 if is_shallow else deep, max(1, length), width)}
+
+
+def _spread(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a rule by distance needs; nothing for other rules."""
+    if meta.unknown is None or meta.unknown.score != "distance":
+        return {}
+    found: list[int] = stored.get("unknown.directions", {}).get("shape", [])
+    count = min(max(1, found[0] if found else 1), meta.backbone.width)
+    return {
+        "unknown.mean": (meta.backbone.width,),
+        "unknown.directions": (count, meta.backbone.width),
+    }

@@ -13,6 +13,9 @@ from torch import Tensor
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.codec import read_contents, write_contents
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.unknown import Spread
+
+_MEAN, _DIRECTIONS = "unknown.mean", "unknown.directions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +28,14 @@ class Adapter:
         head_weight: one row per class.
         head_bias: one number per class.
         meta: task, backbone, preprocessing and provenance.
+        spread: where the task calls images unknown by their distance.
     """
 
     prompts: Float[Tensor, "M P D"] | None
     head_weight: Float[Tensor, "C D"]
     head_bias: Float[Tensor, " C"]
     meta: AdapterMeta
+    spread: Spread | None = None
 
     @property
     def num_parameters(self) -> int:
@@ -58,6 +63,8 @@ def encode(adapter: Adapter) -> bytes:
     if adapter.prompts is not None:
         tensors["prompts"] = adapter.prompts
     arrays = {name: one.detach().float().cpu().numpy() for name, one in tensors.items()}
+    if adapter.spread is not None:
+        arrays |= {_MEAN: adapter.spread.mean, _DIRECTIONS: adapter.spread.directions}
     return write_contents(adapter.meta, arrays)
 
 
@@ -70,6 +77,9 @@ def decode(data: bytes) -> Adapter:
         ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """
     contents = read_contents(data)
-    tensors = {name: torch.from_numpy(array) for name, array in contents.tensors.items()}
+    arrays = dict(contents.tensors)
+    has_spread = _MEAN in arrays
+    spread = Spread(arrays.pop(_MEAN), arrays.pop(_DIRECTIONS)) if has_spread else None
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     head_weight, head_bias = tensors["head.weight"], tensors["head.bias"]
-    return Adapter(tensors.get("prompts"), head_weight, head_bias, contents.meta)
+    return Adapter(tensors.get("prompts"), head_weight, head_bias, contents.meta, spread)

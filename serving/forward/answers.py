@@ -59,7 +59,9 @@ def _with_numbers(
         return _no_numbers(row)
     found: dict[str, object] = {}
     if meta.unknown is not None:
-        found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature))
+        spread = row.resident.spread
+        distance = None if spread is None else spread.distance(feature.numpy())
+        found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature, distance))
     if asked.embed:
         found["embedding"] = _written(feature, asked.encoding)
     if asked.logits_bytes:

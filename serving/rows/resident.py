@@ -13,6 +13,7 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.unknown import Spread
 from adapters.errors import ArtifactMismatch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
@@ -44,6 +45,7 @@ class Resident:
         head_bias: one number per class, in float32 at least.
         prompts_digest: tells prompts from others of the same form; None without prompts.
         meta: names, preprocessing, provenance.
+        spread: on the host, where the task calls images unknown by their distance.
     """
 
     form: Form
@@ -53,6 +55,7 @@ class Resident:
     head_bias: Float[Tensor, " C"]
     prompts_digest: bytes | None
     meta: AdapterMeta
+    spread: Spread | None
 
     @property
     def num_prompts(self) -> int:
@@ -123,7 +126,8 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
     digest = None if adapter.prompts is None else _digest_of(adapter.prompts)
-    return Resident(form, prefix, tokens, head_weight, head_bias, digest, adapter.meta)
+    meta, spread = adapter.meta, adapter.spread
+    return Resident(form, prefix, tokens, head_weight, head_bias, digest, meta, spread)
 
 
 def _check_read_out(meta: AdapterMeta, backbone: Backbone) -> None:

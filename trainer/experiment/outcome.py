@@ -32,7 +32,6 @@ class _Scored(NamedTuple):
     predicted: int
     score: float
     plain: float
-    is_rejected: bool
 
 
 def score_test(
@@ -47,7 +46,7 @@ def score_test(
     rows: list[_Scored] = []
     for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
         scores = scores_of(logits, confidence.temperature), scores_of(logits, 1.0)
-        found = labels, logits.argmax(dim=1), *scores, confidence.rejects(logits)
+        found = labels, logits.argmax(dim=1), *scores
         rows += map(_Scored._make, zip(*(one.tolist() for one in found), strict=True))
     predictions = [
         {
@@ -59,17 +58,15 @@ def score_test(
         for sample, row in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    rejected = sum(row.is_rejected for row in rows) / len(rows)
     return _test_metrics(rows) | {
         "val_accuracy": selected_accuracy(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
-        **({} if confidence.unknown is None else {"test_false_reject_rate": rejected}),
     }
 
 
 def _test_metrics(rows: Sequence[_Scored]) -> dict[str, float]:
-    labels, predicted, scores, plain, _ = (torch.tensor(one) for one in zip(*rows, strict=True))
+    labels, predicted, scores, plain = (torch.tensor(one) for one in zip(*rows, strict=True))
     is_right = labels == predicted
     return {
         "test_accuracy": int(is_right.sum()) / len(rows),
@@ -157,7 +154,8 @@ def make_adapter(
         code_version=version("spt-serving"),
     )
     prompts = model.prompts.detach() if isinstance(model, PromptedClassifier) else None
-    return Adapter(prompts, model.head.weight.detach(), model.head.bias.detach(), meta)
+    weight, bias = model.head.weight.detach(), model.head.bias.detach()
+    return Adapter(prompts, weight, bias, meta, confidence.spread)
 
 
 def _write(path: Path, content: object) -> None:

@@ -130,7 +130,7 @@ def finish(
 ) -> Result:
     """Score the test set once, and leave scores, predictions and the artifact."""
     model, progress = trained
-    confidence = choose_confidence(recipe, model, materials.validation)
+    confidence = choose_confidence(recipe, model, materials)
     metrics = score_test(model, materials.test, recipe, progress, folder, confidence)
     adapter = make_adapter(recipe, model, materials, metrics, confidence)
     content = None if adapter is None else encode(adapter)
