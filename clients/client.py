@@ -16,7 +16,7 @@ import httpx
 from clients.connection import async_http, blocking_http, transport_errors
 from clients.credentials import Credentials
 from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
-from clients.images import build_images_call, parse_images
+from clients.lists import build_list_call, parse_list
 from clients.wire import (
     BatchInfo,
     Call,
@@ -106,8 +106,8 @@ class Client:
         Raises:
             ClientError: no task answered of any image; it is the first failure.
         """
-        call = build_images_call(self._model, images, tasks, options)
-        return parse_images(self._send(call), len(images), tasks)
+        call = build_list_call(self._model, images, tasks, options)
+        return parse_list(self._send(call), len(images), tasks)
 
     def close(self) -> None:
         """Close the connections."""
@@ -170,8 +170,8 @@ class AsyncClient:
         self, images: Sequence[Image], *, tasks: Sequence[str], **options: Unpack[Options]
     ) -> tuple[MultiAnswer, ...]:
         """See `Client.predict_images`."""
-        call = build_images_call(self._model, images, tasks, options)
-        return parse_images(await self._send(call), len(images), tasks)
+        call = build_list_call(self._model, images, tasks, options)
+        return parse_list(await self._send(call), len(images), tasks)
 
     async def close(self) -> None:
         """Close the connections."""

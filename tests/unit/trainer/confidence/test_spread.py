@@ -10,7 +10,7 @@ WIDTH = 48
 
 
 def drawn(count: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
-    """Return features with some wide directions and many narrow ones, about another place than 0."""
+    """Return features with a few wide directions and many narrow ones, and a mean that is not 0."""
     generator = np.random.default_rng(seed)
     turn, _ = np.linalg.qr(np.random.default_rng(9).normal(size=(WIDTH, WIDTH)))
     wide = np.where(np.arange(WIDTH) < 10, 5.0, 0.5) * scale

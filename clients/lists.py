@@ -21,7 +21,7 @@ from serving.protocol import IMAGES_FIELD, ImagesAnswer, MultiAnswer
 _CONTENT_TYPE: Final = "Content-Type"
 
 
-def build_images_call(
+def build_list_call(
     model: str, images: Sequence[Image], tasks: Sequence[str], options: Options
 ) -> Call:
     """Return the request that asks `tasks` about each of `images`.
@@ -38,7 +38,7 @@ def build_images_call(
     return Call(path_of(model), params_of(tasks, options), form.read(), headers)
 
 
-def parse_images(
+def parse_list(
     response: httpx.Response, num_images: int, tasks: Sequence[str]
 ) -> tuple[MultiAnswer, ...]:
     """Return one entry per image, in the order sent, each with one per task.
