@@ -57,7 +57,7 @@ def known_score(
     """
     if name == "distance":
         assert distance is not None
-        return -distance
+        return np.asarray(-distance)
     scaled = logits.astype(np.float64) / temperature
     highest = scaled.max(axis=-1)
     total = np.exp(scaled - highest[..., None]).sum(axis=-1)

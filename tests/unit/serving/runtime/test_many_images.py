@@ -2,6 +2,7 @@
 
 import threading
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 
@@ -20,37 +21,30 @@ from tests.fakes.tiny import image_bytes, tiny_backbone
 RULE = make_adapter("pets", backbone=tiny_backbone().spec).meta.preprocessing
 
 
-class Device:
-    """Answers everything; notes how many images each call has."""
-
-    def __init__(self) -> None:
-        self.calls: list[int] = []
-
-    def seat(self, queries, deadline):
-        return SimpleNamespace(queries=queries, rows=[RULE] * len(queries))
-
-    def compute(self, seats, pictures, deadline):
-        self.calls.append(len({id(picture) for picture in pictures.values()}))
-        return {place: answer(seats.queries[place].task) for place in pictures}
-
-    def close(self):
-        pass
-
-
 def answer(task: str) -> Answer:
     label = LabelScore(label="x", index=0, score=1.0)
     return Answer(task=task, version="0" * 64, predictions=(label,))
 
 
 def test_no_call_of_the_device_has_more_images_than_it_may() -> None:
-    device = Device()
+    sizes: list[int] = []
+
+    def compute(seats, pictures, deadline):
+        sizes.append(len({id(picture) for picture in pictures.values()}))
+        return {place: answer(seats.queries[place].task) for place in pictures}
+
+    device = Mock()
+    device.seat.side_effect = lambda queries, _: SimpleNamespace(
+        queries=queries, rows=[RULE] * len(queries)
+    )
+    device.compute.side_effect = compute
     engine = FrontEngine(device, DecoderSettings(ImageLimits(), threads=2), 60.0)
-    images = [bytearray(image_bytes(0)) for _ in range(2 * MOST_IMAGES + 1)]
+    images = [bytes(bytearray(image_bytes(0))) for _ in range(2 * MOST_IMAGES + 1)]
     queries = [Query(image, f"{i}-{j}") for i, image in enumerate(images) for j in range(2)]
     found = engine.predict(queries)
     engine.close()
     assert [outcome.task for outcome in found] == [query.task for query in queries]
-    assert device.calls == [MOST_IMAGES, MOST_IMAGES, 1]
+    assert sizes == [MOST_IMAGES, MOST_IMAGES, 1]
 
 
 def test_calls_that_together_want_more_slots_than_there_are_wait_for_each_other_in_turn() -> None:
