@@ -16,15 +16,23 @@ from pydantic import BaseModel, ConfigDict, Field
 ScoreName = Literal["energy", "probability", "distance"]
 
 
+def unit_length(features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return features `[…, D]` of length 1, in the same directions; 0 where there is none."""
+    exact = features.astype(np.float64)
+    length = np.linalg.norm(exact, axis=-1, keepdims=True)
+    return np.asarray(exact / np.maximum(length, np.finfo(np.float64).tiny))
+
+
 class Spread(NamedTuple):
     """How the features of a task's training images spread, as a probabilistic PCA tells it.
 
-    Tipping and Bishop, "Probabilistic Principal Component Analysis", 1999; Mahalanobis' distance
+    Tipping and Bishop, "Probabilistic Principal Component Analysis", 1999. Mahalanobis' distance
     to tell what is unknown is from Lee et al., "A Simple Unified Framework for Detecting
-    Out-of-Distribution Samples and Adversarial Attacks", 2018.
+    Out-of-Distribution Samples and Adversarial Attacks", 2018; features of length 1 are from
+    Mueller and Hein, "Mahalanobis++: Improving OOD Detection via Feature Normalization", 2025.
 
     Attributes:
-        mean: `[D]`.
+        mean: `[D]`, of features of length 1.
         directions: `[K, D]`: orthogonal, shorter than 1, the longer the wider features spread.
     """
 
@@ -34,9 +42,9 @@ class Spread(NamedTuple):
     def distance(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return Mahalanobis' distance of features `[…, D]`, squared.
 
-        Its unit is the variance outside of the directions.
+        Its unit is the standard deviation outside of the directions, not told by the spread.
         """
-        apart = features.astype(np.float64) - self.mean
+        apart = unit_length(features) - self.mean
         along = apart @ self.directions.T.astype(np.float64)
         return np.asarray((apart**2).sum(axis=-1) - (along**2).sum(axis=-1))
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
-from adapters.artifact.unknown import Spread
+from adapters.artifact.unknown import Spread, unit_length
 
 DIRECTIONS: Final = 32
 """At most; an artifact has that many rows of numbers, and one more for the mean."""
@@ -16,7 +16,7 @@ DIRECTIONS: Final = 32
 
 def fit_spread(features: Float32[np.ndarray, "N D"]) -> Spread:
     """Return the spread of the features of a task's training images, one at least."""
-    exact = features.astype(np.float64)
+    exact = unit_length(features)
     mean = exact.mean(axis=0)
     _, singular, rows = np.linalg.svd(exact - mean, full_matrices=False)
     variances = singular**2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adapters.artifact.unknown import unit_length
 from trainer.confidence.spread import DIRECTIONS, fit_spread
 from trainer.confidence.unknown import auroc
 
@@ -21,12 +22,12 @@ def test_the_distance_is_mahalanobis_under_the_covariance_of_a_probabilistic_pca
     features, others = drawn(300), drawn(5, seed=1, scale=2.0)
     spread = fit_spread(features)
     assert spread.directions.shape == (DIRECTIONS, WIDTH)
-    exact = features.astype(np.float64)
+    exact, others = unit_length(features), others * 7
     variances, axes = np.linalg.eigh(np.cov(exact, rowvar=False))
     outside = variances[:-DIRECTIONS].mean()
     variances[:-DIRECTIONS] = outside
     precision = axes @ np.diag(outside / variances) @ axes.T
-    apart = others - exact.mean(0)
+    apart = unit_length(others) - exact.mean(0)
     expected = np.einsum("nd,de,ne->n", apart, precision, apart)
     np.testing.assert_allclose(spread.distance(others), expected, rtol=1e-4)
     np.testing.assert_allclose(spread.distance(others[0]), expected[0], rtol=1e-4)
@@ -50,4 +51,6 @@ def test_of_few_images_the_distance_is_still_a_number_and_none_is_below_zero(cou
 def test_of_images_that_are_all_alike_the_distance_is_that_to_their_feature():
     spread = fit_spread(np.ones((20, WIDTH), np.float32))
     assert not spread.directions.any()
-    assert spread.distance(np.full(WIDTH, 3.0)) == pytest.approx(4.0 * WIDTH)
+    assert spread.distance(np.full(WIDTH, 3.0)) == pytest.approx(0, abs=1e-6)
+    assert spread.distance(np.full(WIDTH, -3.0)) == pytest.approx(4.0)
+    assert spread.distance(np.zeros(WIDTH)) == pytest.approx(1.0)
