@@ -16,6 +16,7 @@ import httpx
 from clients.connection import async_http, blocking_http, transport_errors
 from clients.credentials import Credentials
 from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
+from clients.lists import build_list_call, parse_list
 from clients.wire import (
     BatchInfo,
     Call,
@@ -95,6 +96,19 @@ class Client:
         call = build_call(self._model, image, tasks, options)
         return parse_many(self._send(call), tasks)
 
+    def predict_images(
+        self, images: Sequence[Image], *, tasks: Sequence[str], **options: Unpack[Options]
+    ) -> tuple[MultiAnswer, ...]:
+        """Return what `predict_many` returns of each image, in their order; it is one call.
+
+        Of an image that is refused all entries are failures.
+
+        Raises:
+            ClientError: no task answered of any image; it is the first failure.
+        """
+        call = build_list_call(self._model, images, tasks, options)
+        return parse_list(self._send(call), len(images), tasks)
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -107,7 +121,9 @@ class Client:
 
     def _send(self, call: Call) -> httpx.Response:
         with transport_errors(self._http.base_url):
-            return self._http.post(call.path, params=call.params, content=call.content)
+            return self._http.post(
+                call.path, params=call.params, content=call.content, headers=call.headers
+            )
 
 
 class AsyncClient:
@@ -150,6 +166,13 @@ class AsyncClient:
         call = build_call(self._model, image, tasks, options)
         return parse_many(await self._send(call), tasks)
 
+    async def predict_images(
+        self, images: Sequence[Image], *, tasks: Sequence[str], **options: Unpack[Options]
+    ) -> tuple[MultiAnswer, ...]:
+        """See `Client.predict_images`."""
+        call = build_list_call(self._model, images, tasks, options)
+        return parse_list(await self._send(call), len(images), tasks)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -162,4 +185,6 @@ class AsyncClient:
 
     async def _send(self, call: Call) -> httpx.Response:
         with transport_errors(self._http.base_url):
-            return await self._http.post(call.path, params=call.params, content=call.content)
+            return await self._http.post(
+                call.path, params=call.params, content=call.content, headers=call.headers
+            )

@@ -16,13 +16,13 @@ ClientError
 └── UnexpectedAnswer    something answered, but not in the protocol
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from serving.protocol import HTTP_STATUS, ErrorCode, Failure, MultiAnswer
+from serving.protocol import HTTP_STATUS, Answer, ErrorCode, Failure, ImagesAnswer, MultiAnswer
 
 
 class ClientError(Exception):
@@ -148,8 +148,8 @@ class _TorchServeError(BaseModel):
 _BAD_TOKEN: Final = "InvalidKeyException"
 _WORKER_DIED: Final = "Worker died"
 
-_ErrorAnswer: Final[TypeAdapter[Failure | MultiAnswer | _TorchServeError]] = TypeAdapter(
-    Failure | MultiAnswer | _TorchServeError
+_ErrorAnswer: Final[TypeAdapter[Failure | MultiAnswer | ImagesAnswer | _TorchServeError]] = (
+    TypeAdapter(Failure | MultiAnswer | ImagesAnswer | _TorchServeError)
 )
 _Refusal: Final[TypeAdapter[Failure | _TorchServeError]] = TypeAdapter(Failure | _TorchServeError)
 
@@ -194,8 +194,8 @@ def from_failure(
 def from_response(status: int, body: bytes, *, retry_after_s: float | None = None) -> ClientError:
     """Return the exception for an answer whose HTTP status is not 200.
 
-    Takes our `Failure`, a `MultiAnswer` (its first failure), TorchServe's own error body, and
-    bodies that are none of these, such as its bare 413 or a proxy's page.
+    Takes our `Failure`, a `MultiAnswer` or `ImagesAnswer` (its first failure), TorchServe's own
+    error body, and bodies that are none of these, such as its bare 413 or a proxy's page.
     """
     try:
         parsed = _ErrorAnswer.validate_json(body)
@@ -203,11 +203,23 @@ def from_response(status: int, body: bytes, *, retry_after_s: float | None = Non
         return _from_foreign_body(status, body, retry_after_s)
     if isinstance(parsed, _TorchServeError):
         return _from_torchserve(status, parsed)
-    entries = parsed.answers if isinstance(parsed, MultiAnswer) else (parsed,)
-    failures = [entry for entry in entries if isinstance(entry, Failure)]
+    failures = [entry for entry in _entries(parsed) if isinstance(entry, Failure)]
     if not failures:
         return _from_foreign_body(status, body, retry_after_s)
     return from_failure(failures[0], status, retry_after_s=retry_after_s)
+
+
+def _entries(
+    body: Answer | Failure | MultiAnswer | ImagesAnswer,
+) -> Iterator[Answer | Failure]:
+    """Yield a body's entries in their order."""
+    if isinstance(body, ImagesAnswer):
+        for result in body.results:
+            yield from _entries(result)
+    elif isinstance(body, MultiAnswer):
+        yield from body.answers
+    else:
+        yield body
 
 
 def is_bad_token(status: int, body: bytes) -> bool:

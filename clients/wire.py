@@ -4,7 +4,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypedDict, TypeVar
 
@@ -64,6 +64,7 @@ class Call:
     path: str
     params: dict[str, str | int]
     content: bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Options(TypedDict, total=False):
@@ -90,6 +91,18 @@ def build_call(
         ValueError: `tasks` is empty, a bare string, or has an entry that names no single task; or
             an array is not 8-bit RGB.
     """
+    return Call(path_of(model), params_of(tasks, options, version), content_of(image))
+
+
+def path_of(model: str) -> str:
+    """Return the route that keeps the query."""
+    return f"/{model}/predict"
+
+
+def params_of(
+    tasks: Sequence[str], options: Options, version: str | None = None
+) -> dict[str, str | int]:
+    """Return the query; errors as `build_call`."""
     if isinstance(tasks, str) or not tasks:
         raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
     params: dict[str, str | int] = {
@@ -101,10 +114,11 @@ def build_call(
     for name in (protocol.EMBED_PARAMETER, protocol.LOGITS_PARAMETER):
         if options.get(name):
             params[name] = "true"
-    return Call(f"/{model}/predict", params, _content(image))
+    return params
 
 
-def _content(image: Image) -> bytes:
+def content_of(image: Image) -> bytes:
+    """Return the bytes that travel; errors as `build_call`."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | Path):
@@ -143,9 +157,14 @@ def parse_many(response: httpx.Response, tasks: Sequence[str]) -> MultiAnswer:
     if len(tasks) == 1:
         return MultiAnswer(answers=(parse_answer(response, tasks[0]),))
     many = parse_body(response, MultiAnswer)
+    check_tasks(response, many, tasks)
+    return many
+
+
+def check_tasks(response: httpx.Response, many: MultiAnswer, tasks: Sequence[str]) -> None:
+    """Raise `UnexpectedAnswer` unless there is one entry per task, in the order asked."""
     found = [e.error.task if isinstance(e, Failure) else e.task for e in many.answers]
     _check_tasks(response, asked=tasks, found=found)
-    return many
 
 
 def parse_batch(headers: Mapping[str, str]) -> BatchInfo | None:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from serving.build_front import build_admission, build_front_engine
 from serving.config import ServingConfig, load_config
+from serving.door.call import parse_call
+from serving.door.fields import fields_of_json, is_json, row_of
 from serving.door.replies import CONTENT_TYPE, batch_headers, queries_of, reply_of
-from serving.door.request import Request, image_of, parse_request, read_header
+from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 Batch = Sequence[dict[str, Any]]
 Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
-_Call = tuple[Request | Exception, bytes]
+_Call = tuple[Request | Exception, Sequence[bytes]]
 
 
 class Handler:
@@ -59,15 +61,15 @@ class Handler:
             return [self._describe(context)]
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
-            calls: list[_Call] = [(stopping, b"")] * len(data)
+            calls: list[_Call] = [(stopping, ())] * len(data)
         else:
             calls = [_parse(row, context, i) for i, row in enumerate(data)]
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
         rows = self._admission.admit([request for request, _ in calls], keys)
         queries = [
             query
-            for row, (_, image) in zip(rows, calls, strict=True)
-            for query in queries_of(row, image)
+            for row, (_, images) in zip(rows, calls, strict=True)
+            for query in queries_of(row, images)
         ]
         found = self._engine.predict(queries)
         self._vitals.judge(found)
@@ -131,9 +133,17 @@ def _repeated(parameters: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]
 
 def _parse(row: dict[str, Any], context: Any, index: int) -> _Call:
     try:
-        return parse_request(row, _header(context, index, TASK_HEADER)), image_of(row)
+        if is_json(_header(context, index, "Content-Type")):
+            row = _with_json(row)
+        return parse_call(row, _header(context, index, TASK_HEADER))
     except Exception as error:  # any error belongs to this row alone
-        return error, b""
+        return error, ()
+
+
+def _with_json(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose body is the fields of the JSON that it is."""
+    query = {name: value for name, value in row.items() if name != "body"}
+    return row_of([*query.items(), *fields_of_json(row.get("body", b""))])
 
 
 def _header(context: Any, index: int, name: str) -> str | None:

@@ -20,6 +20,7 @@ VERSION_PARAMETER: Final = "version"
 EMBED_PARAMETER: Final = "embed"
 LOGITS_PARAMETER: Final = "logits"
 ENCODING_PARAMETER: Final = "encoding"
+IMAGES_FIELD: Final = "images"
 TASK_SEPARATOR: Final = ","
 
 TASK_HEADER: Final = "X-Task"
@@ -32,8 +33,11 @@ BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
 DEFAULT_TOP_K: Final = 5
 MAX_TOP_K: Final = 1000
 MAX_TASKS_PER_CALL: Final = 16
+MAX_ROWS_PER_CALL: Final = 32
+"""Images times tasks."""
+
 MAX_LOGITS_BYTES: Final = 1_500_000
-"""Of the names and logits that one call may be answered with, all its tasks together."""
+"""Of the names and logits that one call may be answered with, all its rows together."""
 
 Encoding = Literal["base64", "list"]
 """How floats are written: base64 of little-endian float32, or a list of JSON numbers."""
@@ -205,3 +209,13 @@ class MultiAnswer(_Wire):
     """
 
     answers: Annotated[tuple[Answer | Failure, ...], Field(min_length=1)]
+
+
+class ImagesAnswer(_Wire):
+    """One entry per image, in the order sent, for a call with a list of images.
+
+    An entry is the body that a call with this image alone would have. The HTTP status is 200 if at
+    least one task answered of one image, else that of the first failure.
+    """
+
+    results: Annotated[tuple[Answer | MultiAnswer | Failure, ...], Field(min_length=1)]

@@ -6,8 +6,9 @@ float32; metadata `{"spt": <AdapterMeta as JSON>}`, and in one that an earlier v
 also `"signature"`. Where the meta's `first_block` is above 0, `prompts` has as many layers less:
 readers that do not know the field refuse that shape. Beside deep prompts there may be
 `keys_values`, and where every block is changed, `biases`: readers that do not know these tensors
-refuse them by name. Format version 2 is the same with a `target` in its meta, which says what its
-logits stand for.
+refuse them by name. Where its rule for unknown images goes by distance, there are `unknown.mean`
+and `unknown.directions`, too. Format version 2 is the same with a `target` in its meta, which says
+what its logits stand for.
 """
 
 import hashlib
@@ -54,7 +55,8 @@ class Contents(NamedTuple):
         meta: the same, parsed.
         tensors: `prompts` `[L - first_block, P, D]` or `[1, P, D]`, absent for a bare head;
             `keys_values` `[L - first_block, K, h, d]` and `biases` `[L, D]`, absent from most;
-            `head.weight` `[C, D]`; `head.bias` `[C]`.
+            `head.weight` `[C, D]`; `head.bias` `[C]`; with a rule by distance `unknown.mean` `[D]`
+            and `unknown.directions` `[K, D]`, K at most D.
         signature: the text of a signature inside, not checked; None in one without.
     """
 
@@ -178,7 +180,7 @@ def _dtype_in_words(code: str) -> str:
 
 def _expected_shapes(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
     width, depth, classes = meta.backbone.width, meta.backbone.depth, len(meta.task.class_names)
-    heads = {"head.weight": (classes, width), "head.bias": (classes,)}
+    heads = {"head.weight": (classes, width), "head.bias": (classes,)} | _spread(stored, meta)
     biases = {"biases": (depth, width)} if "biases" in stored else {}
     if meta.init is None:
         return heads | biases
@@ -198,3 +200,14 @@ def _sizes(stored: Mapping[str, Any], name: str, axes: int) -> list[int]:
     """Return a tensor's shape, or zeros where it has other axes."""
     found: list[int] = stored[name]["shape"] if name in stored else []
     return found if len(found) == axes else [0] * axes
+
+
+def _spread(stored: Mapping[str, Any], meta: AdapterMeta) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a rule by distance needs; nothing for other rules."""
+    if meta.unknown is None or meta.unknown.score != "distance":
+        return {}
+    count, _ = _sizes(stored, "unknown.directions", 2)
+    return {
+        "unknown.mean": (meta.backbone.width,),
+        "unknown.directions": (min(max(1, count), meta.backbone.width), meta.backbone.width),
+    }

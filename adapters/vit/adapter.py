@@ -14,6 +14,9 @@ from torch import Tensor
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.codec import read_contents, write_contents
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.unknown import Spread
+
+_MEAN, _DIRECTIONS = "unknown.mean", "unknown.directions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class Adapter:
         keys_values: beside deep prompts: vectors that are both keys and values of a block's heads.
         biases: of all blocks, where prompts, if any, are deep: what is added to every token after
             the attention.
+        spread: where the task calls images unknown by their distance.
     """
 
     prompts: Float[Tensor, "M P D"] | None
@@ -37,6 +41,7 @@ class Adapter:
     meta: AdapterMeta
     keys_values: Float[Tensor, "M K h d"] | None = None
     biases: Float[Tensor, "L D"] | None = None
+    spread: Spread | None = None
 
     @property
     def num_parameters(self) -> int:
@@ -72,6 +77,8 @@ class Adapter:
 def encode(adapter: Adapter) -> bytes:
     """Return the artifact of an adapter; the same adapter gives the same bytes."""
     arrays = {n: one.detach().float().cpu().numpy() for n, one in adapter.tensors.items()}
+    if adapter.spread is not None:
+        arrays |= {_MEAN: adapter.spread.mean, _DIRECTIONS: adapter.spread.directions}
     return write_contents(adapter.meta, arrays)
 
 
@@ -84,7 +91,10 @@ def decode(data: bytes) -> Adapter:
         ArtifactMismatch: it is beyond a bound of `adapters.artifact.bounds`.
     """
     contents = read_contents(data)
-    tensors = {name: torch.from_numpy(array) for name, array in contents.tensors.items()}
+    arrays = dict(contents.tensors)
+    has_spread = _MEAN in arrays
+    spread = Spread(arrays.pop(_MEAN), arrays.pop(_DIRECTIONS)) if has_spread else None
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return Adapter(
         tensors.get("prompts"),
         tensors["head.weight"],
@@ -92,4 +102,5 @@ def decode(data: bytes) -> Adapter:
         contents.meta,
         tensors.get("keys_values"),
         tensors.get("biases"),
+        spread,
     )

@@ -18,14 +18,19 @@ from serving.protocol import KEY_HEADER
 
 @dataclass
 class Admitted:
-    """A request whose caller may ask; `refusals` holds None for each task that they may ask now."""
+    """A request whose caller may ask.
+
+    Attributes:
+        request: what.
+        refusals: for each image and in it for each task why it is not asked; None where it is.
+    """
 
     request: Request
     refusals: list[Exception | None]
 
 
 _Place = tuple[Admitted, int]
-"""A task of a request."""
+"""A task and an image of a request."""
 
 
 class Admission:
@@ -128,9 +133,12 @@ def _let_in(tenant: Tenant | None, request: Request | Exception) -> Admitted | E
     if isinstance(request, Exception):
         return request
     refusals: list[Exception | None] = [
-        None
-        if tenant is None or tenant.may_ask(task)
-        else Forbidden(f"task {task!r} is not among those that tenant {tenant.name} may ask")
-        for task in request.tasks
+        _forbidden(tenant, task) or fault for fault in request.faults for task in request.tasks
     ]
     return Admitted(request, refusals)
+
+
+def _forbidden(tenant: Tenant | None, task: str) -> Forbidden | None:
+    if tenant is None or tenant.may_ask(task):
+        return None
+    return Forbidden(f"task {task!r} is not among those that tenant {tenant.name} may ask")

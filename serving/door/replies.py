@@ -4,6 +4,7 @@ Knows statuses, headers and bodies, not how they travel.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from serving.door.admission import Admitted
@@ -16,6 +17,7 @@ from serving.protocol import (
     Answer,
     ErrorCode,
     Failure,
+    ImagesAnswer,
     MultiAnswer,
 )
 from serving.rows.query import Outcome, Query
@@ -37,14 +39,15 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def queries_of(row: Admitted | Exception, image: bytes) -> list[Query]:
-    """Return what is asked of the engine: one query per task that the caller may ask now."""
+def queries_of(row: Admitted | Exception, images: Sequence[bytes]) -> list[Query]:
+    """Return what is asked of the engine: image by image, each task that the caller may ask now."""
     if isinstance(row, Exception):
         return []
     request = row.request
+    asked = product(images, request.tasks)
     return [
         Query(image, task, request.top_k, request.version, request.extras)
-        for task, refusal in zip(request.tasks, row.refusals, strict=True)
+        for (image, task), refusal in zip(asked, row.refusals, strict=True)
         if refusal is None
     ]
 
@@ -58,14 +61,17 @@ def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:
     """
     if isinstance(row, Exception):
         return refusal(row)
+    request = row.request
+    asked = product(request.faults, request.tasks)
     entries = [
         _entry(next(outcomes) if refused is None else refused, task)
-        for task, refused in zip(row.request.tasks, row.refusals, strict=True)
+        for (_, task), refused in zip(asked, row.refusals, strict=True)
     ]
-    if len(entries) == 1:
-        return _reply(entries[0], entries[0])
+    num_tasks = len(request.tasks)
+    results = [_result(entries[i : i + num_tasks]) for i in range(0, len(entries), num_tasks)]
     good = (entry for entry in entries if isinstance(entry, Answer))
-    return _reply(next(good, entries[0]), MultiAnswer(answers=tuple(entries)))
+    body = ImagesAnswer(results=tuple(results)) if request.is_list else results[0]
+    return _reply(next(good, entries[0]), body)
 
 
 def refusal(error: Exception) -> Reply:
@@ -87,7 +93,14 @@ def _entry(outcome: Outcome, task: str | None) -> Answer | Failure:
     return outcome if isinstance(outcome, Answer) else Failure(error=to_wire(outcome, task))
 
 
-def _reply(decisive: Answer | Failure, body: Answer | Failure | MultiAnswer) -> Reply:
+def _result(entries: Sequence[Answer | Failure]) -> Answer | Failure | MultiAnswer:
+    """Return what one image's entries are in a body."""
+    return entries[0] if len(entries) == 1 else MultiAnswer(answers=tuple(entries))
+
+
+def _reply(
+    decisive: Answer | Failure, body: Answer | Failure | MultiAnswer | ImagesAnswer
+) -> Reply:
     """Return a body with the status and the headers of the entry that decides them."""
     text = body.model_dump_json().encode()
     if isinstance(decisive, Answer):

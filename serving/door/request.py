@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from adapters.artifact.task import check_task_id
-from adapters.errors import BadImage
+from serving.door.images import IMAGE_FIELDS
 from serving.errors import BadParameter
 from serving.protocol import (
     DEFAULT_TOP_K,
@@ -24,13 +24,12 @@ from serving.protocol import (
 )
 from serving.rows.query import LABELS_ALONE, Extras
 
-_IMAGE_KEYS = ("body", "data")
 _ROUTE_KEYS = ("model_name",)
 _PARAMETERS = (
     *(TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER),
     *(EMBED_PARAMETER, LOGITS_PARAMETER, ENCODING_PARAMETER),
 )
-_KNOWN = {*_PARAMETERS, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_KNOWN = {*_PARAMETERS, *IMAGE_FIELDS, *_ROUTE_KEYS}
 _BOOLEANS = {"false": False, "true": True}
 _ENCODINGS: Mapping[str, Encoding] = {"base64": "base64", "list": "list"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -63,12 +62,23 @@ def _spellings(name: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Request:
-    """What one caller asks about an image: one task or several."""
+    """What one caller asks about an image, or a list of them: one task or several.
+
+    Attributes:
+        tasks: the same of every image.
+        top_k: how many labels are answered, at most.
+        version: hex digits of the one task's version; None is the current one.
+        extras: what is answered beside labels.
+        faults: for each image why it is none, as far as a look at it tells; None where it may be.
+        is_list: whether the images came as a list, and are answered by one.
+    """
 
     tasks: tuple[str, ...]
     top_k: int
     version: str | None
     extras: Extras = LABELS_ALONE
+    faults: tuple[Exception | None, ...] = (None,)
+    is_list: bool = False
 
 
 def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
@@ -89,30 +99,6 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
         )
     tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
     return Request(tasks, _top_k(row), _version(row, tasks), _extras(row, len(tasks)))
-
-
-def image_of(row: Mapping[str, Any]) -> bytes:
-    """Return the image that comes with a request; nothing where there is none.
-
-    Args:
-        row: as `parse_request` takes it, with the body.
-
-    Raises:
-        BadParameter: two images.
-        BadImage: the body is not bytes.
-    """
-    named = [key for key in _IMAGE_KEYS if key in row]
-    if len(named) > 1:
-        raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
-    value = row[named[0]] if named else b""
-    if isinstance(value, tuple):
-        raise BadParameter(f"expected one image, found {len(value)} called {named[0]}; send one")
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    raise BadImage(
-        f"the body is {type(value).__name__}, not an image: send the bytes of a JPEG, PNG or WebP "
-        "as application/octet-stream"
-    )
 
 
 def _text(row: Mapping[str, Any], key: str) -> str | None:

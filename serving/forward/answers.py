@@ -60,7 +60,9 @@ def _with_numbers(
         return _no_numbers(row)
     found = fields_of(meta, answer.predictions, own.numpy())
     if meta.unknown is not None:
-        found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature))
+        spread = row.resident.spread
+        distance = None if spread is None else spread.distance(feature.numpy())
+        found["unknown"] = bool(meta.unknown.rejects(own.numpy(), meta.temperature, distance))
     if asked.embed:
         found["embedding"] = _written(feature, asked.encoding)
     if asked.logits_bytes:
@@ -89,6 +91,6 @@ def _too_many(row: Row, needed: int) -> BadParameter:
     task = row.resident.meta.task
     return BadParameter(
         f"logits: the {len(task.class_names):,} classes of {task.id} take {needed:,} bytes with "
-        f"their names, {row.query.extras.logits_bytes:,} are left for each task of a call; ask "
+        f"their names, {row.query.extras.logits_bytes:,} are left for each row of a call; ask "
         "fewer tasks at once, or top_k labels"
     )

@@ -1,13 +1,16 @@
 """Who is let in, by the head of a request alone or the fields of its form; nothing is decoded."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from serving.door.admission import Admission, Admitted
-from serving.door.request import Request, image_of, parse_request
+from serving.door.call import parse_call
+from serving.door.fields import Pairs, row_of
+from serving.door.request import Request
 from serving.errors import ServiceStopping
-from serving.front.exchange import Exchange, Pairs, row_of, too_large
+from serving.front.exchange import Exchange, too_large
 from serving.front.token import TokenFile
 from serving.health.vitals import Vitals
 from serving.protocol import KEY_HEADER, TASK_HEADER
@@ -42,8 +45,8 @@ class Entrance:
         if self._token is not None:
             self._token.check(exchange.header("authorization"))
 
-    def check_form(self, exchange: Exchange) -> None:
-        """Let a form come in, whose tasks are in its body.
+    def check_unread(self, exchange: Exchange) -> None:
+        """Let a form or JSON come in, whose tasks are in its body.
 
         Raises:
             BadKey: it has no tenant's key.
@@ -55,22 +58,22 @@ class Entrance:
 
     async def admit(
         self, exchange: Exchange, fields: Pairs = _BODY
-    ) -> tuple[Admitted | Exception, bytes]:
-        """Return what becomes of a request, and the image among its fields.
+    ) -> tuple[Admitted | Exception, Sequence[bytes]]:
+        """Return what becomes of a request, and the images among its fields.
 
         Args:
             exchange: its head.
-            fields: of its form; of what is no form, a body that has not come.
+            fields: of its form or JSON; of what is neither, a body that has not come.
         """
         request: Request | Exception
-        image = b""
+        images: Sequence[bytes] = ()
         try:
             self._check_head(exchange)
             row = row_of([*exchange.query(), *fields])
-            request, image = parse_request(row, exchange.header(TASK_HEADER)), image_of(row)
+            request, images = parse_call(row, exchange.header(TASK_HEADER))
         except Exception as error:  # told to holders of a good key alone
             request = error
-        return await self._admitted(request, exchange.header(KEY_HEADER)), image
+        return await self._admitted(request, exchange.header(KEY_HEADER)), images
 
     async def _admitted(
         self, request: Request | Exception, key: str | None

@@ -1,7 +1,6 @@
 """One request over ASGI: its head, its body as it comes and within bounds, and its one reply."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -10,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from adapters.errors import ImageTooLarge
+from serving.door.fields import Pairs
 from serving.door.replies import CONTENT_TYPE, Reply
 from serving.errors import BadParameter, BodyTooSlow
 from serving.front.room import Loan
@@ -24,8 +24,6 @@ _LINGER_S: Final = 2.0
 """How long a caller whose body is refused may go on sending it, so that it hears why."""
 
 _MAX_PARAMETERS: Final = 16
-
-Pairs = Sequence[tuple[str, str | bytes]]
 
 
 class Exchange:
@@ -147,14 +145,3 @@ def too_large(most_bytes: int) -> ImageTooLarge:
     return ImageTooLarge(
         f"the body has more bytes than the limit of {most_bytes:,}; send a smaller image"
     )
-
-
-def row_of(pairs: Pairs) -> dict[str, object]:
-    """Return parameters by name; a tuple where one was given more than once."""
-    return dict(_grouped(pairs))
-
-
-def _grouped(pairs: Pairs) -> Iterator[tuple[str, object]]:
-    for name in dict.fromkeys(name for name, _ in pairs):
-        values = tuple(value for other, value in pairs if other == name)
-        yield name, values if len(values) > 1 else values[0]

@@ -1,4 +1,4 @@
-"""A multipart form's fields, whose names and values are the parameters and the image."""
+"""A multipart form's fields, whose names and values are the parameters and the images."""
 
 from typing import Final
 
@@ -6,8 +6,10 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from serving.errors import BadParameter
+from serving.protocol import MAX_ROWS_PER_CALL
 
-_MAX_FIELDS: Final = 16
+_MAX_PARAMETERS: Final = 16
+_MAX_FIELDS: Final = _MAX_PARAMETERS + MAX_ROWS_PER_CALL
 
 
 def is_form(content_type: str | None) -> bool:

@@ -10,12 +10,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from serving.door.admission import Admitted
+from serving.door.fields import Pairs, fields_of_json, is_json
 from serving.door.replies import Reply, batch_headers, queries_of, refusal, reply_of
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
@@ -112,24 +114,34 @@ class Predict:
         """Return a request as it was admitted, and what it asks of the engine."""
         content_type = exchange.header("content-type") or ""
         if is_form(content_type):
-            return await self._asked_in_form(exchange, loan, content_type)
+            return await self._asked_in_fields(exchange, loan, partial(parse_form, content_type))
+        if is_json(content_type):
+            return await self._asked_in_fields(exchange, loan, fields_of_json, copies=1)
         row, _ = await self._entrance.admit(exchange)
-        rows = len(queries_of(row, b""))
+        rows = len(queries_of(row, [b""]))
         if not rows:
             return row, []
         loan.add(num_bytes=exchange.promised_bytes, num_rows=rows)
-        return row, queries_of(row, await exchange.body(loan, self._most_bytes))
+        return row, queries_of(row, [await exchange.body(loan, self._most_bytes)])
 
-    async def _asked_in_form(
-        self, exchange: Exchange, loan: Loan, content_type: str
+    async def _asked_in_fields(
+        self, exchange: Exchange, loan: Loan, parse: Callable[[bytes], Pairs], copies: int = 0
     ) -> tuple[Admitted | Exception, list[Query]]:
-        """Do the same for a form, which has to be read before its tasks are known."""
-        self._entrance.check_form(exchange)
+        """Do the same for a form or JSON, which has to be read before its tasks are known.
+
+        Args:
+            exchange: see `_asked`.
+            loan: likewise.
+            parse: takes milliseconds for a large body.
+            copies: of the body that are made of it beyond those that every body has.
+        """
+        self._entrance.check_unread(exchange)
         loan.add(num_bytes=exchange.promised_bytes)
         body = await exchange.body(loan, self._most_bytes)
-        fields = await asyncio.to_thread(parse_form, content_type, body)
-        row, image = await self._entrance.admit(exchange, fields)
-        queries = queries_of(row, image)
+        loan.add(num_bytes=copies * len(body))
+        fields = await asyncio.to_thread(parse, body)
+        row, images = await self._entrance.admit(exchange, fields)
+        queries = queries_of(row, images)
         loan.add(num_rows=len(queries))
         return row, queries
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from serving.errors import ServiceBusy
+from serving.errors import BadParameter, ServiceBusy
 
 _COPIES: Final = 2
 """Of a body: its chunks, and the image that they are joined to."""
@@ -23,7 +23,7 @@ class Room:
 
     def __init__(self, memory_bytes: int, body_bytes: int) -> None:
         self._bytes_left = max(memory_bytes // _COPIES, body_bytes)
-        self._rows_left = self._bytes_left // body_bytes
+        self._rows_left = self._most_rows = self._bytes_left // body_bytes
 
     @contextmanager
     def loan(self) -> Iterator["Loan"]:
@@ -36,6 +36,11 @@ class Room:
 
     def take(self, num_bytes: int, num_rows: int) -> None:
         """Give some of the room away, or take it back; see `Loan.add`."""
+        if num_rows > self._most_rows:
+            raise BadParameter(
+                f"{num_rows} images times tasks in one call, this service has room for "
+                f"{self._most_rows}; split it"
+            )
         if num_bytes > self._bytes_left or num_rows > self._rows_left:
             raise ServiceBusy("the service holds as many requests as it may; ask again in a moment")
         self._bytes_left -= num_bytes
@@ -60,6 +65,7 @@ class Loan:
 
         Raises:
             ServiceBusy: there is no room for it.
+            BadParameter: there never will be, for so many rows.
         """
         self._room.take(num_bytes, num_rows)
         self.num_bytes += num_bytes

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec, Pooling
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.unknown import Spread
 from adapters.errors import ArtifactMismatch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
@@ -50,6 +51,7 @@ class Resident:
         meta: names, preprocessing, provenance.
         biases: added after the attention of every block.
         beside: learned keys and values of the last block, if its prompts are averaged.
+        spread: on the host, where the task calls images unknown by their distance.
     """
 
     form: Form
@@ -61,6 +63,7 @@ class Resident:
     meta: AdapterMeta
     biases: Float[Tensor, "L D"] | None = None
     beside: Float[Tensor, "K 2 h d"] | None = None
+    spread: Spread | None = None
 
     @property
     def num_prompts(self) -> int:
@@ -135,9 +138,9 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
     biases = None if adapter.biases is None else placed(adapter.biases).contiguous()
-    digest = _digest_of(adapter)
     return Resident(
-        form, prefix, tokens, head_weight, head_bias, digest, adapter.meta, biases, beside
+        *(form, prefix, tokens, head_weight, head_bias, _digest_of(adapter), adapter.meta),
+        *(biases, beside, adapter.spread),
     )
 
 

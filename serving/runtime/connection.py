@@ -61,6 +61,7 @@ class Connection:
         self._numbers = itertools.count()
         self._asked: dict[int, Future[Any]] = {}
         self._lent: dict[int, set[int]] = {}
+        self._placing = Lock()
         self._has_ended = False
         self._lock = Lock()
 
@@ -137,7 +138,19 @@ class Connection:
             waiting.set_result(message)
 
     def _place(self, pictures: Mapping[int, Picture], deadline: Deadline) -> dict[int, Placed]:
-        """Return where pictures are, each distinct one once; fewer if there is no more room."""
+        """Return where pictures are, each distinct one once; fewer if there is no more room.
+
+        One call after the other: calls that hold some slots and wait for more would wait for each
+        other for ever.
+        """
+        if not self._placing.acquire(timeout=deadline.left_s):
+            return {}
+        try:
+            return self._put(pictures, deadline)
+        finally:
+            self._placing.release()
+
+    def _put(self, pictures: Mapping[int, Picture], deadline: Deadline) -> dict[int, Placed]:
         placed: dict[int, Placed] = {}
         known: dict[int, Placed] = {}
         for place, picture in pictures.items():

@@ -3,7 +3,7 @@
 The same calls as `serving.inference.engine.Engine`, without torch.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from adapters.artifact.preprocessing import Preprocessing
@@ -17,6 +17,9 @@ COMPUTE_S: Final = 30.0
 """Longest wait for the device, on top of what cold adapters and images may take."""
 
 PROBE_S: Final = 30.0
+
+MOST_IMAGES: Final = 64
+"""Of one call of the device: with more, a batch of lists would want more slots than there are."""
 
 
 @runtime_checkable
@@ -75,10 +78,7 @@ class FrontEngine(Generic[S]):
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
         """Answer every query; one that fails gets its error and touches no other."""
-        try:
-            return self._predict(queries)
-        except Exception as error:  # of the device's: there is no row that it leaves out
-            return [error] * len(queries)
+        return [outcome for part in _parts(queries) for outcome in self._answered(part)]
 
     def probe(self) -> None:
         """Have one row of nothing computed; raise what keeps it from that."""
@@ -93,9 +93,13 @@ class FrontEngine(Generic[S]):
         self._decoder.close()
         self._device.close()
 
+    def _answered(self, queries: Sequence[Query]) -> list[Outcome]:
+        try:
+            return self._predict(queries)
+        except Exception as error:  # of the device's: there is no row that it leaves out
+            return [error] * len(queries)
+
     def _predict(self, queries: Sequence[Query]) -> list[Outcome]:
-        if not queries:
-            return []
         seats = self._device.seat(queries, Deadline.after(self._patience_s + COMPUTE_S))
         rules = {
             place: rule for place, rule in enumerate(seats.rows) if isinstance(rule, Preprocessing)
@@ -122,6 +126,18 @@ class FrontEngine(Generic[S]):
             place: _picture(made[one], rules[place])
             for place, one in zip(rules, decodings, strict=True)
         }
+
+
+def _parts(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+    """Yield queries in their order, as many at once as one call of the device may have images."""
+    begin, images = 0, set[int]()
+    for place, query in enumerate(queries):
+        images.add(id(query.image))
+        if len(images) > MOST_IMAGES:
+            yield queries[begin:place]
+            begin, images = place, {id(query.image)}
+    if queries:
+        yield queries[begin:]
 
 
 def _picture(made: Pictures | Exception, rule: Preprocessing) -> Picture | Exception:

@@ -14,7 +14,7 @@ from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
 from trainer.methods.table import METHODS
-from trainer.objectives.objective import Batches, Objective
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 from trainer.training.evaluate import logits_of
@@ -33,25 +33,17 @@ def score_test(
 ) -> dict[str, Any]:
     """Score the test set once, in float32 as served; leaves `predictions.json`."""
     test, objective = materials.test, materials.objective
-    rejected: list[bool] = []
-
-    def seen() -> Batches:
-        for logits, labels in logits_of(served(model), test, recipe.optim.batch_size):
-            rejected.extend(confidence.rejects(logits).tolist())
-            yield logits, labels
-
-    metrics, rows = objective.tested(seen(), confidence.target, confidence.temperature)
+    batches = logits_of(served(model), test, recipe.optim.batch_size)
+    metrics, rows = objective.tested(batches, confidence.target, confidence.temperature)
     predictions = [
         {"image": os.path.realpath(str(sample.path))} | row
         for sample, row in zip(test.samples, rows, strict=True)
     ]
     _write(folder / "predictions.json", predictions)
-    false_rejects = sum(rejected) / len(rejected)
     return metrics | {
         f"val_{objective.metric}": selected_score(recipe, progress),
         "train_loss": progress.losses[-1],
         "train_seconds": round(sum(progress.epoch_seconds), 1),
-        **({} if confidence.unknown is None else {"test_false_reject_rate": false_rejects}),
     }
 
 
@@ -146,7 +138,13 @@ def make_adapter(
     )
     tensors = {"prompts": None} | {n: one.detach() for n, one in model.changes().items()}
     head_weight, head_bias = model.head.weight.detach(), model.head.bias.detach()
-    return Adapter(head_weight=head_weight, head_bias=head_bias, meta=meta, **tensors)
+    return Adapter(
+        head_weight=head_weight,
+        head_bias=head_bias,
+        meta=meta,
+        spread=confidence.spread,
+        **tensors,
+    )
 
 
 def _write(path: Path, content: object) -> None:

@@ -23,7 +23,7 @@ from adapters.store import durable
 from trainer.errors import RecipeError, TrainingError
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials
-from trainer.experiment.outcome import selected_accuracy
+from trainer.experiment.outcome import selected_score
 from trainer.experiment.run import fit
 from trainer.recipe import Recipe
 from trainer.search.kept import BEST, JOURNAL, check_same_search, trial_place
@@ -155,7 +155,7 @@ def _try_one(
         return
     trial.set_user_attr("train_loss", progress.losses[-1])
     trial.set_user_attr("epochs", progress.epochs)
-    study.tell(trial, selected_accuracy(recipe, progress))
+    study.tell(trial, selected_score(recipe, progress))
 
 
 def _suggested(trial: optuna.Trial, axis: Axis) -> Any:

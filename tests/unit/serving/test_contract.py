@@ -1,8 +1,9 @@
 """One table of calls, and what every front answers: TorchServe's handler, and the ASGI app."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,14 +22,14 @@ from serving.build_front import build_admission, decoder_settings
 from serving.config import ServingConfig
 from serving.device.device import Device
 from serving.device.local import LocalDevice
+from serving.door.fields import row_of
 from serving.door.tenants import make_key
 from serving.front.app import build_app
-from serving.front.exchange import row_of
 from serving.front.predict import Bounds
 from serving.handler import Handler
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import ErrorCode, floats
+from serving.protocol import MAX_ROWS_PER_CALL, ErrorCode, floats
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter, make_spec
@@ -63,11 +64,12 @@ ADAPTERS = {
     **adapters_of_targets(BACKBONE.spec),
 }
 IMAGE = image_bytes(0)
-KEYS = {name: make_key() for name in ("all", "pets", "slow")}
+KEYS = {name: make_key() for name in ("all", "pets", "slow", "three")}
 TENANTS = [
     {"name": "all", "tasks": ["*"], "requests_per_s": 10_000, "burst": 10_000},
     {"name": "pets", "tasks": ["pets"], "requests_per_s": 10_000, "burst": 10_000},
     {"name": "slow", "tasks": ["*"], "requests_per_s": 0.01, "burst": 1},
+    {"name": "three", "tasks": ["*"], "requests_per_s": 0.01, "burst": 3},
 ]
 GOOD = {"X-Api-Key": KEYS["all"].key}
 
@@ -84,6 +86,22 @@ class Call:
     form: Sequence[tuple[str, bytes]] = ()
     headers: Mapping[str, str] = field(default_factory=lambda: GOOD)
     answered: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def listed(count: int, *bad: int) -> list[tuple[str, bytes]]:
+    """Return the parts of a form with so many images, those in some places not being any."""
+    return [("images", b"no image" if place in bad else IMAGE) for place in range(count)]
+
+
+def json_call(name: str, status: int, code: ErrorCode | None = None, **fields: Any) -> Call:
+    """Return a call with fields in JSON; bytes among its images as base64."""
+    if isinstance(images := fields.get("images"), list):
+        encoded = [b64encode(one).decode() if isinstance(one, bytes) else one for one in images]
+        fields |= {"images": encoded}
+    kind = {"Content-Type": "application/json"}
+    return Call(
+        name, status, code, params=(), body=json.dumps(fields).encode(), headers=GOOD | kind
+    )
 
 
 BAD, MISSING = ErrorCode.BAD_PARAMETER, ErrorCode.TASK_NOT_FOUND
@@ -146,6 +164,48 @@ CALLS = (
         "half forbidden", 200, params=[("task", "cars,pets")],
         headers={"X-Api-Key": KEYS["pets"].key}, answered={"X-Batch-Rows": "1"},
     ),
+    Call("a list of one", 200, form=listed(1), answered={"X-Batch-Rows": "1"}),
+    Call("a list", 200, form=listed(3), answered={"X-Batch-Rows": "3", "X-Batch-Tasks": "1"}),
+    Call(
+        "images times tasks", 200, params=[("task", "cars,pets")], form=listed(2),
+        answered={"X-Batch-Rows": "4", "X-Batch-Tasks": "2"},
+    ),
+    Call("a list, some bad", 200, form=listed(3, 0, 1), answered=WITHOUT),
+    Call("a list, all bad", 400, ErrorCode.BAD_IMAGE, form=listed(2, 0, 1)),
+    Call("a list of nobody's", 404, MISSING, params=[("task", "nope")], form=listed(2)),
+    Call("a list as long as may be", 200, form=listed(MAX_ROWS_PER_CALL)),
+    Call("a list too long", 400, BAD, form=listed(MAX_ROWS_PER_CALL + 1)),
+    Call(
+        "too many images times tasks", 400, BAD, params=[("task", "cars,pets")],
+        form=listed(MAX_ROWS_PER_CALL // 2 + 1),
+    ),
+    Call("a list and an image", 400, BAD, form=[("data", IMAGE), *listed(1)]),
+    Call("a list in the query", 400, BAD, params=[("task", "pets"), ("images", "x")]),
+    Call(
+        "a list, half forbidden", 200, params=[("task", "cars,pets")], form=listed(2),
+        headers={"X-Api-Key": KEYS["pets"].key}, answered={"X-Batch-Rows": "2"},
+    ),
+    json_call("json", 200, task="pets", images=[IMAGE, IMAGE]),
+    json_call("json of one", 200, task="pets", images=[IMAGE]),
+    json_call("json with parameters", 200, task="pets", images=[IMAGE], top_k=2, embed=True),
+    json_call("json, some bad", 200, task="pets", images=["not base64", 7, None, b"x", IMAGE]),
+    json_call("json, all bad", 400, ErrorCode.BAD_IMAGE, task="pets", images=["not base64"]),
+    json_call("json, empty", 400, BAD, task="pets", images=[]),
+    json_call("json, no list", 400, BAD, task="pets", images="x"),
+    json_call("json without images", 400, BAD, task="pets"),
+    json_call("json without a task", 400, BAD, images=[IMAGE]),
+    json_call("json, an odd task", 400, BAD, task=["pets"], images=[IMAGE]),
+    json_call("json, an odd field", 400, BAD, task="pets", images=[IMAGE], x=1),
+    json_call("json, a list too long", 400, BAD, task="pets", images=["x"] * 1000),
+    replace(json_call("json, task twice", 400, BAD, task="pets", images=[IMAGE]), params=(
+        ("task", "pets"),
+    )),
+    replace(json_call("json, no key", 401, ErrorCode.BAD_KEY, images=[]), headers={
+        "Content-Type": "application/json"
+    }),
+    replace(json_call("json of a list", 400, ErrorCode.BAD_IMAGE), params=(
+        ("task", "pets"),
+    ), body=b'["eA=="]'),
     *(
         Call(f"params: {case.name}", case.status, case.code, params=case.params)
         for case in hostile.bad_calls("pets")
@@ -187,7 +247,7 @@ def torchserve(config: ServingConfig) -> Iterator[Ask]:
 
     def ask(call: Call) -> Found:
         pairs = [(name, value.encode()) for name, value in call.params]
-        row = row_of([*pairs, *(call.form or [("body", call.body)])])
+        row = row_of([*pairs, *(call.form or [("body", as_torchserve_has_it(call))])])
         context = FakeContext([call.headers])
         (body,) = handler.handle([row], context)
         return context.statuses[0][0], context.response_headers[0], json.loads(body)
@@ -195,6 +255,13 @@ def torchserve(config: ServingConfig) -> Iterator[Ask]:
     yield ask
     handler._admission.close()
     handler._engine.close()
+
+
+def as_torchserve_has_it(call: Call) -> object:
+    if call.headers.get("Content-Type") == "application/json":
+        with suppress(ValueError):
+            return json.loads(call.body)
+    return call.body
 
 
 @contextmanager
@@ -236,7 +303,8 @@ def test_every_front_answers_alike(ask: Ask, call: Call) -> None:
     status, headers, body = ask(call)
     assert status == call.status, body
     if call.code is not None:
-        first = body["answers"][0] if "answers" in body else body
+        first = body["results"][0] if "results" in body else body
+        first = first["answers"][0] if "answers" in first else first
         assert first["error"]["code"] == call.code
     found = {name.lower(): value for name, value in headers.items()}
     assert found["content-type"] == "application/json"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from adapters.errors import BadImage
-from serving.door.request import Request, image_of, parse_request, read_header
+from serving.door.images import images_of
+from serving.door.request import Request, parse_request, read_header
 from serving.errors import BadParameter
 from serving.protocol import (
     DEFAULT_TOP_K,
@@ -77,7 +78,7 @@ def test_what_is_said_twice_is_refused_and_never_half_answered(
 
 def test_two_images_of_one_name_are_refused() -> None:
     with pytest.raises(BadParameter, match="found 2 called body"):
-        image_of({"task": b"pets", "body": (IMAGE, IMAGE)})
+        images_of({"task": b"pets", "body": (IMAGE, IMAGE)})
 
 
 def test_the_header_names_the_task_where_the_query_does_not() -> None:
@@ -106,23 +107,23 @@ def test_a_version_is_six_to_64_lower_hex_digits(text: str) -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_the_image_may_be_any_kind_of_bytes(kind: Any) -> None:
-    assert image_of(row(("task", "pets"), body=kind(IMAGE))) == IMAGE
+    assert images_of(row(("task", "pets"), body=kind(IMAGE))).encoded == (IMAGE,)
 
 
 def test_a_multipart_call_has_its_image_in_data_and_its_fields_as_text() -> None:
     form = {"data": IMAGE, "task": "pets", "top_k": "2"}
     assert parse_request(form, None) == Request(("pets",), 2, None)
-    assert image_of(form) == IMAGE
+    assert images_of(form) == ((IMAGE,), (None,), False)
 
 
 def test_a_call_without_a_body_has_an_empty_image() -> None:
-    assert image_of({"task": bytearray(b"pets")}) == b""
+    assert images_of({"task": bytearray(b"pets")}).encoded == (b"",)
 
 
 @pytest.mark.parametrize("body", [{"an": "object"}, "text", ["a", "list"], 5, None])
 def test_a_body_that_torchserve_decoded_is_no_image(body: object) -> None:
     with pytest.raises(BadImage, match="octet-stream"):
-        image_of(row(("task", "pets"), body=body))
+        images_of(row(("task", "pets"), body=body))
 
 
 def test_the_invocations_route_adds_a_name_that_is_ignored() -> None:
@@ -138,7 +139,7 @@ def test_bytes_that_are_not_text_are_a_bad_parameter() -> None:
 def test_a_parameter_that_is_called_like_the_other_image_is_refused(value: object) -> None:
     # the query's `data=…` beside a body; TorchServe lets the real body replace the query's `body=…`
     with pytest.raises(BadParameter, match="expected one image, found two: body and data"):
-        image_of(row(("task", "pets")) | {"data": value})
+        images_of(row(("task", "pets")) | {"data": value})
 
 
 @pytest.mark.parametrize("name", ["", "X" * 5000, "\0", "ta sk", "tásk", "TASK", "body ", "model"])

@@ -56,7 +56,7 @@ def test_a_run_with_few_validation_images_says_why_it_is_not_calibrated(data: Pa
     assert metrics["test_calibration_error"] == metrics["test_calibration_error_before"]
 
 
-@pytest.mark.parametrize("score", ["energy", "probability"])
+@pytest.mark.parametrize("score", ["energy", "probability", "distance"])
 def test_a_run_may_choose_when_an_image_is_unknown(score: str, data: Path, tmp_path: Path):
     asked = {"score": score, "share": 0.3, "other_task": "other"}
     other = make_toy_folder(tmp_path / "other", per_class=3)
