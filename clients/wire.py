@@ -5,8 +5,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -14,25 +13,6 @@ from pydantic import BaseModel, ValidationError
 from clients.errors import UnexpectedAnswer, from_response
 from serving import protocol
 from serving.protocol import Answer, Failure, MultiAnswer
-
-
-class Pixels(Protocol):
-    """An array of 8-bit RGB, `[H, W, 3]`, such as NumPy's."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Three numbers."""
-
-    @property
-    def dtype(self) -> object:
-        """Its text is uint8."""
-
-    def tobytes(self) -> bytes:
-        """Return every byte, row by row."""
-
-
-Image = bytes | str | Path | Pixels
-"""A file's bytes, its path, or pixels."""
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -57,13 +37,25 @@ def task_name(text: str) -> str:
     raise ValueError(f"{text!r} does not name one task; give several as a list to predict_many")
 
 
+def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return `tasks` if a call can name them.
+
+    Raises:
+        ValueError: it is empty, a bare string, or has an entry that names no single task.
+    """
+    if isinstance(tasks, str) or not tasks:
+        raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
+    return tuple(map(task_name, tasks))
+
+
 @dataclass(frozen=True)
 class Call:
     """One request: everything but the address."""
 
     path: str
     params: dict[str, str | int]
-    content: bytes
+    content: bytes = b""
+    method: str = "POST"
 
 
 class Options(TypedDict, total=False):
@@ -81,19 +73,19 @@ class Options(TypedDict, total=False):
 
 
 def build_call(
-    model: str, image: Image, tasks: Sequence[str], options: Options, version: str | None = None
+    model: str, content: bytes, tasks: Sequence[str], options: Options, version: str | None = None
 ) -> Call:
-    """Return the request that asks `tasks` about `image`.
+    """Return the request that asks `tasks` about an image.
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: `tasks` is empty, a bare string, or has an entry that names no single task; or
-            an array is not 8-bit RGB.
+    Args:
+        model: its name in the service.
+        content: the image.
+        tasks: as `check_tasks` takes them.
+        options: see `Options`.
+        version: of the one task; None is the current one.
     """
-    if isinstance(tasks, str) or not tasks:
-        raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
     params: dict[str, str | int] = {
-        protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(map(task_name, tasks)),
+        protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(tasks),
         protocol.TOP_K_PARAMETER: options.get("top_k", protocol.DEFAULT_TOP_K),
     }
     if version is not None:
@@ -101,26 +93,24 @@ def build_call(
     for name in (protocol.EMBED_PARAMETER, protocol.LOGITS_PARAMETER):
         if options.get(name):
             params[name] = "true"
-    return Call(f"/{model}/predict", params, _content(image))
+    return Call(f"/{model}/predict", params, content)
 
 
-def _content(image: Image) -> bytes:
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, str | Path):
-        return Path(image).read_bytes()
-    return _as_ppm(image)
+def build_list(model: str, *, after: str = "", limit: int | None = None, task: str = "") -> Call:
+    """Return the request for what is served: a page of tasks, or one of them with its classes.
 
-
-def _as_ppm(pixels: Pixels) -> bytes:
-    shape, dtype = (getattr(pixels, name, None) for name in ("shape", "dtype"))
-    if shape is None or len(shape) != 3 or shape[2] != 3 or str(dtype) != "uint8":
-        raise ValueError(
-            "image: expected bytes, a path, or an array of uint8 [H, W, 3], found "
-            f"{type(pixels).__name__} of shape {shape} and type {dtype}"
-        )
-    height, width, _ = shape
-    return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+    Args:
+        model: its name in the service.
+        after: the last task of the page before.
+        limit: most tasks of the page; None is the service's own number.
+        task: the one that is asked for.
+    """
+    asked = {protocol.AFTER_PARAMETER: after, protocol.TASK_PARAMETER: task}
+    params: dict[str, str | int] = {protocol.LIST_PARAMETER: protocol.LIST_TASKS}
+    params |= {name: value for name, value in asked.items() if value}
+    if limit is not None:
+        params[protocol.LIMIT_PARAMETER] = limit
+    return Call(f"/{model}/predict", params, method="GET")
 
 
 def parse_answer(response: httpx.Response, task: str) -> Answer:
@@ -132,6 +122,22 @@ def parse_answer(response: httpx.Response, task: str) -> Answer:
     answer = parse_body(response, Answer)
     _check_tasks(response, asked=[task], found=[answer.task])
     return answer
+
+
+def parse_answer_and_batch(response: httpx.Response, task: str) -> tuple[Answer, BatchInfo | None]:
+    """Return what `task` answered, and which forward did, where the service says so."""
+    return parse_answer(response, task), parse_batch(response.headers)
+
+
+def embedding_of(answer: Answer) -> tuple[float, ...]:
+    """Return the feature that was asked for.
+
+    Raises:
+        UnexpectedAnswer: it is not there.
+    """
+    if answer.embedding is None:
+        raise UnexpectedAnswer(f"{answer.task}: expected an embedding, found an answer without")
+    return protocol.floats(answer.embedding)
 
 
 def parse_many(response: httpx.Response, tasks: Sequence[str]) -> MultiAnswer:

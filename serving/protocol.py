@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from struct import unpack
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -20,7 +20,13 @@ VERSION_PARAMETER: Final = "version"
 EMBED_PARAMETER: Final = "embed"
 LOGITS_PARAMETER: Final = "logits"
 ENCODING_PARAMETER: Final = "encoding"
+LIST_PARAMETER: Final = "list"
+AFTER_PARAMETER: Final = "after"
+LIMIT_PARAMETER: Final = "limit"
 TASK_SEPARATOR: Final = ","
+
+LIST_TASKS: Final = "tasks"
+"""What may be listed."""
 
 TASK_HEADER: Final = "X-Task"
 KEY_HEADER: Final = "X-Api-Key"
@@ -34,6 +40,8 @@ MAX_TOP_K: Final = 1000
 MAX_TASKS_PER_CALL: Final = 16
 MAX_LOGITS_BYTES: Final = 1_500_000
 """Of the names and logits that one call may be answered with, all its tasks together."""
+DEFAULT_LIST_LIMIT: Final = 100
+MAX_LIST_LIMIT: Final = 1000
 
 Encoding = Literal["base64", "list"]
 """How floats are written: base64 of little-endian float32, or a list of JSON numbers."""
@@ -121,6 +129,11 @@ def _check_floats(numbers: str | tuple[float, ...]) -> str | tuple[float, ...]:
 Floats = Annotated[str | tuple[FiniteFloat, ...], AfterValidator(_check_floats)]
 
 
+Version = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
+]
+
+
 class Answer(_Wire):
     """What one task says of one image: its best classes, best first, and who said it.
 
@@ -128,9 +141,7 @@ class Answer(_Wire):
     """
 
     task: str
-    version: Annotated[
-        str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
-    ]
+    version: Version
     predictions: tuple[LabelScore, ...]
     unknown: bool | None = Field(
         None,
@@ -150,6 +161,42 @@ class Answer(_Wire):
     class_names: tuple[str, ...] | None = Field(
         None, exclude_if=lambda found: found is None, description="with logits"
     )
+
+    @property
+    def top(self) -> LabelScore:
+        """The best class."""
+        return self.predictions[0]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each class that is named, best first."""
+        return [
+            {
+                "task": self.task,
+                "rank": rank,
+                "label": one.label,
+                "score": one.score,
+                "index": one.index,
+                "unknown": self.unknown,
+                "version": self.version,
+            }
+            for rank, one in enumerate(self.predictions, 1)
+        ]
+
+    def to_frame(self) -> Any:
+        """Return `rows` as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return frame_of(self.rows())
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{one.label!r} {one.score:.1%}" for one in self.predictions[:3])
+        more = ", …" if len(self.predictions) > 3 else ""
+        unknown = " unknown:" if self.unknown else ""
+        return f"Answer({self.task} @ {self.version[:12]}:{unknown} {said}{more})"
+
+    __str__ = __repr__
 
 
 class ErrorBody(_Wire):
@@ -174,3 +221,70 @@ class MultiAnswer(_Wire):
     """
 
     answers: Annotated[tuple[Answer | Failure, ...], Field(min_length=1)]
+
+
+class CanaryInfo(_Wire):
+    """A version that answers a share of its task's requests, next to the current one."""
+
+    version: Version
+    share: Annotated[float, Field(gt=0, lt=1, description="of the task's requests")]
+
+
+class TaskInfo(_Wire):
+    """One task that may be asked. What follows the canary is there if the task is asked for alone.
+
+    Attributes:
+        task: its id.
+        version: the current one.
+    """
+
+    task: str
+    version: Version
+    canary: CanaryInfo | None = Field(None, exclude_if=lambda found: found is None)
+    class_names: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="in the order of the index; left out where they are too many for an answer",
+    )
+    num_classes: int | None = Field(None, ge=1, exclude_if=lambda found: found is None)
+    method: str | None = Field(
+        None, exclude_if=lambda found: found is None, description="such as spt-deep or linear"
+    )
+    versions: tuple[Version, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="that may be asked by name, newest first; the last that were current",
+    )
+    trouble: str | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="why this service cannot answer for it: it was made for another backbone",
+    )
+
+    def __repr__(self) -> str:
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"TaskInfo({self.task} @ {self.version[:12]}{classes})"
+
+    __str__ = __repr__
+
+
+class TaskPage(_Wire):
+    """Some of a caller's tasks, in the order of their ids."""
+
+    tasks: tuple[TaskInfo, ...]
+    next: str | None = Field(None, description="ask for those after this one; None after the last")
+
+
+def frame_of(rows: list[dict[str, Any]]) -> Any:
+    """Return flat rows as a `pandas.DataFrame`.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        import pandas  # noqa: PLC0415 (of those alone who ask for it)
+    except ImportError as err:
+        raise ImportError(
+            "to_frame() needs pandas, which is not installed; run: pip install pandas"
+        ) from err
+    return pandas.DataFrame(rows)
