@@ -24,13 +24,17 @@ from serving.protocol import (
 )
 from serving.rows.query import LABELS_ALONE, Extras
 
-_IMAGE_KEYS = ("body", "data")
-_ROUTE_KEYS = ("model_name",)
+IMAGE_KEYS = ("body", "data")
+"""By which a row holds its image."""
+
+ROUTE_KEYS = ("model_name",)
+"""Which some of TorchServe's routes add."""
+
 _PARAMETERS = (
     *(TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER),
     *(EMBED_PARAMETER, LOGITS_PARAMETER, ENCODING_PARAMETER),
 )
-_KNOWN = {*_PARAMETERS, *_IMAGE_KEYS, *_ROUTE_KEYS}
+_KNOWN = {*_PARAMETERS, *IMAGE_KEYS, *ROUTE_KEYS}
 _BOOLEANS = {"false": False, "true": True}
 _ENCODINGS: Mapping[str, Encoding] = {"base64": "base64", "list": "list"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -87,7 +91,7 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
         raise BadParameter(
             f"unknown parameter {unknown[0][:80]!r}: expected one of {', '.join(_PARAMETERS)}"
         )
-    tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
+    tasks = _tasks(text_of(row, TASK_PARAMETER), task_header)
     return Request(tasks, _top_k(row), _version(row, tasks), _extras(row, len(tasks)))
 
 
@@ -101,7 +105,7 @@ def image_of(row: Mapping[str, Any]) -> bytes:
         BadParameter: two images.
         BadImage: the body is not bytes.
     """
-    named = [key for key in _IMAGE_KEYS if key in row]
+    named = [key for key in IMAGE_KEYS if key in row]
     if len(named) > 1:
         raise BadParameter(f"expected one image, found two: {' and '.join(named)}; send one")
     value = row[named[0]] if named else b""
@@ -115,7 +119,12 @@ def image_of(row: Mapping[str, Any]) -> bytes:
     )
 
 
-def _text(row: Mapping[str, Any], key: str) -> str | None:
+def text_of(row: Mapping[str, Any], key: str) -> str | None:
+    """Return a parameter as text, None where it is not there.
+
+    Raises:
+        BadParameter: it is said twice.
+    """
     value = row.get(key)
     if isinstance(value, tuple):
         raise BadParameter(f"{key}: given {len(value)} times; give it once")
@@ -150,7 +159,7 @@ def _tasks(text: str | None, header: str | None) -> tuple[str, ...]:
 
 
 def _top_k(row: Mapping[str, Any]) -> int:
-    text = _text(row, TOP_K_PARAMETER)
+    text = text_of(row, TOP_K_PARAMETER)
     if text is None:
         return DEFAULT_TOP_K
     if _NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_TOP_K:
@@ -159,7 +168,7 @@ def _top_k(row: Mapping[str, Any]) -> int:
 
 
 def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
-    text = _text(row, VERSION_PARAMETER)
+    text = text_of(row, VERSION_PARAMETER)
     if text is None:
         return None
     if len(tasks) > 1:
@@ -180,7 +189,7 @@ def _extras(row: Mapping[str, Any], num_tasks: int) -> Extras:
 
 def _chosen(row: Mapping[str, Any], key: str, choices: Mapping[str, _Choice]) -> _Choice:
     """Return what a parameter stands for: the first choice if it is not there."""
-    text = _text(row, key)
+    text = text_of(row, key)
     if text is None:
         return next(iter(choices.values()))
     if text in choices:
