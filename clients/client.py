@@ -21,14 +21,13 @@ from clients.asking.progress import progress_bar
 from clients.asking.transports import AsyncTransport, BlockingTransport
 from clients.connection import async_http, blocking_http
 from clients.credentials import Credentials
-from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
+from clients.defaults import DEFAULT_MODEL, DEFAULT_URL, RETRIES
 from clients.images.content import Image
 from clients.images.sources import sources_of
 from clients.wire import BatchInfo, Options, embedding_of
 from serving.protocol import Answer, MultiAnswer, TaskInfo
 
 _AT_ONCE: Final = 8
-_RETRIES: Final = 3
 _DEADLINE_S: Final = 60.0
 
 
@@ -72,7 +71,7 @@ class Client:
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
-        retries: int = _RETRIES,
+        retries: int = RETRIES,
         deadline_s: float = _DEADLINE_S,
         api_key: str | None = None,
         token: str | None = None,
@@ -230,7 +229,7 @@ class AsyncClient:
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
-        retries: int = _RETRIES,
+        retries: int = RETRIES,
         deadline_s: float = _DEADLINE_S,
         api_key: str | None = None,
         token: str | None = None,

@@ -1,4 +1,4 @@
-"""Which tasks may be asked, and what one of them is: for callers, where `describe` is for operators.
+"""Which tasks may be asked, and what one of them is: for callers; operators have `describe`.
 
 A page costs the pointers of its own tasks, which this process mostly knows; never an artifact. The
 names of all tasks are read once, and kept up by the store's feed.
