@@ -1,4 +1,4 @@
-"""`spt bench`: a running service under load, and how fast it answers, while it runs and at its end."""
+"""`spt bench`: a running service under load, and how fast it answers."""
 
 import argparse
 import asyncio
