@@ -116,6 +116,7 @@ class AsyncTransport:
             batch.stop()
             for asker in askers:
                 asker.cancel()
+            await asyncio.gather(*askers, return_exceptions=True)
 
     async def close(self) -> None:
         """Close the connections."""

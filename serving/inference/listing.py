@@ -73,14 +73,14 @@ class TaskLists:
         deadline = Deadline.after(PATIENCE_S)
         if listing.task is not None:
             return TaskPage(tasks=(self._whole(listing.task, deadline),))
-        found = list(islice(self._chosen(listing, deadline), listing.limit + 1))
+        found = list(islice(self._chosen(listing), listing.limit + 1))
         page = found[: listing.limit]
         self._source.begin_to_look_up(page)
         tasks = [info for name in page if (info := self._brief(name, deadline)) is not None]
         return TaskPage(tasks=tuple(tasks), next=page[-1] if len(found) > len(page) else None)
 
-    def _chosen(self, listing: Listing, deadline: Deadline) -> Iterator[str]:
-        names, patterns = self._known(deadline), listing.patterns
+    def _chosen(self, listing: Listing) -> Iterator[str]:
+        names, patterns = self._known(), listing.patterns
         following = islice(names, bisect_right(names, listing.after), None)
         return (name for name in following if patterns is None or matches_any(name, patterns))
 
@@ -111,8 +111,8 @@ class TaskLists:
             }
         )
 
-    def _known(self, deadline: Deadline) -> list[str]:
-        """Return the names of all tasks, as they were a moment ago."""
+    def _known(self) -> list[str]:
+        """Return the names of all tasks, and of folders that may become some."""
         with self._lock:
             known, feed = self._names, self._source.feed()
             if known is not None and (kept := _kept(known, feed, self._clock())) is not None:
@@ -120,7 +120,7 @@ class TaskLists:
                 return kept.names
             number = None if feed is None else feed.number
             try:
-                names = self._source.tasks(deadline.left_s)
+                names = self._source.ask_store(lambda store: store.folders())
             except StoreUnavailable:
                 if known is None:
                     raise
