@@ -32,7 +32,7 @@ def task_name(text: str) -> str:
     Raises:
         ValueError: it is empty or holds the separator.
     """
-    if text and protocol.TASK_SEPARATOR not in text:
+    if isinstance(text, str) and text and protocol.TASK_SEPARATOR not in text:
         return text
     raise ValueError(f"{text!r} does not name one task; give several as a list to predict_many")
 

@@ -29,8 +29,9 @@ def sources_of(images: Image | Iterable[Image]) -> Sources:
     """Return all images that are meant.
 
     Args:
-        images: one, or some; a folder means its images, sorted, with those of folders inside, and
-            a pattern such as `photos/*.jpg` or `photos/**/*.png` the files that it fits.
+        images: one, or some, such as an array `[N, H, W, 3]`; a folder means its images, sorted,
+            with those of folders inside, and a pattern such as `photos/*.jpg` or
+            `photos/**/*.png` the files that it fits.
 
     Raises:
         ValueError: a folder or a pattern means no image.
@@ -51,6 +52,8 @@ def _are_many(images: object) -> bool:
     """Return whether it is a list of images, and not one: pixels and files can be iterated, too."""
     if isinstance(images, str | bytes | bytearray | memoryview | Path):
         return False
+    if len(getattr(images, "shape", ())) == 4:
+        return True
     is_one = hasattr(images, "tobytes") or hasattr(images, "read")
     return isinstance(images, Iterable) and not is_one
 
@@ -74,7 +77,8 @@ def _paths_of(text: str) -> list[Image]:
     elif path.exists() or not glob.has_magic(text):
         return [path]  # one that is not there is told when its turn comes
     else:
-        found = sorted(map(Path, glob.iglob(text, recursive=True)))  # noqa: PTH207 (Path takes no absolute one)
+        # Path's own glob takes no absolute pattern
+        found = sorted(map(Path, glob.iglob(text, recursive=True)))  # noqa: PTH207
     if not found:
         raise ValueError(f"{text}: expected JPEG, PNG or WebP images, found none")
     return [one for one in found if one.is_file()]

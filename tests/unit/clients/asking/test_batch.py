@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 
 from clients.errors import ImageNotFetched, NotReady, ServiceUnreachable, TaskNotFound
@@ -48,6 +49,15 @@ def test_one_image_is_a_batch_too(service, call, photos, monkeypatch, image):
     monkeypatch.chdir(photos)
     result = call(service, "predict_batch", image, task="digits")
     assert len(result) == (3 if image == "." else 1)
+
+
+def test_an_array_of_images_is_a_batch(service, call):
+    pixels = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
+    for given in (pixels, list(pixels)):
+        assert len(call(service, "predict_batch", given, task="digits", concurrency=1)) == 2
+        first, second = (request.content for request in service.requests[-2:])
+        assert (first, second) == tuple(b"P6 5 4 255\n" + one.tobytes() for one in pixels)
+    assert len(call(service, "predict_batch", pixels[0], task="digits")) == 1
 
 
 @pytest.mark.parametrize("place", ["empty", "*.jpg"])
