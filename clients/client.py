@@ -156,7 +156,7 @@ class Client:
             ValueError: arguments that make no batch, or a folder or pattern without images.
         """
         sources = sources_of(images)
-        with progress_bar(sources.count, is_wanted=progress) as advance:
+        with progress_bar(sources.total, is_wanted=progress) as advance:
             batch = self._calls.batch(sources, task, version, options, on_item, advance)
             self._transport.work(batch, concurrency)
         return batch.result()
@@ -273,7 +273,7 @@ class AsyncClient:
     ) -> BatchResult:
         """See `Client.predict_batch`."""
         sources = sources_of(images)
-        with progress_bar(sources.count, is_wanted=progress) as advance:
+        with progress_bar(sources.total, is_wanted=progress) as advance:
             batch = self._calls.batch(sources, task, version, options, on_item, advance)
             await self._transport.work(batch, concurrency)
         return batch.result()

@@ -42,7 +42,8 @@ def batch_table(result: "BatchResult") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("image", box=SIMPLE)
+    table = Table(box=SIMPLE)
+    table.add_column("image", overflow="fold")
     for task in result[0].outcomes if result else ():
         table.add_column(Text(shown(task)))
     for item in result:

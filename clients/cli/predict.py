@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         sources = sources_of(args.images)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    if sources.count == 1 and not (args.jsonl or args.csv):
+    if sources.total == 1 and not (args.jsonl or args.csv):
         return _one(args, next(sources.images))
     return _many(args)
 

@@ -115,7 +115,8 @@ def _of_picture(picture: Picture) -> bytes:
     """Return the picture upright, as the service turns a file whose EXIF says so."""
     from PIL import ImageOps  # noqa: PLC0415 (who has a picture has Pillow)
 
-    upright: Any = ImageOps.exif_transpose(picture)  # type: ignore[arg-type]
+    given: Any = picture
+    upright: Any = ImageOps.exif_transpose(given)
     if upright.mode == "RGB" and "transparency" not in upright.info:
         return _raw_or(upright.size, upright.tobytes, lambda: _as_png(upright))
     if upright.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}:

@@ -19,10 +19,10 @@ class Source(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """Images in their order, each made when it is its turn; `count` is None where nobody knows."""
+    """Images in their order, each made when it is its turn; `total` is None where nobody knows."""
 
     images: Iterator[Source]
-    count: int | None
+    total: int | None
 
 
 def sources_of(images: Image | Iterable[Image]) -> Sources:

@@ -28,7 +28,7 @@ def test_there_are_examples():
     assert len(list(examples())) >= 5
 
 
-@pytest.mark.parametrize("text", examples())
+@pytest.mark.parametrize("text", list(examples()))
 def test_an_example_runs(text, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(b"an image")

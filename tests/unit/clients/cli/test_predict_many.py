@@ -28,7 +28,9 @@ def words(photos, url):
     return ["predict", str(photos), "--task", "digits", "--task", "shapes", "--url", url]
 
 
-def test_a_folder_is_a_table_with_a_row_for_each_image(words, service, capsys):
+def test_a_folder_is_a_table_with_a_row_for_each_image(words, photos, service, capsys, monkeypatch):
+    monkeypatch.chdir(photos)
+    words[1] = "."
     assert main(words) == 0
     out, err = capsys.readouterr()
     for text in ("a.jpg", "b.png", "digits", "shapes", "zero 50.0%", "disc 50.0%"):
@@ -66,7 +68,8 @@ def test_one_image_has_the_form_of_many(words, photos, capsys, form):
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--jsonl"], ["--csv"]])
 def test_what_fails_is_said_and_the_others_are_answered(words, photos, capsys, form):
-    assert main([*words, str(photos / "none.jpg"), "--task", "pets", *form]) == 1
+    words.insert(2, str(photos / "none.jpg"))
+    assert main([*words, "--task", "pets", *form]) == 1
     out, err = capsys.readouterr()
     assert "zero" in out
     assert out.count("pets") >= 2 if form else "TaskNotFound" in out
