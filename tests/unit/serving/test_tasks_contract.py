@@ -66,23 +66,28 @@ def shown(key: str | None) -> Mapping[str, str]:
 
 
 @contextmanager
-def torchserve(config: ServingConfig) -> Iterator[Ask]:
-    """As TorchServe hands over a GET: parameters as bytes, and an empty body."""
+def handler_of(config: ServingConfig) -> Iterator[Handler]:
     settings = {name: str(getattr(config, name)) for name in ("store", "tenants")}
     handler = Handler()
     handler.initialize(FakeContext(settings=settings | {"max_batch": config.max_batch}))
-
-    def ask(key: str | None = "all", **params: str) -> Found:
-        row = {name: bytearray(value.encode()) for name, value in params.items()}
-        context = FakeContext([shown(key)])
-        asked = {"list": bytearray(b"tasks")} | row | {"body": b""}
-        (body,) = handler.handle([asked], context)
-        return context.statuses[0][0], context.response_headers[0], json.loads(body)
-
-    ask.handler = handler  # type: ignore[attr-defined]
-    yield ask
+    yield handler
     handler._admission.close()
     handler._engine.close()
+
+
+@contextmanager
+def torchserve(config: ServingConfig) -> Iterator[Ask]:
+    """As TorchServe hands over a GET: parameters as bytes, and an empty body."""
+    with handler_of(config) as handler:
+
+        def ask(key: str | None = "all", **params: str) -> Found:
+            row = {name: bytearray(value.encode()) for name, value in params.items()}
+            context = FakeContext([shown(key)])
+            asked = {"list": bytearray(b"tasks")} | row | {"body": b""}
+            (body,) = handler.handle([asked], context)
+            return context.statuses[0][0], context.response_headers[0], json.loads(body)
+
+        yield ask
 
 
 @contextmanager
@@ -111,13 +116,18 @@ def asgi_as_torchserve(config: ServingConfig) -> Iterator[Ask]:
         yield ask
 
 
-@pytest.fixture(scope="module", params=[torchserve, asgi, asgi_as_torchserve])
-def ask(request: pytest.FixtureRequest, config: ServingConfig) -> Iterator[Ask]:
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving.build, "load_backbone", lambda *_, **__: BACKBONE)
         patch.delenv("REDIS_URL", raising=False)
-        with request.param(config) as ask:
-            yield ask
+        yield
+
+
+@pytest.fixture(scope="module", params=[torchserve, asgi, asgi_as_torchserve])
+def ask(request: pytest.FixtureRequest, config: ServingConfig, tiny: None) -> Iterator[Ask]:
+    with request.param(config) as ask:
+        yield ask
 
 
 def names(body: Any) -> list[str]:
@@ -204,17 +214,15 @@ def test_a_list_counts_as_a_row(ask: Ask) -> None:
     assert {name.lower(): value for name, value in headers.items()}["retry-after"] == "100"
 
 
-def test_a_list_and_an_image_share_a_batch(ask: Ask) -> None:
-    handler = getattr(ask, "handler", None)
-    if handler is None:
-        pytest.skip("an ASGI request is a batch of its own")
+def test_a_list_and_images_share_a_batch_of_torchserve(config: ServingConfig, tiny: None) -> None:
     rows = [
         {"task": bytearray(b"pets"), "body": image_bytes(0)},
         {"list": bytearray(b"tasks"), "body": b""},
         {"task": bytearray(b"team-a-0"), "body": image_bytes(1)},
     ]
     context = FakeContext([shown("a")] * 3)
-    first, second, third = map(json.loads, handler.handle(rows, context))
+    with handler_of(config) as handler:
+        first, second, third = map(json.loads, handler.handle(rows, context))
     assert [context.statuses[i][0] for i in range(3)] == [200] * 3
     assert (first["task"], third["task"]) == ("pets", "team-a-0")
     assert len(second["tasks"]) == 4
