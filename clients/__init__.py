@@ -3,8 +3,8 @@
 ```python
 from clients import Client
 
-with Client("http://127.0.0.1:8080") as client:
-    answer = client.predict("cat.jpg", task="pets")
+with Client("http://127.0.0.1:8080", token_file="runs/serve/inference.token") as client:
+    print(client.predict("photo.jpg", task="digits"))
 ```
 
 What is exported here is imported when it is first used, so that `spt --help` does not pay for it.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         BodyTooSlow,
         ClientError,
         Forbidden,
+        ImageNotFetched,
         ImageTooLarge,
         NotReady,
         RateLimited,
@@ -41,6 +42,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Forbidden",
+    "ImageNotFetched",
     "ImageTooLarge",
     "NotReady",
     "RateLimited",

@@ -1,42 +1,61 @@
-"""The service's client, blocking and async: when to send. `wire` knows what, `connection` where.
+"""The service's client, blocking and async. `calls` knows what is said, `transports` says it.
 
 ```python
-with Client("http://127.0.0.1:8080") as client:
-    answer = client.predict("cat.jpg", task="pets")
-    print(answer.predictions[0].label)
+from clients import Client
+
+with Client("http://127.0.0.1:8080", token_file="runs/serve/inference.token") as client:
+    answer = client.predict("photo.jpg", task="digits")
+    print(answer.top.label, answer.top.score)
 ```
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
 import httpx
 
-from clients.connection import async_http, blocking_http, transport_errors
+from clients.asking.batch import BatchItem, BatchResult
+from clients.asking.calls import Calls, OnItem
+from clients.asking.progress import progress_bar
+from clients.asking.transports import AsyncTransport, BlockingTransport
+from clients.connection import async_http, blocking_http
 from clients.credentials import Credentials
-from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
-from clients.lists import build_list_call, parse_list
-from clients.wire import (
-    BatchInfo,
-    Call,
-    Image,
-    Options,
-    build_call,
-    parse_answer,
-    parse_batch,
-    parse_many,
-)
-from serving.protocol import Answer, MultiAnswer
+from clients.defaults import DEFAULT_MODEL, DEFAULT_URL, RETRIES
+from clients.images.content import Image
+from clients.images.sources import sources_of
+from clients.wire import BatchInfo, Options, embedding_of
+from serving.protocol import Answer, MultiAnswer, TaskInfo
+
+_AT_ONCE: Final = 8
+_DEADLINE_S: Final = 60.0
+
+
+def _ignore(_: BatchItem) -> None:
+    """Do nothing."""
 
 
 class Client:
-    """Ask the service, one call at a time. Close it, or use it in a `with` statement.
+    """Ask the service. Close it, or use it in a `with` statement; safe for many threads.
+
+    ```python
+    from clients import Client
+
+    with Client("http://127.0.0.1:8080", token_file="runs/serve/inference.token") as client:
+        client.wait_ready()
+        print([task.task for task in client.tasks()])
+        for item in client.predict_batch(["photo.jpg"], task="digits"):
+            print(item.image, item.top.label if item.ok else item.errors)
+    ```
 
     Args:
         base_url: the service's address.
         model: the model's name in the service, the first part of the route.
-        timeout_s: longest wait for connecting, sending or the next bytes of the answer.
+        timeout_s: longest wait of an attempt for connecting, sending or the next bytes.
+        retries: how often a call is sent again that may be answered later: after an error that is
+            `retryable`, or a 500 of unknown cause. Waits grow from 0.1 s to 5 s, at random, and
+            are never shorter than the service's `Retry-After`.
+        deadline_s: for all attempts of a call and the waits between them.
         api_key: a tenant's key, where the service has tenants.
         token: the service's token, where the service wants it.
         token_file: a file with the token instead, read again when the token has run out.
@@ -52,14 +71,17 @@ class Client:
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
+        retries: int = RETRIES,
+        deadline_s: float = _DEADLINE_S,
         api_key: str | None = None,
         token: str | None = None,
         token_file: str | Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._model = model
+        self._calls = Calls(model, retries, deadline_s)
         credentials = Credentials(api_key, token, token_file)
-        self._http = blocking_http(base_url, timeout_s, auth=credentials, transport=transport)
+        http = blocking_http(base_url, timeout_s, auth=credentials, transport=transport)
+        self._transport = BlockingTransport(http, timeout_s)
 
     def predict(
         self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
@@ -67,7 +89,8 @@ class Client:
         """Return what `task` says of the image: its best classes, best first.
 
         Args:
-            image: a file, its path, or pixels.
+            image: its path, its bytes, an open file, an image of Pillow's, an array of uint8
+                `[H, W, 3]`, or an http address, from which this process fetches it.
             task: its id.
             version: hex digits of the version to ask; None is the current one.
             options: see `Options`.
@@ -81,9 +104,7 @@ class Client:
         self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> tuple[Answer, BatchInfo | None]:
         """Like `predict`, and which forward answered, where the service says so."""
-        call = build_call(self._model, image, [task], options, version)
-        response = self._send(call)
-        return parse_answer(response, task), parse_batch(response.headers)
+        return self._transport.run(self._calls.one(image, task, version, options))
 
     def predict_many(
         self, image: Image, *, tasks: Sequence[str], **options: Unpack[Options]
@@ -93,8 +114,85 @@ class Client:
         Raises:
             ClientError: not one task answered; it is the first task's failure.
         """
-        call = build_call(self._model, image, tasks, options)
-        return parse_many(self._send(call), tasks)
+        return self._transport.run(self._calls.many(image, tasks, options))
+
+    def predict_batch(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        task: str | Sequence[str],
+        version: str | None = None,
+        concurrency: int = _AT_ONCE,
+        progress: bool = False,
+        on_item: OnItem = _ignore,
+        **options: Unpack[Options],
+    ) -> BatchResult:
+        """Return what became of every image, in the order given.
+
+        An image that fails costs no other one: its item holds the error, and reading its answer
+        raises it. An image is asked again until `deadline_s` has passed, up to a dozen times; while
+        nobody listens, as a service that is being restarted, without a limit. Once nothing at all
+        has been answered for `deadline_s`, what is left is tried once.
+
+        ```python
+        from clients import Client
+
+        with Client("http://127.0.0.1:8080", token_file="runs/serve/inference.token") as client:
+            result = client.predict_batch("*.jpg", task=["digits", "shapes"], concurrency=4)
+            print(result, result[0]["digits"].top.label, result[0]["shapes"].top.label)
+        ```
+
+        Args:
+            images: as `predict` takes them, and folders and patterns such as `photos/**/*.jpg`,
+                one or any number; what is iterated is taken as it is needed.
+            task: its id, or several, which are asked in one call.
+            version: of the one task; None is the current one.
+            concurrency: how many images are asked about at the same time.
+            progress: show a bar on standard error.
+            on_item: told of each item, in order.
+            options: see `Options`.
+
+        Raises:
+            ValueError: arguments that make no batch, or a folder or pattern without images.
+        """
+        sources = sources_of(images)
+        with progress_bar(sources.total, is_wanted=progress) as advance:
+            batch = self._calls.batch(sources, task, version, options, on_item, advance)
+            self._transport.work(batch, concurrency)
+        return batch.result()
+
+    def embed(self, image: Image, *, task: str, version: str | None = None) -> tuple[float, ...]:
+        """Return the pooled feature that the task's head reads, under the task's own prompts.
+
+        Args:
+            image: as `predict` takes it.
+            task: its id.
+            version: as `predict` takes it.
+        """
+        return embedding_of(self.predict(image, task=task, version=version, embed=True))
+
+    def tasks(self) -> list[TaskInfo]:
+        """Return all tasks that this caller may ask, and their current versions, by name."""
+        return self._transport.run(self._calls.tasks())
+
+    def task(self, name: str) -> TaskInfo:
+        """Return one task with its classes, its method and its last versions.
+
+        Raises:
+            TaskNotFound, Forbidden: there is none, or it is not for this caller.
+        """
+        return self._transport.run(self._calls.task(name))
+
+    def wait_ready(self, patience_s: float = 60.0) -> None:
+        """Return once the service answers.
+
+        Args:
+            patience_s: longest wait.
+
+        Raises:
+            ClientError: it does not, or never will: such as `BadKey`.
+        """
+        self._transport.run(self._calls.ready(patience_s))
 
     def predict_images(
         self, images: Sequence[Image], *, tasks: Sequence[str], **options: Unpack[Options]
@@ -106,12 +204,11 @@ class Client:
         Raises:
             ClientError: no task answered of any image; it is the first failure.
         """
-        call = build_list_call(self._model, images, tasks, options)
-        return parse_list(self._send(call), len(images), tasks)
+        return self._transport.run(self._calls.images(images, tasks, options))
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,15 +216,24 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _send(self, call: Call) -> httpx.Response:
-        with transport_errors(self._http.base_url):
-            return self._http.post(
-                call.path, params=call.params, content=call.content, headers=call.headers
-            )
-
 
 class AsyncClient:
-    """`Client` for asyncio: the same arguments, calls and errors."""
+    """`Client` for asyncio: the same arguments, calls and errors.
+
+    ```python
+    import asyncio
+
+    from clients import AsyncClient
+
+    async def main() -> None:
+        token = "runs/serve/inference.token"
+        async with AsyncClient("http://127.0.0.1:8080", token_file=token) as client:
+            answer = await client.predict("photo.jpg", task="digits")
+            print(answer.top.label, answer.top.score)
+
+    asyncio.run(main())
+    ```
+    """
 
     def __init__(  # noqa: PLR0913
         self,
@@ -135,14 +241,17 @@ class AsyncClient:
         *,
         model: str = DEFAULT_MODEL,
         timeout_s: float = 30.0,
+        retries: int = RETRIES,
+        deadline_s: float = _DEADLINE_S,
         api_key: str | None = None,
         token: str | None = None,
         token_file: str | Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._model = model
+        self._calls = Calls(model, retries, deadline_s)
         credentials = Credentials(api_key, token, token_file)
-        self._http = async_http(base_url, timeout_s, auth=credentials, transport=transport)
+        http = async_http(base_url, timeout_s, auth=credentials, transport=transport)
+        self._transport = AsyncTransport(http, timeout_s)
 
     async def predict(
         self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
@@ -155,36 +264,62 @@ class AsyncClient:
         self, image: Image, *, task: str, version: str | None = None, **options: Unpack[Options]
     ) -> tuple[Answer, BatchInfo | None]:
         """See `Client.predict_with_batch`."""
-        call = build_call(self._model, image, [task], options, version)
-        response = await self._send(call)
-        return parse_answer(response, task), parse_batch(response.headers)
+        return await self._transport.run(self._calls.one(image, task, version, options))
 
     async def predict_many(
         self, image: Image, *, tasks: Sequence[str], **options: Unpack[Options]
     ) -> MultiAnswer:
         """See `Client.predict_many`."""
-        call = build_call(self._model, image, tasks, options)
-        return parse_many(await self._send(call), tasks)
+        return await self._transport.run(self._calls.many(image, tasks, options))
+
+    async def predict_batch(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        task: str | Sequence[str],
+        version: str | None = None,
+        concurrency: int = _AT_ONCE,
+        progress: bool = False,
+        on_item: OnItem = _ignore,
+        **options: Unpack[Options],
+    ) -> BatchResult:
+        """See `Client.predict_batch`."""
+        sources = sources_of(images)
+        with progress_bar(sources.total, is_wanted=progress) as advance:
+            batch = self._calls.batch(sources, task, version, options, on_item, advance)
+            await self._transport.work(batch, concurrency)
+        return batch.result()
+
+    async def embed(
+        self, image: Image, *, task: str, version: str | None = None
+    ) -> tuple[float, ...]:
+        """See `Client.embed`."""
+        return embedding_of(await self.predict(image, task=task, version=version, embed=True))
+
+    async def tasks(self) -> list[TaskInfo]:
+        """See `Client.tasks`."""
+        return await self._transport.run(self._calls.tasks())
+
+    async def task(self, name: str) -> TaskInfo:
+        """See `Client.task`."""
+        return await self._transport.run(self._calls.task(name))
+
+    async def wait_ready(self, patience_s: float = 60.0) -> None:
+        """See `Client.wait_ready`."""
+        await self._transport.run(self._calls.ready(patience_s))
 
     async def predict_images(
         self, images: Sequence[Image], *, tasks: Sequence[str], **options: Unpack[Options]
     ) -> tuple[MultiAnswer, ...]:
         """See `Client.predict_images`."""
-        call = build_list_call(self._model, images, tasks, options)
-        return parse_list(await self._send(call), len(images), tasks)
+        return await self._transport.run(self._calls.images(images, tasks, options))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._transport.close()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
-
-    async def _send(self, call: Call) -> httpx.Response:
-        with transport_errors(self._http.base_url):
-            return await self._http.post(
-                call.path, params=call.params, content=call.content, headers=call.headers
-            )

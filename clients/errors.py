@@ -13,7 +13,8 @@ ClientError
 ├── ImageTooLarge       413: too many bytes or pixels
 ├── WrongBackbone       409: the adapter was made for another backbone
 ├── ServerFault         5xx: the service broke, the request may be fine
-└── UnexpectedAnswer    something answered, but not in the protocol
+├── UnexpectedAnswer    something answered, but not in the protocol
+└── ImageNotFetched     the image's own address, which the caller named, does not give it
 """
 
 from collections.abc import Iterator, Mapping
@@ -112,6 +113,10 @@ class ServerFault(ClientError):
 
 class UnexpectedAnswer(ClientError):
     """Something answered, but not in the protocol."""
+
+
+class ImageNotFetched(ClientError):
+    """The image's own address, which the caller named, does not give it; nothing was asked."""
 
 
 CLASS_OF: Final[Mapping[str, type[ClientError]]] = MappingProxyType(

@@ -6,33 +6,17 @@ from typing import Final
 import httpx
 
 from clients.errors import UnexpectedAnswer
-from clients.wire import (
-    Call,
-    Image,
-    Options,
-    check_tasks,
-    content_of,
-    params_of,
-    parse_body,
-    path_of,
-)
+from clients.wire import Call, Options, check_answers, params_of, parse_body, path_of
 from serving.protocol import IMAGES_FIELD, ImagesAnswer, MultiAnswer
 
 _CONTENT_TYPE: Final = "Content-Type"
 
 
 def build_list_call(
-    model: str, images: Sequence[Image], tasks: Sequence[str], options: Options
+    model: str, contents: Sequence[bytes], tasks: Sequence[str], options: Options
 ) -> Call:
-    """Return the request that asks `tasks` about each of `images`.
-
-    Raises:
-        OSError: a file cannot be read.
-        ValueError: as `build_call`; or `images` is empty, or one image in place of a list.
-    """
-    if isinstance(images, str | bytes) or not len(images):
-        raise ValueError(f"images: expected a list of at least one image, found {images[:80]!r}")
-    files = [(IMAGES_FIELD, content_of(image)) for image in images]
+    """Return the request that asks `tasks` about each of some images; see `build_call`."""
+    files = [(IMAGES_FIELD, content) for content in contents]
     form = httpx.Request("POST", "http://form", files=files)
     headers = {_CONTENT_TYPE: form.headers[_CONTENT_TYPE]}
     return Call(path_of(model), params_of(tasks, options), form.read(), headers)
@@ -57,5 +41,5 @@ def parse_list(
         one if isinstance(one, MultiAnswer) else MultiAnswer(answers=(one,)) for one in results
     ]
     for one in found:
-        check_tasks(response, one, tasks)
+        check_answers(response, one, tasks)
     return tuple(found)

@@ -5,8 +5,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -14,25 +13,6 @@ from pydantic import BaseModel, ValidationError
 from clients.errors import UnexpectedAnswer, from_response
 from serving import protocol
 from serving.protocol import Answer, Failure, MultiAnswer
-
-
-class Pixels(Protocol):
-    """An array of 8-bit RGB, `[H, W, 3]`, such as NumPy's."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Three numbers."""
-
-    @property
-    def dtype(self) -> object:
-        """Its text is uint8."""
-
-    def tobytes(self) -> bytes:
-        """Return every byte, row by row."""
-
-
-Image = bytes | str | Path | Pixels
-"""A file's bytes, its path, or pixels."""
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -52,9 +32,20 @@ def task_name(text: str) -> str:
     Raises:
         ValueError: it is empty or holds the separator.
     """
-    if text and protocol.TASK_SEPARATOR not in text:
+    if isinstance(text, str) and text and protocol.TASK_SEPARATOR not in text:
         return text
     raise ValueError(f"{text!r} does not name one task; give several as a list to predict_many")
+
+
+def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return `tasks` if a call can name them.
+
+    Raises:
+        ValueError: it is empty, a bare string, or has an entry that names no single task.
+    """
+    if isinstance(tasks, str) or not tasks:
+        raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
+    return tuple(map(task_name, tasks))
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,8 @@ class Call:
 
     path: str
     params: dict[str, str | int]
-    content: bytes
+    content: bytes = b""
+    method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -82,16 +74,18 @@ class Options(TypedDict, total=False):
 
 
 def build_call(
-    model: str, image: Image, tasks: Sequence[str], options: Options, version: str | None = None
+    model: str, content: bytes, tasks: Sequence[str], options: Options, version: str | None = None
 ) -> Call:
-    """Return the request that asks `tasks` about `image`.
+    """Return the request that asks `tasks` about an image.
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: `tasks` is empty, a bare string, or has an entry that names no single task; or
-            an array is not 8-bit RGB.
+    Args:
+        model: its name in the service.
+        content: the image.
+        tasks: as `check_tasks` takes them.
+        options: see `Options`.
+        version: of the one task; None is the current one.
     """
-    return Call(path_of(model), params_of(tasks, options, version), content_of(image))
+    return Call(path_of(model), params_of(tasks, options, version), content)
 
 
 def path_of(model: str) -> str:
@@ -102,11 +96,9 @@ def path_of(model: str) -> str:
 def params_of(
     tasks: Sequence[str], options: Options, version: str | None = None
 ) -> dict[str, str | int]:
-    """Return the query; errors as `build_call`."""
-    if isinstance(tasks, str) or not tasks:
-        raise ValueError(f"tasks: expected a list of at least one task, found {tasks!r}")
+    """Return the query; arguments are those of `build_call`."""
     params: dict[str, str | int] = {
-        protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(map(task_name, tasks)),
+        protocol.TASK_PARAMETER: protocol.TASK_SEPARATOR.join(tasks),
         protocol.TOP_K_PARAMETER: options.get("top_k", protocol.DEFAULT_TOP_K),
     }
     if version is not None:
@@ -117,24 +109,21 @@ def params_of(
     return params
 
 
-def content_of(image: Image) -> bytes:
-    """Return the bytes that travel; errors as `build_call`."""
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, str | Path):
-        return Path(image).read_bytes()
-    return _as_ppm(image)
+def build_list(model: str, *, after: str = "", limit: int | None = None, task: str = "") -> Call:
+    """Return the request for what is served: a page of tasks, or one of them with its classes.
 
-
-def _as_ppm(pixels: Pixels) -> bytes:
-    shape, dtype = (getattr(pixels, name, None) for name in ("shape", "dtype"))
-    if shape is None or len(shape) != 3 or shape[2] != 3 or str(dtype) != "uint8":
-        raise ValueError(
-            "image: expected bytes, a path, or an array of uint8 [H, W, 3], found "
-            f"{type(pixels).__name__} of shape {shape} and type {dtype}"
-        )
-    height, width, _ = shape
-    return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+    Args:
+        model: its name in the service.
+        after: the last task of the page before.
+        limit: most tasks of the page; None is the service's own number.
+        task: the one that is asked for.
+    """
+    asked = {protocol.AFTER_PARAMETER: after, protocol.TASK_PARAMETER: task}
+    params: dict[str, str | int] = {protocol.LIST_PARAMETER: protocol.LIST_TASKS}
+    params |= {name: value for name, value in asked.items() if value}
+    if limit is not None:
+        params[protocol.LIMIT_PARAMETER] = limit
+    return Call(path_of(model), params, method="GET")
 
 
 def parse_answer(response: httpx.Response, task: str) -> Answer:
@@ -148,6 +137,22 @@ def parse_answer(response: httpx.Response, task: str) -> Answer:
     return answer
 
 
+def parse_answer_and_batch(response: httpx.Response, task: str) -> tuple[Answer, BatchInfo | None]:
+    """Return what `task` answered, and which forward did, where the service says so."""
+    return parse_answer(response, task), parse_batch(response.headers)
+
+
+def embedding_of(answer: Answer) -> tuple[float, ...]:
+    """Return the feature that was asked for.
+
+    Raises:
+        UnexpectedAnswer: it is not there.
+    """
+    if answer.embedding is None:
+        raise UnexpectedAnswer(f"{answer.task}: expected an embedding, found an answer without")
+    return protocol.floats(answer.embedding)
+
+
 def parse_many(response: httpx.Response, tasks: Sequence[str]) -> MultiAnswer:
     """Return one entry per task, in the order asked; a call for one task is answered plainly.
 
@@ -157,11 +162,11 @@ def parse_many(response: httpx.Response, tasks: Sequence[str]) -> MultiAnswer:
     if len(tasks) == 1:
         return MultiAnswer(answers=(parse_answer(response, tasks[0]),))
     many = parse_body(response, MultiAnswer)
-    check_tasks(response, many, tasks)
+    check_answers(response, many, tasks)
     return many
 
 
-def check_tasks(response: httpx.Response, many: MultiAnswer, tasks: Sequence[str]) -> None:
+def check_answers(response: httpx.Response, many: MultiAnswer, tasks: Sequence[str]) -> None:
     """Raise `UnexpectedAnswer` unless there is one entry per task, in the order asked."""
     found = [e.error.task if isinstance(e, Failure) else e.task for e in many.answers]
     _check_tasks(response, asked=tasks, found=found)

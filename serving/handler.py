@@ -17,7 +17,8 @@ from serving.build_front import build_admission, build_front_engine
 from serving.config import ServingConfig, load_config
 from serving.door.call import parse_call
 from serving.door.fields import fields_of_json, is_json, row_of
-from serving.door.replies import CONTENT_TYPE, batch_headers, queries_of, reply_of
+from serving.door.listing import is_listing, listing_reply
+from serving.door.replies import CONTENT_TYPE, Reply, batch_headers, queries_of, refusal, reply_of
 from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
@@ -75,13 +76,22 @@ class Handler:
         self._vitals.judge(found)
         outcomes = iter(found)
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
-        replies = [reply_of(row, outcomes) for row in rows]
+        replies = [
+            self._listed(asked, key, row) if is_listing(asked) else reply_of(row, outcomes)
+            for asked, key, row in zip(data, keys, rows, strict=True)
+        ]
         for i, reply in enumerate(replies):
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, i)
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
         return [reply.body for reply in replies]
+
+    def _listed(self, asked: dict[str, Any], key: str | None, row: object) -> Reply:
+        """Answer a call for a list, which knows no image and so is no request that is admitted."""
+        if isinstance(row, ServiceStopping):
+            return refusal(row)
+        return listing_reply(asked, key, self._admission, self._engine.list_tasks)
 
     def _describe(self, context: Any) -> bytes:
         """Answer TorchServe's describe call: all tasks, or those that its header names."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from struct import unpack
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -21,7 +21,13 @@ EMBED_PARAMETER: Final = "embed"
 LOGITS_PARAMETER: Final = "logits"
 ENCODING_PARAMETER: Final = "encoding"
 IMAGES_FIELD: Final = "images"
+LIST_PARAMETER: Final = "list"
+AFTER_PARAMETER: Final = "after"
+LIMIT_PARAMETER: Final = "limit"
 TASK_SEPARATOR: Final = ","
+
+LIST_TASKS: Final = "tasks"
+"""What may be listed."""
 
 TASK_HEADER: Final = "X-Task"
 KEY_HEADER: Final = "X-Api-Key"
@@ -38,6 +44,8 @@ MAX_ROWS_PER_CALL: Final = 32
 
 MAX_LOGITS_BYTES: Final = 1_500_000
 """Of the names and logits that one call may be answered with, all its rows together."""
+DEFAULT_LIST_LIMIT: Final = 100
+MAX_LIST_LIMIT: Final = 1000
 
 Encoding = Literal["base64", "list"]
 """How floats are written: base64 of little-endian float32, or a list of JSON numbers."""
@@ -135,6 +143,11 @@ def _check_floats(numbers: str | tuple[float, ...]) -> str | tuple[float, ...]:
 Floats = Annotated[str | tuple[FiniteFloat, ...], AfterValidator(_check_floats)]
 
 
+Version = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
+]
+
+
 class Answer(_Wire):
     """What one task says of one image: its best classes, best first, and who said it.
 
@@ -143,9 +156,7 @@ class Answer(_Wire):
     """
 
     task: str
-    version: Annotated[
-        str, Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of the adapter that answered")
-    ]
+    version: Version
     predictions: tuple[LabelScore, ...] = Field(description="none of a task with target regression")
     target: str = Field(
         _SINGLE_LABEL,
@@ -186,6 +197,57 @@ class Answer(_Wire):
         None, exclude_if=lambda found: found is None, description="with logits"
     )
 
+    @property
+    def top(self) -> LabelScore:
+        """The best class.
+
+        Raises:
+            ValueError: the task has none, its answer is a number.
+        """
+        if not self.predictions:
+            raise ValueError(f"{self.task} answers with a number and has no classes; read `value`")
+        return self.predictions[0]
+
+    @property
+    def summary(self) -> str:
+        """The best class and its score; of a task without classes, the number."""
+        if not self.predictions:
+            return "nothing" if self.value is None else f"{self.value:.6g}"
+        return f"{self.top.label!r} {self.top.score:.1%}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each class that is named, best first; one if there is no class."""
+        return [
+            {
+                "task": self.task,
+                "rank": rank,
+                "label": one and one.label,
+                "score": one and one.score,
+                "index": one and one.index,
+                "value": self.value,
+                "unknown": self.unknown,
+                "version": self.version,
+            }
+            for rank, one in enumerate(self.predictions or (None,), 1)
+        ]
+
+    def to_frame(self) -> Any:
+        """Return `rows` as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return frame_of(self.rows())
+
+    def __repr__(self) -> str:
+        others = (f"{one.label!r} {one.score:.1%}" for one in self.predictions[1:3])
+        said = ", ".join([self.summary, *others])
+        more = ", …" if len(self.predictions) > 3 else ""
+        unknown = " unknown:" if self.unknown else ""
+        return f"Answer({self.task} @ {self.version[:12]}:{unknown} {said}{more})"
+
+    __str__ = __repr__
+
 
 class ErrorBody(_Wire):
     """Why there is no answer; `code` is an `ErrorCode`, or one that a newer service added."""
@@ -219,3 +281,70 @@ class ImagesAnswer(_Wire):
     """
 
     results: Annotated[tuple[Answer | MultiAnswer | Failure, ...], Field(min_length=1)]
+
+
+class CanaryInfo(_Wire):
+    """A version that answers a share of its task's requests, next to the current one."""
+
+    version: Version
+    share: Annotated[float, Field(gt=0, lt=1, description="of the task's requests")]
+
+
+class TaskInfo(_Wire):
+    """One task that may be asked. What follows the canary is there if the task is asked for alone.
+
+    Attributes:
+        task: its id.
+        version: the current one.
+    """
+
+    task: str
+    version: Version
+    canary: CanaryInfo | None = Field(None, exclude_if=lambda found: found is None)
+    class_names: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="in the order of the index; left out where they are too many for an answer",
+    )
+    num_classes: int | None = Field(None, ge=1, exclude_if=lambda found: found is None)
+    method: str | None = Field(
+        None, exclude_if=lambda found: found is None, description="such as spt-deep or linear"
+    )
+    versions: tuple[Version, ...] | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="that may be asked by name, newest first; the last that were current",
+    )
+    trouble: str | None = Field(
+        None,
+        exclude_if=lambda found: found is None,
+        description="why this service cannot answer for it: it was made for another backbone",
+    )
+
+    def __repr__(self) -> str:
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"TaskInfo({self.task} @ {self.version[:12]}{classes})"
+
+    __str__ = __repr__
+
+
+class TaskPage(_Wire):
+    """Some of a caller's tasks, in the order of their ids."""
+
+    tasks: tuple[TaskInfo, ...]
+    next: str | None = Field(None, description="ask for those after this one; None after the last")
+
+
+def frame_of(rows: list[dict[str, Any]]) -> Any:
+    """Return flat rows as a `pandas.DataFrame`.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        import pandas  # noqa: PLC0415 (of those alone who ask for it)
+    except ImportError as err:
+        raise ImportError(
+            "to_frame() needs pandas, which is not installed; run: pip install pandas"
+        ) from err
+    return pandas.DataFrame(rows)

@@ -88,6 +88,11 @@ class CachedStore:
         """Whether every move in the store is known here within `LOOK_EVERY_S`, with its feed."""
         return self._follower is not None and self._memory.is_followed
 
+    def feed(self) -> Feed | None:
+        """Return what is known of the store's moves, None where they are not followed."""
+        follower = self._follower
+        return follower.feed if follower is not None and self._memory.is_followed else None
+
     def watch(self) -> None:
         """Follow the store and hear of publishes in threads, until `close`; let no caller wait.
 
@@ -304,7 +309,7 @@ class CachedStore:
         self._memory.begun(look_up)
         try:
             last = self._memory.last(look_up.task)
-            found = self._places.find(look_up.task, last, self._feed())
+            found = self._places.find(look_up.task, last, self.feed())
         except BaseException as error:  # of any kind: the others must not wait for ever
             self._memory.give_up(look_up, error, self._lifetime_s())
         else:
@@ -319,11 +324,6 @@ class CachedStore:
             self.cache.announce(task)
         self._memory.expire(task, newest=pointer)
         return pointer
-
-    def _feed(self) -> Feed | None:
-        """Return what is known of the store's moves, None where they are not followed."""
-        follower = self._follower
-        return follower.feed if follower is not None and self._memory.is_followed else None
 
     def _lifetime_s(self) -> float:
         return jittered(self._pointer_ttl_s)

@@ -9,7 +9,8 @@ TABLE: Final = Table(
     extra="train,serve",
     errors=("clients.errors:ClientError", "clients.demo.errors:DemoError"),
     commands={
-        "predict": Command("classify one image with one or more tasks", "clients.cli.predict"),
+        "predict": Command("classify images with one or more tasks", "clients.cli.predict"),
+        "tasks": Command("list the tasks that a service answers for", "clients.cli.tasks"),
         "bench": Command("put a running service under load and measure it", "clients.cli.bench"),
         "demo": Command("train, publish, serve and ask a few small tasks", "clients.cli.demo"),
     },

@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapters.program import UsageError
 from adapters.shown import shown
-from clients.cli.service_options import add_service_options, client_of, one_task
+from clients.cli.service_options import add_service_options, at_least_one, client_of, one_task
 
 if TYPE_CHECKING:
     from clients.load.closed import Ask, LatencySummary, Outcome
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     load = parser.add_mutually_exclusive_group()
     load.add_argument(
-        "--callers", type=_callers, default=8, metavar="N", help="each waits for its answer"
+        "--callers", type=at_least_one, default=8, metavar="N", help="each waits for its answer"
     )
     load.add_argument(
         "--rate",
@@ -67,15 +68,18 @@ async def _load(args: argparse.Namespace, asks: "Iterator[Ask]") -> "tuple[Seque
     """Return what became of each request, and how many of a constant rate were sent late."""
     from clients.client import AsyncClient
     from clients.load.closed import run_load
-    from clients.load.mix import for_seconds
+    from clients.load.live import live_view
+    from clients.load.mix import for_seconds, tasks_by_share
     from clients.load.open import run_rate
 
-    async with client_of(args, AsyncClient) as client:
-        if args.rate is None:
-            timed = for_seconds(asks, args.seconds)
-            return await run_load(client, timed, concurrency=args.callers), 0
-        load = await run_rate(client, asks, args.rate, args.seconds)
-        return load.outcomes, load.held_back
+    tasks = tasks_by_share(dict(args.tasks), args.seed)
+    async with client_of(args, AsyncClient, retries=0) as client:
+        with live_view(tasks, is_wanted=sys.stderr.isatty()) as see:
+            if args.rate is None:
+                timed = for_seconds(asks, args.seconds)
+                return await run_load(client, timed, concurrency=args.callers, on_done=see), 0
+            load = await run_rate(client, asks, args.rate, args.seconds, on_done=see)
+            return load.outcomes, load.held_back
 
 
 def _show(figures: "dict[str, LatencySummary]", reasons: dict[str, int], late: int) -> None:
@@ -100,11 +104,4 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
-    return number
-
-
-def _callers(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {number}")
     return number

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.program import UsageError
-from clients.defaults import DEFAULT_MODEL, DEFAULT_URL
+from clients.defaults import DEFAULT_MODEL, DEFAULT_URL, RETRIES
 
 if TYPE_CHECKING:
     from clients.client import AsyncClient, Client
@@ -30,8 +30,15 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def client_of(args: argparse.Namespace, kind: type[AnyClient]) -> AnyClient:
+def client_of(
+    args: argparse.Namespace, kind: type[AnyClient], *, retries: int = RETRIES
+) -> AnyClient:
     """Return a client of that kind; what the command line lacks, the environment may say.
+
+    Args:
+        args: what `add_service_options` has declared.
+        kind: blocking or async.
+        retries: as the client takes them.
 
     Raises:
         UsageError: the options make no client.
@@ -41,6 +48,7 @@ def client_of(args: argparse.Namespace, kind: type[AnyClient]) -> AnyClient:
         return kind(
             args.url,
             model=args.model,
+            retries=retries,
             api_key=args.api_key or os.environ.get("SPT_API_KEY") or None,
             token_file=args.token_file or os.environ.get("SPT_TOKEN_FILE") or None,
         )
@@ -53,6 +61,14 @@ def one_task(text: str) -> str:
     from clients.wire import task_name
 
     return _checked(task_name, text)
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number above 0, for `add_argument`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {number}")
+    return number
 
 
 def _url(text: str) -> str:

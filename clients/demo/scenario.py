@@ -122,7 +122,7 @@ async def _ask(
     new = runs[plan.swapped]["spt-deep"]
     planned = plan.requests + plan.swap_requests
     console.print(f"{plan.concurrency} askers, tasks mixed at random, then a swap under way")
-    async with AsyncClient(service.url) as client:
+    async with AsyncClient(service.url, retries=0) as client:
         with traffic_bar(console, planned, plan.swapped) as watch:
             traffic = Traffic(client, picks(samples, plan.seed), plan.concurrency, watch)
             await traffic.send("mixed", lambda sent: sent < plan.requests)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from clients.images.sources import images_in
 from clients.load.closed import Ask
 
-SUFFIXES: Final = (".jpeg", ".jpg", ".png", ".webp")
 MOST_IMAGES: Final = 1000
 """They are held in memory; more of them measure nothing else."""
 
@@ -21,7 +21,7 @@ def read_images(places: Sequence[Path]) -> list[bytes]:
         OSError: one cannot be read.
     """
     files = itertools.chain.from_iterable(
-        _images_in(place) if place.is_dir() else (place,) for place in places
+        images_in(place) if place.is_dir() else (place,) for place in places
     )
     return [path.read_bytes() for path in itertools.islice(files, MOST_IMAGES)]
 
@@ -47,7 +47,3 @@ def for_seconds(asks: Iterator[Ask], seconds: float) -> Iterator[Ask]:
     """Yield asks until the time is over, counted from now."""
     ends = time.perf_counter() + seconds
     return itertools.takewhile(lambda _: time.perf_counter() < ends, asks)
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -6,7 +6,7 @@ came meanwhile, and all of that waiting is counted; a closed loop would not have
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from clients.load.closed import Ask, Outcome, Predicting, ask_once
@@ -35,6 +35,7 @@ async def run_rate(
     seconds: float,
     *,
     most_in_flight: int = MOST_IN_FLIGHT,
+    on_done: Callable[[Outcome], None] | None = None,
 ) -> OpenLoad:
     """Send one ask every `1 / rate_per_s` seconds for `seconds`, then await all answers.
 
@@ -45,6 +46,7 @@ async def run_rate(
         seconds: how long requests are sent.
         most_in_flight: unanswered requests at which the next ones wait, so that an overloaded
             service does not take this process' sockets and memory with it.
+        on_done: told of each outcome as it comes.
 
     Returns:
         One outcome per request; errors of the service are outcomes too.
@@ -61,7 +63,10 @@ async def run_rate(
 
     async def send(index: int, ask: Ask, due: float) -> Outcome:
         async with slots:
-            return await ask_once(client, index, ask, began=began, since=due)
+            outcome = await ask_once(client, index, ask, began=began, since=due)
+        if on_done is not None:
+            on_done(outcome)
+        return outcome
 
     tasks: list[asyncio.Task[Outcome]] = []
     async with asyncio.TaskGroup() as group:

@@ -10,6 +10,8 @@ from serving.device.device import Call, Device
 from serving.errors import DeviceAway
 from serving.inference.core import Core
 from serving.inference.description import Description
+from serving.protocol import TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 
 
@@ -73,6 +75,10 @@ class LocalDevice:
     def describe(self, tasks: Iterable[str] | None, _: float) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
         return self._core.describe(tasks)
+
+    def list_tasks(self, listing: Listing, _: float) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
+        return self._core.list_tasks(listing)
 
     def close(self) -> None:
         """Let the device and its adapters go."""

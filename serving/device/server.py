@@ -30,6 +30,7 @@ from serving.runtime.messages import (
     Compute,
     Describe,
     Forget,
+    ListTasks,
     Outcomes,
     Placed,
     Probe,
@@ -157,6 +158,9 @@ class _Front:
                 self._pool.submit(self._tell, message.call, self._probed)
             case Describe():
                 self._pool.submit(self._tell, message.call, partial(self._described, message))
+            case ListTasks():
+                task = message.listing.task
+                self._pool.submit(self._tell, message.call, partial(self._listed, message), task)
 
     def _seat(self, ask: Ask) -> None:
         queries = [Query(b"", row.task, row.top_k, row.version, row.extras) for row in ask.rows]
@@ -221,11 +225,11 @@ class _Front:
         if call is not None:
             self._device.forget(call)
 
-    def _tell(self, number: int, say: Callable[[], str | None]) -> None:
+    def _tell(self, number: int, say: Callable[[], str | None], task: str | None = None) -> None:
         try:
             told = Told(call=number, description=say())
         except Exception as error:
-            told = Told(call=number, error=to_wire(error, None))
+            told = Told(call=number, error=to_wire(error, task))
         self._send(told)
 
     def _probed(self) -> None:
@@ -233,6 +237,9 @@ class _Front:
 
     def _described(self, message: Describe) -> str:
         return self._core.describe(message.tasks).model_dump_json()
+
+    def _listed(self, message: ListTasks) -> str:
+        return self._core.list_tasks(message.listing).model_dump_json()
 
     def _send(self, message: BaseModel) -> None:
         with suppress(OSError):  # whoever reads learns that the front is gone

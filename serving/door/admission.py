@@ -59,6 +59,26 @@ class Admission:
         if self._tenants is not None and self._holder_of(key) is None:
             raise _no_tenant(key)
 
+    def visit(self, key: str | None) -> Tenant | None:
+        """Let in whoever asks about no image; it counts as one row.
+
+        Returns:
+            Whose tasks the caller may know of; None where there are no tenants.
+
+        Raises:
+            BadKey: the key is no tenant's.
+            RateLimited: its holder may ask no more now.
+        """
+        if self._tenants is None:
+            return None
+        holder = self._holder_of(key)
+        if holder is None:
+            raise _no_tenant(key)
+        granted, wait_s = self._limit.take({holder: 1})[holder]
+        if not granted:
+            raise _beyond_rate(holder, wait_s)
+        return holder
+
     def admit(
         self, requests: Sequence[Request | Exception], keys: Sequence[str | None]
     ) -> list[Admitted | Exception]:
@@ -107,12 +127,7 @@ class Admission:
                 _refuse(asked[tenant], error)
             return
         for tenant, (granted, wait_s) in grants.items():
-            refusal = RateLimited(
-                f"tenant {tenant.name} may ask {tenant.requests_per_s:g} rows a second, "
-                f"{tenant.burst} at once; ask again in {wait_s:.3f} s",
-                retry_after_s=wait_s,
-            )
-            _refuse(asked[tenant][granted:], refusal)
+            _refuse(asked[tenant][granted:], _beyond_rate(tenant, wait_s))
 
 
 def _open_places(rows: Sequence[Admitted]) -> list[_Place]:
@@ -129,16 +144,25 @@ def _no_tenant(key: str | None) -> BadKey:
     return BadKey(f"expected a tenant's key in the header {KEY_HEADER}, found {found}")
 
 
+def _beyond_rate(tenant: Tenant, wait_s: float) -> RateLimited:
+    return RateLimited(
+        f"tenant {tenant.name} may ask {tenant.requests_per_s:g} rows a second, "
+        f"{tenant.burst} at once; ask again in {wait_s:.3f} s",
+        retry_after_s=wait_s,
+    )
+
+
 def _let_in(tenant: Tenant | None, request: Request | Exception) -> Admitted | Exception:
     if isinstance(request, Exception):
         return request
-    refusals: list[Exception | None] = [
-        _forbidden(tenant, task) or fault for fault in request.faults for task in request.tasks
+    refusals = [
+        forbidden(tenant, task) or fault for fault in request.faults for task in request.tasks
     ]
     return Admitted(request, refusals)
 
 
-def _forbidden(tenant: Tenant | None, task: str) -> Forbidden | None:
+def forbidden(tenant: Tenant | None, task: str) -> Exception | None:
+    """Return why a tenant may not ask a task, None if they may."""
     if tenant is None or tenant.may_ask(task):
         return None
     return Forbidden(f"task {task!r} is not among those that tenant {tenant.name} may ask")

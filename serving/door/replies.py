@@ -74,9 +74,9 @@ def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:
     return _reply(next(good, entries[0]), body)
 
 
-def refusal(error: Exception) -> Reply:
-    """Return the reply to a call that met an error before it was about any task."""
-    failure = _entry(error, None)
+def refusal(error: Exception, task: str | None = None) -> Reply:
+    """Return the reply to a call that met an error, as a rule before it was about any task."""
+    failure = _entry(error, task)
     return _reply(failure, failure)
 
 

@@ -24,12 +24,14 @@ from serving.protocol import (
 )
 from serving.rows.query import LABELS_ALONE, Extras
 
-_ROUTE_KEYS = ("model_name",)
+ROUTE_KEYS = ("model_name",)
+"""Which some of TorchServe's routes add."""
+
 _PARAMETERS = (
     *(TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER),
     *(EMBED_PARAMETER, LOGITS_PARAMETER, ENCODING_PARAMETER),
 )
-_KNOWN = {*_PARAMETERS, *IMAGE_FIELDS, *_ROUTE_KEYS}
+_KNOWN = {*_PARAMETERS, *IMAGE_FIELDS, *ROUTE_KEYS}
 _BOOLEANS = {"false": False, "true": True}
 _ENCODINGS: Mapping[str, Encoding] = {"base64": "base64", "list": "list"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -97,11 +99,16 @@ def parse_request(row: Mapping[str, Any], task_header: str | None) -> Request:
         raise BadParameter(
             f"unknown parameter {unknown[0][:80]!r}: expected one of {', '.join(_PARAMETERS)}"
         )
-    tasks = _tasks(_text(row, TASK_PARAMETER), task_header)
+    tasks = _tasks(text_of(row, TASK_PARAMETER), task_header)
     return Request(tasks, _top_k(row), _version(row, tasks), _extras(row, len(tasks)))
 
 
-def _text(row: Mapping[str, Any], key: str) -> str | None:
+def text_of(row: Mapping[str, Any], key: str) -> str | None:
+    """Return a parameter as text, None where it is not there.
+
+    Raises:
+        BadParameter: it is said twice.
+    """
     value = row.get(key)
     if isinstance(value, tuple):
         raise BadParameter(f"{key}: given {len(value)} times; give it once")
@@ -136,7 +143,7 @@ def _tasks(text: str | None, header: str | None) -> tuple[str, ...]:
 
 
 def _top_k(row: Mapping[str, Any]) -> int:
-    text = _text(row, TOP_K_PARAMETER)
+    text = text_of(row, TOP_K_PARAMETER)
     if text is None:
         return DEFAULT_TOP_K
     if _NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_TOP_K:
@@ -145,7 +152,7 @@ def _top_k(row: Mapping[str, Any]) -> int:
 
 
 def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
-    text = _text(row, VERSION_PARAMETER)
+    text = text_of(row, VERSION_PARAMETER)
     if text is None:
         return None
     if len(tasks) > 1:
@@ -166,7 +173,7 @@ def _extras(row: Mapping[str, Any], num_tasks: int) -> Extras:
 
 def _chosen(row: Mapping[str, Any], key: str, choices: Mapping[str, _Choice]) -> _Choice:
     """Return what a parameter stands for: the first choice if it is not there."""
-    text = _text(row, key)
+    text = text_of(row, key)
     if text is None:
         return next(iter(choices.values()))
     if text in choices:

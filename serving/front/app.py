@@ -18,10 +18,13 @@ from serving.errors import BadParameter
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
 from serving.front.predict import Bounds, Predict, Predicts
+from serving.front.tasks import TASKS_ROUTE, Tasks
 from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
+from serving.protocol import TaskPage
+from serving.rows.listing import Listing
 
 _ALIVE: Final = "/livez"
 _READY: Final = ("/readyz", "/ping")
@@ -34,7 +37,10 @@ _LOOK_S: Final = 1.0
 
 @runtime_checkable
 class Closes(Predicts, Protocol):
-    """An engine that can be let go."""
+    """An engine that can be let go, and says what it answers for."""
+
+    def list_tasks(self, listing: Listing) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
 
     def close(self) -> None:
         """Let threads and device go."""
@@ -61,6 +67,7 @@ def build_app(
     """
     entrance = Entrance(admission, vitals, bounds.body_bytes, token)
     predict = Predict(engine, entrance, vitals, bounds, is_stopping)
+    tasks = Tasks(engine.list_tasks, entrance, admission)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -68,6 +75,7 @@ def build_app(
         yield
         beating.cancel()
         predict.close()
+        tasks.close()
         admission.close()
         engine.close()
 
@@ -78,6 +86,8 @@ def build_app(
     app = Starlette(
         routes=[
             Route("/spt/predict", predict, methods=_METHODS),
+            Route("/spt/predict", tasks, methods=["GET"]),
+            Route(TASKS_ROUTE, tasks, methods=["GET"]),
             Route("/predictions/spt", predict, methods=_METHODS),
             Route(_ALIVE, alive),
             *(Route(path, ready) for path in _READY),
@@ -109,7 +119,9 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     found = f"{request.method[:20]} {request.url.path[:80]}"
-    told = refusal(BadParameter(f"{found}: expected POST /spt/predict?task=<task>"))
+    told = refusal(
+        BadParameter(f"{found}: expected POST /spt/predict?task=<task>, or GET {TASKS_ROUTE}")
+    )
     return _NoRoute(told._replace(status=error.status_code, headers=dict(error.headers or {})))
 
 

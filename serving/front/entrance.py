@@ -54,7 +54,19 @@ class Entrance:
             ImageTooLarge: it is longer than any may be.
         """
         self._admission.check_key(exchange.header(KEY_HEADER))
-        self._check_head(exchange)
+        self.check_head(exchange)
+
+    def check_head(self, exchange: Exchange) -> None:
+        """Let a request go on, as far as its head says.
+
+        Raises:
+            ServiceStopping: the device is lost.
+            ImageTooLarge: its body is longer than any may be.
+        """
+        if self._vitals.is_ending:
+            raise ServiceStopping("the service is stopping; ask again in a moment")
+        if exchange.promised_bytes > self._most_bytes:
+            raise too_large(self._most_bytes)
 
     async def admit(
         self, exchange: Exchange, fields: Pairs = _BODY
@@ -68,7 +80,7 @@ class Entrance:
         request: Request | Exception
         images: Sequence[bytes] = ()
         try:
-            self._check_head(exchange)
+            self.check_head(exchange)
             row = row_of([*exchange.query(), *fields])
             request, images = parse_call(row, exchange.header(TASK_HEADER))
         except Exception as error:  # told to holders of a good key alone
@@ -81,9 +93,3 @@ class Entrance:
         asked = partial(self._admission.admit, [request], [key])
         (row,) = await asyncio.to_thread(asked) if self._admission.may_wait else asked()
         return row
-
-    def _check_head(self, exchange: Exchange) -> None:
-        if self._vitals.is_ending:
-            raise ServiceStopping("the service is stopping; ask again in a moment")
-        if exchange.promised_bytes > self._most_bytes:
-            raise too_large(self._most_bytes)

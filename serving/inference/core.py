@@ -14,8 +14,11 @@ from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.describe import describe
 from serving.inference.description import Description
+from serving.inference.listing import TaskLists
 from serving.inference.lookup import Lookup
 from serving.inference.seating import equip, seat
+from serving.protocol import TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Query
 from serving.rows.resident import Resident
 from serving.rows.row import Row, pending
@@ -60,6 +63,7 @@ class Core:
         self._source = source
         self._pinned = sorted(pinned)
         self.lookup = Lookup(source, bank, pinned)
+        self._lists = TaskLists(source, backend.backbone.spec)
 
     @property
     def in_flight(self) -> int:
@@ -93,6 +97,10 @@ class Core:
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
         return describe(self.backend.backbone, self._source, self.bank, self.lookup, tasks)
+
+    def list_tasks(self, listing: Listing) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
+        return self._lists.tell(listing)
 
     def close(self) -> None:
         """Let the threads go."""

@@ -13,6 +13,8 @@ from serving.forward.chunks import chunks
 from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
 from serving.inference.description import Description
+from serving.protocol import TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row, pending
 
@@ -76,6 +78,10 @@ class Engine:
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
         return self.core.describe(tasks)
+
+    def list_tasks(self, listing: Listing) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
+        return self.core.list_tasks(listing)
 
     def close(self) -> None:
         """Let the threads go."""

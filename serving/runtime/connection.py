@@ -24,6 +24,7 @@ from serving.runtime.messages import (
     Compute,
     Describe,
     Forget,
+    ListTasks,
     Outcomes,
     Placed,
     Probe,
@@ -70,7 +71,10 @@ class Connection:
         return next(self._numbers)
 
     def ask(
-        self, message: Ask | Compute | Probe | Describe, reply: type[_Reply], deadline: Deadline
+        self,
+        message: Ask | Compute | Probe | Describe | ListTasks,
+        reply: type[_Reply],
+        deadline: Deadline,
     ) -> _Reply:
         """Send a message, and wait for its reply.
 

@@ -19,12 +19,13 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.errors import DeviceAway, Refused
 from serving.inference.description import Description
-from serving.protocol import Answer
+from serving.protocol import Answer, TaskPage
 from serving.rows.draws import digest_of
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 from serving.runtime.connection import Connection
 from serving.runtime.link import Link
-from serving.runtime.messages import Ask, AskedRow, Describe, Probe, Seated, Told
+from serving.runtime.messages import Ask, AskedRow, Describe, ListTasks, Probe, Seated, Told
 
 _AGAIN_S: Final = 0.05
 
@@ -125,6 +126,11 @@ class DeviceClient:
         text = self._told(partial(Describe, tasks=named), patience_s)
         return Description.model_validate_json(text or "")
 
+    def list_tasks(self, listing: Listing, patience_s: float) -> TaskPage:
+        """Return some of the tasks, or one of them with its classes; errors as `probe`."""
+        text = self._told(partial(ListTasks, listing=listing), patience_s)
+        return TaskPage.model_validate_json(text or "")
+
     def close(self) -> None:
         """Let the device process go, and begin no other connection."""
         with self._changed:
@@ -140,7 +146,9 @@ class DeviceClient:
         ask = Ask(call=connection.next_call(), rows=_rows(queries, frozenset(self._drawing)))
         return connection.ask(ask, Seated, deadline)
 
-    def _told(self, question: Callable[..., Probe | Describe], patience_s: float) -> str | None:
+    def _told(
+        self, question: Callable[..., Probe | Describe | ListTasks], patience_s: float
+    ) -> str | None:
         connection = self._connected(self._patience_s)
         told = connection.ask(
             question(call=connection.next_call()), Told, Deadline.after(patience_s)

@@ -11,6 +11,8 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings, Pictures
 from serving.inference.description import Description
+from serving.protocol import TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 
 COMPUTE_S: Final = 30.0
@@ -55,6 +57,9 @@ class SharedDevice(Protocol[S]):
     def describe(self, tasks: Iterable[str] | None, patience_s: float, /) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
 
+    def list_tasks(self, listing: Listing, patience_s: float, /) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
+
     def close(self) -> None:
         """Let the device go."""
 
@@ -87,6 +92,10 @@ class FrontEngine(Generic[S]):
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
         return self._device.describe(tasks, PROBE_S)
+
+    def list_tasks(self, listing: Listing) -> TaskPage:
+        """Return a page of the tasks that a caller may ask, or one of them with its classes."""
+        return self._device.list_tasks(listing, PROBE_S)
 
     def close(self) -> None:
         """Let the threads and the device go."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from adapters.artifact.preprocessing import Preprocessing
 from serving.protocol import Answer, ErrorBody
+from serving.rows.listing import Listing
 from serving.rows.query import LABELS_ALONE, Extras
 
 CallId = Annotated[int, Field(ge=0)]
@@ -109,16 +110,26 @@ class Describe(_Message):
     tasks: tuple[str, ...] | None
 
 
+class ListTasks(_Message):
+    """Say which tasks there are."""
+
+    kind: Literal["list"] = "list"
+    call: CallId
+    listing: Listing
+
+
 class Told(_Message):
-    """The answer to a probe or a description, or why there is none."""
+    """The answer to a probe, a description or a list, or why there is none."""
 
     kind: Literal["told"] = "told"
     call: CallId
-    description: str | None = Field(None, description="a `Description` as JSON")
+    description: str | None = Field(None, description="a `Description` or a `TaskPage` as JSON")
     error: ErrorBody | None = None
 
 
-ToDevice = Annotated[Ask | Compute | Forget | Probe | Describe, Field(discriminator="kind")]
+ToDevice = Annotated[
+    Ask | Compute | Forget | Probe | Describe | ListTasks, Field(discriminator="kind")
+]
 ToFront = Annotated[Welcome | Seated | Outcomes | Told, Field(discriminator="kind")]
 
 TO_DEVICE: TypeAdapter[ToDevice] = TypeAdapter(ToDevice)

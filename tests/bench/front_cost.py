@@ -23,7 +23,8 @@ from serving.front.predict import Bounds
 from serving.front.protocol import BoundedProtocol
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import Answer, LabelScore
+from serving.protocol import Answer, LabelScore, TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 
 CALLERS = 4
@@ -36,6 +37,9 @@ class NoEngine:
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
         return [Answer(task=q.task, version="0" * 64, predictions=(LABEL,) * 5) for q in queries]
+
+    def list_tasks(self, _: Listing) -> TaskPage:
+        return TaskPage(tasks=())
 
     def close(self) -> None:
         pass

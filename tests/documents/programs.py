@@ -8,6 +8,7 @@ import tomllib
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 from adapters.errors import SptError
+from serving.door.listing import parse_listing
 from serving.door.request import parse_request
 from tests.documents.console import Command
 
@@ -134,10 +136,17 @@ def _curl(words: list[str]) -> None:
         if (url.path, set(query)) != MANAGEMENT:
             raise ValueError(f"{url.path}?{url.query}: expected {MANAGEMENT}")
         return
+    if url.path == "/spt/predict" and "list" in query:
+        _parsed(parse_listing, query)
+        return
     if url.path != "/spt/predict" or "-T" not in words:
         raise ValueError(f"{url.path}: expected -T and /spt/predict")
+    _parsed(partial(parse_request, task_header=None), {**query, "body": b"an image"})
+
+
+def _parsed(parse: Callable[[dict[str, Any]], object], row: dict[str, Any]) -> None:
     try:
-        parse_request({**query, "body": b"an image"}, None)
+        parse(row)
     except SptError as error:
         raise ValueError(str(error)) from error
 

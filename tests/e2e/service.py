@@ -98,7 +98,7 @@ class Service(Published):
         )
 
     def client(self) -> Client:
-        return Client(self.url, timeout_s=60, token_file=self.process.token_file)
+        return Client(self.url, timeout_s=60, retries=0, token_file=self.process.token_file)
 
     def http(self) -> httpx.AsyncClient:
         """Return a bare client, for what ours would not send."""

@@ -89,13 +89,15 @@ class Scene:
         """Return a blocking client that may ask every task."""
         running = self.running
         key, token = self.keys[HOUSE], running.token_file
-        return Client(running.url, timeout_s=TIMEOUT_S, api_key=key, token_file=token)
+        return Client(running.url, timeout_s=TIMEOUT_S, retries=0, api_key=key, token_file=token)
 
     def async_client(self) -> AsyncClient:
         """Return the same for asyncio."""
         running = self.running
         key, token = self.keys[HOUSE], running.token_file
-        return AsyncClient(running.url, timeout_s=TIMEOUT_S, api_key=key, token_file=token)
+        return AsyncClient(
+            running.url, timeout_s=TIMEOUT_S, retries=0, api_key=key, token_file=token
+        )
 
     @cached_property
     def redis_keys(self) -> RedisKeys:

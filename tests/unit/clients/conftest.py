@@ -19,7 +19,7 @@ def service() -> FakeService:
 def call_blocking(
     service: FakeService, method: str, *args: Any, with_: dict[str, Any] = NOTHING, **kwargs: Any
 ) -> Any:
-    with Client(transport=service.transport(), **with_) as client:
+    with Client(transport=service.transport(), **{"retries": 0} | with_) as client:
         return getattr(client, method)(*args, **kwargs)
 
 
@@ -27,7 +27,7 @@ def call_async(
     service: FakeService, method: str, *args: Any, with_: dict[str, Any] = NOTHING, **kwargs: Any
 ) -> Any:
     async def once() -> Any:
-        async with AsyncClient(transport=service.transport(), **with_) as client:
+        async with AsyncClient(transport=service.transport(), **{"retries": 0} | with_) as client:
             return await getattr(client, method)(*args, **kwargs)
 
     return asyncio.run(once())

@@ -19,6 +19,8 @@ from serving.protocol import (
     Failure,
     LabelScore,
     MultiAnswer,
+    TaskInfo,
+    TaskPage,
 )
 from tests.fakes.listening import listening
 
@@ -60,6 +62,8 @@ class FakeService:
         if self.reply is not None:
             reply = self.reply
             return httpx.Response(reply.status_code, content=reply.content, headers=reply.headers)
+        if "list" in request.url.params:
+            return self.listed(request.url.params)
         top_k = int(request.url.params["top_k"])
         names = request.url.params["task"].split(",")
         entries = tuple(with_numbers(self.entry(name, top_k), request.url.params) for name in names)
@@ -68,6 +72,20 @@ class FakeService:
         status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
         headers = {BATCH_ID_HEADER: "b7", BATCH_ROWS_HEADER: "8", BATCH_TASKS_HEADER: "3"}
         return httpx.Response(status, content=body.model_dump_json(), headers=headers)
+
+    def listed(self, asked: httpx.QueryParams) -> httpx.Response:
+        """Return two tasks a page, or one with its classes."""
+        name, after = asked.get("task"), asked.get("after", "")
+        if name is not None and name not in self.tasks:
+            body = failure(ErrorCode.TASK_NOT_FOUND, f"{name}: no such task", name)
+            return httpx.Response(404, content=body.model_dump_json())
+        names = [name] if name else sorted(one for one in self.tasks if one > after)
+        more = {} if name is None else {"class_names": self.tasks[name], "method": "linear"}
+        page = TaskPage(
+            tasks=tuple(TaskInfo(task=one, version=VERSION, **more) for one in names[:2]),
+            next=names[1] if len(names) > 2 else None,
+        )
+        return httpx.Response(200, content=page.model_dump_json())
 
     def entry(self, name: str, top_k: int) -> Answer | Failure:
         if name not in self.tasks:
@@ -98,14 +116,16 @@ def over_http(service: FakeService) -> Iterator[str]:
 
     class Bridge(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             url = f"http://fake{self.path}"
             headers = dict(self.headers)
-            answer = service.handle(httpx.Request("POST", url, content=body, headers=headers))
+            answer = service.handle(httpx.Request(self.command, url, content=body, headers=headers))
             self.send_response(answer.status_code)
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
             self.wfile.write(answer.content)
+
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Keep quiet."""

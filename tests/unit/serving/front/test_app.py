@@ -21,7 +21,8 @@ from serving.front.predict import Bounds
 from serving.front.token import TokenFile
 from serving.health.heartbeat import READY_S, Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import Answer, ErrorCode, LabelScore
+from serving.protocol import Answer, ErrorCode, LabelScore, TaskPage
+from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 from tests.fakes.asgi_caller import Caller, sized
 from tests.fakes.waiting import wait_until
@@ -48,6 +49,9 @@ class Engine:
             raise RuntimeError("a fault of ours")
         label = LabelScore(label="x", index=0, score=1.0)
         return [Answer(task=q.task, version="0" * 64, predictions=(label,)) for q in queries]
+
+    def list_tasks(self, _: Listing) -> TaskPage:
+        return TaskPage(tasks=())
 
     def close(self) -> None:
         self.is_closed = True

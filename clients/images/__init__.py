@@ -1,0 +1,1 @@
+"""What callers may call an image, and its bytes."""

@@ -1,0 +1,80 @@
+"""`GET /spt/tasks`: which tasks a caller may ask. The store may be slow, so threads look."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from serving.door.admission import Admission
+from serving.door.listing import is_listing, listing_reply
+from serving.door.replies import Reply, refusal
+from serving.errors import ServiceBusy
+from serving.front.entrance import Entrance
+from serving.front.exchange import Exchange, row_of
+from serving.protocol import KEY_HEADER, LIST_PARAMETER, LIST_TASKS, TaskPage
+from serving.rows.listing import Listing
+
+TASKS_ROUTE: Final = "/spt/tasks"
+
+_THREADS: Final = 2
+_MOST_WAITING: Final = 64
+
+
+class Tasks:
+    """The route, as an ASGI app; and `GET /spt/predict?list=tasks`, which TorchServe has as well.
+
+    Args:
+        list_tasks: the engine's; blocks.
+        entrance: lets callers in.
+        admission: says which tasks each may know of.
+    """
+
+    def __init__(
+        self, list_tasks: Callable[[Listing], TaskPage], entrance: Entrance, admission: Admission
+    ) -> None:
+        self._list_tasks = list_tasks
+        self._entrance = entrance
+        self._admission = admission
+        self._threads = ThreadPoolExecutor(_THREADS, "tasks")
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, send)
+        with suppress(ClientDisconnect):
+            await exchange.reply(await self._reply(exchange, scope["path"]))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown()
+
+    async def _reply(self, exchange: Exchange, path: str) -> Reply:
+        try:
+            row = row_of(exchange.query())
+            if path == TASKS_ROUTE:
+                row = {LIST_PARAMETER: LIST_TASKS} | row
+            elif not is_listing(row):
+                raise HTTPException(405, headers={"Allow": "POST, PUT"})
+            self._entrance.check_token(exchange)
+            self._entrance.check_head(exchange)
+            return await self._listed(row, exchange.header(KEY_HEADER))
+        except HTTPException:
+            raise
+        except Exception as error:  # belongs to this call alone
+            return refusal(error)
+
+    async def _listed(self, row: dict[str, object], key: str | None) -> Reply:
+        if self._waiting >= _MOST_WAITING:
+            raise ServiceBusy("the service holds as many requests as it may; ask again in a moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, listing_reply, row, key, self._admission, self._list_tasks
+            )
+        finally:
+            self._waiting -= 1
