@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Generator
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import jaxtyping
@@ -37,13 +37,30 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
     """Return jaxtyping's decorator, which builds a function's check when that is first called.
 
     A process imports everything and calls a part of it; to build all checks takes many seconds.
+    A function that takes and returns no arrays is checked by the type checker alone: jaxtyping
+    would bind its arguments and check them twice, for shapes that it does not have.
     """
 
     def decorator(*, typechecker: Any) -> Callable[[Any], Any]:
-        built = partial(check, typechecker=typechecker)
-        return lambda what: built(what) if isinstance(what, type) else later(built, what)
+        def of_arrays(what: Any) -> Any:
+            return check(what, typechecker=typechecker)
+
+        def decorate(what: Any) -> Any:
+            if isinstance(what, type):
+                return of_arrays(what)
+            return later(of_arrays if has_arrays(what) else typechecker, what)
+
+        return decorate
 
     return decorator
+
+
+def has_arrays(function: Any) -> bool:
+    """Whether a function's annotations have shapes, or are text that may have some."""
+    annotations = function.__annotations__
+    return "jaxtyping." in repr(annotations) or any(
+        isinstance(a, str) for a in annotations.values()
+    )
 
 
 def later(decorate: Callable[[Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,8 +26,8 @@ FORMS = [
 """What rows have in common, the most in a batch, and how many there are: a graph more is a dozen
 seconds of a compiler, and how a batch is shared out does not depend on the form."""
 
-DEPTH = {"depth": 3}
-"""A block that may have no prompts, one whose rows are all computed, and the last one: each more is
+DEPTH = {"depth": 2}
+"""A block that may have no prompts, whose rows are all computed, and the last one: each more is
 compiled once more."""
 
 
