@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Generator
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any
 
@@ -42,13 +43,16 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
     """
 
     def decorator(*, typechecker: Any) -> Callable[[Any], Any]:
-        def of_arrays(what: Any) -> Any:
-            return check(what, typechecker=typechecker)
+        def of_arrays(function: Any) -> Any:
+            return check(function, typechecker=typechecker)
+
+        def checked(function: Any) -> Any:
+            return later(of_arrays if has_arrays(function) else typechecker, function)
 
         def decorate(what: Any) -> Any:
-            if isinstance(what, type):
-                return of_arrays(what)
-            return later(of_arrays if has_arrays(what) else typechecker, what)
+            if is_dataclass(what):
+                what.__init__ = checked(what.__init__)
+            return what if isinstance(what, type) else checked(what)
 
         return decorate
 

@@ -43,7 +43,10 @@ def export_int8(
     """
     scratch = fresh(folder)
     try:
-        seen = write_int8(backbone, scratch / GRAPH, samples)
+        with TemporaryDirectory() as name:
+            exact = Path(name) / "float32"
+            export_trunk(backbone, exact)
+            seen = write_int8(backbone, exact / GRAPH, scratch / GRAPH, samples)
         settled = settle(seen, floor)
         settled.demand(floor, f"int8 of {backbone.spec.name}", "float32")
         errors = errors_against_torch(backbone, scratch / GRAPH)
@@ -54,20 +57,20 @@ def export_int8(
     return export
 
 
-def write_int8(backbone: Backbone, graph: Path, samples: Mapping[str, Sample]) -> dict[str, Seen]:
+def write_int8(
+    backbone: Backbone, exact: Path, graph: Path, samples: Mapping[str, Sample]
+) -> dict[str, Seen]:
     """Write an int8 graph and compare it with float32.
 
     Args:
-        backbone: float32, on the CPU; its own read-out is exported.
+        backbone: float32, on the CPU.
+        exact: its graph, as `export_trunk` writes it.
         graph: written.
         samples: by task.
     """
-    with TemporaryDirectory() as name:
-        exact = Path(name) / "float32"
-        export_trunk(backbone, exact)
-        quantise(exact / GRAPH, graph)
-        sessions = open_session(exact / GRAPH), open_session(graph)
-        return {task: _compared(backbone, *sessions, sample) for task, sample in samples.items()}
+    quantise(exact, graph)
+    sessions = open_session(exact), open_session(graph)
+    return {task: _compared(backbone, *sessions, sample) for task, sample in samples.items()}
 
 
 def _compared(

@@ -23,10 +23,18 @@ def int8_backend(backbone: Backbone, folder: Path, exact: Path) -> Backend:
     return OnnxBackend(backbone, folder, "int8")
 
 
-def agreement_of(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str, Agreement]:
-    """Return how each task fares in int8 under the service's own floor, as an export does."""
+def agreement_of(
+    backbone: Backbone, exact: Path, samples: Mapping[str, Sample]
+) -> dict[str, Agreement]:
+    """Return how each task fares in int8 under the service's own floor, as an export does.
+
+    Args:
+        backbone: float32, on the CPU.
+        exact: folder of its float32 export.
+        samples: by task.
+    """
     with TemporaryDirectory() as folder:
-        seen = write_int8(backbone, Path(folder) / GRAPH, samples)
+        seen = write_int8(backbone, exact / GRAPH, Path(folder) / GRAPH, samples)
     return settle(seen, LEAST_AGREEMENT).agreement
 
 
