@@ -43,16 +43,15 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
     """
 
     def decorator(*, typechecker: Any) -> Callable[[Any], Any]:
-        def of_arrays(function: Any) -> Any:
-            return check(function, typechecker=typechecker)
-
         def checked(function: Any) -> Any:
-            return later(of_arrays if has_arrays(function) else typechecker, function)
+            if has_arrays(function):
+                return check(function, typechecker=typechecker)
+            return typechecker(function)
 
         def decorate(what: Any) -> Any:
             if is_dataclass(what):
-                what.__init__ = checked(what.__init__)
-            return what if isinstance(what, type) else checked(what)
+                what.__init__ = later(checked, what.__init__)
+            return what if isinstance(what, type) else later(checked, what)
 
         return decorate
 
