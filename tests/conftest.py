@@ -16,6 +16,9 @@ from xdist.scheduler import LoadFileScheduling
 # sleep, else two trainings on two busy cores take ten times as long
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Java's second compiler is for services of hours: those of the tests end before it pays
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
 """Folders whose tests share what is slow to make: a service, an export."""
