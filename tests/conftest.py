@@ -3,7 +3,8 @@
 import gc
 import os
 from collections.abc import Callable, Generator
-from functools import partial, wraps
+from dataclasses import is_dataclass
+from functools import wraps
 from typing import Any
 
 import jaxtyping
@@ -14,6 +15,9 @@ from xdist.scheduler import LoadFileScheduling
 # before torch is loaded, for every process that the tests start: threads that wait for one another
 # sleep, else two trainings on two busy cores take ten times as long
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Java's second compiler is for services of hours: those of the tests end before it pays
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
@@ -37,13 +41,32 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
     """Return jaxtyping's decorator, which builds a function's check when that is first called.
 
     A process imports everything and calls a part of it; to build all checks takes many seconds.
+    A function that takes and returns no arrays is checked by the type checker alone: jaxtyping
+    would bind its arguments and check them twice, for shapes that it does not have.
     """
 
     def decorator(*, typechecker: Any) -> Callable[[Any], Any]:
-        built = partial(check, typechecker=typechecker)
-        return lambda what: built(what) if isinstance(what, type) else later(built, what)
+        def checked(function: Any) -> Any:
+            if has_arrays(function):
+                return check(function, typechecker=typechecker)
+            return typechecker(function)
+
+        def decorate(what: Any) -> Any:
+            if is_dataclass(what):
+                what.__init__ = later(checked, what.__init__)
+            return what if isinstance(what, type) else later(checked, what)
+
+        return decorate
 
     return decorator
+
+
+def has_arrays(function: Any) -> bool:
+    """Whether a function's annotations have shapes, or are text that may have some."""
+    annotations = function.__annotations__
+    return "jaxtyping." in repr(annotations) or any(
+        isinstance(a, str) for a in annotations.values()
+    )
 
 
 def later(decorate: Callable[[Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,7 +73,10 @@ def export_int8(
     """
     scratch = fresh(folder)
     try:
-        seen = write_int8(backbone, scratch / GRAPH, samples, rounding)
+        with TemporaryDirectory() as name:
+            exact = Path(name) / "float32"
+            export_trunk(backbone, exact)
+            seen = write_int8(backbone, exact / GRAPH, scratch / GRAPH, samples, rounding)
         settled = settle(seen, floor)
         settled.demand(floor, f"int8 of {backbone.spec.name}", "float32")
         errors = errors_against_torch(backbone, rounding.opened(scratch / GRAPH))
@@ -86,26 +89,28 @@ def export_int8(
 
 
 def write_int8(
-    backbone: Backbone, graph: Path, samples: Mapping[str, Sample], rounding: Rounding
+    backbone: Backbone,
+    exact: Path,
+    graph: Path,
+    samples: Mapping[str, Sample],
+    rounding: Rounding,
 ) -> dict[str, Seen]:
     """Write an int8 graph and compare it with float32.
 
     Args:
-        backbone: float32, on the CPU; its own read-out is exported.
+        backbone: float32, on the CPU.
+        exact: its graph, as `export_trunk` writes it.
         graph: written.
         samples: by task.
         rounding: of the runtime that is to serve.
     """
-    with TemporaryDirectory() as name:
-        exact = Path(name) / "float32"
-        export_trunk(backbone, exact)
-        batches = (_first_inputs(backbone, sample) for sample in samples.values())
-        rounding.quantise(exact / GRAPH, graph, batches)
-        features = (
-            partial(_features, backbone, _opened(exact / GRAPH)),
-            partial(_features, backbone, rounding.opened(graph)),
-        )
-        return {task: compare(sample, *features) for task, sample in samples.items()}
+    batches = (_first_inputs(backbone, sample) for sample in samples.values())
+    rounding.quantise(exact, graph, batches)
+    features = (
+        partial(_features, backbone, _opened(exact)),
+        partial(_features, backbone, rounding.opened(graph)),
+    )
+    return {task: compare(sample, *features) for task, sample in samples.items()}
 
 
 def _first_inputs(backbone: Backbone, sample: Sample) -> Inputs:

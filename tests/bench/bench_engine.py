@@ -6,6 +6,7 @@ time for one batch, throughput with several batches in flight, and the whole ser
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +32,7 @@ from tests.bench.engine_plan import (
     plan_of,
 )
 from tests.bench.engine_service import add_service
+from tests.bench.exports import Exports
 from tests.bench.models import (
     TINY,
     in_precision,
@@ -41,7 +43,6 @@ from tests.bench.models import (
 )
 from tests.bench.neighbours import busy_neighbours
 from tests.bench.peers import num_copies, trunk_bytes
-from tests.bench.plain.graph import export_plain
 from tests.bench.processor import has_bfloat16
 from tests.bench.result import Result, Settings
 from tests.fakes.tiny import tiny_backbone, tiny_trunk
@@ -68,18 +69,18 @@ def run(settings: Settings) -> Result:
     plan = plan_of(settings)
     names = [BEST, BEST_TINY, BEST_BUSY, *CUDA_RATIOS, *FLOAT32_RATIOS, *INT8_RATIOS, *OTHER_RATIOS]
     result = Result("engine", dict.fromkeys(names), notes=[*NOTES, _precision_note(plan)])
-    again = settle_int8(result, settings) if "float32" in plan.precisions else None
-    for model in plan.batches:
-        whole = _backbone(model, settings)
-        with TemporaryDirectory() as folder:
-            graph = Path(folder) / "plain.onnx" if whole.device.type == "cpu" else None
-            if graph is not None:
-                export_plain(whole, graph)
-            for precision in plan.precisions:
-                source = Source(whole, graph, Path(folder) / precision)
-                _measure(result, plan, in_precision(whole, precision), again, source)
-                torch.compiler.reset()
-                result.save(settings)  # stays if what follows is cut off
+    with TemporaryDirectory() as name:
+        exports = Exports(Path(name))
+        settled = "float32" in plan.precisions
+        again = settle_int8(result, settings, exports) if settled else None
+        for model, precision in product(plan.batches, plan.precisions):
+            whole = _backbone(model, settings)
+            folder = Path(name) / f"{model}-{precision}"
+            folder.mkdir()
+            source = Source(whole, exports if whole.device.type == "cpu" else None, folder)
+            _measure(result, plan, in_precision(whole, precision), again, source)
+            torch.compiler.reset()
+            result.save(settings)  # stays if what follows is cut off
     if plan.service:
         add_service(result, settings)
     return result

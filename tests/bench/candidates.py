@@ -8,7 +8,6 @@ import torch
 from adapters.vit.adapter import Adapter
 from adapters.vit.backbone import Backbone
 from serving.onnx.backend import OnnxBackend
-from serving.onnx.export import export_trunk
 from serving.openvino.backend import OpenVinoBackend
 from serving.rows.resident import make_resident
 from serving.trunk.backend import Backend, Example, Form
@@ -43,16 +42,17 @@ def torch_backends(
     return backends
 
 
-def exported_backends(backbone: Backbone, precision: str, folder: Path) -> dict[str, Backend]:
-    """Export the trunk and return ours that run it in a precision; the folder must stay.
+def exported_backends(
+    backbone: Backbone, precision: str, exact: Path, folder: Path
+) -> dict[str, Backend]:
+    """Return ours that run an exported trunk in a precision; both folders must stay.
 
     Args:
         backbone: float32, on the CPU.
         precision: `float32` or `bfloat16`.
+        exact: its float32 export.
         folder: where to write.
     """
-    exact = folder / "float32"
-    export_trunk(backbone, exact)
     backends: dict[str, Backend] = {"openvino": OpenVinoBackend(backbone, exact, precision)}
     if precision == "float32":
         backends["onnx"] = OnnxBackend(backbone, exact)

@@ -26,6 +26,7 @@ from tests.bench.engine_plan import (
     WITH_DOUBTS,
     Plan,
 )
+from tests.bench.exports import Exports
 from tests.bench.int8 import with_doubts
 from tests.bench.measure import Seconds, speed_ratio
 from tests.bench.models import precision_of, random_pixels
@@ -44,12 +45,12 @@ class Source(NamedTuple):
 
     Attributes:
         exact: the backbone in float32.
-        graph: of its bare trunk; None where nothing reads one, as on a GPU.
-        folder: for exports; must stay.
+        exports: of it; None where nothing reads one, as on a GPU.
+        folder: for what is rounded; must stay.
     """
 
     exact: Backbone
-    graph: Path | None
+    exports: Exports | None
     folder: Path
 
 
@@ -88,10 +89,11 @@ def make_entrants(
         compiled: whether to compile, too.
         again: see `Entrants`.
     """
-    exact, graph, folder = source
-    ours = torch_backends(backbone, batches, compiled=compiled)
-    if graph is not None:
-        ours |= exported_backends(exact, precision_of(backbone), folder)
+    exact, exports, folder = source
+    ours, graph = torch_backends(backbone, batches, compiled=compiled), None
+    if exports is not None:
+        graph = exports.plain(exact)
+        ours |= exported_backends(exact, precision_of(backbone), exports.trunk(exact), folder)
     plain = plain_peers(backbone, batches, graph, compiled=compiled)
     rounded = None
     if (

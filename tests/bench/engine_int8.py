@@ -14,9 +14,9 @@ from serving.onnx.samples import read_samples
 from serving.rounding.agreement import Agreement, Sample, in_words
 from tests.bench.digits import digits_sample
 from tests.bench.engine_plan import PLAIN_INT8_WITH_DOUBTS, WITH_DOUBTS
+from tests.bench.exports import Exports
 from tests.bench.int8 import ROUNDINGS, agreement_of
 from tests.bench.models import TINY, make_backbone
-from tests.bench.plain.graph import export_plain
 from tests.bench.plain.int8 import calibration, plain_agreement, quantise_plain
 from tests.bench.plain.on_openvino import OnOpenvino
 from tests.bench.processor import has_int8_dot_products
@@ -36,12 +36,12 @@ class Again(NamedTuple):
     plain: float | None
 
 
-def settle_int8(result: Result, settings: Settings) -> Again:
+def settle_int8(result: Result, settings: Settings, exports: Exports) -> Again:
     """Note how far int8 agrees with float32; return the shares of rows that are computed again."""
     backbone, samples = _samples(settings)
     ours, least = {}, 1.0
     for name, rounding in ROUNDINGS.items():
-        agreement = agreement_of(backbone, samples, rounding)
+        agreement = agreement_of(backbone, exports.trunk(backbone), samples, rounding)
         least = min(least, *(found.same for found in agreement.values()))
         ours[name] = _share_again(agreement)
         result.notes.append(
@@ -56,7 +56,7 @@ def settle_int8(result: Result, settings: Settings) -> Again:
             "int8_over_openvino_int8 is not measured: this processor has no int8 dot products"
         )
         return Again(ours, None)
-    found = plain_int8_agreement(backbone, samples)
+    found = plain_int8_agreement(exports.plain(backbone), samples)
     plain = _share_again(found)
     result.notes.append(
         f"{PLAIN_INT8_WITH_DOUBTS}: static scales (QDQ), the plain trunk's features under the same "
@@ -76,11 +76,15 @@ def _samples(settings: Settings) -> tuple[Backbone, dict[str, Sample]]:
 
 
 @torch.inference_mode()
-def plain_int8_agreement(backbone: Backbone, samples: Mapping[str, Sample]) -> dict[str, Agreement]:
-    """Return how each task fares on the plain trunk in OpenVINO's int8."""
+def plain_int8_agreement(exact: Path, samples: Mapping[str, Sample]) -> dict[str, Agreement]:
+    """Return how each task fares on the plain trunk in OpenVINO's int8.
+
+    Args:
+        exact: its graph in float32.
+        samples: by task.
+    """
     with TemporaryDirectory() as name:
-        exact, rounded = Path(name) / "plain.onnx", Path(name) / "int8.onnx"
-        export_plain(backbone, exact)
+        rounded = Path(name) / "int8.onnx"
         quantise_plain(exact, rounded, calibration(samples))
         forwards = (OnOpenvino(graph, "float32") for graph in (exact, rounded))
         return plain_agreement(*forwards, samples)

@@ -87,6 +87,7 @@ SHORT = Plan(
     4,
     {"tiny": (BEST, BEST_TINY)},
     compiled=False,
+    neighbours=1,
     service=False,
     rounds=(2, 2),
     seconds=0.0,

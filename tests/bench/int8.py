@@ -48,11 +48,18 @@ def _some_inputs(backbone: Backbone) -> dict[str, Tensor]:
 
 
 def agreement_of(
-    backbone: Backbone, samples: Mapping[str, Sample], rounding: Rounding
+    backbone: Backbone, exact: Path, samples: Mapping[str, Sample], rounding: Rounding
 ) -> dict[str, Agreement]:
-    """Return how each task fares in int8 under the service's own floor, as an export does."""
+    """Return how each task fares in int8 under the service's own floor, as an export does.
+
+    Args:
+        backbone: float32, on the CPU.
+        exact: folder of its float32 export.
+        samples: by task.
+        rounding: of the runtime that would serve.
+    """
     with TemporaryDirectory() as folder:
-        seen = write_int8(backbone, Path(folder) / GRAPH, samples, rounding)
+        seen = write_int8(backbone, exact / GRAPH, Path(folder) / GRAPH, samples, rounding)
     return settle(seen, LEAST_AGREEMENT).agreement
 
 

@@ -4,7 +4,7 @@ Written from the paper's equations 6 and 13 and timm's own blocks; shares nothin
 `adapters.vit.prompting`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -36,6 +36,14 @@ def reference_feature(trunk: Trunk, adapter: Adapter, pixels: torch.Tensor) -> t
         tokens = _normed(trunk, tokens)
     pooled = _pooled(trunk, tokens, length)[read_out.pooling]()
     return (_normed(trunk, pooled) if read_out.final_norm == "after-pooling" else pooled)[0]
+
+
+def reference_features(
+    trunk: Trunk, adapters: Sequence[Adapter], pixels: torch.Tensor
+) -> torch.Tensor:
+    """Return the pooled features [B, D] of images [B, 3, H, W], each under its own adapter."""
+    rows = zip(adapters, pixels, strict=True)
+    return torch.stack([reference_feature(trunk, adapter, one) for adapter, one in rows])
 
 
 def _normed(trunk: Trunk, tokens: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from serving.rows.query import Query
 from serving.rows.resident import AdapterKey, make_resident
 from serving.rows.row import Row
 from tests.fakes.artifacts import make_adapter
-from tests.fakes.reference import reference_feature
+from tests.fakes.reference import reference_features
 from tests.fakes.tiny import read_out, tiny_backbone
 
 LENGTHS = (4, 0, 7, 1, 4)
@@ -54,6 +54,4 @@ def features_of(backend, residents, pixels):
 
 def expected_of(adapters, pixels, trunk=None):
     exact = tiny_backbone(trunk, dtype=torch.float64).trunk
-    return torch.stack(
-        [reference_feature(exact, a, p) for a, p in zip(adapters, pixels, strict=True)]
-    )
+    return reference_features(exact, adapters, pixels)

@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from adapters.vit.adapter import Adapter, decode
+from tests.fakes.tiny import tiny_backbone
 from trainer.experiment.run import Result, run
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
+BACKBONE = tiny_backbone()
 SIDE = 16
 COLOURS = {"blue": (40, 60, 220), "red": (220, 60, 40)}
 

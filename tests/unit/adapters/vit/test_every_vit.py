@@ -3,9 +3,8 @@
 Of architectures that are built of the same parts, one is computed, in miniature.
 """
 
-from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from itertools import product
 
 import timm
 import torch
@@ -13,11 +12,9 @@ from torch import nn
 
 from adapters.vit.architecture import why_refused
 from adapters.vit.catalogue import architectures, without_memory
-from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 from adapters.vit.read_out import poolings_of
 from adapters.vit.trunk import Trunk
-from tests.fakes.artifacts import make_adapter
-from tests.fakes.reference import reference_feature
+from tests.fakes.both_forms import METHODS, difference
 from tests.fakes.tiny import read_out, tiny_backbone, with_random_weights
 
 NARROW = {"embed_dim": 32, "num_heads": 2}
@@ -90,27 +87,8 @@ def test_every_kind_of_architecture_is_exact_under_all_prompts_and_read_outs():
     for name in kinds().values():
         trunk = small(name)
         pixels = torch.randn(2, 3, *trunk.patch_embed.img_size, dtype=torch.float64)
-        for pooling in poolings_of(trunk):
-            for error in errors(trunk, pooling, pixels):
-                assert error < 1e-10, (name, pooling)
-
-
-def errors(trunk: Trunk, pooling: str, pixels: torch.Tensor) -> Iterator[float]:
-    """Yield how far rows with prompts of each form are from the token form, relatively."""
-    spec = tiny_backbone(trunk, dtype=torch.float64).spec.model_copy(update=read_out(pooling))
-    for method in ("spt-deep", "spt-shallow", "linear"):
-        rows = [make_adapter(method=method, seed=i, prompts=3, backbone=spec) for i in range(2)]
-        found = features(trunk, spec, pixels, prompts_of(trunk, rows))
-        slow = [reference_feature(trunk, row, one) for row, one in zip(rows, pixels, strict=True)]
-        expected = torch.stack(slow)
-        yield float((found - expected).abs().max() / expected.abs().max())
-
-
-def prompts_of(trunk: Trunk, rows: list[Any]) -> Prompts:
-    if rows[0].prompts is None:
-        return None
-    prompts = [row.prompts.double() for row in rows]
-    if not rows[0].is_deep:
-        return ShallowPrompts(torch.stack([one[0] for one in prompts]))
-    prefix = torch.stack([prefix_of(trunk, one) for one in prompts])
-    return DeepPrompts(prefix, last=torch.stack([one[-1] for one in prompts]))
+        spec = tiny_backbone(trunk, dtype=torch.float64).spec
+        for pooling, method in product(poolings_of(trunk), METHODS):
+            read = spec.model_copy(update=read_out(pooling))
+            error = difference(trunk, read, method, pixels, prompts=3)
+            assert error < 1e-10, (name, pooling, method)

@@ -41,6 +41,7 @@ def some_samples(backbone, count=8):
 
 
 @needs_int8_dot_products
+@pytest.mark.usefixtures("_exported_already")
 def test_int8_is_near_float32_and_says_how_near(backbone, tmp_path):
     export = export_int8(backbone, tmp_path / "trunk", some_samples(backbone), floor=0.0)
     assert read_export(tmp_path / "trunk") == export

@@ -42,7 +42,7 @@ def test_compiled_features_equal_the_reference_for_any_number_of_rows():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     errors = json.loads(done.stdout)
-    assert len(errors) == 6
+    assert len(errors) == 10
     assert max(errors.values()) < 1e-5
 
 

@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
 from trainer.errors import DataError, OutputError, ResumeError
 from trainer.experiment import folder as folder_module
-from trainer.experiment import materials as module
 from trainer.experiment.folder import check_writable, forget
 from trainer.experiment.run import run
 
 RECIPE = toy_recipe(method="linear")
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_backbone", lambda *_, **__: tiny_backbone())
 
 
 @pytest.fixture

@@ -11,27 +11,14 @@ from adapters.images.decode import decode_image
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
-from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe, train
+from tests.unit.trainer.toy import BACKBONE, ignore, make_toy_folder, read, toy_recipe, train
 from trainer.errors import DataError, RecipeError, TrainingError
-from trainer.experiment import materials as module
 from trainer.experiment.folder import forget
 from trainer.experiment.run import Result, run
 from trainer.training.checkpoint import Progress
 
 METHODS = ["spt-deep", "spt-shallow", "vpt-deep", "vpt-shallow", "linear"]
 OPTIM = {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "lr": 1e-2}
-BACKBONE = tiny_backbone()
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_backbone", lambda *_, **__: BACKBONE)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_toy_folder(tmp_path_factory.mktemp("data") / "toy")
 
 
 def assert_same_tensors(one: Adapter, other: Adapter) -> None:
@@ -47,9 +34,7 @@ def usual(
 ) -> tuple[str, Result, Adapter]:
     """A method, and its run with the usual recipe: to be looked at."""
     folder = tmp_path_factory.mktemp("usual") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_backbone", lambda *_, **__: BACKBONE)
-        return request.param, *train(toy_recipe(method=request.param), data, folder)
+    return request.param, *train(toy_recipe(method=request.param), data, folder)
 
 
 def test_a_run_leaves_an_artifact_that_fits_the_task_and_the_backbone(

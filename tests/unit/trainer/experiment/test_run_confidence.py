@@ -7,24 +7,10 @@ import pytest
 from adapters.images.decode import decode_image
 from adapters.vit.pixels import to_pixels
 from tests.fakes.reference import reference_scores
-from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe, train
+from tests.unit.trainer.toy import BACKBONE, ignore, make_toy_folder, read, toy_recipe, train
 from trainer.errors import DataError
-from trainer.experiment import materials as module
 from trainer.experiment.run import run
 from trainer.report.record import read_record
-
-BACKBONE = tiny_backbone()
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_backbone", lambda *_, **__: BACKBONE)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_toy_folder(tmp_path_factory.mktemp("data") / "toy")
 
 
 def test_a_run_with_enough_validation_images_is_calibrated_and_says_so(tmp_path: Path):

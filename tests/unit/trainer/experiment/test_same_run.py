@@ -21,11 +21,6 @@ LINEAR = toy_recipe(method="linear")
 Change = Callable[[Path], None]
 
 
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_backbone", lambda *_, **__: tiny_backbone())
-
-
 def train(tmp_path: Path, recipe: Recipe = LINEAR, **options: object) -> Result:
     return run(recipe, tmp_path / "toy", tmp_path / "run", ignore, **options)
 
@@ -85,9 +80,7 @@ def finished(
     """A recipe, and a folder with its data and its finished run: to be copied."""
     recipe, folder = toy_recipe(method=request.param), tmp_path_factory.mktemp("finished")
     make_toy_folder(folder / "toy")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_backbone", lambda *_, **__: tiny_backbone())
-        train(folder, recipe)
+    train(folder, recipe)
     return recipe, folder
 
 

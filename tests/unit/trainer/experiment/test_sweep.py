@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, save_noisy, toy_recipe
 from trainer.errors import ResumeError
-from trainer.experiment import materials as materials_module
 from trainer.experiment import sweep as module
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.sweep import Grid, Trial, best_of, forget_sweep, sweep, with_settings
@@ -19,8 +17,7 @@ RECIPE = toy_recipe(method="linear")
 
 
 @pytest.fixture
-def materials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Materials:
-    monkeypatch.setattr(materials_module, "load_backbone", lambda *_, **__: tiny_backbone())
+def materials(tmp_path: Path) -> Materials:
     return prepare(RECIPE, make_toy_folder(tmp_path / "toy"))
 
 

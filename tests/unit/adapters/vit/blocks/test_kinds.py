@@ -6,11 +6,12 @@ from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec, FinalNorm, Pooling
 from adapters.vit.adapter import Adapter
-from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from adapters.vit.prompting import DeepPrompts, ShallowPrompts, features, prefix_of
 from adapters.vit.trunk import Trunk
 from tests.fakes.artifacts import make_adapter
+from tests.fakes.both_forms import METHODS, difference
 from tests.fakes.other_trunks import BEIT, EVA, other_trunk
-from tests.fakes.reference import reference_feature
+from tests.fakes.reference import reference_features
 from tests.fakes.tiny import tiny_backbone
 
 NAMES = [*EVA, *BEIT]
@@ -33,20 +34,6 @@ def images(trunk: Trunk, count: int) -> Tensor:
     return torch.randn(size, generator=generator, dtype=DTYPE)
 
 
-def reference(trunk: Trunk, rows: list[Adapter], pixels: Tensor) -> Tensor:
-    return torch.stack([reference_feature(trunk, a, p) for a, p in zip(rows, pixels, strict=True)])
-
-
-def prompts_of(trunk: Trunk, rows: list[Adapter]) -> Prompts:
-    if rows[0].prompts is None:
-        return None
-    prompts = [row.prompts.double() for row in rows]
-    if not rows[0].is_deep:
-        return ShallowPrompts(torch.stack([one[0] for one in prompts]))
-    prefix = torch.stack([prefix_of(trunk, one) for one in prompts])
-    return DeepPrompts(prefix, last=torch.stack([one[-1] for one in prompts]))
-
-
 def masked(trunk: Trunk, rows: list[Adapter], longest: int) -> DeepPrompts:
     """Return prompts of rows of any lengths, each filled up with large numbers."""
     prefix = torch.full((len(rows), 2, longest, 2, 2, 16), 1e3, dtype=DTYPE)
@@ -65,10 +52,9 @@ def test_prompts_of_every_form_equal_timms_blocks_with_prompts_as_tokens(name: s
     pixels = images(trunk, 3)
     for pooling, norm in READ_OUTS:
         read = spec.model_copy(update={"pooling": pooling, "final_norm": norm})
-        for method in ("spt-deep", "spt-shallow", "linear"):
-            rows = [make_adapter(method=method, seed=i, prompts=7, backbone=read) for i in range(3)]
-            found = features(trunk, read, pixels, prompts_of(trunk, rows))
-            assert (found - reference(trunk, rows, pixels)).abs().max() < 1e-12, (pooling, method)
+        for method in METHODS:
+            error = difference(trunk, read, method, pixels, prompts=7)
+            assert error < 1e-10, (pooling, method)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +68,7 @@ def test_rows_of_other_lengths_and_of_none_share_a_batch(name: str):
             for n in lengths
         ]
         found = features(trunk, read, pixels, masked(trunk, rows, longest=7))
-        assert (found - reference(trunk, rows, pixels)).abs().max() < 1e-12, pooling
+        assert (found - reference_features(trunk, rows, pixels)).abs().max() < 1e-12, pooling
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +87,7 @@ def test_gradients_of_prompts_equal_those_of_timms_blocks(name: str):
                 form = DeepPrompts if is_deep else ShallowPrompts
                 found = features(trunk, spec, pixels, form(given))
             else:
-                found = reference(trunk, [own], pixels)
+                found = reference_features(trunk, [own], pixels)
             gradients.append(torch.autograd.grad(found.square().sum(), prompts)[0])
         assert gradients[0].abs().max() > 0
         torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)

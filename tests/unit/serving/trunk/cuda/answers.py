@@ -9,6 +9,7 @@ from serving.trunk.backend import Example
 from tests.fakes.rows import expected_of, seated, some_rows
 from tests.fakes.tiny import tiny_trunk
 
+DEPTH = 3
 LENGTHS = (4, 0, 30)
 FIRST_BLOCKS = (0, 0, 1)
 ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))
@@ -16,8 +17,11 @@ ASKED = ((0, 3, 1), (2, 3, 5), (0, 2, 50))
 
 
 def wide_trunk():
-    """Return the tiny trunk with heads that the kernels take, and a part for every read-out."""
-    return tiny_trunk(embed_dim=64, num_heads=2, pre_norm=True, global_pool="map")
+    """Return the tiny trunk with heads that the kernels take, and a part for every read-out.
+
+    Of three blocks: one that may have no prompts, and two that must have some.
+    """
+    return tiny_trunk(depth=DEPTH, embed_dim=64, num_heads=2, pre_norm=True, global_pool="map")
 
 
 def scores_of(adapter, feature):

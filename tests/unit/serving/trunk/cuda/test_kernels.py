@@ -12,6 +12,8 @@ import sys
 import pytest
 import torch
 
+from tests.unit.serving.trunk.cuda.answers import DEPTH
+
 ROOM = "tests.unit.serving.trunk.cuda"
 
 
@@ -104,12 +106,12 @@ def traced(for_hopper):
 
 
 def test_the_compiler_sees_the_kernels_in_one_graph_and_that_they_write_their_outputs_alone(traced):
-    expected = [["out"]] * 3 + [["logits"], ["found", "margins", "scores"]]
+    expected = [["out"]] * DEPTH + [["logits"], ["found", "margins", "scores"]]
     assert traced["written"] == expected
 
 
 def test_in_fp8_the_whole_step_is_one_graph_too_with_all_layers_but_one_rounded(traced):
-    assert traced["products"] == [0, 4 * 3 - 1]
+    assert traced["products"] == [0, 4 * DEPTH - 1]
 
 
 def test_on_cuda_whole_steps_answer_as_the_token_form_eager_and_compiled():
