@@ -57,7 +57,8 @@ def read_table(place: Path, name: str, seed: int) -> TaskData:
     later = "val" if any(entry.split == "test" for entry in entries) else "test"
     splits: dict[str, list[Sample]] = {}
     for entry in entries:
-        sample = Sample(table.parent / entry.path, place_of[entry.label])
+        # absolute, as some paths may be, whatever the list's own path is
+        sample = Sample(table.parent.absolute() / entry.path, place_of[entry.label])
         splits.setdefault(later if entry.split == "eval" else entry.split, []).append(sample)
     task = name_task(name, names)
     train, val, test = _divided(table, splits, seed)
