@@ -78,6 +78,19 @@ def test_absolute_paths_and_those_relative_to_the_list_go_together(tmp_path: Pat
     assert {tmp_path / "elsewhere/a.jpg", tmp_path / "list/b.jpg"} < paths
 
 
+def test_absolute_paths_go_with_a_list_whose_own_path_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_images(tmp_path, [path for path, *_ in ROWS])
+    rows = [(f"{tmp_path}/{ROWS[0][0]}", *ROWS[0][1:]), *ROWS[1:]]
+    (tmp_path / "pets.csv").write_text(written(".csv", rows))
+    monkeypatch.chdir(tmp_path)
+    data = load_task("pets", Path("pets.csv"))
+    assert names_of(data, tmp_path)["train"] == [(path, label) for path, label, _ in ROWS[:2]]
+    (tmp_path / "pets.csv").write_text(written(".csv", ROWS))
+    assert data.list_digests() == load_task("pets", tmp_path).list_digests()
+
+
 def test_images_that_are_not_there_are_named_all_at_once(tmp_path: Path) -> None:
     make_images(tmp_path, [path for path, *_ in ROWS[2:]])
     (tmp_path / "pets.csv").write_text(written(".csv", ROWS))
