@@ -48,6 +48,7 @@ def read_coco(place: Path, name: str, seed: int) -> TaskData:
     Raises:
         DataError: a list is malformed, or lists differ in the names of categories.
     """
+    place = place.absolute()  # as images may be that it names
     splits = _splits(_lists(place))
     lists = {path: _read(path) for path in splits}
     categories = _categories(place, lists)

@@ -40,6 +40,7 @@ def read_columnar(place: Path, name: str, seed: int) -> TaskData:
     files, features = _files_of(place)
     if not files:
         raise DataError(f"{name}: {place} matches no file, expected Parquet files; correct DATA=")
+    files = {path.absolute(): split for path, split in files.items()}  # as cells may name others
     tables = {path: _table(path, features) for path in files}
     rows = [row for path, table in tables.items() for row in _rows(path, *table, files[path])]
     names = _names(place, [columns for columns, _ in tables.values()])

@@ -46,6 +46,18 @@ def test_a_list_of_paths_and_labels_is_read_as_a_csv_is(tmp_path: Path) -> None:
         assert bad_files(data) == {}
 
 
+def test_a_relative_place_goes_with_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(20):
+        (tmp_path / f"{i}.png").write_bytes(picture(i))
+    paths = [f"{i}.png" for i in range(10)] + [str(tmp_path / f"{i}.png") for i in range(10, 20)]
+    make_parquet(tmp_path / "list.parquet", pa.table({"path": paths, "label": [0, 1] * 10}))
+    monkeypatch.chdir(tmp_path)
+    here = load_task("pets", Path("list.parquet"))
+    assert here.fingerprints() == load_task("pets", tmp_path / "list.parquet").fingerprints()
+
+
 def test_images_in_cells_are_named_by_their_rows(tmp_path: Path) -> None:
     data = load_task("pets", make_snapshot(tmp_path))
     assert data.task.class_names == ("cat", "dog")
