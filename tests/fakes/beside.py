@@ -19,7 +19,8 @@ def adapter_with(
     """Return a random adapter with so many keys and values, and with biases if asked."""
     adapter = make_adapter(seed=seed, **options)
     spec, generator = adapter.meta.backbone, torch.Generator().manual_seed(seed + 100)
-    shape = (spec.depth, keys_values, spec.num_heads, spec.width // spec.num_heads)
+    layers = spec.depth - adapter.meta.first_block
+    shape = (layers, keys_values, spec.num_heads, spec.width // spec.num_heads)
     more = torch.randn(shape, generator=generator) if keys_values else None
     added = torch.randn(spec.depth, spec.width, generator=generator) if biases else None
     return replace(adapter, keys_values=more, biases=added)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _PROMPTS = "served: in one batch with every other task"
-_BIASED = "served: in one batch with tasks of its kind, which is a forward of its own"
+_BIASED = "served: in one forward with other tasks that have biases"
 _RETUNED = "not served: its weights differ in every block, so each task would need its own pass"
 
 
