@@ -63,6 +63,6 @@ def out_of_memory_explained(recipe: Recipe) -> Iterator[None]:
         raise TrainingError(
             f"{recipe.task}, {recipe.method} on {recipe.backbone}: out of memory "
             f"({str(error).splitlines()[0][:160]}); lower optim.batch_size (now "
-            f"{recipe.optim.batch_size}) or set compute.accumulate (now "
-            f"{recipe.compute.accumulate}){halved}, or choose a smaller backbone"
+            f"{recipe.optim.batch_size}){halved}, raise compute.accumulate (now "
+            f"{recipe.compute.accumulate}), or choose a smaller backbone"
         ) from error
