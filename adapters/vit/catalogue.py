@@ -85,8 +85,10 @@ def catalogue() -> Iterator[Entry]:
 @contextmanager
 def without_memory() -> Iterator[None]:
     """Build models whose tensors have shapes and no numbers; no other thread may use torch."""
-    # methods are replaced: a mode would be asked about every call of torch, which takes far longer
-    with torch.device("meta"), patch.multiple(Tensor, **dict.fromkeys(_FILLING, _as_it_is)):
+    with torch.device("meta"), ExitStack() as stack:
+        # methods are replaced: a mode would be asked about every call of torch, which takes longer
+        for name in _FILLING:
+            stack.enter_context(patch.object(Tensor, name, _as_it_is))
         yield
 
 

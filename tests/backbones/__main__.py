@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from tests.backbones.families import FAMILIES
 from tests.backbones.trial import try_backbone
 
-CLOSE = 1e-4
+CLOSE = 2e-6
 """Largest difference of a score in float32."""
 
-LEAST_EFFECT = 1e-3
+LEAST_EFFECT = 1e-4
 """Of prompts on a score: with less it would not matter what becomes of them."""
 
 

@@ -1,9 +1,11 @@
 """Who asks while no process of the front can answer is told to ask again, and at once."""
 
+import http.client
+import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
-import httpx
 import pytest
 
 from serving.front.stand_in import StandIn
@@ -15,17 +17,27 @@ def ear() -> Iterator[socket.socket]:
         yield ear
 
 
+def ask(
+    ear: socket.socket, method: str, path: str, body: bytes | None = None
+) -> tuple[int, str | None, Any]:
+    """Return an answer's status, when to ask again, and its JSON."""
+    caller = http.client.HTTPConnection(*ear.getsockname(), timeout=60)
+    caller.request(method, path, body)
+    answer = caller.getresponse()
+    found = json.loads(answer.read())
+    caller.close()
+    return answer.status, answer.getheader("Retry-After"), found
+
+
 def test_callers_are_told_to_ask_again_until_others_answer(ear: socket.socket) -> None:
-    url, stand_in = f"http://127.0.0.1:{ear.getsockname()[1]}", StandIn(ear)
+    stand_in = StandIn(ear)
     stand_in.begin()
     stand_in.begin()
-    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
-        told = client.post("/spt/predict?task=pets", content=bytes(2_000_000))
-        probed = [client.get(path) for path in ("/readyz", "/livez")]
-    assert (told.status_code, told.headers["retry-after"]) == (503, "1")
-    assert told.json()["error"]["code"] == "not_ready"
-    assert [one.status_code for one in probed] == [503, 503]
-    assert probed[0].json() == {"ok": False, "reason": "it is being started"}
+    told = ask(ear, "POST", "/spt/predict?task=pets", bytes(2_000_000))
+    assert (told[0], told[1]) == (503, "1")
+    assert told[2]["error"]["code"] == "not_ready"
+    for probe in ("/readyz", "/livez"):
+        assert ask(ear, "GET", probe) == (503, None, {"ok": False, "reason": "it is being started"})
     stand_in.end()
     stand_in.end()
     with socket.create_connection(ear.getsockname()) as caller:
