@@ -1,8 +1,8 @@
 """A task: one named classification problem, and how several are meant at once. No tensors here."""
 
 import re
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase, translate
 from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -44,6 +44,12 @@ def check_task_pattern(text: str) -> str:
 def matches_any(task: str, patterns: Iterable[str]) -> bool:
     """Return whether a task is meant by one of some patterns, whether or not it exists."""
     return any(fnmatchcase(task, pattern) for pattern in patterns)
+
+
+def matching(tasks: Iterable[str], patterns: Iterable[str]) -> Iterator[str]:
+    """Yield those of many tasks that `matches_any` is true of, in their order."""
+    meant = re.compile("|".join(map(translate, patterns)) or "(?!)")
+    return (task for task in tasks if meant.match(task))
 
 
 TargetKind = Literal["single-label", "multi-label", "regression", "ordinal"]

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.meta import AdapterMeta
-from adapters.artifact.task import matches_any
+from adapters.artifact.task import matching
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Pointer
@@ -82,7 +82,7 @@ class TaskLists:
     def _chosen(self, listing: Listing) -> Iterator[str]:
         names, patterns = self._known(), listing.patterns
         following = islice(names, bisect_right(names, listing.after), None)
-        return (name for name in following if patterns is None or matches_any(name, patterns))
+        return following if patterns is None else matching(following, patterns)
 
     def _brief(self, task: str, deadline: Deadline) -> TaskInfo | None:
         """Return a task and its versions that answer; None for one that cannot be asked."""

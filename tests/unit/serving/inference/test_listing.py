@@ -2,6 +2,7 @@
 
 import pytest
 
+from adapters.artifact.task import matches_any
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore
@@ -108,6 +109,9 @@ def test_patterns_are_looked_for_over_all_tasks(store):
     lists = TaskLists(CachedStore(store), SPEC)
     page = lists.tell(Listing(limit=2, patterns=("*3", "task1*")))
     assert (names(page), page.next) == (["task03", "task10"], "task10")
+    for patterns in ((), ("*",), ("task0", "0*"), ("*a" * 31, "task07"), ("t*k1", "*5")):
+        found = names(lists.tell(Listing(patterns=patterns)))
+        assert found == [name for name in store.tasks() if matches_any(name, patterns)]
 
 
 def test_a_store_that_is_away_is_told_unless_its_names_are_known(store, monkeypatch):
