@@ -1,4 +1,6 @@
-"""Names an image by the program next to this file: `python predict.py photo.jpg`.
+"""Says of images what the task says, by the program next to this file.
+
+`python predict.py photo.jpg`
 
 Needs torch, numpy and Pillow alone; it is copied into every exported folder.
 """
@@ -37,16 +39,33 @@ def start(side: int, crop: int) -> int:
     return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
 
+def said(logits: torch.Tensor, about: dict[str, Any]) -> str:
+    """Return what logits [C] say: a class and its score, all that are there, or a number."""
+    target, names = about.get("target") or {}, about["task"]["class_names"]
+    logits = logits.double()
+    kind, scaled = target.get("kind"), logits / about["temperature"]
+    if kind == "regression":
+        return f"{target['mean'] + target['scale'] * float(logits[0]):.6g}"
+    if kind == "multi-label":
+        scores = scaled.sigmoid().tolist()
+        rows = zip(names, scores, target["thresholds"], strict=True)
+        return ", ".join(f"{name} {score:.4f}" for name, score, least in rows if score >= least)
+    scores = scaled.softmax(dim=0)
+    best = int(scores.argmax())
+    found = f"{names[best]} {float(scores[best]):.4f}"
+    if kind == "ordinal":
+        found += f" {sum(map(float, scores * torch.tensor(target['values']))):.6g}"
+    return found
+
+
 def main(paths: list[str]) -> None:
-    """Print the best class of each image, and its score."""
+    """Print what the program says of each image."""
     about = json.loads((HERE / "task.json").read_text(encoding="utf-8"))
     model = torch.export.load(HERE / "program.pt2").module()
     for path in paths:
         image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         crop = torch.from_numpy(crop_of(image, about["preprocessing"]).copy())
-        scores = (model(crop[None])[0] / about["temperature"]).softmax(dim=0)
-        best = int(scores.argmax())
-        print(f"{path}: {about['task']['class_names'][best]} {float(scores[best]):.4f}")
+        print(f"{path}: {said(model(crop[None])[0], about)}")
 
 
 if __name__ == "__main__":

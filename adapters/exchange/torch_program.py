@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from adapters.errors import ArtifactMismatch
 from adapters.exchange import predict
 from adapters.exchange.folder import empty_folder, read_me
-from adapters.vit.adapter import decode
+from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone
+from adapters.vit.blocks.attention import heads_of
 from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
 
 MAX_ERROR: Final = 1e-4
@@ -44,23 +45,22 @@ class ServedTask(nn.Module):
     weight: Tensor
     bias: Tensor
     prompts: Tensor
-    prefix: Tensor
 
     def __init__(self, backbone: Backbone, data: bytes) -> None:
         super().__init__()
         adapter = decode(data)
         adapter.check_fits(backbone.spec)
         rule, self.spec = adapter.meta.preprocessing, adapter.meta.backbone
-        self.trunk, self.is_deep = backbone.trunk, adapter.is_deep
-        self.has_prompts = adapter.prompts is not None
+        self.trunk = backbone.trunk
+        self.is_shallow = adapter.prompts is not None and not adapter.is_deep
+        self.is_deep = adapter.is_deep or adapter.biases is not None
         self.register_buffer("mean", torch.tensor(rule.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(rule.std)[:, None, None])
         self.register_buffer("weight", adapter.head_weight)
         self.register_buffer("bias", adapter.head_bias)
-        if adapter.prompts is not None:
-            self.register_buffer("prompts", adapter.prompts)
-        if adapter.prompts is not None and adapter.is_deep:
-            self.register_buffer("prefix", prefix_of(backbone.trunk, adapter.prompts))
+        self.register_buffer("prompts", adapter.prompts)
+        for name, tensor in (_deep(backbone, adapter) if self.is_deep else {}).items():
+            self.register_buffer(f"deep_{name}", tensor)
 
     def forward(self, crops: UInt8[Tensor, "B S S 3"]) -> Float[Tensor, "B C"]:
         """Return the logits of crops."""
@@ -69,13 +69,32 @@ class ServedTask(nn.Module):
         return F.linear(found, self.weight, self.bias)
 
     def _rows(self, pixels: Float[Tensor, "B 3 S S"]) -> Prompts:
-        if not self.has_prompts:
-            return None
         batch = pixels.shape[0]  # not len(), which fixes the number of rows
-        if not self.is_deep:
+        if self.is_shallow:
             return ShallowPrompts(self.prompts.expand(batch, -1, -1))
-        last = self.prompts[-1].expand(batch, -1, -1)
-        return DeepPrompts(self.prefix.expand(batch, *self.prefix.shape), last=last)
+        if not self.is_deep:
+            return None
+        shared = {
+            name.removeprefix("deep_"): tensor.expand(batch, *tensor.shape)
+            for name, tensor in self.named_buffers(recurse=False)
+            if name.startswith("deep_")
+        }
+        return DeepPrompts(**shared)
+
+
+def _deep(backbone: Backbone, adapter: Adapter) -> dict[str, Tensor]:
+    """Return the fields of `DeepPrompts` that each row has of an adapter."""
+    trunk, prompts = backbone.trunk, adapter.prompts
+    if prompts is None:
+        depth, width = backbone.spec.depth, backbone.spec.width
+        prefix = torch.zeros(depth, 0, 2, *heads_of(trunk.blocks[0]))
+        fields = {"prefix": prefix, "last": torch.zeros(0, width)}
+    else:
+        prefix = prefix_of(trunk, prompts, adapter.keys_values)
+        fields = {"prefix": prefix, "last": prompts[-1]}
+        if adapter.keys_values is not None:
+            fields["beside"] = prefix[-1, prompts.shape[1] :]
+    return fields if adapter.biases is None else fields | {"biases": adapter.biases}
 
 
 def write_program(backbone: Backbone, data: bytes, folder: Path) -> float:

@@ -24,6 +24,11 @@ _SCORES: Final = {
     "test_mean_class_accuracy": "the same, as mean over classes",
     "test_macro_f1": "macro-F1 on test images",
     "val_accuracy": "accuracy on validation images",
+    "test_map": "mean average precision on test images",
+    "val_map": "mean average precision on validation images",
+    "test_r2": "R² on test images",
+    "test_mae": "mean absolute error on test images",
+    "val_r2": "R² on validation images",
 }
 
 
@@ -44,10 +49,12 @@ def model_card(recipe: Recipe, spec: BackboneSpec, found: Mapping[str, Any]) -> 
         "Calibration": _calibration(found),
         "Unknown images": _unknown(found),
         "Licence": _licence(recipe, origin),
-        "Limits": _limits(found),
+        "Limits": _limits(recipe, found),
     }
+    is_number = recipe.target == "regression"
+    what = "that answers with a number" if is_number else f"of {found['classes']:,} classes"
     lead = (
-        f"An adapter of {found['classes']:,} classes for the frozen backbone {spec.name}, trained "
+        f"An adapter {what} for the frozen backbone {spec.name}, trained "
         f"by `{recipe.method}`. It does nothing without its backbone."
     )
     parts = [front_matter(recipe, found, origin), f"# {recipe.task}", lead]
@@ -135,10 +142,12 @@ def _licence(recipe: Recipe, origin: Origin) -> Iterator[str]:
     yield f"of the backbone: {origin.licence or 'not known to this program'}"
 
 
-def _limits(found: Mapping[str, Any]) -> Iterator[str]:
+def _limits(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
     tested = found["test_images"]
     yield f"the numbers above are of {tested:,} test images, and of no others"
-    if not found.get("unknown"):
+    if recipe.target in ("multi-label", "regression"):
+        yield "every image is answered, whatever it shows"
+    elif not found.get("unknown"):
         yield "every image is given one of the classes, whatever it shows"
     elif not found.get("other_task"):
         yield "how well images of other things are told apart was not measured"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
+from adapters.artifact.task import SINGLE_LABEL
 from trainer.errors import RecipeError, TrainingError
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
@@ -33,10 +34,15 @@ class Tracking:
 
     One that cannot begin ends the run before it is trained. One that fails later is told no more,
     and the training goes on.
+
+    Args:
+        trackers: by name.
+        score: what the score of an epoch is called.
     """
 
-    def __init__(self, trackers: Mapping[str, Tracker]) -> None:
+    def __init__(self, trackers: Mapping[str, Tracker], score: str = "val_accuracy") -> None:
         self._trackers = dict(trackers)
+        self._score = score
 
     def started(self, recipe: Recipe, folder: Path) -> None:
         """See `Tracker.started`.
@@ -55,7 +61,7 @@ class Tracking:
 
     def epoch(self, progress: Progress) -> None:
         """Tell of the last epoch."""
-        values = {"train_loss": progress.losses[-1], "val_accuracy": progress.val_accuracies[-1]}
+        values = {"train_loss": progress.losses[-1], self._score: progress.val_accuracies[-1]}
         self._tell(lambda tracker: tracker.epoch(progress.epochs, values))
 
     def finished(self, metrics: Mapping[str, float] | None) -> None:
@@ -83,7 +89,8 @@ def tracking_of(recipe: Recipe) -> Tracking:
             make: Callable[[ModuleType, str], Tracker]
             make = import_module(f"trainer.tracking.{name}_service").make
             found[name] = make(_package(name), asked)
-    return Tracking(found)
+    has_classes = recipe.target in (SINGLE_LABEL, "ordinal")
+    return Tracking(found, "val_accuracy" if has_classes else "val_score")
 
 
 def run_name(recipe: Recipe) -> str:
