@@ -19,7 +19,7 @@ def build_list_call(
     files = [(IMAGES_FIELD, content) for content in contents]
     form = httpx.Request("POST", "http://form", files=files)
     headers = {_CONTENT_TYPE: form.headers[_CONTENT_TYPE]}
-    return Call(path_of(model), params_of(tasks, options), form.read(), headers)
+    return Call(path_of(model), params_of(tasks, options), form.read(), headers=headers)
 
 
 def parse_list(

@@ -11,11 +11,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from serving.door.admission import Admission
+from serving.door.fields import row_of
 from serving.door.listing import is_listing, listing_reply
 from serving.door.replies import Reply, refusal
 from serving.errors import ServiceBusy
 from serving.front.entrance import Entrance
-from serving.front.exchange import Exchange, row_of
+from serving.front.exchange import Exchange
 from serving.protocol import KEY_HEADER, LIST_PARAMETER, LIST_TASKS, TaskPage
 from serving.rows.listing import Listing
 

@@ -93,11 +93,6 @@ def completed(where: str, splits: Mapping[str, Sequence[Sample]], seed: int) -> 
     return Splits(train, val, test)
 
 
-def held_out_of(splits: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
-    """Return the splits that `completed` draws from the training images."""
-    return () if {"val", "test"} <= {name for name, own in splits.items() if own} else ("val",)
-
-
 def _order(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
     """Shuffle within each class; return one position per class, and all others by class."""
     by_class: dict[int, list[int]] = {}

@@ -26,10 +26,10 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, a file or a part of one, and what is learned of it.
+    """One image and what is learned of it.
 
     Attributes:
-        path: the image.
+        path: the image, a file or a part of one.
         label: its class, from 0; with a target the stratum that splits are drawn by.
         target: of a multi-label task a 1 or 0 for each class, of a regression its number; None
             where the class is all.

@@ -109,7 +109,8 @@ def run(
             if ending := _ending(recipe, progress):
                 tell(ending)
             result = finish(recipe, materials, (model, progress), folder)
-            said.update(result.metrics)
+            scores = result.metrics.items()
+            said.update({name: one for name, one in scores if isinstance(one, int | float)})
         return result
 
 

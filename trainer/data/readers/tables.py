@@ -50,7 +50,8 @@ def read_table(place: Path, name: str, seed: int) -> TaskData:
         )
     table = tables[0]
     entries = [_checked(table, entry) for entry in _entries(table)]
-    rows = [Row(table.parent / entry.path, (entry.label,), entry.split) for entry in entries]
+    root = table.parent.absolute()  # as some paths may be, whatever the list's own path is
+    rows = [Row(root / entry.path, (entry.label,), entry.split) for entry in entries]
     return task_of(table, name, rows, seed)
 
 
