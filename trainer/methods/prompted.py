@@ -3,6 +3,8 @@
 Axis letters: B batch, M layers with prompts, P prompts, D width.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -89,4 +91,4 @@ class PromptedClassifier(PromptOwner):
         own = [prompt_keys_values(*pair) for pair in zip(blocks, layers, strict=True)]
         learned = rows.prefix[:, :, prompts.shape[1] :]
         prefix = torch.cat([torch.stack(own, dim=1), learned], dim=2)
-        return rows._replace(prefix=prefix, last=layers[-1])
+        return replace(rows, prefix=prefix, last=layers[-1])
