@@ -23,7 +23,8 @@ from trainer.inits.sample import RandomSample
 from trainer.inits.uniform import at_uniform_scale, uniform_prompts
 from trainer.inits.vipamin import vipamin_prompts
 from trainer.methods.table import METHODS
-from trainer.recipe import PromptRecipe, Recipe
+from trainer.recipe import Recipe
+from trainer.recipe_parts import PromptRecipe
 from trainer.training.images import ImageSet, Item, batches
 
 _IMAGES = 64

@@ -3,7 +3,7 @@
 import torch
 
 from trainer.methods.classifier import Classifier
-from trainer.recipe import OptimRecipe
+from trainer.recipe_parts import OptimRecipe
 from trainer.training.schedule import learning_rate
 
 

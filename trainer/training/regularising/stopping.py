@@ -5,7 +5,7 @@ Decided by what the run's state keeps, so that one which was interrupted ends wh
 
 from collections.abc import Sequence
 
-from trainer.recipe import OptimRecipe
+from trainer.recipe_parts import OptimRecipe
 
 
 def has_stopped(optim: OptimRecipe, val_accuracies: Sequence[float]) -> bool:

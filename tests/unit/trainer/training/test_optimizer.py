@@ -5,7 +5,8 @@ import torch
 
 from tests.fakes.tiny import tiny_backbone
 from trainer.methods.build import build
-from trainer.recipe import OptimRecipe, Recipe
+from trainer.recipe import Recipe
+from trainer.recipe_parts import OptimRecipe
 from trainer.training.optimizer import make_optimizer, set_rates
 
 OPTIM = OptimRecipe(lr=1e-3, head_lr=2e-3, weight_decay=0.01, head_weight_decay=0.5, epochs=10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.recipe import OptimRecipe
+from trainer.recipe_parts import OptimRecipe
 from trainer.training.regularising.stopping import has_stopped
 
 
