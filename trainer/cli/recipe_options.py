@@ -60,10 +60,13 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_settings(parser: argparse.ArgumentParser) -> None:
-    from trainer.recipe_keys import settings_listing
-
     title = "settings of --set, with their defaults unless method or task have others"
-    parser.add_argument_group(title, settings_listing())
+    try:
+        from trainer.recipe_keys import settings_listing
+    except ModuleNotFoundError:  # the help of a command works before its extra is installed
+        parser.add_argument_group(title, "they are listed once spt-serving[train] is installed")
+    else:
+        parser.add_argument_group(title, settings_listing())
 
 
 def chosen(args: argparse.Namespace) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_csv_has_a_line_for_each_class(words, photos, capsys):
     assert len(rows) == 8
     assert rows[1] | {"version": ""} == {
         "image": str(photos / "a.jpg"), "task": "digits", "rank": "2", "label": "one",
-        "score": "0.5", "index": "1", "unknown": "", "version": "", "error": "",
+        "score": "0.5", "index": "1", "value": "", "unknown": "", "version": "", "error": "",
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from serving.front.app import build_app
 from serving.front.predict import Bounds
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import Answer, ErrorCode, LabelScore
+from serving.protocol import Answer, ErrorCode, LabelScore, TaskPage
 from tests.fakes.asgi_caller import Caller, sized
 
 LIMIT = 1000
@@ -28,6 +28,7 @@ def app_with(memory: int) -> Starlette:
         predict=lambda queries: [
             Answer(task=query.task, version="0" * 64, predictions=(LABEL,)) for query in queries
         ],
+        list_tasks=lambda _: TaskPage(tasks=()),
         close=lambda: None,
     )
     vitals = Vitals(Heartbeat(None), lambda: None)

@@ -110,7 +110,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Result:
     optim = {"epochs": 9, "warmup_epochs": 1, "batch_size": 4, "ema": 0.5, "patience": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(materials_module, "load_backbone", lambda *_, **__: tiny_backbone())
-        patch.setattr("trainer.training.loop.accuracy", lambda *_: 0.5)
+        patch.setattr("trainer.training.loop.validation_score", lambda *_: 0.5)
         recipe = toy_recipe(method="linear", optim=optim)
         told: list[str] = []
         data = make_toy_folder(folder / "toy")

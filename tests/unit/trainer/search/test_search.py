@@ -12,7 +12,7 @@ from tests.unit.trainer.toy import ignore, make_toy_folder, toy_recipe
 from trainer.errors import RecipeError, ResumeError, TrainingError
 from trainer.experiment import materials as materials_module
 from trainer.experiment.materials import Materials, prepare
-from trainer.experiment.outcome import selected_accuracy
+from trainer.experiment.outcome import selected_score
 from trainer.experiment.run import fit
 from trainer.recipe import Recipe
 from trainer.search import study as module
@@ -57,7 +57,7 @@ def test_trials_are_proposed_within_the_space_and_the_best_is_a_recipe_that_repe
     best = best_of(points)
     written = Recipe.model_validate_json((tmp_path / "search" / "best.json").read_bytes())
     _, progress = fit(written, materials, tmp_path / "again", ignore)
-    assert selected_accuracy(written, progress) == best.val_accuracy
+    assert selected_score(written, progress) == best.val_accuracy
     assert progress.losses[-1] == best.train_loss
 
 
@@ -126,7 +126,7 @@ def test_trials_that_fall_behind_are_stopped_by_their_validation_scores(
         now[0] = next(scores)
         return real(*args)
 
-    monkeypatch.setattr("trainer.training.loop.accuracy", lambda *_: now[0])
+    monkeypatch.setattr("trainer.training.loop.validation_score", lambda *_: now[0])
     monkeypatch.setattr(module, "fit", fit_with_score)
     recipe = toy_recipe(method="linear", optim={"epochs": 9, "batch_size": 4, "warmup_epochs": 1})
     points = go(materials, tmp_path / "search", trials=4, recipe=recipe)
