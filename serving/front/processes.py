@@ -111,17 +111,21 @@ class _Processes(Multiprocess):
         super().__init__(config, [ear])
         self._stand_in = StandIn(ear)
         self._answering = set[int | None]()
+        self._has_answered = False
 
     def keep_subprocess_alive(self) -> None:
         """Begin those again that have ended, also while they were asked for a sign of life."""
         self._let_go()
-        if not any(one.process.is_alive() for one in self.processes if one.pid in self._answering):
+        answering = (one for one in self.processes if one.pid in self._answering)
+        # not before the first: who starts us takes the first answer for theirs
+        if self._has_answered and not any(one.process.is_alive() for one in answering):
             self._stand_in.begin()
         super().keep_subprocess_alive()
         self._let_go()
         patience_s = self.config.timeout_worker_healthcheck
         self._answering = {one.pid for one in self.processes if one.is_ready(patience_s)}
         if self._answering:
+            self._has_answered = True
             self._stand_in.end()
 
     def terminate_all(self) -> None:

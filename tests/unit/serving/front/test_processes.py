@@ -71,6 +71,7 @@ def watched(*processes: object) -> _Processes:
     watching.config = Config("no:app", timeout_worker_healthcheck=60)
     watching.processes, watching.should_exit = list(processes), Event()
     watching._stand_in, watching._answering = StandInNoted(), set()
+    watching._has_answered = False
     return watching
 
 
@@ -122,7 +123,7 @@ def test_somebody_answers_while_no_process_can() -> None:
         processes.keep_subprocess_alive()
         return processes._stand_in.answers
 
-    assert look(), "both are loading"
+    assert not look(), "both are loading, and nobody was ever answered"
     second.has_loaded = True
     assert not look()
     first.has_loaded, second.has_loaded = True, False  # another one, which loads
