@@ -70,16 +70,26 @@ def has_arrays(function: Any) -> bool:
 
 
 def later(decorate: Callable[[Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is decorated when it is first called."""
+    """Return a function that is decorated when it is first called.
+
+    Of functions that are made anew by each call of another one, the first that is called is
+    decorated: that takes a thousand times as long as to make one.
+    """
     decorated = None
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal decorated
-        decorated = decorated or decorate(function)
+        if decorated is None:
+            decorated = function if id(function.__code__) in decorated_code else decorate(function)
+            decorated_code.add(id(function.__code__))
         return decorated(*args, **kwargs)
 
     return call
+
+
+decorated_code: set[int] = set()
+"""By identity: two functions of equal code may have other annotations."""
 
 
 # the import hook decorates by this name

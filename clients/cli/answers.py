@@ -21,12 +21,15 @@ COLUMNS: Final = (
 )
 
 
-def answer_table(answer: "Answer") -> "Table":
-    """Return a table of the classes of one answer, best first."""
+def answer_table(answer: "Answer") -> "Table | Text":
+    """Return a table of the classes of one answer, best first; a line where it has none."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{shown(answer.task)} @ {answer.version[:12]}{_said(answer)}"))
+    title = Text(f"{shown(answer.task)} @ {answer.version[:12]}{_said(answer)}")
+    if not answer.predictions:
+        return title
+    table = Table(title=title)
     table.add_column("label", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("index", justify="right", no_wrap=True)

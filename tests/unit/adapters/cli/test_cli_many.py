@@ -36,8 +36,8 @@ def test_rows_are_printed_while_the_next_ones_are_read(
     monkeypatch.setattr("adapters.cli.rows._LOOK_AHEAD", 2)
     real, seen = durable.bytes_or_none, []
 
-    def read(path: Path, most: int | None = None) -> bytes | None:
-        if path.suffix == ".safetensors":
+    def read(path: str | Path, most: int | None = None) -> bytes | None:
+        if str(path).endswith(".safetensors"):
             seen.append(shell.capsys.readouterr().out)
         return real(path, most)
 
