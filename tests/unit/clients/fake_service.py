@@ -17,6 +17,7 @@ from serving.protocol import (
     ErrorBody,
     ErrorCode,
     Failure,
+    ImagesAnswer,
     LabelScore,
     MultiAnswer,
     TaskInfo,
@@ -70,6 +71,8 @@ class FakeService:
         body = entries[0] if len(names) == 1 else MultiAnswer(answers=entries)
         errors = [entry.error.code for entry in entries if isinstance(entry, Failure)]
         status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
+        if listed := request.content.count(b'name="images"'):
+            body = ImagesAnswer(results=(body,) * listed)
         headers = {BATCH_ID_HEADER: "b7", BATCH_ROWS_HEADER: "8", BATCH_TASKS_HEADER: "3"}
         return httpx.Response(status, content=body.model_dump_json(), headers=headers)
 
