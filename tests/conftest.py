@@ -9,6 +9,7 @@ from typing import Any
 
 import jaxtyping
 import pytest
+from beartype import BeartypeConf, beartype
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -22,6 +23,9 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
 """Folders whose tests share what is slow to make: a service, an export."""
+
+AS_JAXTYPING = BeartypeConf(violation_type=TypeError)
+"""What is of another type than it should be raises what Python would."""
 
 LONGEST = (
     "tests/e2e/test_fault_suite.py",
@@ -49,7 +53,7 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
         def checked(function: Any) -> Any:
             if has_arrays(function):
                 return check(function, typechecker=typechecker)
-            return typechecker(function)
+            return beartype(function, conf=AS_JAXTYPING)
 
         def decorate(what: Any) -> Any:
             if is_dataclass(what):
@@ -70,16 +74,26 @@ def has_arrays(function: Any) -> bool:
 
 
 def later(decorate: Callable[[Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that is decorated when it is first called."""
+    """Return a function that is decorated when it is first called.
+
+    Of functions that are made anew by each call of another one, the first that is called is
+    decorated: that takes a thousand times as long as to make one.
+    """
     decorated = None
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal decorated
-        decorated = decorated or decorate(function)
+        if decorated is None:
+            decorated = function if id(function.__code__) in decorated_code else decorate(function)
+            decorated_code.add(id(function.__code__))
         return decorated(*args, **kwargs)
 
     return call
+
+
+decorated_code: set[int] = set()
+"""By identity: two functions of equal code may have other annotations."""
 
 
 # the import hook decorates by this name
