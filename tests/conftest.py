@@ -9,6 +9,7 @@ from typing import Any
 
 import jaxtyping
 import pytest
+from beartype import BeartypeConf, beartype
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -22,6 +23,9 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
 """Folders whose tests share what is slow to make: a service, an export."""
+
+AS_JAXTYPING = BeartypeConf(violation_type=TypeError)
+"""What is of another type than it should be raises what Python would."""
 
 LONGEST = (
     "tests/e2e/test_fault_suite.py",
@@ -49,7 +53,7 @@ def checked_from_the_first_call(check: Callable[..., Any]) -> Callable[..., Any]
         def checked(function: Any) -> Any:
             if has_arrays(function):
                 return check(function, typechecker=typechecker)
-            return typechecker(function)
+            return beartype(function, conf=AS_JAXTYPING)
 
         def decorate(what: Any) -> Any:
             if is_dataclass(what):
