@@ -17,6 +17,7 @@ from serving.protocol import (
     ErrorBody,
     ErrorCode,
     Failure,
+    ImagesAnswer,
     LabelScore,
     MultiAnswer,
 )
@@ -64,6 +65,8 @@ class FakeService:
         names = request.url.params["task"].split(",")
         entries = tuple(with_numbers(self.entry(name, top_k), request.url.params) for name in names)
         body = entries[0] if len(names) == 1 else MultiAnswer(answers=entries)
+        if images := request.content.count(b'name="images"'):
+            body = ImagesAnswer(results=(body,) * images)
         errors = [entry.error.code for entry in entries if isinstance(entry, Failure)]
         status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
         headers = {BATCH_ID_HEADER: "b7", BATCH_ROWS_HEADER: "8", BATCH_TASKS_HEADER: "3"}
