@@ -13,6 +13,7 @@ from serving.protocol import DEFAULT_TOP_K, Answer, Failure, MultiAnswer
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(entry, Failure):
             print("error:", shown(" ".join(str(from_failure(entry)).split())), file=sys.stderr)
         elif not args.json:
-            Console().print(_table(entry))
+            Console().print(_table(entry) if entry.predictions else _title(entry))
     return int(any(isinstance(entry, Failure) for entry in entries))
 
 
@@ -74,8 +75,7 @@ def _table(answer: Answer) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    title = f"{shown(answer.task)} @ {answer.version[:12]}{_said(answer)}"
-    table = Table(title=Text(title))
+    table = Table(title=_title(answer))
     table.add_column("label", overflow="fold")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("index", justify="right", no_wrap=True)
@@ -85,6 +85,12 @@ def _table(answer: Answer) -> "Table":
     for group in answer.groups or ():
         table.add_row(Text(shown(group.group)), f"{group.score:.1%}", "group")
     return table
+
+
+def _title(answer: Answer) -> "Text":
+    from rich.text import Text
+
+    return Text(f"{shown(answer.task)} @ {answer.version[:12]}{_said(answer)}")
 
 
 def _said(answer: Answer) -> str:

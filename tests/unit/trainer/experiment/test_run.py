@@ -110,7 +110,7 @@ def test_the_validation_accuracy_is_that_of_the_epoch_which_is_kept(
     select: str, reported: float, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     scores = iter([0.2, 0.9, 0.5])
-    monkeypatch.setattr("trainer.training.loop.accuracy", lambda *_: next(scores))
+    monkeypatch.setattr("trainer.training.loop.validation_score", lambda *_: next(scores))
     result, adapter = train(toy_recipe(method="linear", select=select), data, tmp_path / "run")
     assert result.metrics["val_accuracy"] == adapter.meta.metrics["val_accuracy"] == reported
 

@@ -12,6 +12,7 @@ from tests.unit.trainer.toy import ignore, toy_recipe, toy_set
 from trainer.errors import OutputError, ResumeError, TrainingError
 from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training import loop
 from trainer.training.checkpoint import Progress
@@ -200,11 +201,11 @@ def test_best_validation_restores_the_latest_of_the_best_epochs(
 ):
     after: list[dict[str, torch.Tensor]] = []
 
-    def score(forward: Classifier, *_: object) -> float:
+    def score(_: Objective, forward: Classifier, *__: object) -> float:
         after.append({k: v.clone() for k, v in forward.state_dict().items()})
         return scores[len(after) - 1]
 
-    monkeypatch.setattr(loop, "accuracy", score)
+    monkeypatch.setattr(loop, "validation_score", score)
     state, _ = run(backbone, tmp_path / "s.pt", recipe=toy_recipe(select="best-validation"))
     assert all(torch.equal(state[key], after[kept][key]) for key in state)
     assert not torch.equal(after[0]["prompts"], after[1]["prompts"])
