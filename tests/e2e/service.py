@@ -97,8 +97,8 @@ class Service(Published):
             token_file=self.process.management_token_file,
         )
 
-    def client(self) -> Client:
-        return Client(self.url, timeout_s=60, retries=0, token_file=self.process.token_file)
+    def client(self, retries: int = 0) -> Client:
+        return Client(self.url, timeout_s=60, retries=retries, token_file=self.process.token_file)
 
     def http(self) -> httpx.AsyncClient:
         """Return a bare client, for what ours would not send."""

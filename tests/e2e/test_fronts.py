@@ -64,7 +64,7 @@ def answers(service: Service) -> bool:
 
 def assert_right(service: Service) -> None:
     """Ask from many threads at once, and compare with an engine of this process."""
-    with service.client() as client, ThreadPoolExecutor(8) as callers:
+    with service.client(retries=3) as client, ThreadPoolExecutor(8) as callers:
 
         def answer(ask: Ask) -> Answer:
             return client.predict(ask.image, task=ask.task, top_k=ask.top_k)

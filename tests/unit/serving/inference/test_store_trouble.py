@@ -114,8 +114,8 @@ def test_a_new_version_that_cannot_be_read_leaves_the_task_to_the_one_before(
     new = source.publish(encode(make_adapter("known", seed=2, backbone=backbone.spec))).version
     real = durable.bytes_or_none
 
-    def refuse(path: Path) -> bytes | None:
-        if path.name.startswith(new):
+    def refuse(path: str | Path) -> bytes | None:
+        if Path(path).name.startswith(new):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return real(path)
 

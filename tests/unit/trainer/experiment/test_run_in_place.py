@@ -1,10 +1,12 @@
 """A run on images inside other files is the run on the same images in folders."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from adapters.artifact.codec import read_contents
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.data.readers.formats.packed import make_shard
 from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe
@@ -45,7 +47,13 @@ def test_shards_give_the_same_adapter_as_folders_and_another_shard_is_another_ru
     assert images == [f"{shards}/test-000.tar!{i}.png" for i in range(10)]
     assert result.artifact is not None
     assert plain.artifact is not None
-    assert result.artifact.read_bytes() == plain.artifact.read_bytes()
+    adapters = [read_contents(one.artifact.read_bytes()) for one in (result, plain)]
+    cards = [one.meta.card for one in adapters]
+    assert cards[0] != cards[1]  # they name the lists, which are others
+    documents = [json.loads(one.document) | {"card": None} for one in adapters]
+    assert documents[0] == documents[1]
+    for name, array in adapters[0].tensors.items():
+        assert array.tobytes() == adapters[1].tensors[name].tobytes()
     other = {"0.png": (data / "val/blue/0.png").read_bytes()}
     make_shard(shards / "train-000.tar", files_of(data / "train") | other)
     with pytest.raises(ResumeError, match="other train images"):

@@ -74,6 +74,11 @@ SETTINGS: Mapping[str, dict[str, Any]] = {
 """Recipes by task; the regression has prompts."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _tiny() -> None:
+    """These runs are trained on the backbone that the service has, not on the tiny one."""
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     folder = render(tmp_path_factory.mktemp("data") / "corners")

@@ -12,6 +12,7 @@ from tests.unit.trainer.toy import ignore, toy_recipe, toy_set
 from trainer.errors import OutputError, ResumeError, TrainingError
 from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
+from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
 from trainer.training import loop
 from trainer.training.checkpoint import Progress
@@ -200,7 +201,7 @@ def test_best_validation_restores_the_latest_of_the_best_epochs(
 ):
     after: list[dict[str, torch.Tensor]] = []
 
-    def score(_: object, forward: Classifier, *__: object) -> float:
+    def score(_: Objective, forward: Classifier, *__: object) -> float:
         after.append({k: v.clone() for k, v in forward.state_dict().items()})
         return scores[len(after) - 1]
 
