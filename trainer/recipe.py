@@ -112,6 +112,7 @@ class Recipe(Part):
         has_classes = self.target in (SINGLE_LABEL, "ordinal")
         is_asked = {
             f"method={self.method}": (METHODS[self.method].needs_classes, has_classes),
+            "prompt.init=mpa": (self.prompt.init == "mpa", has_classes),
             "unknown.score": (self.unknown.score != "off", self.target == SINGLE_LABEL),
             "data.label_separator": (
                 self.data.label_separator is not None, self.target == "multi-label",

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from clients.load.closed import Ask
+from serving.protocol import ErrorCode
 from tests.fakes import hostile
 from tests.faults.scene.versions import IMAGES, TASKS
 from tests.faults.strangers.raw import ROUTE, post
@@ -101,7 +102,8 @@ def _corpus() -> list[Sent]:
             post(f"task={task}", case.data, {"Content-Type": case.content_type}),
             case.data,
             status=case.status,
-            code=case.code,
+            # JSON that can be read is a call with a list, and this one has none
+            code=ErrorCode.BAD_PARAMETER if case.name == "json_called_json" else case.code,
         )
         for case in (*hostile.bad_images(), *hostile.good_images())
     ]

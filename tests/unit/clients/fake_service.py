@@ -73,8 +73,6 @@ class FakeService:
             body = ImagesAnswer(results=(body,) * images)
         errors = [entry.error.code for entry in entries if isinstance(entry, Failure)]
         status = HTTP_STATUS[errors[0]] if len(errors) == len(entries) else 200
-        if listed := request.content.count(b'name="images"'):
-            body = ImagesAnswer(results=(body,) * listed)
         headers = {BATCH_ID_HEADER: "b7", BATCH_ROWS_HEADER: "8", BATCH_TASKS_HEADER: "3"}
         return httpx.Response(status, content=body.model_dump_json(), headers=headers)
 

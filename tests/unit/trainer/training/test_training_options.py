@@ -159,11 +159,11 @@ def test_the_average_is_scored_and_left_and_steps_go_on_from_the_weights_themsel
     def look(model: Classifier) -> Watch:
         return lambda *_: after.append(model.head.weight.detach().clone())
 
-    def score(forward: Classifier, *_: object) -> float:
+    def score(_: object, forward: Classifier, *__: object) -> float:
         scored.append(forward.head.weight.detach().clone())
         return 0.5
 
-    monkeypatch.setattr(loop, "accuracy", score)
+    monkeypatch.setattr(loop, "validation_score", score)
     recipe = recipe_of({"ema": decay})
     average = make_model(backbone, recipe).head.weight.detach().clone()
     left, _ = run(backbone, tmp_path / "ema.pt", recipe, look)
@@ -185,11 +185,11 @@ def test_the_best_epochs_average_is_what_is_left(
 ):
     scored: list[torch.Tensor] = []
 
-    def score(forward: Classifier, *_: object) -> float:
+    def score(_: object, forward: Classifier, *__: object) -> float:
         scored.append(forward.head.weight.detach().clone())
         return (0.9, 0.5, 0.1)[len(scored) - 1]
 
-    monkeypatch.setattr(loop, "accuracy", score)
+    monkeypatch.setattr(loop, "validation_score", score)
     left, _ = run(backbone, tmp_path / "s.pt", recipe_of({"ema": 0.5}, select="best-validation"))
     assert torch.equal(left["head.weight"], scored[0])
 
@@ -198,7 +198,7 @@ def test_training_stops_after_epochs_that_bring_nothing_and_a_resumed_one_stops_
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     scores = iter([0.5, 0.7, 0.7, 0.6, 0.9, 0.9])
-    monkeypatch.setattr(loop, "accuracy", lambda *_: next(scores))
+    monkeypatch.setattr(loop, "validation_score", lambda *_: next(scores))
     recipe = recipe_of({"epochs": 6, "patience": 2})
     left, progress = run(backbone, tmp_path / "state.pt", recipe)
     assert progress.val_accuracies == [0.5, 0.7, 0.7, 0.6]
