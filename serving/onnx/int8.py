@@ -1,7 +1,7 @@
 """The trunk in int8, and how far its rows can be trusted; see `serving.rounding.agreement`."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,9 @@ from serving.rounding.agreement import ROWS, Sample, Seen, compare, settle
 from serving.rows.resident import Resident
 
 Inputs = dict[str, Tensor]
+
+SCALED: Final = 64
+"""Images of a task that settle scales; of 16, four times as many rows stay in doubt."""
 
 
 class Rounding(NamedTuple):
@@ -104,7 +107,7 @@ def write_int8(
         samples: by task.
         rounding: of the runtime that is to serve.
     """
-    batches = (_first_inputs(backbone, sample) for sample in samples.values())
+    batches = (batch for sample in samples.values() for batch in _some_inputs(backbone, sample))
     rounding.quantise(exact, graph, batches)
     features = (
         partial(_features, backbone, _opened(exact)),
@@ -113,10 +116,10 @@ def write_int8(
     return {task: compare(sample, *features) for task, sample in samples.items()}
 
 
-def _first_inputs(backbone: Backbone, sample: Sample) -> Inputs:
-    """Return inputs of one batch of a task, images that settle the margin among them."""
-    pixels = sample.pixels[: 2 * ROWS : 2]
-    return _inputs(backbone, pixels, [sample.resident] * len(pixels))
+def _some_inputs(backbone: Backbone, sample: Sample) -> Iterator[Inputs]:
+    """Yield inputs of some of a task's images, of those that settle the margin, too."""
+    for pixels in sample.pixels[: 2 * SCALED : 2].split(ROWS):
+        yield _inputs(backbone, pixels, [sample.resident] * len(pixels))
 
 
 def _features(
