@@ -11,8 +11,11 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from adapters.vit.adapter import Adapter, decode
+from adapters.vit.backbone import Backbone
 from tests.fakes.tiny import tiny_backbone
 from trainer.experiment.run import Result, run
+from trainer.methods.build import build
+from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 from trainer.training.checkpoint import Progress
 
@@ -77,3 +80,11 @@ def train(recipe: Recipe, data: Path, folder: Path) -> tuple[Result, Adapter]:
     result = run(recipe, data, folder, ignore)
     assert result.artifact is not None
     return result, decode(result.artifact.read_bytes())
+
+
+def make_model(backbone: Backbone, recipe: Recipe) -> Classifier:
+    """Return a classifier of two classes on the tiny backbone, the same for the same seed."""
+    torch.manual_seed(recipe.seed)
+    layers = {"spt-deep": 3, "spt-shallow": 1}.get(recipe.method)
+    prompts = None if layers is None else torch.randn(layers, 2, 16)
+    return build(recipe.method, backbone, 2, prompts, frozen=recipe.prompt.frozen)

@@ -8,9 +8,8 @@ import torch
 
 from adapters.vit.backbone import Backbone
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, toy_recipe, toy_set
+from tests.unit.trainer.toy import ignore, make_model, toy_recipe, toy_set
 from trainer.errors import OutputError, ResumeError, TrainingError
-from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
 from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
@@ -30,13 +29,6 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
     return tiny_backbone()
-
-
-def make_model(backbone: Backbone, recipe: Recipe) -> Classifier:
-    torch.manual_seed(recipe.seed)
-    layers = {"spt-deep": 3, "spt-shallow": 1}.get(recipe.method)
-    prompts = None if layers is None else torch.randn(layers, 2, 16)
-    return build(recipe.method, backbone, 2, prompts, frozen=recipe.prompt.frozen)
 
 
 def run(

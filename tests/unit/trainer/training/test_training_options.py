@@ -11,8 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from adapters.vit.backbone import Backbone
 from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, toy_recipe, toy_set
-from trainer.methods.build import build
+from tests.unit.trainer.toy import ignore, make_model, toy_recipe, toy_set
 from trainer.methods.classifier import Classifier
 from trainer.recipe import Recipe
 from trainer.training import loop
@@ -41,13 +40,6 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
     return tiny_backbone()
-
-
-def make_model(backbone: Backbone, recipe: Recipe) -> Classifier:
-    torch.manual_seed(recipe.seed)
-    layers = {"spt-deep": 3, "spt-shallow": 1}.get(recipe.method)
-    prompts = None if layers is None else torch.randn(layers, 2, 16)
-    return build(recipe.method, backbone, 2, prompts)
 
 
 def recipe_of(optim: dict[str, Any] | None = None, **changes: object) -> Recipe:
