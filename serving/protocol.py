@@ -310,6 +310,9 @@ class TaskInfo(_Wire):
     method: str | None = Field(
         None, exclude_if=lambda found: found is None, description="such as spt-deep or linear"
     )
+    target: str | None = Field(
+        None, exclude_if=lambda found: found is None, description="as in an `Answer`"
+    )
     versions: tuple[Version, ...] | None = Field(
         None,
         exclude_if=lambda found: found is None,

@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from serving.dialects.plain import PLAIN_PATHS, plain_refusal
 from serving.door.admission import Admission
 from serving.door.replies import Reply, refusal
-from serving.errors import BadParameter
+from serving.errors import BadParameter, to_wire
+from serving.front.dialects import LIVE, READY, Dialects
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
 from serving.front.predict import Bounds, Predict, Predicts
@@ -28,7 +30,7 @@ from serving.rows.listing import Listing
 
 _ALIVE: Final = "/livez"
 _READY: Final = ("/readyz", "/ping")
-PROBES: Final = (_ALIVE, *_READY)
+PROBES: Final = (_ALIVE, *_READY, LIVE, READY)
 """Paths that tell whether the service lives and can answer."""
 
 _METHODS: Final = ("POST", "PUT")
@@ -79,10 +81,11 @@ def build_app(
         admission.close()
         engine.close()
 
-    alive, ready = (
-        _probe(lambda: why_not_alive(vitals)),
-        _probe(lambda: why_no_callers(vitals, is_stopping=is_stopping())),
-    )
+    def why_not_ready() -> str | None:
+        return why_no_callers(vitals, is_stopping=is_stopping())
+
+    alive, ready = _probe(lambda: why_not_alive(vitals)), _probe(why_not_ready)
+    dialects = Dialects(predict, tasks, entrance, lambda: why_not_alive(vitals), why_not_ready)
     app = Starlette(
         routes=[
             Route("/spt/predict", predict, methods=_METHODS),
@@ -91,6 +94,7 @@ def build_app(
             Route("/predictions/spt", predict, methods=_METHODS),
             Route(_ALIVE, alive),
             *(Route(path, ready) for path in _READY),
+            *dialects.routes(bounds.body_bytes),
         ],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
@@ -118,10 +122,18 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
 
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    found = f"{request.method[:20]} {request.url.path[:80]}"
-    told = refusal(
-        BadParameter(f"{found}: expected POST /spt/predict?task=<task>, or GET {TASKS_ROUTE}")
-    )
+    path = request.url.path
+    found = f"{request.method[:20]} {path[:80]}"
+    if path.startswith(PLAIN_PATHS):
+        expected = BadParameter(
+            f"{found}: expected GET /v2/models/<task>, POST /v2/models/<task>/infer, or POST "
+            "/hf/<task>"
+        )
+        told = plain_refusal(to_wire(expected, None))
+    else:
+        told = refusal(
+            BadParameter(f"{found}: expected POST /spt/predict?task=<task>, or GET {TASKS_ROUTE}")
+        )
     return _NoRoute(told._replace(status=error.status_code, headers=dict(error.headers or {})))
 
 
