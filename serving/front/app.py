@@ -19,7 +19,7 @@ from serving.errors import BadParameter, to_wire
 from serving.front.dialects import LIVE, READY, Dialects
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
-from serving.front.predict import Bounds, Predict, Predicts
+from serving.front.predict import METHODS, Bounds, Predict, Predicts
 from serving.front.tasks import TASKS_ROUTE, Tasks
 from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
@@ -33,7 +33,6 @@ _READY: Final = ("/readyz", "/ping")
 PROBES: Final = (_ALIVE, *_READY, LIVE, READY)
 """Paths that tell whether the service lives and can answer."""
 
-_METHODS: Final = ("POST", "PUT")
 _LOOK_S: Final = 1.0
 
 
@@ -88,10 +87,10 @@ def build_app(
     dialects = Dialects(predict, tasks, entrance, lambda: why_not_alive(vitals), why_not_ready)
     app = Starlette(
         routes=[
-            Route("/spt/predict", predict, methods=_METHODS),
+            Route("/spt/predict", predict, methods=METHODS),
             Route("/spt/predict", tasks, methods=["GET"]),
             Route(TASKS_ROUTE, tasks, methods=["GET"]),
-            Route("/predictions/spt", predict, methods=_METHODS),
+            Route("/predictions/spt", predict, methods=METHODS),
             Route(_ALIVE, alive),
             *(Route(path, ready) for path in _READY),
             *dialects.routes(bounds.body_bytes),

@@ -16,7 +16,7 @@ from serving.door.replies import Reply
 from serving.errors import ServiceStopping, to_wire
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
-from serving.front.predict import Predict
+from serving.front.predict import METHODS, Predict
 from serving.front.tasks import Tasks
 
 LIVE: Final = "/v2/health/live"
@@ -67,8 +67,8 @@ class Dialects:
             _told(READY, partial(self._health, "ready", self._why_not_ready)),
             *(_told(path, self._model) for path in _MODELS),
             *(_told(f"{path}/ready", self._model_ready) for path in _MODELS),
-            *(Route(f"{path}/infer", oip, methods=["POST"]) for path in _MODELS),
-            Route(_HUGGING_FACE, _Spoken(self._predict, HuggingFaceTurn), methods=["POST"]),
+            *(Route(f"{path}/infer", oip, methods=METHODS) for path in _MODELS),
+            Route(_HUGGING_FACE, _Spoken(self._predict, HuggingFaceTurn), methods=METHODS),
         ]
 
     async def _about(self, exchange: Exchange) -> Reply:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -24,6 +24,9 @@ from serving.front.exchange import Exchange
 from serving.front.room import Loan, Room
 from serving.health.vitals import Vitals
 from serving.rows.query import Outcome, Query
+
+METHODS: Final = ("POST", "PUT")
+"""Of HTTP, by which images come; PUT is curl's `-T`."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from adapters.errors import BadImage
 from serving.dialects.json_text import check_marks, mistake_of
 from serving.dialects.oip.outputs import check_names
-from serving.dialects.oip.shapes import BYTES, IMAGE, InferCall, InputTensor
+from serving.dialects.oip.shapes import BYTES, IMAGE, JSON_BYTES_HEADER, InferCall, InputTensor
 from serving.dialects.oip.tensors import elements
 from serving.door.fields import decoded
 from serving.errors import BadParameter
@@ -43,7 +43,7 @@ def read_call(body: bytes, json_bytes: int | None) -> OipCall:
     """
     if json_bytes is not None and not 0 < json_bytes <= min(len(body), HEADER_BYTES):
         raise BadParameter(
-            f"Inference-Header-Content-Length: expected a number from 1 to {HEADER_BYTES:,} within "
+            f"{JSON_BYTES_HEADER}: expected a number from 1 to {HEADER_BYTES:,} within "
             f"the body of {len(body):,} bytes, found {json_bytes:,}"
         )
     said = _parsed(body if json_bytes is None else body[:json_bytes])
@@ -57,7 +57,7 @@ def read_call(body: bytes, json_bytes: int | None) -> OipCall:
     if json_bytes is None or image.data is not None:
         raise BadParameter(
             "image: binary_data_size says that its bytes follow the JSON: expected no data, and "
-            "the JSON's length in the header Inference-Header-Content-Length"
+            f"the JSON's length in the header {JSON_BYTES_HEADER}"
         )
     _check_end(body, json_bytes + size)
     return OipCall(said, tuple(elements(memoryview(body)[json_bytes:], count)))

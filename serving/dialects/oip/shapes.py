@@ -9,6 +9,9 @@ IMAGE: Final = "image"
 
 BYTES: Final = "BYTES"
 
+JSON_BYTES_HEADER: Final = "Inference-Header-Content-Length"
+"""Says how long the JSON is that bytes follow."""
+
 BINARY_EXTENSION: Final = "binary_tensor_data"
 
 Datatype = Literal["BYTES", "FP32", "INT64", "BOOL"]

@@ -6,9 +6,10 @@ from typing import Final
 from adapters.errors import ImageTooLarge
 from serving.dialects.dialect import Header
 from serving.dialects.json_text import json_cost
-from serving.dialects.oip.outputs import EMBEDDING, LOGITS, tensors_of
+from serving.dialects.oip.outputs import EMBEDDING, LOGITS
 from serving.dialects.oip.reading import read_call
-from serving.dialects.oip.shapes import InferCall, InferReply
+from serving.dialects.oip.shapes import JSON_BYTES_HEADER, InferCall
+from serving.dialects.oip.writing import written
 from serving.dialects.packing import is_packed, unpacked, unpacked_bytes
 from serving.dialects.plain import PathTask, plain_refusal
 from serving.door.admission import Admitted
@@ -24,9 +25,6 @@ from serving.protocol import (
     ErrorBody,
 )
 from serving.rows.query import Outcome, Query
-
-JSON_BYTES_HEADER: Final = "Inference-Header-Content-Length"
-_BINARY_TYPE: Final = "application/octet-stream"
 
 _MOST_COPIES: Final = 5
 """Of a packed body: unpacked, and read as JSON whose characters are wide."""
@@ -102,7 +100,7 @@ class OipTurn:
         if errors:
             return self._refused(errors, len(found))
         try:
-            return self._written(answers)
+            return written(self._said, answers)
         except BadParameter as error:
             return self.refusal(error)
 
@@ -122,34 +120,6 @@ class OipTurn:
             f"call or none{others}"
         )
         return plain_refusal(first.model_copy(update={"message": message}))
-
-    def _written(self, answers: Sequence[Answer]) -> Reply:
-        wanted = {output.name: output.parameters.binary_data for output in self._said.outputs}
-        usual = self._said.parameters.binary_data_output
-        outputs, behind = [], []
-        for tensor in tensors_of(answers, list(wanted)):
-            chosen = wanted.get(tensor.name)
-            if usual if chosen is None else chosen:
-                output, raw = tensor.as_binary()
-                behind.append(raw)
-            else:
-                output = tensor.as_json()
-            outputs.append(output)
-        versions = {answer.version for answer in answers}
-        text = (
-            InferReply(
-                model_name=answers[0].task,
-                model_version=versions.pop() if len(versions) == 1 else None,
-                id=self._said.id,
-                outputs=tuple(outputs),
-            )
-            .model_dump_json()
-            .encode()
-        )
-        if not behind:
-            return Reply(200, {}, text)
-        headers = {"content-type": _BINARY_TYPE, JSON_BYTES_HEADER: str(len(text))}
-        return Reply(200, headers, b"".join([text, *behind]))
 
 
 def _are_alike(told: Sequence[ErrorBody]) -> bool:
