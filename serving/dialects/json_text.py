@@ -40,4 +40,6 @@ def mistake_of(error: ValidationError) -> str:
     """Return the first thing that is wrong with a body of JSON: where, and what."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:_SHOWN]
-    return f"{place or 'the body'}: {first['msg'][: 2 * _SHOWN]}"
+    is_unknown = first["type"] == "extra_forbidden"
+    what = "there is no such parameter, see docs/protocols.md" if is_unknown else first["msg"]
+    return f"{place or 'the body'}: {what[: 2 * _SHOWN]}"

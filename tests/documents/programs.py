@@ -140,7 +140,7 @@ def _curl(words: list[str]) -> None:
     if url.path == "/spt/predict" and "list" in query:
         _parsed(parse_listing, query)
         return
-    if _OTHER_PROTOCOLS.fullmatch(url.path) and not query and "-T" in words:
+    if _OTHER_PROTOCOLS.fullmatch(url.path) and not query.keys() - {"top_k"} and "-T" in words:
         return
     if url.path != "/spt/predict" or "-T" not in words:
         raise ValueError(f"{url.path}: expected -T and /spt/predict")
