@@ -19,6 +19,7 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.artifact.task import TaskPattern
 from serving.errors import ConfigError
+from serving.tracing.lines import LogFormat
 
 LEAST_AGREEMENT: Final = 0.99
 """Least share of a task's images whose best class rounding must not change, by default."""
@@ -141,6 +142,9 @@ class ServingConfig(BaseModel):
         description="most bytes that the front takes, TorchServe's Java or the bodies in ASGI "
         "processes, from which its queue follows; default 8 GiB, or half of the machine's if that "
         "is less",
+    )
+    log_format: LogFormat = Field(
+        "text", description="lines of our own logs; json: each one an object, see docs/tracing.md"
     )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Annotated[TrustedKeyFile, BeforeValidator(_as_key_file)], ...] = Field(

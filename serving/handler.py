@@ -23,9 +23,11 @@ from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
+from serving.rows.query import Query
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
+from serving.tracing.origin import Origin, about, origin_of
 from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Handler:
         keep_what_is_said_twice()
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
+        log_warnings(config.log_format)
         self._mark = StopMark.of_this_worker()
         self._admission = build_admission(config)
         self._engine = _engine(config, self._mark.folder)
@@ -66,26 +69,27 @@ class Handler:
         else:
             calls = [_parse(row, context, i) for i, row in enumerate(data)]
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
+        origins = [_origin(context, i) for i in range(len(data))]
         rows = self._admission.admit([request for request, _ in calls], keys)
-        queries = [
-            query
-            for row, (_, images) in zip(rows, calls, strict=True)
-            for query in queries_of(row, images)
-        ]
+        queries: list[Query] = []
+        for row, (_, images), origin in zip(rows, calls, origins, strict=True):
+            with about(origin):
+                queries += queries_of(row, images)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
         outcomes = iter(found)
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
-        replies = [
-            self._listed(asked, key, row) if is_listing(asked) else reply_of(row, outcomes)
-            for asked, key, row in zip(data, keys, rows, strict=True)
-        ]
-        for i, reply in enumerate(replies):
+        bodies: list[bytes] = []
+        for i, (asked, key, row) in enumerate(zip(data, keys, rows, strict=True)):
+            with about(origins[i]):
+                listed = is_listing(asked)
+                reply = self._listed(asked, key, row) if listed else reply_of(row, outcomes)
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, i)
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
-        return [reply.body for reply in replies]
+            bodies.append(reply.body)
+        return bodies
 
     def _listed(self, asked: dict[str, Any], key: str | None, row: object) -> Reply:
         """Answer a call for a list, which knows no image and so is no request that is admitted."""
@@ -154,6 +158,11 @@ def _with_json(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose body is the fields of the JSON that it is."""
     query = {name: value for name, value in row.items() if name != "body"}
     return row_of([*query.items(), *fields_of_json(row.get("body", b""))])
+
+
+def _origin(context: Any, index: int) -> Origin:
+    """Return who asks; TorchServe's front puts its id into the reply, and no other one."""
+    return origin_of(partial(_header, context, index), context.get_request_id(index))
 
 
 def _header(context: Any, index: int, name: str) -> str | None:

@@ -23,7 +23,6 @@ def run() -> None:
     Load, warm up, and serve fronts for ever; a configuration, backbone or weights that are wrong
     end the process with one line.
     """
-    log_decisions()
     try:
         server = build(Path(sys.argv[-1]).resolve())
     except SptError as error:
@@ -41,6 +40,7 @@ def build(folder: Path) -> DeviceServer:
         SptError: configuration, backbone or weights are wrong.
     """
     config = read_config(folder)
+    log_decisions(config.log_format)
     disable_malloc_trim()
     core = build_core(config)
     vitals = Vitals(Heartbeat(None), core.probe)

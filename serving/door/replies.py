@@ -21,6 +21,7 @@ from serving.protocol import (
     MultiAnswer,
 )
 from serving.rows.query import Outcome, Query
+from serving.tracing.origin import current
 
 CONTENT_TYPE = "application/json"
 
@@ -40,13 +41,16 @@ class Reply(NamedTuple):
 
 
 def queries_of(row: Admitted | Exception, images: Sequence[bytes]) -> list[Query]:
-    """Return what is asked of the engine: image by image, each task that the caller may ask now."""
+    """Return what is asked of the engine: image by image, each task that the caller may ask now.
+
+    Called while this thread or task works for the request.
+    """
     if isinstance(row, Exception):
         return []
-    request = row.request
+    request, origin = row.request, current()
     asked = product(images, request.tasks)
     return [
-        Query(image, task, request.top_k, request.version, request.extras)
+        Query(image, task, request.top_k, request.version, request.extras, origin)
         for (image, task), refusal in zip(asked, row.refusals, strict=True)
         if refusal is None
     ]

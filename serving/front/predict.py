@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -151,7 +152,7 @@ class Predict:
         Raises:
             ClientDisconnect: the caller has gone.
         """
-        call = self._threads.submit(self._predict, queries)
+        call = self._threads.submit(copy_context().run, self._predict, queries)
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:

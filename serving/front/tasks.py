@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -74,8 +76,9 @@ class Tasks:
             raise ServiceBusy("the service holds as many requests as it may; ask again in a moment")
         self._waiting += 1
         try:
+            look = partial(listing_reply, row, key, self._admission, self._list_tasks)
             return await asyncio.get_running_loop().run_in_executor(
-                self._threads, listing_reply, row, key, self._admission, self._list_tasks
+                self._threads, copy_context().run, look
             )
         finally:
             self._waiting -= 1

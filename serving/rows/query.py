@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
+from serving.tracing.origin import NOBODY, Origin
 
 Outcome = Answer | Exception
 
@@ -42,6 +43,7 @@ class Query:
         top_k: how many labels are answered, at most.
         version: hex digits of the version to use, or None for the current one.
         extras: what is answered beside labels.
+        origin: the request that it is part of.
     """
 
     image: bytes
@@ -49,3 +51,4 @@ class Query:
     top_k: int = DEFAULT_TOP_K
     version: str | None = None
     extras: Extras = LABELS_ALONE
+    origin: Origin = NOBODY

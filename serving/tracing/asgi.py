@@ -1,0 +1,40 @@
+"""An ASGI app around another one: each request gets an id, which its reply has, whatever it is."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.protocol import REQUEST_ID_HEADER
+from serving.tracing.origin import about, origin_of
+
+
+class RequestIds:
+    """Gives ids, and takes over those that callers bring.
+
+    Args:
+        app: answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have one request answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        def header(name: str) -> str | None:
+            found = headers.getlist(name)
+            return found[0] if len(found) == 1 else None
+
+        origin = origin_of(header)
+        named = (REQUEST_ID_HEADER.lower().encode(), origin.request_id.encode())
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = message | {"headers": [*message.get("headers", ()), named]}
+            await send(message)
+
+        with about(origin):
+            await self._app(scope, receive, send_named)
