@@ -56,6 +56,13 @@ def queries_of(row: Admitted | Exception, images: Sequence[bytes]) -> list[Query
     ]
 
 
+def refusals_of(row: Admitted | Exception) -> list[Exception]:
+    """Return why a call, or rows of it, are not asked of the engine."""
+    if isinstance(row, Exception):
+        return [row]
+    return [refused for refused in row.refusals if refused is not None]
+
+
 def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:
     """Return a request's reply.
 

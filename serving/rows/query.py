@@ -1,12 +1,15 @@
 """What is asked of the engine, and what comes of it. Knows no tensors."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
 from serving.tracing.origin import NOBODY, Origin
 
 Outcome = Answer | Exception
+
+Role = Literal["current", "canary"]
+"""Of a version, in a task that has a canary now."""
 
 
 @dataclass(frozen=True)
