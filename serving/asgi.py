@@ -13,7 +13,13 @@ from typing import Any, Final
 from starlette.applications import Starlette
 
 from adapters.errors import SptError
-from serving.build_front import build_admission, build_front_engine, decoder_settings, read_config
+from serving.build_front import (
+    build_admission,
+    build_front_engine,
+    decoder_settings,
+    read_config,
+    trace,
+)
 from serving.config import ServingConfig
 from serving.front.app import build_app
 from serving.front.predict import Bounds
@@ -59,6 +65,7 @@ def create_app(folder: Path, token_file: Path | None) -> Starlette:
     try:
         config = read_config(folder)
         log_decisions(config.log_format)
+        trace(config, "front")
         engine, admission = _engine(config, folder), build_admission(config)
     except SptError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -146,6 +146,12 @@ class ServingConfig(BaseModel):
     log_format: LogFormat = Field(
         "text", description="lines of our own logs; json: each one an object, see docs/tracing.md"
     )
+    trace_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="address of an OpenTelemetry collector, OTLP over HTTP, such as "
+        "http://127.0.0.1:4318; needs the extra `trace`; without it nothing is traced",
+    )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Annotated[TrustedKeyFile, BeforeValidator(_as_key_file)], ...] = Field(
         (),
@@ -168,6 +174,14 @@ class ServingConfig(BaseModel):
             )
         if self.backend == "openvino" and find_spec("openvino") is None:
             raise ValueError(f"backend openvino is not installed; {INSTALL_OPENVINO}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_trace(self) -> "ServingConfig":
+        if self.trace_endpoint and find_spec("opentelemetry") is None:
+            raise ValueError(
+                "trace_endpoint needs OpenTelemetry; run `pip install 'spt-serving[trace]'`"
+            )
         return self
 
     def _graph_can(self) -> None:

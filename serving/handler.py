@@ -9,12 +9,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.build_front import build_admission, build_front_engine
+from serving.build_front import build_admission, build_front_engine, trace
 from serving.config import ServingConfig, load_config
 from serving.door.call import parse_call
 from serving.door.fields import fields_of_json, is_json, row_of
@@ -38,6 +39,7 @@ from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
 from serving.tracing.origin import Origin, about, origin_of
+from serving.tracing.requests import REQUESTS, Begun
 from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class Handler:
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
         log_warnings(config.log_format)
         self._mark = StopMark.of_this_worker()
+        trace(config, "worker")
         self._admission = build_admission(config)
         self._engine = _engine(config, self._mark.folder)
         self._vitals = watched(self._engine.probe, self._mark)
@@ -73,6 +76,16 @@ class Handler:
         """Answer a batch; every row has its own status and body."""
         if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
             return [self._describe(context)]
+        with ExitStack() as requests:
+            begun = [
+                requests.enter_context(REQUESTS.begun("predict", _origin(context, i)))
+                for i in range(len(data))
+            ]
+            return self._answer(data, context, begun)
+
+    def _answer(
+        self, data: list[dict[str, Any]], context: Any, begun: Sequence[Begun]
+    ) -> list[bytes]:
         begin_s = time.monotonic()
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
@@ -80,11 +93,10 @@ class Handler:
         else:
             calls = [_parse(row, context, i) for i, row in enumerate(data)]
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
-        origins = [_origin(context, i) for i in range(len(data))]
         rows = self._admission.admit([request for request, _ in calls], keys)
         queries: list[Query] = []
-        for row, (_, images), origin in zip(rows, calls, origins, strict=True):
-            with about(origin):
+        for row, (_, images), request in zip(rows, calls, begun, strict=True):
+            with about(request.origin):
                 queries += queries_of(row, images)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
@@ -92,13 +104,14 @@ class Handler:
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
         bodies: list[bytes] = []
         for i, (asked, key, row) in enumerate(zip(data, keys, rows, strict=True)):
-            with about(origins[i]):
+            with about(begun[i].origin):
                 listed = is_listing(asked)
                 reply = self._listed(asked, key, row) if listed else reply_of(row, outcomes)
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, i)
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
+            begun[i].answered(reply.status)
             bodies.append(reply.body)
             if not listed:
                 OBSERVERS.refused(refusals_of(row))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.errors import SptError
 from serving.build import build_core
-from serving.build_front import read_config
+from serving.build_front import read_config, trace
 from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
@@ -41,6 +41,7 @@ def build(folder: Path) -> DeviceServer:
     """
     config = read_config(folder)
     log_decisions(config.log_format)
+    trace(config, "device")
     disable_malloc_trim()
     core = build_core(config)
     vitals = Vitals(Heartbeat(None), core.probe)

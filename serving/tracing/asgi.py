@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.protocol import REQUEST_ID_HEADER
 from serving.tracing.origin import about, origin_of
+from serving.tracing.requests import REQUESTS
 
 
 class RequestIds:
@@ -30,11 +31,13 @@ class RequestIds:
 
         origin = origin_of(header)
         named = (REQUEST_ID_HEADER.lower().encode(), origin.request_id.encode())
+        with REQUESTS.begun(f"{scope['method']} {scope['path']}", origin) as begun:
 
-        async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = message | {"headers": [*message.get("headers", ()), named]}
-            await send(message)
+            async def send_named(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    begun.answered(message["status"])
+                    message = message | {"headers": [*message.get("headers", ()), named]}
+                await send(message)
 
-        with about(origin):
-            await self._app(scope, receive, send_named)
+            with about(begun.origin):
+                await self._app(scope, receive, send_named)

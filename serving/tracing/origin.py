@@ -21,7 +21,8 @@ class Origin:
     Attributes:
         request_id: by which its reply and its lines in logs are found; empty where nobody asked.
         caller_id: by which its caller knows it, where its reply has another one; else empty.
-        parent: the caller's span, as a `traceparent` that is known to be good; else empty.
+        parent: the span that what is done for it belongs to, as a `traceparent` that is known to
+            be good: the caller's, or that of this request where it is traced; else empty.
     """
 
     request_id: str = ""
@@ -30,8 +31,13 @@ class Origin:
 
     @property
     def trace_id(self) -> str:
-        """Hex digits of the caller's trace; empty where it has none."""
+        """Hex digits of its trace; empty where it has none."""
         return self.parent[3:35]
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the trace is recorded."""
+        return self.parent.endswith("1")
 
 
 NOBODY: Final = Origin()
