@@ -97,7 +97,7 @@ def build_app(
             *(Route(path, ready) for path in _READY),
             Route(OPENAPI_ROUTE, _openapi, methods=["GET"]),
         ],
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(RequestIds, untraced=PROBES)],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )

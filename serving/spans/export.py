@@ -19,8 +19,15 @@ _DELAY_MS: Final = 1000
 _NAME: Final = "OTEL_SERVICE_NAME"
 
 
-def begin_tracing(endpoint: str, part: str) -> TracerProvider:
-    """Trace this process from now on, until what is returned is shut down.
+def begin_tracing(endpoint: str, part: str) -> None:
+    """Trace this process from now on; see `exporting`."""
+    spans = Spans(exporting(endpoint, part))
+    OBSERVERS.add(spans)
+    REQUESTS.trace(spans.request)
+
+
+def exporting(endpoint: str, part: str) -> TracerProvider:
+    """Return what sends spans until it is shut down.
 
     How many requests are sampled, OpenTelemetry's own variables say; by default all are whose
     caller does not say otherwise.
@@ -41,7 +48,4 @@ def begin_tracing(endpoint: str, part: str) -> TracerProvider:
     )
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", session=directly)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY_MS))
-    spans = Spans(provider)
-    OBSERVERS.add(spans)
-    REQUESTS.trace(spans.request)
     return provider

@@ -1,5 +1,7 @@
 """An ASGI app around another one: each request gets an id, which its reply has, whatever it is."""
 
+from collections.abc import Collection
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,10 +15,12 @@ class RequestIds:
 
     Args:
         app: answers.
+        untraced: paths whose requests are no spans, such as those of probes.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, untraced: Collection[str] = ()) -> None:
         self._app = app
+        self._untraced = frozenset(untraced)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have one request answered."""
@@ -31,12 +35,14 @@ class RequestIds:
 
         origin = origin_of(header)
         named = (REQUEST_ID_HEADER.lower().encode(), origin.request_id.encode())
-        with REQUESTS.begun(f"{scope['method']} {scope['path']}", origin) as begun:
+        path = scope["path"]
+        name = None if path in self._untraced else f"{scope['method']} {path}"
+        with REQUESTS.begun(name, origin) as begun:
 
             async def send_named(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     begun.answered(message["status"])
-                    message = message | {"headers": [*message.get("headers", ()), named]}
+                    message = {**message, "headers": [*message.get("headers", ()), named]}
                 await send(message)
 
             with about(begun.origin):

@@ -37,9 +37,14 @@ class Requests:
         self._begin = begin
 
     @contextmanager
-    def begun(self, name: str, origin: Origin) -> Iterator[Begun]:
-        """Yield a request that has begun; it ends with the block."""
-        if self._begin is None:
+    def begun(self, name: str | None, origin: Origin) -> Iterator[Begun]:
+        """Yield a request that has begun; it ends with the block.
+
+        Args:
+            name: None for one that nobody is to trace.
+            origin: who asks.
+        """
+        if self._begin is None or name is None:
             yield Begun(origin, _tell_nobody)
             return
         with self._begin(name, origin) as begun:

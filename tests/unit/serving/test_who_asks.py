@@ -121,7 +121,7 @@ ASKED = [
     ("POST", "/spt/predict", 400),
     ("GET", "/spt/predict", 405),
     ("GET", "/spt/tasks", 200),
-    ("GET", "/readyz", 503),
+    ("GET", "/readyz", 200),
     ("GET", "/nothing/here", 404),
 ]
 

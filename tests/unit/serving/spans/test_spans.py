@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from starlette.testclient import TestClient
 
 from serving.decoding.decoder import DecoderSettings
@@ -125,10 +125,17 @@ def test_a_fault_of_ours_fails_its_span_and_a_callers_does_not(
     http: TestClient, exported: InMemorySpanExporter
 ) -> None:
     assert http.post("/spt/predict?task=nobody", content=image_bytes(0)).status_code == 404
-    assert http.get("/readyz").status_code == 503
+    with REQUESTS.begun("ours", Origin("r")) as begun:
+        begun.answered(503)
     spans = by_name(exported)
     assert spans["POST /spt/predict"][0].status.is_unset
-    assert not spans["GET /readyz"][0].status.is_ok
+    assert spans["ours"][0].status.status_code == StatusCode.ERROR
+
+
+def test_probes_are_no_spans(http: TestClient, exported: InMemorySpanExporter) -> None:
+    for path in ("/livez", "/readyz", "/ping"):
+        http.get(path)
+    assert exported.get_finished_spans() == ()
 
 
 def test_a_forward_of_several_requests_is_one_span_with_links_to_all(
