@@ -3,7 +3,8 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,6 @@ TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE_ID}-{SPAN_ID}-01"
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
 
-Lines = Callable[[], list[dict[str, Any]]]
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
@@ -59,40 +58,41 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
     return store
 
 
-@pytest.fixture
-def core(store: DirectoryStore) -> Iterator[Core]:
-    source = CachedStore(store)
-    core = Core(CpuBackend(BACKBONE), source, AdapterBank(BACKBONE, source, 1 << 20))
-    yield core
-    core.close()
-
-
-def with_local_device(core: Core, _: Path) -> FrontEngine[Any]:
+@contextmanager
+def local_device(core: Core, _: Path) -> Iterator[FrontEngine[Any]]:
     device = Device(core, max_batch=8, patience_s=60.0)
-    return FrontEngine(LocalDevice(device, core), DecoderSettings(threads=1), 60.0)
+    yield FrontEngine(LocalDevice(device, core), DecoderSettings(threads=1), 60.0)
 
 
-def with_device_process(core: Core, folder: Path) -> FrontEngine[Any]:
-    """Return a front's engine whose device speaks to it over a socket, as another process."""
+@contextmanager
+def device_process(core: Core, folder: Path) -> Iterator[FrontEngine[Any]]:
+    """Yield a front's engine whose device speaks to it over a socket, as another process."""
     device = Device(core, max_batch=8, patience_s=60.0)
     server = DeviceServer(device, core, folder, core.probe)
     threading.Thread(target=server.serve, daemon=True).start()
-    return FrontEngine(DeviceClient(folder, 60.0), DecoderSettings(threads=1), 60.0)
+    yield FrontEngine(DeviceClient(folder, 60.0), DecoderSettings(threads=1), 60.0)
+    server.close()
+    device.close()
+    core.close()
 
 
-@pytest.fixture(params=[with_local_device, with_device_process])
-def http(request: pytest.FixtureRequest, core: Core, tmp_path: Path) -> Iterator[TestClient]:
-    engine = request.param(core, tmp_path)
+@pytest.fixture(params=[local_device, device_process])
+def http(
+    request: pytest.FixtureRequest, store: DirectoryStore, tmp_path: Path
+) -> Iterator[TestClient]:
+    source = CachedStore(store)
+    core = Core(CpuBackend(BACKBONE), source, AdapterBank(BACKBONE, source, 1 << 20))
     (tmp_path / "token").write_text(TOKEN)
-    app = build_app(
-        engine,
-        Admission(None, RateLimit()),
-        Vitals(Heartbeat(None), engine.probe),
-        Bounds(100_000, 1 << 24, threads=4),
-        token=TokenFile(tmp_path / "token"),
-    )
-    with TestClient(app, headers=AUTHORISED) as client:
-        yield client
+    with request.param(core, tmp_path) as engine:
+        app = build_app(
+            engine,
+            Admission(None, RateLimit()),
+            Vitals(Heartbeat(None), engine.probe),
+            Bounds(100_000, 1 << 24, threads=4),
+            token=TokenFile(tmp_path / "token"),
+        )
+        with TestClient(app, headers=AUTHORISED) as client:
+            yield client
 
 
 @pytest.fixture

@@ -62,6 +62,8 @@ def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestClient]
     with TestClient(app) as client:
         yield client
     tiny.server.close()
+    tiny.device.close()
+    tiny.core.close()
 
 
 def by_name(exporter: InMemorySpanExporter) -> dict[str, list[ReadableSpan]]:
