@@ -35,6 +35,7 @@ class ClientError(Exception):
         code: the service's `ErrorCode`, None if the answer did not come from our handler.
         task: the task that it is about, where known.
         retry_after_s: for how many seconds asking again is in vain, where the service says so.
+        request_id: by which the service's log knows the call, where it was answered.
     """
 
     retryable: ClassVar[bool] = False
@@ -53,6 +54,7 @@ class ClientError(Exception):
         self.code = code
         self.task = task
         self.retry_after_s = retry_after_s
+        self.request_id: str | None = None
 
 
 class ServiceUnreachable(ClientError):

@@ -35,6 +35,8 @@ RETRY_HEADER: Final = "Retry-After"
 BATCH_ID_HEADER: Final = "X-Batch-Id"
 BATCH_ROWS_HEADER: Final = "X-Batch-Rows"
 BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+TRACEPARENT_HEADER: Final = "traceparent"
 
 DEFAULT_TOP_K: Final = 5
 MAX_TOP_K: Final = 1000

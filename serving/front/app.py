@@ -7,6 +7,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -25,8 +26,11 @@ from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
+from serving.openapi.document import document
+from serving.openapi.probes import OPENAPI_ROUTE
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
+from serving.tracing.asgi import RequestIds
 
 _ALIVE: Final = "/livez"
 _READY: Final = ("/readyz", "/ping")
@@ -94,7 +98,9 @@ def build_app(
             Route(_ALIVE, alive),
             *(Route(path, ready) for path in _READY),
             *dialects.routes(bounds.body_bytes),
+            Route(OPENAPI_ROUTE, _openapi, methods=["GET"]),
         ],
+        middleware=[Middleware(RequestIds, untraced=PROBES)],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )
@@ -117,6 +123,10 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
         return JSONResponse(body, status_code=503 if reason else 200)
 
     return answer
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(document())
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

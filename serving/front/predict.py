@@ -7,9 +7,11 @@ all of them meet at the device.
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from starlette.requests import ClientDisconnect
@@ -18,11 +20,12 @@ from starlette.types import Receive, Scope, Send
 from serving.dialects.dialect import Dialect, Turn
 from serving.dialects.spt import SptTurn
 from serving.door.admission import Admitted
-from serving.door.replies import Reply, batch_headers
+from serving.door.replies import Reply, batch_headers, refusals_of
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
 from serving.front.room import Loan, Room
 from serving.health.vitals import Vitals
+from serving.observing.observers import OBSERVERS
 from serving.rows.query import Outcome, Query
 
 METHODS: Final = ("POST", "PUT")
@@ -85,9 +88,11 @@ class Predict:
 
     async def answer(self, exchange: Exchange, dialect: Dialect) -> None:
         """Answer one request in a contract."""
-        turn = dialect(exchange.path, exchange.header)
+        begin_s, turn = time.monotonic(), dialect(exchange.path, exchange.header)
         with suppress(ClientDisconnect):
-            await exchange.reply(await self._reply(exchange, turn))
+            reply = await self._reply(exchange, turn)
+            OBSERVERS.replied(begin_s, reply.status)
+            await exchange.reply(reply)
 
     async def probe(self) -> None:
         """Have the vitals learn from a row of nothing, which waits as callers' rows do."""
@@ -104,10 +109,14 @@ class Predict:
             with self._room.loan() as loan:
                 row, queries = await self._asked(exchange, turn, loan)
                 outcomes = await self._outcomes(exchange, queries) if queries else []
+            begin_s = time.monotonic()
             reply = turn.reply(row, iter(outcomes))
+            OBSERVERS.phase("answer", begin_s, queries)
+            OBSERVERS.refused(refusals_of(row))
         except ClientDisconnect:
             raise
         except Exception as error:  # belongs to this call alone
+            OBSERVERS.refused([error])
             reply = turn.refusal(error)
         more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
         if self._is_stopping():
@@ -150,7 +159,8 @@ class Predict:
         Raises:
             ClientDisconnect: the caller has gone.
         """
-        call = self._threads.submit(self._predict, queries)
+        working = copy_context()
+        call = self._threads.submit(working.run, self._predict, queries, time.monotonic())
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:
@@ -161,7 +171,8 @@ class Predict:
         finally:
             gone.cancel()
 
-    def _predict(self, queries: Sequence[Query]) -> list[Outcome]:
+    def _predict(self, queries: Sequence[Query], asked_s: float) -> list[Outcome]:
+        OBSERVERS.phase("queue", asked_s, queries)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
         return found

@@ -14,6 +14,7 @@ from serving.errors import DeviceAway, to_wire
 from serving.front.app import PROBES
 from serving.front.exchange import Exchange
 from serving.front.protocol import BoundedProtocol
+from serving.tracing.asgi import RequestIds
 
 _REASON: Final = "it is being started"
 _AWAY: Final = DeviceAway("the service is being started; ask again in a moment")
@@ -43,7 +44,7 @@ class StandIn:
             return
         self._server = Server(
             Config(
-                _tell,
+                RequestIds(_tell),
                 http=BoundedProtocol,
                 ws="none",
                 lifespan="off",

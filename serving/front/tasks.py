@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Final, TypeVar
 
@@ -91,6 +92,8 @@ class Tasks:
             raise ServiceBusy("the service holds as many requests as it may; ask again in a moment")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, copy_context().run, asked
+            )
         finally:
             self._waiting -= 1
