@@ -47,10 +47,10 @@ def read_call(body: bytes, json_bytes: int | None) -> OipCall:
             f"the body of {len(body):,} bytes, found {json_bytes:,}"
         )
     said = _parsed(body if json_bytes is None else body[:json_bytes])
-    check_names([one.name for one in said.outputs])
+    check_names([one.name for one in said.outputs or ()])
     image = _only_input(said)
     count = _count(image)
-    size = image.parameters.binary_data_size
+    size = image.num_bytes
     if size is None:
         _check_end(body, len(body) if json_bytes is None else json_bytes)
         return OipCall(said, _from_json(image, count))

@@ -38,8 +38,13 @@ class InputTensor(_Shape):
     name: str
     shape: tuple[int, ...]
     datatype: str
-    parameters: InputParameters = InputParameters()
+    parameters: InputParameters | None = None
     data: tuple[str | tuple[str, ...], ...] | None = None
+
+    @property
+    def num_bytes(self) -> int | None:
+        """How many bytes behind the JSON are the images; None where they are in it."""
+        return None if self.parameters is None else self.parameters.binary_data_size
 
 
 class OutputParameters(_Parameters):
@@ -52,7 +57,12 @@ class WantedOutput(_Shape):
     """An output that is asked for."""
 
     name: str
-    parameters: OutputParameters = OutputParameters()
+    parameters: OutputParameters | None = None
+
+    @property
+    def is_binary(self) -> bool | None:
+        """Whether its bytes are to follow the JSON; None where the call decides."""
+        return None if self.parameters is None else self.parameters.binary_data
 
 
 class CallParameters(_Parameters):
@@ -68,9 +78,19 @@ class InferCall(_Shape):
     """The body of `…/infer`."""
 
     id: Annotated[str | None, Field(max_length=1_000)] = None
-    parameters: CallParameters = CallParameters()
+    parameters: CallParameters | None = None
     inputs: tuple[InputTensor, ...]
-    outputs: tuple[WantedOutput, ...] = ()
+    outputs: tuple[WantedOutput, ...] | None = None
+
+    @property
+    def top_k(self) -> int | None:
+        """How many labels are asked for."""
+        return None if self.parameters is None else self.parameters.top_k
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the bytes of outputs are to follow the JSON that do not say so themselves."""
+        return self.parameters is not None and self.parameters.binary_data_output
 
 
 class BinarySize(_Shape):

@@ -75,8 +75,8 @@ class OipTurn:
             body = unpacked(body)
         call = read_call(body, _number(self._json_bytes))
         self._said = call.said
-        wanted = {output.name for output in self._said.outputs}
-        top_k = self._said.parameters.top_k
+        wanted = {output.name for output in self._said.outputs or ()}
+        top_k = self._said.top_k
         return [
             *([] if top_k is None else [(TOP_K_PARAMETER, str(top_k))]),
             *([(EMBED_PARAMETER, "true")] if EMBEDDING in wanted else []),

@@ -21,12 +21,11 @@ def written(said: InferCall, answers: Sequence[Answer]) -> Reply:
     Raises:
         BadParameter: see `tensors_of`.
     """
-    wanted = {output.name: output.parameters.binary_data for output in said.outputs}
-    usual = said.parameters.binary_data_output
+    wanted = {output.name: output.is_binary for output in said.outputs or ()}
     outputs, behind = [], []
     for tensor in tensors_of(answers, list(wanted)):
         chosen = wanted.get(tensor.name)
-        if usual if chosen is None else chosen:
+        if said.is_binary if chosen is None else chosen:
             output, raw = tensor.as_binary()
             behind.append(raw)
         else:

@@ -214,6 +214,13 @@ def test_where_a_canary_answers_of_some_images_each_has_its_version(ask: Ask) ->
     assert set(outputs(one)["version"]) == {versions[0]}
 
 
+def test_what_is_null_is_not_there(http: TestClient) -> None:
+    body = said([GOOD_TEXT], parameters=None, outputs=None, id=None)
+    body["inputs"][0] |= {"parameters": {"content_type": "base64"}}
+    answer = http.post("/v2/models/pets/infer", json=body, headers=GOOD)
+    assert outputs(answer)["version"] == [VERSION]
+
+
 BAD = b64encode(b"no image").decode()
 GOOD_TEXT = b64encode(IMAGES[0]).decode()
 IMAGE = said([GOOD_TEXT])["inputs"][0]

@@ -167,6 +167,43 @@ def test_what_is_said_of_all_else_is_what_it_promises(http: TestClient, path: st
     as_promised(http, "GET", *path.partition("?")[::2])
 
 
+IMAGE = {"name": "image", "datatype": "BYTES", "shape": [1]}
+INFER = {"inputs": [IMAGE | {"data": ["eA=="]}]}
+PACKED = {"Inference-Header-Content-Length": "0"}
+OTHERS: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/v2", {}),
+    ("GET", "/v2/health/live", {}),
+    ("GET", "/v2/health/ready", {}),
+    *(("GET", f"/v2/models/{{task}}{end}", {}) for end in ("", "/ready")),
+    *(("GET", f"/v2/models/{{task}}/versions/{{version}}{end}", {}) for end in ("", "/ready")),
+    *(
+        (method, f"/v2/models/{{task}}{version}/infer", sent)
+        for method in ("POST", "PUT")
+        for version in ("", "/versions/{version}")
+        for sent in (
+            {"json": INFER | {"id": "a call"}},
+            {"json": INFER | {"inputs": []}},
+            {"json": INFER | {"parameters": {"binary_data_output": True}}},
+            {"content": b"x", "headers": PACKED},
+            {"content": b"x" * 20_000},
+        )
+    ),
+    *(
+        (method, "/hf/{task}", sent)
+        for method in ("POST", "PUT")
+        for sent in ({"content": b"x"}, {"json": {"inputs": "eA=="}}, {"json": []})
+    ),
+]
+
+
+@pytest.mark.parametrize("task", ["pets", "strange", "ordinal", "NO", *ERRORS])
+def test_what_other_protocols_say_is_what_it_promises(http: TestClient, task: str) -> None:
+    for method, template, sent in OTHERS:
+        path = template.format(task=task, version=VERSION[:8])
+        as_promised(http, method, path, "", template=template, **sent)
+    as_promised(http, "GET", f"/v2/models/{task}", "x=y", template="/v2/models/{task}")
+
+
 @pytest.mark.parametrize("path", ["/spt/predict", "/spt/tasks"])
 def test_who_shows_no_token_is_told_as_promised(http: TestClient, path: str) -> None:
     method = "GET" if path == "/spt/tasks" else "POST"
@@ -181,13 +218,18 @@ def test_the_command_prints_what_the_service_answers(
     assert json.loads(capsys.readouterr().out) == http.get("/openapi.json").json() == document()
 
 
-def as_promised(http: TestClient, method: str, path: str, query: str, **sent: Any) -> Any:
+def as_promised(
+    http: TestClient, method: str, path: str, query: str, template: str | None = None, **sent: Any
+) -> Any:
     """Return an answer whose status, headers and body are among those of the document."""
     answer = http.request(method, path + ("?" + query.removeprefix("?") if query else ""), **sent)
-    promised = document()["paths"][path][method.lower()]["responses"]
+    promised = document()["paths"][template or path][method.lower()]["responses"]
     assert str(answer.status_code) in promised, answer.text
     reply = promised[str(answer.status_code)]
-    check(reply["content"]["application/json"]["schema"], answer.json())
+    kind = answer.headers["content-type"]
+    schema = reply["content"][kind]["schema"]
+    if kind == "application/json":
+        check(schema, answer.json())
     headers = {name for name in document()["components"]["headers"] if name in answer.headers}
     assert "X-Request-Id" in headers
     assert headers <= reply["headers"].keys()
