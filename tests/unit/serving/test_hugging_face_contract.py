@@ -90,7 +90,7 @@ def test_targets_answer_with_what_makes_their_scores(http: TestClient) -> None:
         ("nope", {"inputs": TEXT}, 404, "no adapter is published"),
         ("pets,number", {"inputs": TEXT}, 400, "is not a task id"),
         ("pets", {"inputs": "no base64"}, 400, "the image is not the base64"),
-        ("pets", {"inputs": "eA=="}, 400, "the bytes are not an image"),
+        ("pets", {"inputs": "eA=="}, 400, "1 bytes are not an image"),
         ("pets", {"inputs": [TEXT]}, 400, "the classification request: inputs"),
         ("pets", {}, 400, "the classification request: inputs"),
         ("pets", [], 400, "the classification request: the body"),
@@ -116,7 +116,7 @@ def test_a_refusal_says_what_is_wrong(
 
 
 def test_what_is_no_image_is_told_and_what_is_no_route(http: TestClient) -> None:
-    assert http.post("/hf/pets", content=b"no image").json()["error"].startswith("the bytes")
+    assert http.post("/hf/pets", content=b"no image").json()["error"].startswith("the 8 bytes")
     assert http.post("/hf/pets?embed=true", content=IMAGE).status_code == 400
     away = http.get("/hf/pets")
     assert (away.status_code, "POST /hf/<task>" in away.json()["error"]) == (405, True)

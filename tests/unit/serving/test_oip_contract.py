@@ -232,11 +232,11 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
     "no version": ("pets/versions/1", said([GOOD_TEXT]), 400, "expected 6 to 64 hex digits"),
     "other backbone": ("foreign", said([GOOD_TEXT]), 409, "another"),
     "one bad image": (
-        "pets", said([GOOD_TEXT, BAD]), 400, "image 2 of 2: the bytes are not an image",
+        "pets", said([GOOD_TEXT, BAD]), 400, "image 2 of 2: the 8 bytes are not an image",
     ),
     "no base64": ("pets", said(["?", GOOD_TEXT]), 400, "image 1 of 2: the image is not the base64"),
     "all bad": ("pets", said(["?", "?"]), 400, "the image is not the base64"),
-    "alone and bad": ("pets", said([BAD]), 400, "the bytes are not an image"),
+    "alone and bad": ("pets", said([BAD]), 400, "8 bytes are not an image"),
     "no inputs": ("pets", {"inputs": []}, 400, "expected one tensor called image, found []"),
     "two inputs": ("pets", {"inputs": [IMAGE, IMAGE]}, 400, "expected one tensor"),
     "another input": ("pets", {"inputs": [IMAGE | {"name": "x"}]}, 400, "found ['x']"),

@@ -28,7 +28,6 @@ ADAPTERS = [
 ]
 IMAGES = [image_bytes(i) for i in range(4)]
 TOKEN = "a-secret"
-SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +49,11 @@ def client(url: str) -> Iterator[Client]:
 def triton(url: str) -> Iterator[InferenceServerClient]:
     with InferenceServerClient(url.removeprefix("http://")) as triton:
         yield triton
+
+
+def shown() -> dict[str, str]:
+    """Return headers with the token; tritonclient adds to those it is given."""
+    return {"Authorization": f"Bearer {TOKEN}"}
 
 
 def tensor(*images: bytes, binary: bool = True, column: bool = False) -> InferInput:
@@ -83,7 +87,7 @@ def test_triton_is_told_what_our_client_is_told(
         "pets",
         [tensor(*IMAGES, column=column)],
         request_id="a call",
-        headers=SHOWN,
+        headers=shown(),
         request_compression_algorithm=packing,
         response_compression_algorithm=packing,
     )
@@ -109,7 +113,7 @@ def test_triton_may_ask_for_a_version_labels_and_numbers(
             [tensor(IMAGES[0])],
             version[:8],
             wanted,
-            headers=SHOWN,
+            headers=shown(),
             parameters={"top_k": 2},
         )
         labels = found.as_numpy("labels").tolist()
@@ -123,11 +127,11 @@ def test_triton_may_ask_for_a_version_labels_and_numbers(
 def test_triton_is_told_what_kinds_of_targets_say(
     triton: InferenceServerClient, client: Client
 ) -> None:
-    found = triton.infer("number", [tensor(*IMAGES)], headers=SHOWN)
+    found = triton.infer("number", [tensor(*IMAGES)], headers=shown())
     values = [client.predict(image, task="number").value for image in IMAGES]
     np.testing.assert_allclose(found.as_numpy("values"), values, rtol=1e-5)
     assert found.as_numpy("labels") is None
-    several = triton.infer("several", [tensor(IMAGES[0])], headers=SHOWN)
+    several = triton.infer("several", [tensor(IMAGES[0])], headers=shown())
     chosen = several.as_numpy("labels")[several.as_numpy("present")].tolist()
     assert chosen == [
         one.encode() for one in client.predict(IMAGES[0], task="several").labels or ()
@@ -139,23 +143,23 @@ def test_triton_asks_whether_the_service_and_its_tasks_are_ready(
 ) -> None:
     assert triton.is_server_live()
     assert triton.is_server_ready()
-    assert triton.is_model_ready("pets", headers=SHOWN)
-    assert not triton.is_model_ready("nope", headers=SHOWN)
-    assert not triton.is_model_ready("pets", "000000", headers=SHOWN)
-    assert triton.get_server_metadata(headers=SHOWN)["name"] == "spt-serving"
-    told = triton.get_model_metadata("pets", headers=SHOWN)
+    assert triton.is_model_ready("pets", headers=shown())
+    assert not triton.is_model_ready("nope", headers=shown())
+    assert not triton.is_model_ready("pets", "000000", headers=shown())
+    assert triton.get_server_metadata(headers=shown())["name"] == "spt-serving"
+    told = triton.get_model_metadata("pets", headers=shown())
     assert told["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
 
 
 def test_triton_understands_why_it_is_refused(triton: InferenceServerClient) -> None:
     for asked, status, words in (
         (lambda: triton.infer("pets", [tensor(IMAGES[0])]), "401", "the service's token"),
-        (lambda: triton.infer("nope", [tensor(IMAGES[0])], headers=SHOWN), "404", "'nope'"),
+        (lambda: triton.infer("nope", [tensor(IMAGES[0])], headers=shown()), "404", "'nope'"),
         (
-            lambda: triton.infer("pets", [tensor(IMAGES[0], b"x")], headers=SHOWN),
-            *("400", "image 2 of 2: the bytes are not an image"),
+            lambda: triton.infer("pets", [tensor(IMAGES[0], b"x")], headers=shown()),
+            *("400", "image 2 of 2: the 1 bytes are not an image"),
         ),
-        (lambda: triton.get_model_config("pets", headers=SHOWN), "404", "GET /v2/models/<task>"),
+        (lambda: triton.get_model_config("pets", headers=shown()), "404", "GET /v2/models/<task>"),
     ):
         with pytest.raises(InferenceServerException, match=words) as told:
             asked()
