@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
+    Span,
     SpanContext,
     SpanKind,
     StatusCode,
@@ -58,7 +59,7 @@ class Spans(Observer):
                 span.set_status(StatusCode.ERROR)
 
         try:
-            yield Begun(replace(origin, parent=_written(span.get_span_context())), answered)
+            yield Begun(replace(origin, parent=_place_of(span)), answered)
         finally:
             span.end()
 
@@ -68,23 +69,27 @@ class Spans(Observer):
         for query in queries:
             if query.origin.is_sampled:
                 asked[query.origin.parent].append(query)
-        if phase == "forward":
-            if asked:
-                self._make(phase, span, list(asked), queries)
-            return
-        for parent, own in asked.items():
-            self._make(phase, span, [parent], own)
+        if phase != "forward":
+            for parent, own in asked.items():
+                self._make(phase, span, parent, own)
+        elif asked:
+            links = [Link(_span_of(parent).get_span_context()) for parent in asked]
+            self._make(phase, span, next(iter(asked)), queries, links)
 
     def _make(
-        self, phase: Phase, span: observer.Span, parents: Sequence[str], queries: Sequence[Query]
+        self,
+        phase: Phase,
+        span: observer.Span,
+        parent: str,
+        queries: Sequence[Query],
+        links: Sequence[Link] = (),
     ) -> None:
-        """Make a span under the first of some, with links to all if there are several."""
         tasks = sorted({query.task for query in queries})
         self._tracer.start_span(
             phase,
-            under(parents[0]),
+            under(parent),
             attributes={"spt.rows": len(queries), "spt.tasks": tasks},
-            links=[Link(_read(one)) for one in parents] if phase == "forward" else (),
+            links=links,
             start_time=_epoch_ns(span.begin_s),
         ).end(_epoch_ns(span.end_s))
 
@@ -93,17 +98,20 @@ def under(parent: str) -> Context:
     """Return the context in which a span has this `traceparent`; empty for the first of a trace."""
     if not parent:
         return Context()
-    return set_span_in_context(NonRecordingSpan(_read(parent)), Context())
+    return set_span_in_context(_span_of(parent), Context())
 
 
-def _read(parent: str) -> SpanContext:
+def _span_of(parent: str) -> NonRecordingSpan:
+    """Return a span that somebody else records."""
     _, trace_id, span_id, flags = parent.split("-")
-    return SpanContext(
+    place = SpanContext(
         int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
     )
+    return NonRecordingSpan(place)
 
 
-def _written(context: SpanContext) -> str:
+def _place_of(span: Span) -> str:
+    context = span.get_span_context()
     flags = int(context.trace_flags.sampled)
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"
 

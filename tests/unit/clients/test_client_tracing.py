@@ -40,7 +40,8 @@ def caller(monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
 
 
 def place_of(span: ReadableSpan) -> str:
-    return f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01"
+    context = span.context
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def test_the_service_is_told_of_the_span_of_a_call(caller: Caller) -> None:
