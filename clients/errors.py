@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from serving.protocol import HTTP_STATUS, Answer, ErrorCode, Failure, ImagesAnswer, MultiAnswer
 
@@ -35,6 +35,7 @@ class ClientError(Exception):
         code: the service's `ErrorCode`, None if the answer did not come from our handler.
         task: the task that it is about, where known.
         retry_after_s: for how many seconds asking again is in vain, where the service says so.
+        request_id: by which the service's log knows the call, where it was answered.
     """
 
     retryable: ClassVar[bool] = False
@@ -53,6 +54,7 @@ class ClientError(Exception):
         self.code = code
         self.task = task
         self.retry_after_s = retry_after_s
+        self.request_id: str | None = None
 
 
 class ServiceUnreachable(ClientError):
@@ -153,10 +155,15 @@ class _TorchServeError(BaseModel):
 _BAD_TOKEN: Final = "InvalidKeyException"
 _WORKER_DIED: Final = "Worker died"
 
+_LATER: Final = ConfigDict(defer_build=True)
+"""Whoever imports us may never meet an error."""
+
 _ErrorAnswer: Final[TypeAdapter[Failure | MultiAnswer | ImagesAnswer | _TorchServeError]] = (
-    TypeAdapter(Failure | MultiAnswer | ImagesAnswer | _TorchServeError)
+    TypeAdapter(Failure | MultiAnswer | ImagesAnswer | _TorchServeError, config=_LATER)
 )
-_Refusal: Final[TypeAdapter[Failure | _TorchServeError]] = TypeAdapter(Failure | _TorchServeError)
+_Refusal: Final[TypeAdapter[Failure | _TorchServeError]] = TypeAdapter(
+    Failure | _TorchServeError, config=_LATER
+)
 
 _CLASS_OF_STATUS: Final[Mapping[int, type[ClientError]]] = MappingProxyType(
     {

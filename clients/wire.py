@@ -192,7 +192,9 @@ def parse_body(response: httpx.Response, shape: type[Parsed]) -> Parsed:
     """
     if response.status_code != httpx.codes.OK:
         wait_s = _retry_after(response.headers)
-        raise from_response(response.status_code, response.content, retry_after_s=wait_s)
+        error = from_response(response.status_code, response.content, retry_after_s=wait_s)
+        error.request_id = response.headers.get(protocol.REQUEST_ID_HEADER)
+        raise error
     try:
         return shape.model_validate_json(response.content)
     except ValidationError as err:

@@ -13,7 +13,13 @@ from typing import Any, Final
 from starlette.applications import Starlette
 
 from adapters.errors import SptError
-from serving.build_front import build_admission, build_front_engine, decoder_settings, read_config
+from serving.build_front import (
+    build_admission,
+    build_front_engine,
+    decoder_settings,
+    read_config,
+    trace,
+)
 from serving.config import ServingConfig
 from serving.front.app import build_app
 from serving.front.predict import Bounds
@@ -43,7 +49,9 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.folder.resolve()
     try:
-        processes = max(1, read_config(folder).front_workers)
+        config = read_config(folder)
+        log_decisions(config.log_format)
+        processes = max(1, config.front_workers)
         app = partial(create_app, folder, args.token_file)
         serve(Service(app, args.port, processes, args.drain_s))
     except SptError as error:
@@ -54,9 +62,10 @@ def main() -> None:
 
 def create_app(folder: Path, token_file: Path | None) -> Starlette:
     """Return the app of one process; takes seconds to minutes where it owns the device."""
-    log_decisions()
     try:
         config = read_config(folder)
+        log_decisions(config.log_format)
+        trace(config, "front")
         engine, admission = _engine(config, folder), build_admission(config)
     except SptError as error:
         print(f"error: {error}", file=sys.stderr)

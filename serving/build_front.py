@@ -63,6 +63,19 @@ def build_front_engine(config: ServingConfig, folder: Path | None) -> FrontEngin
     return FrontEngine(device, decoder_settings(config), config.load_patience_s)
 
 
+def trace(config: ServingConfig, part: str) -> None:
+    """Have this process traced, if the service is; else nothing of OpenTelemetry is loaded.
+
+    Args:
+        config: of the service.
+        part: what this process is in it.
+    """
+    if config.trace_endpoint is not None:
+        from serving.spans.export import begin_tracing  # noqa: PLC0415
+
+        begin_tracing(config.trace_endpoint, part)
+
+
 def decoder_settings(config: ServingConfig) -> DecoderSettings:
     """Return what decoding may cost in one process of the service: its share of all of them."""
     processes = max(1, config.front_workers)

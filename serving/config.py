@@ -19,6 +19,7 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.artifact.task import TaskPattern
 from serving.errors import ConfigError
+from serving.tracing.lines import LogFormat
 
 LEAST_AGREEMENT: Final = 0.99
 """Least share of a task's images whose best class rounding must not change, by default."""
@@ -142,6 +143,15 @@ class ServingConfig(BaseModel):
         "processes, from which its queue follows; default 8 GiB, or half of the machine's if that "
         "is less",
     )
+    log_format: LogFormat = Field(
+        "text", description="lines of our own logs; json: each one an object, see docs/tracing.md"
+    )
+    trace_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="address of an OpenTelemetry collector, OTLP over HTTP, such as "
+        "http://127.0.0.1:4318; needs the extra `trace`; without it nothing is traced",
+    )
     tenants: Path | None = Field(None, description="file of tenants; without it anyone may ask")
     trusted_keys: tuple[Annotated[TrustedKeyFile, BeforeValidator(_as_key_file)], ...] = Field(
         (),
@@ -164,6 +174,14 @@ class ServingConfig(BaseModel):
             )
         if self.backend == "openvino" and find_spec("openvino") is None:
             raise ValueError(f"backend openvino is not installed; {INSTALL_OPENVINO}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_trace(self) -> "ServingConfig":
+        if self.trace_endpoint and find_spec("opentelemetry") is None:
+            raise ValueError(
+                "trace_endpoint needs OpenTelemetry; run `pip install 'spt-serving[trace]'`"
+            )
         return self
 
     def _graph_can(self) -> None:

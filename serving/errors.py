@@ -183,7 +183,12 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
     code = CODES.get(type(error), ErrorCode.INTERNAL)
     if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
         is_new = code == ErrorCode.INTERNAL and _LOGGED not in getattr(error, "__notes__", ())
-        logger.error("task %s: %s", task, error, exc_info=error if is_new else None)
+        logger.error(
+            "task %s: %s",
+            *(task, error),
+            exc_info=error if is_new else None,
+            extra={"task": task, "code": code.value},
+        )
         if is_new:
             error.add_note(_LOGGED)
     message = _PUBLIC[code].format(task=task) if code in _PUBLIC else str(error)

@@ -6,26 +6,40 @@ TorchServe demands that this module define exactly one class.
 import itertools
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.build_front import build_admission, build_front_engine
+from serving.build_front import build_admission, build_front_engine, trace
 from serving.config import ServingConfig, load_config
 from serving.door.call import parse_call
 from serving.door.fields import fields_of_json, is_json, row_of
 from serving.door.listing import is_listing, listing_reply
-from serving.door.replies import CONTENT_TYPE, Reply, batch_headers, queries_of, refusal, reply_of
+from serving.door.replies import (
+    CONTENT_TYPE,
+    Reply,
+    batch_headers,
+    queries_of,
+    refusal,
+    refusals_of,
+    reply_of,
+)
 from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
+from serving.observing.observers import OBSERVERS
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
+from serving.rows.query import Query
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
+from serving.tracing.origin import Origin, about, origin_of
+from serving.tracing.requests import REQUESTS, Begun
 from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
@@ -50,7 +64,9 @@ class Handler:
         keep_what_is_said_twice()
         folder = Path(context.system_properties["model_dir"]).resolve()
         config = load_config(context.model_yaml_config.get("spt", {}), folder)
+        log_warnings(config.log_format)
         self._mark = StopMark.of_this_worker()
+        trace(config, "worker")
         self._admission = build_admission(config)
         self._engine = _engine(config, self._mark.folder)
         self._vitals = watched(self._engine.probe, self._mark)
@@ -60,6 +76,17 @@ class Handler:
         """Answer a batch; every row has its own status and body."""
         if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
             return [self._describe(context)]
+        with ExitStack() as requests:
+            begun = [
+                requests.enter_context(REQUESTS.begun("predict", _origin(context, i)))
+                for i in range(len(data))
+            ]
+            return self._answer(data, context, begun)
+
+    def _answer(
+        self, data: list[dict[str, Any]], context: Any, begun: Sequence[Begun]
+    ) -> list[bytes]:
+        begin_s = time.monotonic()
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
             calls: list[_Call] = [(stopping, ())] * len(data)
@@ -67,25 +94,30 @@ class Handler:
             calls = [_parse(row, context, i) for i, row in enumerate(data)]
         keys = [_header(context, i, KEY_HEADER) for i in range(len(data))]
         rows = self._admission.admit([request for request, _ in calls], keys)
-        queries = [
-            query
-            for row, (_, images) in zip(rows, calls, strict=True)
-            for query in queries_of(row, images)
-        ]
+        queries: list[Query] = []
+        for row, (_, images), request in zip(rows, calls, begun, strict=True):
+            with about(request.origin):
+                queries += queries_of(row, images)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
-        outcomes = iter(found)
+        answered_s, outcomes = time.monotonic(), iter(found)
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
-        replies = [
-            self._listed(asked, key, row) if is_listing(asked) else reply_of(row, outcomes)
-            for asked, key, row in zip(data, keys, rows, strict=True)
-        ]
-        for i, reply in enumerate(replies):
+        bodies: list[bytes] = []
+        for i, (asked, key, row) in enumerate(zip(data, keys, rows, strict=True)):
+            with about(begun[i].origin):
+                listed = is_listing(asked)
+                reply = self._listed(asked, key, row) if listed else reply_of(row, outcomes)
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, i)
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
-        return [reply.body for reply in replies]
+            begun[i].answered(reply.status)
+            bodies.append(reply.body)
+            if not listed:
+                OBSERVERS.refused(refusals_of(row))
+                OBSERVERS.replied(begin_s, reply.status)
+        OBSERVERS.phase("answer", answered_s, queries)
+        return bodies
 
     def _listed(self, asked: dict[str, Any], key: str | None, row: object) -> Reply:
         """Answer a call for a list, which knows no image and so is no request that is admitted."""
@@ -154,6 +186,11 @@ def _with_json(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose body is the fields of the JSON that it is."""
     query = {name: value for name, value in row.items() if name != "body"}
     return row_of([*query.items(), *fields_of_json(row.get("body", b""))])
+
+
+def _origin(context: Any, index: int) -> Origin:
+    """Return who asks; TorchServe's front puts its id into the reply, and no other one."""
+    return origin_of(partial(_header, context, index), context.get_request_id(index))
 
 
 def _header(context: Any, index: int, name: str) -> str | None:

@@ -35,6 +35,8 @@ RETRY_HEADER: Final = "Retry-After"
 BATCH_ID_HEADER: Final = "X-Batch-Id"
 BATCH_ROWS_HEADER: Final = "X-Batch-Rows"
 BATCH_TASKS_HEADER: Final = "X-Batch-Tasks"
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+TRACEPARENT_HEADER: Final = "traceparent"
 
 DEFAULT_TOP_K: Final = 5
 MAX_TOP_K: Final = 1000
@@ -309,6 +311,9 @@ class TaskInfo(_Wire):
     num_classes: int | None = Field(None, ge=1, exclude_if=lambda found: found is None)
     method: str | None = Field(
         None, exclude_if=lambda found: found is None, description="such as spt-deep or linear"
+    )
+    target: str | None = Field(
+        None, exclude_if=lambda found: found is None, description="as in an `Answer`"
     )
     versions: tuple[Version, ...] | None = Field(
         None,

@@ -9,6 +9,7 @@ import pytest
 from adapters.trust.statement import statement
 from serving.door.tenants import parse_tenants
 from tests.documents.console import Command, commands
+from tests.documents.front import front_with_token
 from tests.documents.generated import TABLES, filled, names, pages
 from tests.documents.markdown import Block, blocks, inline_code, links, sentences
 from tests.documents.programs import check, console_scripts
@@ -161,9 +162,11 @@ def test_an_example_in_python_runs(
     token.parent.mkdir(parents=True)
     token.write_text("a-token")
     service = FakeService()
-    with over_http(service) as url:
-        exec(block.text.replace("http://127.0.0.1:8080", url), {})
-    assert service.requests[0].headers["Authorization"] == "Bearer a-token"
+    is_ours = "from clients import" in block.text
+    with over_http(service) if is_ours else front_with_token(token) as url:
+        exec(block.text.replace("127.0.0.1:8080", url.removeprefix("http://")), {})
+    if is_ours:
+        assert service.requests[0].headers["Authorization"] == "Bearer a-token"
     assert "zero 0.5" in capsys.readouterr().out
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -13,6 +14,7 @@ from clients.connection import transport_errors
 from clients.errors import ClientError
 from clients.images.content import Image, content_of, is_url
 from clients.images.fetching import fetch, fetch_async
+from clients.tracing import traced
 
 _T = TypeVar("_T")
 
@@ -54,7 +56,8 @@ class BlockingTransport:
 
         with ThreadPoolExecutor(len(_askers(concurrency)), "predict") as askers:
             try:
-                for asker in [askers.submit(ask) for _ in range(concurrency)]:
+                told = [askers.submit(copy_context().run, ask) for _ in range(concurrency)]
+                for asker in told:
                     asker.result()
             finally:
                 batch.stop()
@@ -71,15 +74,17 @@ class BlockingTransport:
             case Load():
                 return _load(step.image, timeout_s)
         call = step.call
-        with transport_errors(self._http.base_url):
-            return self._http.request(
+        with transport_errors(self._http.base_url), traced(call) as span:
+            response = self._http.request(
                 call.method,
                 call.path,
                 params=call.params,
                 content=call.content,
-                headers=call.headers,
+                headers=call.headers | span.headers,
                 timeout=timeout_s,
             )
+            span.answered(response.status_code)
+            return response
 
 
 class AsyncTransport:
@@ -131,15 +136,17 @@ class AsyncTransport:
             case Load():
                 return await _load_async(step.image, timeout_s)
         call = step.call
-        with transport_errors(self._http.base_url):
-            return await self._http.request(
+        with transport_errors(self._http.base_url), traced(call) as span:
+            response = await self._http.request(
                 call.method,
                 call.path,
                 params=call.params,
                 content=call.content,
-                headers=call.headers,
+                headers=call.headers | span.headers,
                 timeout=timeout_s,
             )
+            span.answered(response.status_code)
+            return response
 
 
 def _askers(concurrency: int) -> range:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.errors import SptError
 from serving.build import build_core
-from serving.build_front import read_config
+from serving.build_front import read_config, trace
 from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
@@ -23,7 +23,6 @@ def run() -> None:
     Load, warm up, and serve fronts for ever; a configuration, backbone or weights that are wrong
     end the process with one line.
     """
-    log_decisions()
     try:
         server = build(Path(sys.argv[-1]).resolve())
     except SptError as error:
@@ -41,6 +40,8 @@ def build(folder: Path) -> DeviceServer:
         SptError: configuration, backbone or weights are wrong.
     """
     config = read_config(folder)
+    log_decisions(config.log_format)
+    trace(config, "device")
     disable_malloc_trim()
     core = build_core(config)
     vitals = Vitals(Heartbeat(None), core.probe)

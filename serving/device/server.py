@@ -41,6 +41,8 @@ from serving.runtime.messages import (
 )
 from serving.runtime.place import SOCKET, address_in
 from serving.runtime.slots import SharedSlots
+from serving.tracing.lines import told
+from serving.tracing.origin import about
 
 _SEATED_AT_ONCE: Final = 16
 """Calls of one front that may wait for cold adapters at the same time."""
@@ -137,7 +139,7 @@ class _Front:
         except (EOFError, OSError):
             pass  # it has ended, or was ended
         except (ValidationError, ValueError) as error:
-            _log.error("a front says what nobody understands, and is let go: %s", error)
+            _log.error("a front says what nobody understands, and is let go: %s", told(error))
         finally:
             self._end()
 
@@ -163,11 +165,14 @@ class _Front:
                 self._pool.submit(self._tell, message.call, partial(self._listed, message), task)
 
     def _seat(self, ask: Ask) -> None:
-        queries = [Query(b"", row.task, row.top_k, row.version, row.extras) for row in ask.rows]
+        queries = [
+            Query(b"", row.task, row.top_k, row.version, row.extras, row.origin) for row in ask.rows
+        ]
         try:
             call = self._device.seat(queries, [bytes.fromhex(row.digest) for row in ask.rows])
         except Exception as error:  # a fault of ours costs this call, and no other
-            body = to_wire(error, None)
+            with about(queries[0].origin):
+                body = to_wire(error, None)
             self._send(Seated(call=ask.call, rules=(), rows=(body,) * len(queries)))
             return
         drawing = call.drawing()
@@ -186,7 +191,7 @@ class _Front:
         found = call.rules()
         rules = tuple(dict.fromkeys(rule for rule in found if isinstance(rule, Preprocessing)))
         rows = tuple(
-            rules.index(one) if isinstance(one, Preprocessing) else to_wire(one, query.task)
+            rules.index(one) if isinstance(one, Preprocessing) else _told_of(query, one)
             for one, query in zip(found, queries, strict=True)
         )
         self._send(Seated(call=ask.call, rules=rules, rows=rows))
@@ -212,9 +217,7 @@ class _Front:
     def _send_outcomes(self, number: int, call: Call, done: Future[dict[int, Outcome]]) -> None:
         self._calls.pop(number, None)
         rows: dict[int, Answer | ErrorBody] = {
-            place: found
-            if isinstance(found, Answer)
-            else to_wire(found, call.rows[place].query.task)
+            place: found if isinstance(found, Answer) else _told_of(call.rows[place].query, found)
             for place, found in done.result().items()
         }
         self._send(Outcomes(call=number, rows=rows))
@@ -251,3 +254,9 @@ class _Front:
             self._forget(number)
         self._pool.shutdown(wait=False)
         self._sender.shutdown(wait=False)
+
+
+def _told_of(query: Query, error: Exception) -> ErrorBody:
+    """Return what its front is told of a row that failed; the log says whose it was."""
+    with about(query.origin):
+        return to_wire(error, query.task)

@@ -46,7 +46,18 @@ def fields_of_json(body: object) -> Pairs:
             f"{json.dumps(texts)[:80]}"
         )
     parameters = ((name, _as_text(value)) for name, value in found.items() if name != IMAGES_FIELD)
-    return [*parameters, *((IMAGES_FIELD, _decoded(text)) for text in texts)]
+    return [*parameters, *((IMAGES_FIELD, decoded(text)) for text in texts)]
+
+
+def decoded(text: object) -> bytes | BadImage:
+    """Return the image that base64 stands for, or why it stands for none."""
+    try:
+        return b64decode(text, validate=True)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return BadImage(
+            "the image is not the base64 of a file: expected letters, digits, '+', '/' and '=' "
+            "alone, without line breaks and without 'data:' before them"
+        )
 
 
 def _grouped(pairs: Pairs) -> Iterator[tuple[str, object]]:
@@ -67,13 +78,3 @@ def _parsed(body: object) -> object:
 def _as_text(value: object) -> object:
     """Return a parameter as a form has it: true and 5, where Python has True and 5."""
     return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-def _decoded(text: object) -> bytes | BadImage:
-    try:
-        return b64decode(text, validate=True)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        return BadImage(
-            "the image is not the base64 of a file: expected letters, digits, '+', '/' and '=' "
-            "alone, without line breaks and without 'data:' before them"
-        )

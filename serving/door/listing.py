@@ -48,16 +48,32 @@ def listing_reply(
         list_tasks: the engine's.
     """
     try:
-        visitor = admission.visit(key)
-        listing = parse_listing(row)
-        refused = None if listing.task is None else forbidden(visitor, listing.task)
-        if refused is not None:
-            raise refused
-        if visitor is not None:
-            listing = replace(listing, patterns=visitor.tasks)
-        return Reply(200, {}, list_tasks(listing).model_dump_json().encode())
+        page = listed(row, key, admission, list_tasks)
+        return Reply(200, {}, page.model_dump_json().encode())
     except Exception as error:  # belongs to this call alone
         return refusal(error, _named(row))
+
+
+def listed(
+    row: Mapping[str, Any],
+    key: str | None,
+    admission: Admission,
+    list_tasks: Callable[[Listing], TaskPage],
+) -> TaskPage:
+    """Return what `listing_reply` replies with; takes the same.
+
+    Raises:
+        BadKey, RateLimited, Forbidden, BadParameter: see `Admission.visit` and `parse_listing`.
+        SptError: the engine's.
+    """
+    visitor = admission.visit(key)
+    listing = parse_listing(row)
+    refused = None if listing.task is None else forbidden(visitor, listing.task)
+    if refused is not None:
+        raise refused
+    if visitor is not None:
+        listing = replace(listing, patterns=visitor.tasks)
+    return list_tasks(listing)
 
 
 def parse_listing(row: Mapping[str, Any]) -> Listing:

@@ -21,6 +21,7 @@ from serving.protocol import (
     MultiAnswer,
 )
 from serving.rows.query import Outcome, Query
+from serving.tracing.origin import current
 
 CONTENT_TYPE = "application/json"
 
@@ -40,16 +41,26 @@ class Reply(NamedTuple):
 
 
 def queries_of(row: Admitted | Exception, images: Sequence[bytes]) -> list[Query]:
-    """Return what is asked of the engine: image by image, each task that the caller may ask now."""
+    """Return what is asked of the engine: image by image, each task that the caller may ask now.
+
+    Called while this thread or task works for the request.
+    """
     if isinstance(row, Exception):
         return []
-    request = row.request
+    request, origin = row.request, current()
     asked = product(images, request.tasks)
     return [
-        Query(image, task, request.top_k, request.version, request.extras)
+        Query(image, task, request.top_k, request.version, request.extras, origin)
         for (image, task), refusal in zip(asked, row.refusals, strict=True)
         if refusal is None
     ]
+
+
+def refusals_of(row: Admitted | Exception) -> list[Exception]:
+    """Return why a call, or rows of it, are not asked of the engine."""
+    if isinstance(row, Exception):
+        return [row]
+    return [refused for refused in row.refusals if refused is not None]
 
 
 def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:

@@ -56,10 +56,12 @@ def read_header(read: Callable[[str], Any], name: str) -> str | None:
 
 
 def _spellings(name: str) -> set[str]:
-    """Return X-Api-Key, X-API-Key, x-api-key and X-API-KEY."""
-    first, *middle, last = name.split("-")
-    shouted = "-".join([first, *(word.upper() for word in middle), last])
-    return {name, shouted, name.lower(), name.upper()}
+    """Return X-Api-Key, X-API-Key, X-Api-KEY, x-api-key and X-API-KEY."""
+    first, *others = name.split("-")
+    middle, last = others[:-1], others[-1:]
+    shouted = "-".join([first, *(word.upper() for word in middle), *last])
+    ended = "-".join([first, *middle, *(word.upper() for word in last)])
+    return {name, shouted, ended, name.title(), name.lower(), name.upper()}
 
 
 @dataclass(frozen=True)

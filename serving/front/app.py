@@ -7,31 +7,36 @@ from typing import Final, Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from serving.dialects.plain import PLAIN_PATHS, plain_refusal
 from serving.door.admission import Admission
 from serving.door.replies import Reply, refusal
-from serving.errors import BadParameter
+from serving.errors import BadParameter, to_wire
+from serving.front.dialects import LIVE, READY, Dialects
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
-from serving.front.predict import Bounds, Predict, Predicts
+from serving.front.predict import METHODS, Bounds, Predict, Predicts
 from serving.front.tasks import TASKS_ROUTE, Tasks
 from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
+from serving.openapi.document import document
+from serving.openapi.probes import OPENAPI_ROUTE
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
+from serving.tracing.asgi import RequestIds
 
 _ALIVE: Final = "/livez"
 _READY: Final = ("/readyz", "/ping")
-PROBES: Final = (_ALIVE, *_READY)
+PROBES: Final = (_ALIVE, *_READY, LIVE, READY)
 """Paths that tell whether the service lives and can answer."""
 
-_METHODS: Final = ("POST", "PUT")
 _LOOK_S: Final = 1.0
 
 
@@ -79,19 +84,23 @@ def build_app(
         admission.close()
         engine.close()
 
-    alive, ready = (
-        _probe(lambda: why_not_alive(vitals)),
-        _probe(lambda: why_no_callers(vitals, is_stopping=is_stopping())),
-    )
+    def why_not_ready() -> str | None:
+        return why_no_callers(vitals, is_stopping=is_stopping())
+
+    alive, ready = _probe(lambda: why_not_alive(vitals)), _probe(why_not_ready)
+    dialects = Dialects(predict, tasks, entrance, lambda: why_not_alive(vitals), why_not_ready)
     app = Starlette(
         routes=[
-            Route("/spt/predict", predict, methods=_METHODS),
+            Route("/spt/predict", predict, methods=METHODS),
             Route("/spt/predict", tasks, methods=["GET"]),
             Route(TASKS_ROUTE, tasks, methods=["GET"]),
-            Route("/predictions/spt", predict, methods=_METHODS),
+            Route("/predictions/spt", predict, methods=METHODS),
             Route(_ALIVE, alive),
             *(Route(path, ready) for path in _READY),
+            *dialects.routes(bounds.body_bytes),
+            Route(OPENAPI_ROUTE, _openapi, methods=["GET"]),
         ],
+        middleware=[Middleware(RequestIds, untraced=PROBES)],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )
@@ -116,12 +125,24 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
     return answer
 
 
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(document())
+
+
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    found = f"{request.method[:20]} {request.url.path[:80]}"
-    told = refusal(
-        BadParameter(f"{found}: expected POST /spt/predict?task=<task>, or GET {TASKS_ROUTE}")
-    )
+    path = request.url.path
+    found = f"{request.method[:20]} {path[:80]}"
+    if path.startswith(PLAIN_PATHS):
+        expected = BadParameter(
+            f"{found}: expected GET /v2/models/<task>, POST /v2/models/<task>/infer, or POST "
+            "/hf/<task>"
+        )
+        told = plain_refusal(to_wire(expected, None))
+    else:
+        told = refusal(
+            BadParameter(f"{found}: expected POST /spt/predict?task=<task>, or GET {TASKS_ROUTE}")
+        )
     return _NoRoute(told._replace(status=error.status_code, headers=dict(error.headers or {})))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from serving.dialects.dialect import Turn
 from serving.door.admission import Admission, Admitted
 from serving.door.call import parse_call
 from serving.door.fields import Pairs, row_of
@@ -69,19 +70,20 @@ class Entrance:
             raise too_large(self._most_bytes)
 
     async def admit(
-        self, exchange: Exchange, fields: Pairs = _BODY
+        self, exchange: Exchange, turn: Turn, fields: Pairs = _BODY
     ) -> tuple[Admitted | Exception, Sequence[bytes]]:
         """Return what becomes of a request, and the images among its fields.
 
         Args:
             exchange: its head.
-            fields: of its form or JSON; of what is neither, a body that has not come.
+            turn: what its contract makes of that.
+            fields: of its body; of one that is an image, and has not come, its name.
         """
         request: Request | Exception
         images: Sequence[bytes] = ()
         try:
             self.check_head(exchange)
-            row = row_of([*exchange.query(), *fields])
+            row = row_of([*turn.head(exchange.query()), *fields])
             request, images = parse_call(row, exchange.header(TASK_HEADER))
         except Exception as error:  # told to holders of a good key alone
             request = error

@@ -1,6 +1,7 @@
 """One request over ASGI: its head, its body as it comes and within bounds, and its one reply."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -46,6 +47,12 @@ class Exchange:
         """Return a header's value; None if it is not there, or twice with different values."""
         found = set(self._headers.getlist(name))
         return found.pop() if len(found) == 1 else None
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parts of the path that its route names."""
+        found: Mapping[str, str] = self._scope.get("path_params", {})
+        return found
 
     def query(self) -> Pairs:
         """Return the parameters of the request's line.

@@ -1,4 +1,4 @@
-"""`/spt/predict`: who may ask is decided first, then the image comes, then the engine is asked.
+"""Predictions: who may ask is decided first, then the image comes, then the engine is asked.
 
 The engine's calls block, so threads run them; each request is a call of its own, and the rows of
 all of them meet at the device.
@@ -7,24 +7,29 @@ all of them meet at the device.
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
-from typing import NamedTuple, Protocol, runtime_checkable
+from contextvars import copy_context
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from serving.dialects.dialect import Dialect, Turn
+from serving.dialects.spt import SptTurn
 from serving.door.admission import Admitted
-from serving.door.fields import Pairs, fields_of_json, is_json
-from serving.door.replies import Reply, batch_headers, queries_of, refusal, reply_of
+from serving.door.replies import Reply, batch_headers, refusals_of
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
-from serving.front.form import is_form, parse_form
 from serving.front.room import Loan, Room
 from serving.health.vitals import Vitals
+from serving.observing.observers import OBSERVERS
 from serving.rows.query import Outcome, Query
+
+METHODS: Final = ("POST", "PUT")
+"""Of HTTP, by which images come; PUT is curl's `-T`."""
 
 
 @runtime_checkable
@@ -50,7 +55,7 @@ class Bounds(NamedTuple):
 
 
 class Predict:
-    """The route, as an ASGI app.
+    """Calls of one process, in every contract; as an ASGI app, those of `/spt/predict`.
 
     Args:
         engine: answers.
@@ -79,9 +84,15 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        exchange = Exchange(scope, receive, send)
+        await self.answer(Exchange(scope, receive, send), SptTurn)
+
+    async def answer(self, exchange: Exchange, dialect: Dialect) -> None:
+        """Answer one request in a contract."""
+        begin_s, turn = time.monotonic(), dialect(exchange.path, exchange.header)
         with suppress(ClientDisconnect):
-            await exchange.reply(await self._reply(exchange))
+            reply = await self._reply(exchange, turn)
+            OBSERVERS.replied(begin_s, reply.status)
+            await exchange.reply(reply)
 
     async def probe(self) -> None:
         """Have the vitals learn from a row of nothing, which waits as callers' rows do."""
@@ -91,57 +102,54 @@ class Predict:
         """Let the threads go."""
         self._threads.shutdown()
 
-    async def _reply(self, exchange: Exchange) -> Reply:
+    async def _reply(self, exchange: Exchange, turn: Turn) -> Reply:
         queries: list[Query] = []
         try:
             self._entrance.check_token(exchange)
             with self._room.loan() as loan:
-                row, queries = await self._asked(exchange, loan)
+                row, queries = await self._asked(exchange, turn, loan)
                 outcomes = await self._outcomes(exchange, queries) if queries else []
-            reply = reply_of(row, iter(outcomes))
+            begin_s = time.monotonic()
+            reply = turn.reply(row, iter(outcomes))
+            OBSERVERS.phase("answer", begin_s, queries)
+            OBSERVERS.refused(refusals_of(row))
         except ClientDisconnect:
             raise
         except Exception as error:  # belongs to this call alone
-            reply = refusal(error)
+            OBSERVERS.refused([error])
+            reply = turn.refusal(error)
         more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
         if self._is_stopping():
             more["connection"] = "close"  # the next request comes over a new one, or not at all
         return reply._replace(headers=more | reply.headers)
 
     async def _asked(
-        self, exchange: Exchange, loan: Loan
+        self, exchange: Exchange, turn: Turn, loan: Loan
     ) -> tuple[Admitted | Exception, list[Query]]:
         """Return a request as it was admitted, and what it asks of the engine."""
-        content_type = exchange.header("content-type") or ""
-        if is_form(content_type):
-            return await self._asked_in_fields(exchange, loan, partial(parse_form, content_type))
-        if is_json(content_type):
-            return await self._asked_in_fields(exchange, loan, fields_of_json, copies=1)
-        row, _ = await self._entrance.admit(exchange)
-        rows = len(queries_of(row, [b""]))
+        if not turn.is_image:
+            return await self._asked_in_body(exchange, turn, loan)
+        row, _ = await self._entrance.admit(exchange, turn)
+        rows = len(turn.queries(row, [b""]))
         if not rows:
             return row, []
         loan.add(num_bytes=exchange.promised_bytes, num_rows=rows)
-        return row, queries_of(row, [await exchange.body(loan, self._most_bytes)])
+        return row, turn.queries(row, [await exchange.body(loan, self._most_bytes)])
 
-    async def _asked_in_fields(
-        self, exchange: Exchange, loan: Loan, parse: Callable[[bytes], Pairs], copies: int = 0
+    async def _asked_in_body(
+        self, exchange: Exchange, turn: Turn, loan: Loan
     ) -> tuple[Admitted | Exception, list[Query]]:
-        """Do the same for a form or JSON, which has to be read before its tasks are known.
+        """Do the same for a body that has to be read before it is known what is asked.
 
-        Args:
-            exchange: see `_asked`.
-            loan: likewise.
-            parse: takes milliseconds for a large body.
-            copies: of the body that are made of it beyond those that every body has.
+        To read a large one takes milliseconds, so threads do.
         """
         self._entrance.check_unread(exchange)
         loan.add(num_bytes=exchange.promised_bytes)
         body = await exchange.body(loan, self._most_bytes)
-        loan.add(num_bytes=copies * len(body))
-        fields = await asyncio.to_thread(parse, body)
-        row, images = await self._entrance.admit(exchange, fields)
-        queries = queries_of(row, images)
+        loan.add(num_bytes=await asyncio.to_thread(turn.cost, body))
+        fields = await asyncio.to_thread(turn.fields, body)
+        row, images = await self._entrance.admit(exchange, turn, fields)
+        queries = turn.queries(row, images)
         loan.add(num_rows=len(queries))
         return row, queries
 
@@ -151,7 +159,8 @@ class Predict:
         Raises:
             ClientDisconnect: the caller has gone.
         """
-        call = self._threads.submit(self._predict, queries)
+        working = copy_context()
+        call = self._threads.submit(working.run, self._predict, queries, time.monotonic())
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:
@@ -162,7 +171,8 @@ class Predict:
         finally:
             gone.cancel()
 
-    def _predict(self, queries: Sequence[Query]) -> list[Outcome]:
+    def _predict(self, queries: Sequence[Query], asked_s: float) -> list[Outcome]:
+        OBSERVERS.phase("queue", asked_s, queries)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
         return found

@@ -61,6 +61,7 @@ def serve(service: Service) -> None:
         ws="none",
         lifespan="on",
         access_log=False,
+        log_config=None,  # its lines are written as ours
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,

@@ -8,14 +8,18 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config, Server
 
+from serving.dialects.plain import PLAIN_PATHS, plain_refusal
 from serving.door.replies import Reply, refusal
-from serving.errors import DeviceAway
+from serving.errors import DeviceAway, to_wire
 from serving.front.app import PROBES
 from serving.front.exchange import Exchange
 from serving.front.protocol import BoundedProtocol
+from serving.tracing.asgi import RequestIds
 
 _REASON: Final = "it is being started"
-_TOLD: Final = refusal(DeviceAway("the service is being started; ask again in a moment"))
+_AWAY: Final = DeviceAway("the service is being started; ask again in a moment")
+_TOLD: Final = refusal(_AWAY)
+_TOLD_PLAINLY: Final = plain_refusal(to_wire(_AWAY, None))
 _PROBED: Final = Reply(503, {}, json.dumps({"ok": False, "reason": _REASON}).encode())
 
 _LEAVE_S: Final = 2
@@ -40,7 +44,7 @@ class StandIn:
             return
         self._server = Server(
             Config(
-                _tell,
+                RequestIds(_tell),
                 http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
@@ -64,5 +68,6 @@ class StandIn:
 
 
 async def _tell(scope: Scope, receive: Receive, send: Send) -> None:
-    told = _PROBED if scope["path"] in PROBES else _TOLD
-    await Exchange(scope, receive, send).reply(told)
+    path = scope["path"]
+    told = _TOLD_PLAINLY if path.startswith(PLAIN_PATHS) else _TOLD
+    await Exchange(scope, receive, send).reply(_PROBED if path in PROBES else told)

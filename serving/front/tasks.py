@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from contextvars import copy_context
+from functools import partial
+from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from serving.dialects.oip.models import ModelLook
 from serving.door.admission import Admission
 from serving.door.fields import row_of
-from serving.door.listing import is_listing, listing_reply
+from serving.door.listing import is_listing, listed, listing_reply
 from serving.door.replies import Reply, refusal
 from serving.errors import ServiceBusy
 from serving.front.entrance import Entrance
@@ -24,6 +27,8 @@ TASKS_ROUTE: Final = "/spt/tasks"
 
 _THREADS: Final = 2
 _MOST_WAITING: Final = 64
+
+_Found = TypeVar("_Found")
 
 
 class Tasks:
@@ -50,6 +55,17 @@ class Tasks:
         with suppress(ClientDisconnect):
             await exchange.reply(await self._reply(exchange, scope["path"]))
 
+    async def look(self, exchange: Exchange, look: ModelLook) -> Reply:
+        """Return the reply to a call that asks about one task, in another contract."""
+        try:
+            self._entrance.check_token(exchange)
+            self._entrance.check_unread(exchange)
+            row, key = look.listing(exchange.query()), exchange.header(KEY_HEADER)
+            asked = partial(listed, row, key, self._admission, self._list_tasks)
+            return look.reply(await self._in_thread(asked))
+        except Exception as error:  # belongs to this call alone
+            return look.refusal(error)
+
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown()
@@ -63,19 +79,21 @@ class Tasks:
                 raise HTTPException(405, headers={"Allow": "POST, PUT"})
             self._entrance.check_token(exchange)
             self._entrance.check_head(exchange)
-            return await self._listed(row, exchange.header(KEY_HEADER))
+            key = exchange.header(KEY_HEADER)
+            asked = partial(listing_reply, row, key, self._admission, self._list_tasks)
+            return await self._in_thread(asked)
         except HTTPException:
             raise
         except Exception as error:  # belongs to this call alone
             return refusal(error)
 
-    async def _listed(self, row: dict[str, object], key: str | None) -> Reply:
+    async def _in_thread(self, asked: Callable[[], _Found]) -> _Found:
         if self._waiting >= _MOST_WAITING:
             raise ServiceBusy("the service holds as many requests as it may; ask again in a moment")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._threads, listing_reply, row, key, self._admission, self._list_tasks
+                self._threads, copy_context().run, asked
             )
         finally:
             self._waiting -= 1

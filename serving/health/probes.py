@@ -11,6 +11,9 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+from serving.protocol import REQUEST_ID_HEADER
+from serving.tracing.origin import origin_of
+
 _HOST: Final = "127.0.0.1"
 _PATIENCE_S: Final = 5.0
 """With whoever connects and says nothing."""
@@ -43,6 +46,7 @@ def serve_probes(port: int, why_not: dict[str, Why]) -> ThreadingHTTPServer | No
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            self.send_header(REQUEST_ID_HEADER, origin_of(self.headers.get).request_id)
             self.end_headers()
             self.wfile.write(body)
 

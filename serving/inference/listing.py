@@ -106,6 +106,7 @@ class TaskLists:
                 "class_names": names if fits else None,
                 "num_classes": len(names),
                 "method": meta.method,
+                "target": meta.target_kind,
                 "versions": tuple(version for version in latest if version in held),
                 "trouble": _trouble(meta, self._spec),
             }

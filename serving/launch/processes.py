@@ -9,6 +9,7 @@ from typing import Final
 import psutil
 
 from serving.launch.running import Running
+from serving.tracing.lines import LogFormat, lines_of
 
 _STOP_TIMEOUT_S: Final = 30
 
@@ -41,9 +42,11 @@ def leave_behind(command: Sequence[str], log: Path, environment: Mapping[str, st
     return int(left.stdout)
 
 
-def log_decisions() -> None:
+def log_decisions(log_format: LogFormat) -> None:
     """Have this process say its warnings, and of the service also what was decided, in its log."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log = logging.StreamHandler()
+    log.setFormatter(lines_of(log_format))
+    logging.basicConfig(level=logging.WARNING, handlers=[log])
     logging.getLogger("serving").setLevel(logging.INFO)
 
 

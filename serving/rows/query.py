@@ -1,11 +1,15 @@
 """What is asked of the engine, and what comes of it. Knows no tensors."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
+from serving.tracing.origin import NOBODY, Origin
 
 Outcome = Answer | Exception
+
+Role = Literal["current", "canary"]
+"""Of a version, in a task that has a canary now."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Query:
         top_k: how many labels are answered, at most.
         version: hex digits of the version to use, or None for the current one.
         extras: what is answered beside labels.
+        origin: the request that it is part of.
     """
 
     image: bytes
@@ -49,3 +54,4 @@ class Query:
     top_k: int = DEFAULT_TOP_K
     version: str | None = None
     extras: Extras = LABELS_ALONE
+    origin: Origin = NOBODY

@@ -33,6 +33,7 @@ from serving.runtime.messages import (
     Welcome,
 )
 from serving.runtime.slots import Slots
+from serving.tracing.lines import told
 
 SLOTS = 128
 """Pictures of one front that the device has at once."""
@@ -125,7 +126,7 @@ class Connection:
         except (EOFError, OSError):
             pass
         except ValidationError as error:
-            _log.error("the device process says what nobody understands: %s", error)
+            _log.error("the device process says what nobody understands: %s", told(error))
         self._end()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from adapters.artifact.preprocessing import Preprocessing
 from serving.protocol import Answer, ErrorBody
 from serving.rows.listing import Listing
 from serving.rows.query import LABELS_ALONE, Extras
+from serving.tracing.origin import NOBODY, Origin
 
 CallId = Annotated[int, Field(ge=0)]
 Place = Annotated[int, Field(ge=0, description="of a row in its call")]
@@ -38,6 +39,7 @@ class AskedRow(_Message):
     digest: str = Field(
         "", description="of the image, hexadecimal: which canary it meets; empty if untold"
     )
+    origin: Origin = Field(NOBODY, exclude_if=lambda origin: origin == NOBODY)
 
 
 class Ask(_Message):

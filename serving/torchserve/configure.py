@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -31,8 +31,11 @@ from serving.launch.launch import (
 )
 from serving.launch.running import LOGS
 from serving.torchserve.probes import HEALTH_VARIABLE
+from serving.tracing.lines import LogFormat
 
 SHIPPED = Path(__file__).parent
+
+_LOG_FORMATS: Final[Mapping[LogFormat, str]] = {"text": "log4j2.xml", "json": "log4j2-json.xml"}
 
 
 def write_configuration(launch: Launch) -> Path:
@@ -43,8 +46,8 @@ def write_configuration(launch: Launch) -> Path:
     """
     folder = launch.folder.resolve()
     shutil.copytree(SHIPPED / "model_store", folder / "model_store", dirs_exist_ok=True)
-    shutil.copy(SHIPPED / "log4j2.xml", folder / "log4j2.xml")
     config = _write_model_config(launch, folder / SETTINGS)
+    shutil.copy(SHIPPED / _LOG_FORMATS[config.log_format], folder / "log4j2.xml")
     memory = _front_memory(config, launch.batch_size)
     api, management, metrics = launch.ports
     grpc, grpc_management, workers = free_ports(3, launch.ports)

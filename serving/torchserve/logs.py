@@ -1,5 +1,6 @@
 """The worker's way into TorchServe's log, and what that log says of a worker that died."""
 
+import json
 import logging
 import re
 from itertools import pairwise
@@ -8,11 +9,13 @@ from typing import Final
 
 from serving.launch.processes import lines_since, size_of
 from serving.launch.running import CONSOLE, LOGS
+from serving.tracing.lines import LogFormat, lines_of
 
 _DEATH: Final = "Backend worker process died."
 """What TorchServe's worker logs, above the traceback, when loading failed."""
 
-_FROM_WORKER: Final = " MODEL_LOG - "
+_LOGGER: Final = "MODEL_LOG"
+_FROM_WORKER: Final = f" {_LOGGER} - "
 
 _ALWAYS_SAID: Final = "Warning: TorchServe is using non-default JVM parameters"
 
@@ -47,7 +50,7 @@ class ServiceLog:
     def deaths(self) -> list[str]:
         """Return the error that each worker died of while it loaded, the oldest first."""
         lines = lines_since(self.path, self._begin)
-        said = [line.partition(_FROM_WORKER)[2] for line in lines if _FROM_WORKER in line]
+        said = [text for line in lines for text in _said_by_worker(line)]
         starts = [i for i, line in enumerate(said) if line.endswith(_DEATH)]
         errors = [_error(said[start:end]) for start, end in pairwise([*starts, len(said)])]
         return [error for error in errors if error is not None]
@@ -71,6 +74,22 @@ class ServiceLog:
         return next((line for line in lines if _FAULT.search(line)), lines[-1])
 
 
+def _said_by_worker(line: str) -> list[str]:
+    """Return what a worker says by a line of the log: one line as a rule, a traceback as several.
+
+    In a log of JSON a worker's own lines stay as they are, and what else it says is quoted.
+    """
+    if not line.startswith("{"):
+        return [line.partition(_FROM_WORKER)[2]] if _FROM_WORKER in line else []
+    try:
+        said = json.loads(line)
+    except ValueError:  # not all of it is written yet
+        return []
+    if "exception" in said:
+        return [said["message"], *said["exception"].splitlines()]
+    return [said["message"]] if said.get("logger") == _LOGGER else []
+
+
 def _error(said: list[str]) -> str | None:
     """Return the line that names the error of a traceback, of the last if several are chained.
 
@@ -85,7 +104,7 @@ def _error(said: list[str]) -> str | None:
     return error
 
 
-def log_warnings() -> None:
+def log_warnings(log_format: LogFormat = "text") -> None:
     """Send warnings and errors of the whole process to standard error, too.
 
     TorchServe's worker sends every record to standard output, which TorchServe writes down as
@@ -94,5 +113,5 @@ def log_warnings() -> None:
     """
     handler = logging.lastResort
     if handler is not None:
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(lines_of(log_format))
         logging.getLogger().addHandler(handler)

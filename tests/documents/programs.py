@@ -22,6 +22,7 @@ from tests.documents.console import Command
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGEMENT = ("/models/spt", {"customized"})
+_OTHER_PROTOCOLS = re.compile("/hf/[a-z0-9_-]+|/v2/models/[a-z0-9_-]+/infer")
 
 _READ_BY_TORCHSERVE = """
 from pathlib import Path
@@ -138,6 +139,8 @@ def _curl(words: list[str]) -> None:
         return
     if url.path == "/spt/predict" and "list" in query:
         _parsed(parse_listing, query)
+        return
+    if _OTHER_PROTOCOLS.fullmatch(url.path) and not query.keys() - {"top_k"} and "-T" in words:
         return
     if url.path != "/spt/predict" or "-T" not in words:
         raise ValueError(f"{url.path}: expected -T and /spt/predict")

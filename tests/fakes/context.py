@@ -29,6 +29,9 @@ class FakeContext:
     def get_request_header(self, idx: int, key: str) -> str | None:
         return self._headers[idx].get(key) if self._headers else None
 
+    def get_request_id(self, idx: int = 0) -> str | None:
+        return f"id-of-{idx}"
+
     def get_all_request_header(self, idx: int) -> dict[str, str]:
         return dict(self._headers[idx]) if self._headers else {}
 

@@ -1,5 +1,6 @@
 """What the worker warns of, and why it failed, is in the log that its launch names."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,11 @@ def test_the_log_says_why_a_request_met_500(service: Service) -> None:
     artifact = store.files.artifact("spoilt", pointer.version)
     artifact.chmod(0o600)
     artifact.write_bytes(artifact.read_bytes()[:-1])
-    with service.client() as client, pytest.raises(ServerFault, match="damaged"):
+    with service.client() as client, pytest.raises(ServerFault, match="damaged") as caught:
         client.predict(IMAGES[0], task="spoilt")
     wait_until("the log says so", lambda: LINE in service.log.read_text())
     assert str(artifact) in service.log.read_text()
+    assert f"[request {caught.value.request_id}]" in service.log.read_text()
 
 
 def test_the_log_says_that_redis_is_gone_and_back_without_its_password(
@@ -44,14 +46,24 @@ def test_the_log_says_that_redis_is_gone_and_back_without_its_password(
     assert REDIS_PASSWORD not in service.log.read_text()
 
 
-def test_a_worker_that_cannot_load_ends_the_start_with_its_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_worker_that_cannot_load_ends_the_start_with_its_reason(
+    tmp_path: Path, log_format: str
+) -> None:
     launch = Launch(
         folder=tmp_path / "serve",
         store=tmp_path / "store",
         ports=free_ports(3),
-        settings={"backend": "onnx", "onnx": str(tmp_path / "nothing")},
+        settings={
+            "backend": "onnx",
+            "onnx": str(tmp_path / "nothing"),
+            "log_format": log_format,
+        },
     )
     DirectoryStore(launch.store)
     with pytest.raises(LaunchError, match=r"cannot load: .*nothing.*torchserve\.log"):
         start(launch)
     assert not is_recorded(launch.folder)
+    if log_format == "json":
+        lines = (launch.folder / "logs" / "torchserve.log").read_text().splitlines()
+        assert all(json.loads(line)["message"] for line in lines)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clients.errors import BadRequest, UnexpectedAnswer
-from serving.front.form import parse_form
+from serving.dialects.form import parse_form
 from serving.protocol import ErrorCode, Failure, ImagesAnswer, MultiAnswer
 from tests.unit.clients.fake_service import failure
 

@@ -36,7 +36,9 @@ def test_callers_are_told_to_ask_again_until_others_answer(ear: socket.socket) -
     told = ask(ear, "POST", "/spt/predict?task=pets", bytes(2_000_000))
     assert (told[0], told[1]) == (503, "1")
     assert told[2]["error"]["code"] == "not_ready"
-    for probe in ("/readyz", "/livez"):
+    plainly = ask(ear, "POST", "/v2/models/pets/infer", bytes(1_000))
+    assert (plainly[0], plainly[1], type(plainly[2]["error"])) == (503, "1", str)
+    for probe in ("/readyz", "/livez", "/v2/health/ready"):
         assert ask(ear, "GET", probe) == (503, None, {"ok": False, "reason": "it is being started"})
     stand_in.end()
     stand_in.end()

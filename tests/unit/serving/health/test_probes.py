@@ -40,3 +40,10 @@ def test_a_taken_port_is_told_and_stops_nothing(
 ) -> None:
     assert serve_probes(server.server_port, {}) is None
     assert f"port {server.server_port} answers no probes" in caplog.text
+
+
+def test_a_probe_has_an_id_as_well(server: ThreadingHTTPServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    connection.request("GET", "/livez", headers={"X-Request-Id": "mine"})
+    assert connection.getresponse().getheader("X-Request-Id") == "mine"
+    connection.close()

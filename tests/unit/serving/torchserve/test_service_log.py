@@ -1,5 +1,6 @@
 """Why a worker died is read from TorchServe's log, as that writes it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,23 @@ def test_the_console_tells_why_java_did_not_begin(said: str, told: str, tmp_path
     log = ServiceLog(tmp_path)
     console.write_text(console.read_text() + said)
     assert told in log.console_fault()
+
+
+def test_a_death_is_read_from_a_log_of_json(path: Path, tmp_path: Path) -> None:
+    quoted = [
+        {"time": "", "level": "WARN", "logger": "MODEL_LOG", "message": line.partition(" - ")[2]}
+        for line in death("OSError: full").splitlines()
+    ]
+    own = {
+        "time": "",
+        "level": "ERROR",
+        "logger": "root",
+        "message": "Backend worker process died.",
+        "exception": 'Traceback (most recent call last):\n  File "x.py"\nKeyError: 1',
+    }
+    javas = {"time": "", "level": "WARN", "logger": "MetricCollector", "message": "Traceback "}
+    log = ServiceLog(tmp_path)
+    path.write_text("".join(json.dumps(line) + "\n" for line in [javas, *quoted, own, javas]))
+    assert log.deaths() == ["OSError: full", "KeyError: 1"]
+    path.write_text('{"time": "", "mess')
+    assert log.deaths() == []

@@ -2,8 +2,8 @@
 
 import pytest
 
+from serving.dialects.form import is_form, parse_form
 from serving.errors import BadParameter
-from serving.front.form import is_form, parse_form
 
 TYPE = "multipart/form-data; boundary=bound"
 IMAGE = b"\x89PNG\r\n\r\n--boun\r\n\xff\x00"

@@ -1,0 +1,46 @@
+"""The routes that tell whether the service lives and can answer; and the document's own."""
+
+from typing import Final
+
+from serving.openapi.parts import Json, Routes, reply
+
+OPENAPI_ROUTE: Final = "/openapi.json"
+
+_SCHEMA: Final[Json] = {
+    "type": "object",
+    "required": ["ok", "reason"],
+    "properties": {"ok": {"type": "boolean"}, "reason": {"type": ["string", "null"]}},
+}
+_WELL: Final[Json] = {"ok": True, "reason": None}
+_ILL: Final[Json] = {"ok": False, "reason": "it is being started"}
+
+
+def _probe(name: str, summary: str) -> Json:
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "security": [],
+            "responses": {
+                "200": reply("Yes", _SCHEMA, {"yes": _WELL}),
+                "503": reply("No; the reason says why", _SCHEMA, {"no": _ILL}),
+            },
+        }
+    }
+
+
+_DOCUMENT: Final[Json] = {
+    "operationId": "openapi",
+    "summary": "Return this document",
+    "security": [],
+    "responses": {"200": reply("This document", {"type": "object"}, {})},
+}
+
+ROUTES: Final = Routes(
+    {
+        "/livez": _probe("livez", "Whether a process of the service lives"),
+        "/readyz": _probe("readyz", "Whether the service can answer"),
+        "/ping": _probe("ping", "The same, by TorchServe's name"),
+        OPENAPI_ROUTE: {"get": _DOCUMENT},
+    }
+)

@@ -1,0 +1,43 @@
+"""Importing the client costs little more than what it stands on: httpx and pydantic."""
+
+import resource
+import subprocess
+import sys
+
+ROUNDS = 5
+NOTHING = "pass"
+CLIENT = "from clients import Client, AsyncClient, ClientError"
+FLOOR = """
+import sys; sys.modules["httpx._main"] = None
+import httpx, pydantic
+class Model(pydantic.BaseModel): number: int
+"""
+
+
+def processor_s(*programs: str) -> list[float]:
+    """Return the least processor time that each takes, in turns: other processes slow all down."""
+    taken: list[list[float]] = [[] for _ in programs]
+    for _ in range(ROUNDS):
+        for program, times in zip(programs, taken, strict=True):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, "-c", program], check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return [min(times) for times in taken]
+
+
+def test_it_costs_half_as_much_again_as_httpx_and_pydantic_at_most() -> None:
+    nothing, floor, client = processor_s(NOTHING, FLOOR, CLIENT)
+    assert client - nothing < 1.5 * (floor - nothing)
+
+
+def test_it_loads_no_terminal_no_arrays_and_no_images() -> None:
+    idle = {"rich", "click", "pygments", "numpy", "PIL", "pandas", "torch", "opentelemetry"}
+    code = f"import sys; {CLIENT}; print(*sorted({idle!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_who_imports_httpx_first_has_all_of_it() -> None:
+    code = "import httpx, clients; import httpx._main; assert httpx.main is httpx._main.main"
+    subprocess.run([sys.executable, "-c", code], check=True)
