@@ -192,12 +192,18 @@ class CachedStore:
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        shadow: float | None = None,
         change: Change = ANY_CHANGE,
         envelope: Envelope | None = None,
     ) -> Pointer:
         """Publish to the store, then announce it; arguments and errors are the store's."""
         pointer = self.store.publish(
-            data, expected=expected, canary=canary, change=change, envelope=envelope
+            data,
+            expected=expected,
+            canary=canary,
+            shadow=shadow,
+            change=change,
+            envelope=envelope,
         )
         self._announce(decode_meta(data).task.id, pointer)
         self._places.keep_artifact(version_of(data), data)
@@ -222,6 +228,16 @@ class CachedStore:
     ) -> Pointer:
         """End the canary in the store, then announce it; arguments and errors are the store's."""
         return self._announce(task, self.store.end_canary(task, expected=expected, change=change))
+
+    def end_shadow(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """End the shadow in the store, then announce it; arguments and errors are the store's."""
+        return self._announce(task, self.store.end_shadow(task, expected=expected, change=change))
 
     def promote(
         self,
@@ -255,7 +271,7 @@ class CachedStore:
 
         `patience_s` is as in `current`.
         """
-        if self._answers(task, text):
+        if self._runs(task, text):
             return text
         if VERSION.fullmatch(text):
             try:
@@ -272,12 +288,12 @@ class CachedStore:
 
         Known for `pointer_ttl_s`; who asks then waits for a moment at most.
         """
-        return self._answers(task, version) or self._held.has(task, version, self._calls)
+        return self._runs(task, version) or self._held.has(task, version, self._calls)
 
-    def _answers(self, task: str, version: str) -> bool:
+    def _runs(self, task: str, version: str) -> bool:
         """Return whether a version is named by a pointer that is trusted now."""
         pointer = self._memory.fresh(task)
-        return pointer is not None and version in pointer.answering
+        return pointer is not None and version in pointer.running
 
     def _soon(self, task: str, calls: StoreCalls, patience_s: float | None) -> Pointer:
         """Return the task's pointer, or what was last known of it if that takes a moment."""

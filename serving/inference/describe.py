@@ -86,7 +86,7 @@ class _Sight:
     def versions(self) -> set[str]:
         """Return every version that is known of."""
         return (
-            self.resident | self.stored | (set(self.pointer.answering) if self.pointer else set())
+            self.resident | self.stored | (set(self.pointer.running) if self.pointer else set())
         )
 
 
