@@ -257,7 +257,8 @@ def _following(
 ) -> TaskRecord:
     now = _not_before(before, now)
     pointer = Pointer(version=history[-1].version, sequence=before.sequence + 1, canary=canary)
-    if shadow is not None and shadow.version not in pointer.answering:
+    # a writer of an earlier version knows no shadows, and may have made one current
+    if shadow is not None and shadow.version not in pointer.answering | before.answering:
         pointer = pointer.model_copy(update={"shadow": shadow})
     stopped = sorted(before.running - pointer.running)
     noted = [
