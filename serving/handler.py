@@ -6,6 +6,7 @@ TorchServe demands that this module define exactly one class.
 import itertools
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,10 +19,19 @@ from serving.config import ServingConfig, load_config
 from serving.door.call import parse_call
 from serving.door.fields import fields_of_json, is_json, row_of
 from serving.door.listing import is_listing, listing_reply
-from serving.door.replies import CONTENT_TYPE, Reply, batch_headers, queries_of, refusal, reply_of
+from serving.door.replies import (
+    CONTENT_TYPE,
+    Reply,
+    batch_headers,
+    queries_of,
+    refusal,
+    refusals_of,
+    reply_of,
+)
 from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
+from serving.observing.observers import OBSERVERS
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
@@ -60,6 +70,7 @@ class Handler:
         """Answer a batch; every row has its own status and body."""
         if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
             return [self._describe(context)]
+        begin_s = time.monotonic()
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
             calls: list[_Call] = [(stopping, ())] * len(data)
@@ -74,7 +85,7 @@ class Handler:
         ]
         found = self._engine.predict(queries)
         self._vitals.judge(found)
-        outcomes = iter(found)
+        answered_s, outcomes = time.monotonic(), iter(found)
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
         replies = [
             self._listed(asked, key, row) if is_listing(asked) else reply_of(row, outcomes)
@@ -85,6 +96,11 @@ class Handler:
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
+        OBSERVERS.phase("answer", answered_s, queries)
+        for asked, row, reply in zip(data, rows, replies, strict=True):
+            if not is_listing(asked):
+                OBSERVERS.refused(refusals_of(row))
+                OBSERVERS.replied(begin_s, reply.status)
         return [reply.body for reply in replies]
 
     def _listed(self, asked: dict[str, Any], key: str | None, row: object) -> Reply:

@@ -136,6 +136,11 @@ class Fallback:
         bad = self._bad(key)
         return None if bad is None or key in self._bank else str(bad.error)
 
+    def error_of(self, key: AdapterKey) -> Exception | None:
+        """Return what a version was found to be, None if nothing is known against it."""
+        bad = self._bad(key)
+        return None if bad is None else bad.error
+
     def close(self) -> None:
         """Let the searching thread go."""
         self._stand_ins.close()
