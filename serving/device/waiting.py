@@ -50,14 +50,17 @@ class WaitingRows:
         with self._changed:
             return [row for row in rows if self._rows.pop(row, None) is not None]
 
-    def take(self, *, rows: bool) -> list[Row] | Job:
+    def take(self, *, rows: bool, patience_s: float | None = None) -> list[Row] | Job | None:
         """Wait for a job, or for the rows of the next forward: the oldest, and its like.
 
         Args:
             rows: whether rows are wanted; else they go on waiting.
+            patience_s: longest wait, after which there is nothing; None for ever.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or (rows and self._rows))
+            came = self._changed.wait_for(lambda: self._jobs or (rows and self._rows), patience_s)
+            if not came:
+                return None
             if self._jobs:
                 return self._jobs.pop(0)
             oldest = next(iter(self._rows))

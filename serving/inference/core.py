@@ -12,7 +12,7 @@ from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.describe import describe
+from serving.inference.describe import Parts, describe
 from serving.inference.description import Description
 from serving.inference.listing import TaskLists
 from serving.inference.lookup import Lookup
@@ -22,6 +22,7 @@ from serving.rows.listing import Listing
 from serving.rows.query import Query
 from serving.rows.resident import Resident
 from serving.rows.row import Row, pending
+from serving.shadow.shadows import Shadows
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.lost_device import probe
 
@@ -49,6 +50,7 @@ class Core:
         backend: see above.
         bank: see above.
         lookup: chooses the versions.
+        shadows: compute copies of rows while the device is idle.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Core:
         self._source = source
         self._pinned = sorted(pinned)
         self.lookup = Lookup(source, bank, pinned)
+        self.shadows = Shadows(backend, bank)
         self._lists = TaskLists(source, backend.backbone.spec)
 
     @property
@@ -96,7 +99,8 @@ class Core:
 
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
-        return describe(self.backend.backbone, self._source, self.bank, self.lookup, tasks)
+        parts = Parts(self.backend.backbone, self._source, self.bank, self.lookup, self.shadows)
+        return describe(parts, tasks)
 
     def list_tasks(self, listing: Listing) -> TaskPage:
         """Return a page of the tasks that a caller may ask, or one of them with its classes."""

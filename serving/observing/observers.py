@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-from serving.observing.observer import Observer, Phase, Served, Span
+from serving.observing.observer import Agreement, Observer, Phase, Served, Span
 from serving.rows.query import Outcome, Query
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,11 @@ class Observers:
         """Tell what versions have done with rows; none tell nothing."""
         if self._all and (told := list(rows)):
             self._tell(lambda one: one.served(told))
+
+    def shadowed(self, task: str, version: str, agreement: Agreement, rows: int) -> None:
+        """Tell what became of copies of rows."""
+        if rows:
+            self._tell(lambda one: one.shadowed(task, version, agreement, rows))
 
     def loaded(self, begin_s: float, task: str, version: str, error: Exception | None) -> None:
         """Tell that an adapter was loaded, or could not be."""

@@ -7,8 +7,8 @@ from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
 
 Outcome = Answer | Exception
 
-Role = Literal["current", "canary"]
-"""Of a version, in a task that has a canary now."""
+Role = Literal["current", "canary", "shadow"]
+"""Of a version, in a task that has a canary or a shadow now."""
 
 
 @dataclass(frozen=True)
