@@ -255,6 +255,8 @@ class AdapterBank:
                 # nobody may hold it yet: over the budget it goes at once, and a lease that has
                 # waited for this load brings it back
                 self._evict()
+                if key not in self._residents:
+                    self._spares.discard(key)
 
     def _hold(self, key: AdapterKey, loaded: Resident) -> Resident:
         """Lease what a load has brought, though it may have been evicted since."""
