@@ -167,17 +167,20 @@ class Predict:
             ClientDisconnect: the caller has gone.
         """
         call = self._threads.submit(self._predict, queries, time.monotonic())
+        OBSERVERS.waiting(len(queries))
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
             if call.cancel():
+                OBSERVERS.waiting(-len(queries))
                 raise ClientDisconnect
             return await answered
         finally:
             gone.cancel()
 
     def _predict(self, queries: Sequence[Query], asked_s: float) -> list[Outcome]:
+        OBSERVERS.waiting(-len(queries))
         OBSERVERS.phase("queue", asked_s, queries)
         found = self._engine.predict(queries)
         self._vitals.judge(found)

@@ -17,11 +17,11 @@ from threading import Lock
 from typing import Final, Protocol, runtime_checkable
 
 from adapters.artifact.codec import short
-from serving.errors import CODES
+from serving.errors import code_of
 from serving.forward.ended import ended
 from serving.forward.forward import collect, launch
 from serving.observing.observers import OBSERVERS
-from serving.protocol import Answer, ErrorCode
+from serving.protocol import Answer
 from serving.rows.query import Query
 from serving.rows.resident import AdapterKey, Resident
 from serving.rows.row import Row
@@ -199,7 +199,7 @@ class Shadows:
             if isinstance(outcome, Answer):
                 self.tally.add(key, "same" if agree(one.answer, outcome) else "other")
             else:
-                self.tally.add_error(key, _code(outcome))
+                self.tally.add_error(key, code_of(outcome))
 
     def _tell_rule(self, key: AdapterKey, rows: int) -> None:
         self.tally.add(key, "dropped", rows)
@@ -215,15 +215,11 @@ class Shadows:
             row = Row(Query(b"", key.task), role="shadow", outcome=error)
             row.key = one.key
             OBSERVERS.served(ended([row]))
-            self.tally.add_error(key, _code(error))
+            self.tally.add_error(key, code_of(error))
 
     def _drop_all(self) -> None:
         for key in self._asked():
             self.tally.add(key, "dropped", len(self._take(key)))
-
-
-def _code(error: Exception) -> ErrorCode:
-    return CODES.get(type(error), ErrorCode.INTERNAL)
 
 
 def _row(one: Copy, resident: Resident) -> Row:
