@@ -17,7 +17,8 @@ SptError
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
-└── LaunchError         the service or Redis could not be started
+├── LaunchError         the service or Redis could not be started
+└── GuardBlind          a service's metrics cannot be read
 """
 
 import logging
@@ -121,6 +122,10 @@ class ExportError(SptError):
 
 class LaunchError(SptError):
     """The service or Redis could not be started."""
+
+
+class GuardBlind(SptError):
+    """A service's metrics cannot be read."""
 
 
 CODES: dict[type[Exception], ErrorCode] = {

@@ -13,6 +13,12 @@ SECONDS: Final = (
 )
 """Upper bounds of the buckets of what takes time."""
 
+VERSION_SECONDS: Final = (
+    *(0.001, 0.0015, 0.0022, 0.0033, 0.0047, 0.0068, 0.01, 0.015, 0.022, 0.033, 0.047, 0.068, 0.1),
+    *(0.15, 0.22, 0.33, 0.47, 0.68, 1.0, 1.5, 2.2, 3.3, 4.7, 6.8, 10.0, 15.0, 22.0, 33.0),
+)
+"""The same for versions, which are compared with each other: each half as large again, or less."""
+
 COUNTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Upper bounds of the buckets of what is counted by batch."""
 
@@ -87,9 +93,11 @@ METRICS: Final = {
         "Rows of tasks that have a canary or a shadow, by version: ok, or an error's code",
         *("task", "version", "role", "outcome"),
     ),
-    "spt_version_seconds": _seconds(
-        "Of such a row that was answered: from its arrival to its answer",
-        *("task", "version", "role"),
+    "spt_version_seconds": Entry(
+        "histogram",
+        ("task", "version", "role"),
+        "Of such a row that was answered: from its arrival to its answer; of a copy, its forward",
+        VERSION_SECONDS,
     ),
     "spt_shadow_rows_total": _counter(
         "Copies of rows for a shadow: same answer, other, dropped, failed",

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.artifact.codec import short
 from serving.errors import code_of
-from serving.metrics.table import METRICS, OK, SECONDS
+from serving.metrics.table import METRICS, OK, VERSION_SECONDS
 from serving.observing.observer import Agreement, Served
 
 MOST_TASKS: Final = 50
@@ -53,7 +53,7 @@ class Counts:
     version: str
     role: str
     outcomes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(VERSION_SECONDS) + 1))
     sum_s: float = 0.0
     agreements: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -63,7 +63,7 @@ class Counts:
             self.outcomes[code_of(row.outcome)] += 1
             return
         self.outcomes[OK] += 1
-        self.buckets[bisect_left(SECONDS, row.span.seconds)] += 1
+        self.buckets[bisect_left(VERSION_SECONDS, row.span.seconds)] += 1
         self.sum_s += row.span.seconds
 
 
@@ -180,5 +180,5 @@ def families(known: Sequence[Counts]) -> Iterator[Metric]:
 
 
 def _cumulative(buckets: Sequence[int]) -> list[tuple[str, float]]:
-    bounds = [*(str(bound) for bound in SECONDS), "+Inf"]
+    bounds = [*(str(bound) for bound in VERSION_SECONDS), "+Inf"]
     return [(bound, float(sum(buckets[: i + 1]))) for i, bound in enumerate(bounds)]
