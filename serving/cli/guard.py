@@ -17,7 +17,7 @@ from adapters.program import UsageError
 from adapters.streams import say
 from serving.guard.counts import Counts
 from serving.guard.rule import Rule
-from serving.guard.watch import Look, Watch
+from serving.guard.watch import Look, Terms, Watch
 
 STOPPED: Final = "stopped: nobody watches the canary any more"
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     store.store.trust = trusted(args)
     counts = Counts(args.task, args.metrics or [_USUAL])
     with task_suggested(store.store, args.task):
-        watch = Watch(store, args.task, counts, _rule(args), for_s=args.for_s, promote=args.promote)
+        watch = Watch(store, args.task, counts, Terms(_rule(args), args.for_s, args.promote))
     code = 0
     for look in watch.looks(args.every, time.sleep):
         _print(look, is_json=args.json)
