@@ -4,9 +4,9 @@ import argparse
 import json
 import re
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
+from time import sleep, strftime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     with task_suggested(store.store, args.task):
         watch = Watch(store, args.task, counts, Terms(_rule(args), args.for_s, args.promote))
     code = 0
-    for look in watch.looks(args.every, time.sleep):
+    for look in watch.looks(args.every, sleep):
         _print(look, is_json=args.json)
         code = 0 if look.end is None else look.end.value
     return code
@@ -119,7 +119,7 @@ def _print(look: Look, *, is_json: bool) -> None:
         }
         print(json.dumps(row), flush=True)
     else:
-        say(f"{time.strftime('%H:%M:%S')} {look.line}")
+        say(f"{strftime('%H:%M:%S')} {look.line}")
 
 
 def _seconds(text: str) -> float:

@@ -6,13 +6,14 @@ import urllib.error
 from collections.abc import Mapping
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from serving.errors import GuardBlind
 from serving.guard import counts
 from serving.guard.counts import Counts, Named, faults_of, read, rows_of
 from serving.metrics.table import OK
-from serving.metrics.versions import families
 from serving.metrics.versions import Counts as Told
+from serving.metrics.versions import families
 
 A, B = "a" * 64, "b" * 64
 URLS = ("http://one/metrics", "http://two/metrics")
@@ -41,7 +42,6 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
 
 def page(*versions: tuple[str, str, dict[str, int]], task: str = "pets") -> bytes:
     """Return metrics as a service writes them."""
-    from prometheus_client import CollectorRegistry, generate_latest
 
     class One:
         def collect(self):
@@ -131,6 +131,6 @@ def test_a_service_that_cannot_be_read_is_named_and_hides_no_other(
     services.told[URLS[0]] = page((B, "canary", {OK: 5}))
     assert seen.look() == []
     assert rows_of(seen.of(B, "canary")) == 6
+    services.told[URLS[0]] = told
     with pytest.raises(GuardBlind):
-        services.told[URLS[0]] = told
         read(URLS[0], "pets")
