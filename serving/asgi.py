@@ -16,8 +16,7 @@ from starlette.applications import Starlette
 from adapters.errors import SptError
 from serving.build_front import build_admission, build_front_engine, decoder_settings, read_config
 from serving.config import ServingConfig
-from serving.front.app import build_app
-from serving.front.page import page_route
+from serving.front.app import build_app, page_route
 from serving.front.predict import Bounds
 from serving.front.processes import Service, serve
 from serving.front.token import TokenFile

@@ -42,10 +42,17 @@ class Sampler:
         self._closing.set()
 
     def sample(self) -> None:
-        """Copy the state as it is now."""
+        """Copy the state as it is now; that it cannot be read is logged once, and no error."""
         with self._lock:
-            self._copy(self._state())
-            self._also()
+            try:
+                self._copy(self._state())
+                self._also()
+            except Exception:  # who only watches must not end, and must not fill the log
+                if not self._has_failed:
+                    _log.exception("the metrics of the device cannot be read")
+                self._has_failed = True
+            else:
+                self._has_failed = False
 
     def _copy(self, now: State) -> None:
         gauges = {
@@ -79,11 +86,4 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._closing.wait(EVERY_S):
-            try:
-                self.sample()
-            except Exception:  # who only watches must not end, and must not fill the log
-                if not self._has_failed:
-                    _log.exception("the metrics of the device cannot be read")
-                self._has_failed = True
-            else:
-                self._has_failed = False
+            self.sample()

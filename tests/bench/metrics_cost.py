@@ -74,7 +74,7 @@ def compare(
     more = Spread.of([one - other for one, other in pairs]).times(1e6 / times)
     print(
         f"{what}: {ms['not'].median:.3f} ms, counted {ms['counted'].median:.3f} ms; "
-        f"{more.median:.0f} µs more ({more.low:.0f} to {more.high:.0f})"
+        f"{more.median:.0f} microseconds more ({more.low:.0f} to {more.high:.0f})"
     )
 
 

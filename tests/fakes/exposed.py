@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from serving.launch.loopback import ask
+
 Told = Mapping[str, float]
 """Values by series, such as `spt_rows_total{code="ok"}`; labels by name."""
 
@@ -18,6 +20,11 @@ def told_in(text: bytes) -> dict[str, float]:
             assert series not in found
             found[series] = sample.value
     return found
+
+
+def told_at(url: str) -> dict[str, float]:
+    """Return the same of what is shown at an address, to anybody."""
+    return told_in(ask(f"{url}/metrics", {}, 60.0))
 
 
 def names_in(text: bytes) -> set[str]:

@@ -1,5 +1,6 @@
 """Processes of a launch count together; of one that has ended its counts stay, and no gauge."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.metrics.begin import begin_metrics
 from serving.metrics.metrics import Metrics
 from tests.fakes.exposed import told_in
 
@@ -94,6 +96,20 @@ def test_a_later_process_with_the_number_of_one_that_has_ended_is_another(
         assert told_in(metrics.text())["spt_queue_rows"] == 6
         os.utime(folder / f"gauge_livesum_{os.getpid()}.db", (1e9, 1e9))
         assert told_in(metrics.text())["spt_queue_rows"] == 3
+
+
+def test_a_process_that_finds_no_room_for_its_files_counts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.posix_fallocate", refuse)
+    metrics = begin_metrics(tmp_path / "metrics")
+    metrics.close()
+    assert "No space left on device" in caplog.text
+    assert told_in(metrics.text())["spt_queue_rows"] == 0
+    assert [path.name for path in (tmp_path / "metrics").iterdir()] == ["lock"]
 
 
 def test_a_folder_that_is_gone_is_an_error_of_the_file_system(
