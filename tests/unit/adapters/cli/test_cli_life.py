@@ -77,6 +77,7 @@ def test_a_canary_is_published_shown_and_promoted(shell: Shell) -> None:
         "version": B,
         "sequence": 3,
         "canary": None,
+        "shadow": None,
     }
 
 

@@ -19,8 +19,7 @@ from serving.device.device import Device
 from serving.device.local import LocalDevice
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
-from serving.front.app import build_app
-from serving.front.page import page_route
+from serving.front.app import build_app, page_route
 from serving.front.predict import Bounds
 from serving.guard import counts
 from serving.health.heartbeat import Heartbeat
