@@ -100,6 +100,8 @@ def read(url: str, task: str) -> dict[Named, Series]:
             f"{url}: expected metrics of Prometheus, found none ({reason}); name the address with "
             "--metrics, such as http://127.0.0.1:8083/metrics"
         ) from error
+    if not any(family.name.startswith("spt_") for family in families):
+        raise GuardBlind(f"{url}: expected metrics of this service, found those of another one")
     found: dict[Named, Series] = {}
     for sample in (one for family in families for one in family.samples):
         labels = sample.labels

@@ -50,7 +50,7 @@ class Rule(BaseModel):
         least = lower_bound(faults, rows)
         if least <= max(self.errors, share(faults_of(current), rows_of(current))):
             return None
-        return f"{faults / rows:.1%} errors of {rows:,} rows, limit {self.errors:.3g}"
+        return f"{faults / rows:.1%} errors of {rows:,} rows, limit {100 * self.errors:.3g}%"
 
     def _too_slow(self, canary: Series, current: Series) -> str | None:
         rows, bounds = canary[math.inf], bounds_of(current)

@@ -23,7 +23,7 @@ class Services:
     """What each service tells, as text; None where it is away."""
 
     def __init__(self) -> None:
-        self.told: dict[str, bytes | Exception] = dict.fromkeys(URLS, b"")
+        self.told: dict[str, bytes | Exception] = dict.fromkeys(URLS, page())
 
     def ask(self, url: str, headers: Mapping[str, str], timeout_s: float) -> bytes:
         assert timeout_s < 60
@@ -112,6 +112,7 @@ def test_a_version_that_a_service_has_forgotten_counts_on(services: Services) ->
     [
         b"<html>a page</html>",
         b"\xff\xfe",
+        b"up 1.0\n",
         ConnectionRefusedError("nobody"),
         TimeoutError("late"),
         urllib.error.HTTPError("u", 503, "no", {}, io.BytesIO(b"")),  # type: ignore[arg-type]
@@ -126,7 +127,7 @@ def test_a_service_that_cannot_be_read_is_named_and_hides_no_other(
     services.told = {URLS[0]: told, URLS[1]: page((B, "canary", {OK: 3}))}
     (trouble,) = seen.look()
     assert URLS[0] in trouble
-    assert "--metrics" in trouble
+    assert "expected metrics" in trouble
     assert rows_of(seen.of(B, "canary")) == 2
     services.told[URLS[0]] = page((B, "canary", {OK: 5}))
     assert seen.look() == []

@@ -44,14 +44,14 @@ def test_the_lower_bound_is_wilsons(count: int, of: int, bound: float) -> None:
 
 def test_a_canary_that_certainly_fails_too_often_is_told_with_its_numbers() -> None:
     found = Rule().breach(series(391, adapter_damaged=21), series(3700))
-    assert found == "5.1% errors of 412 rows, limit 0.02"
+    assert found == "5.1% errors of 412 rows, limit 2%"
     assert Rule().breach(series(403, adapter_damaged=9), series(3700)) is None
 
 
 def test_nothing_is_decided_of_few_rows() -> None:
     bad = series(0, [], adapter_damaged=199)
     assert Rule().breach(bad, series(1000)) is None
-    assert Rule(min_rows=100).breach(bad, series(1000)) == "100.0% errors of 199 rows, limit 0.02"
+    assert Rule(min_rows=100).breach(bad, series(1000)) == "100.0% errors of 199 rows, limit 2%"
 
 
 def test_what_fails_alike_under_the_current_version_is_no_fault_of_the_canarys() -> None:

@@ -85,12 +85,12 @@ def test_a_breach_ends_the_canary_and_the_log_says_why(
     assert look.end is End.ENDED
     assert look.line == (
         f"pets: canary {short(B)}: 412 rows, 5.1% errors; current: 3,000 rows, 0.0% errors; "
-        "ended: 5.1% errors of 412 rows, limit 0.02"
+        "ended: 5.1% errors of 412 rows, limit 2%"
     )
     assert store.store.current("pets") == Pointer(version=A, sequence=3)
     last = store.store.log("pets")[-1]
     assert (last.what, last.subject, last.by) == ("end canary", B, "spt guard")
-    assert last.why == "guard: 5.1% errors of 412 rows, limit 0.02"
+    assert last.why == "guard: 5.1% errors of 412 rows, limit 2%"
 
 
 def test_a_canary_that_kept_to_the_rule_long_enough_is_promoted(
