@@ -30,8 +30,8 @@ class SpareTime:
     def interrupted(self) -> Iterator[None]:
         """Have the device for a batch of callers; waits for a shadow's forward at most."""
         with self._changed:
+            self._callers += 1  # from now on no other forward begins
             self._changed.wait_for(lambda: not self._is_computing)
-            self._callers += 1
         try:
             yield
         finally:

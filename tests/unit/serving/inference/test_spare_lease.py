@@ -61,6 +61,7 @@ def test_it_is_loaded_once_and_kept_while_it_is_leased(bank, source, one_size):
     with bank.spare_lease(shadow, one_size):
         touch(bank, *others)
         assert shadow in bank
+    touch(bank, first)
     assert shadow not in bank
 
 

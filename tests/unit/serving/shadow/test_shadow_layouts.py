@@ -13,6 +13,7 @@ from serving.observing.observer import Agreement, Observer, Served
 from serving.observing.observers import OBSERVERS
 from serving.protocol import Answer
 from serving.rows.query import Query
+from serving.rows.resident import AdapterKey
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
 from serving.shadow import shadows
@@ -133,7 +134,8 @@ def test_a_shadow_that_says_something_else_is_told_apart_and_changes_no_answer(e
     shadow = put_shadow(device)
     assert engine.predict(queries) == before
     found = counted(device, shadow, ROWS)
-    assert set(found) == {"same", "other"}
+    assert sum(found.values()) == ROWS
+    assert found["other"] > 0
 
 
 @pytest.mark.parametrize("damage", ["is damaged", "is another backbone's", "has gone"])
@@ -188,7 +190,7 @@ def test_where_a_shadow_ends_no_row_is_copied_any_more(engine, device):
     device.core._source.end_shadow("task0", expected=shadow)
     ask(engine, ["task0"])
     assert device.core.shadows.due_in_s is None
-    assert device.core.shadows.tally.of((("task0"), shadow)).rows == {"same": ROWS}
+    assert device.core.shadows.tally.of(AdapterKey("task0", shadow)).rows == {"same": ROWS}
 
 
 def test_a_shadow_and_a_canary_run_side_by_side(engine, device):
