@@ -297,5 +297,5 @@ def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> No
         main(["--help"])
     listed = re.findall(r"^    (\w+)  +\w", capsys.readouterr().out, re.MULTILINE)
     reading = ["ls", "show", "verify", "diff", "log"]
-    changing = ["publish", "promote", "rollback", "canary"]
+    changing = ["publish", "promote", "rollback", "canary", "shadow"]
     assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen", "sign"]
