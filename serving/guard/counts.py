@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from adapters.artifact.codec import short
 from serving.errors import GuardBlind
 from serving.launch.loopback import ask
 from serving.metrics.table import OK
+from serving.metrics.told import read_told
 from serving.protocol import ErrorCode
 from serving.rows.query import Role
 
@@ -91,19 +90,16 @@ def read(url: str, task: str) -> dict[Named, Series]:
         GuardBlind: it does not answer, or not with metrics.
     """
     try:
-        text = ask(url, {}, _PATIENCE_S).decode()
-        families = list(text_string_to_metric_families(text))
-    except (OSError, ValueError, KeyError) as error:
+        samples = read_told(ask(url, {}, _PATIENCE_S))
+    except (OSError, ValueError) as error:
         status = error.code if isinstance(error, urllib.error.HTTPError) else None
         reason = f"status {status}" if status else f"{type(error).__name__}: {error}"
         raise GuardBlind(
-            f"{url}: expected metrics of Prometheus, found none ({reason}); name the address with "
-            "--metrics, such as http://127.0.0.1:8083/metrics"
+            f"{url}: expected metrics of this service, found none ({reason}); name the address "
+            "with --metrics, such as http://127.0.0.1:8083/metrics"
         ) from error
-    if not any(family.name.startswith("spt_") for family in families):
-        raise GuardBlind(f"{url}: expected metrics of this service, found those of another one")
     found: dict[Named, Series] = {}
-    for sample in (one for family in families for one in family.samples):
+    for sample in samples:
         labels = sample.labels
         if labels.get("task") != task or "role" not in labels:
             continue

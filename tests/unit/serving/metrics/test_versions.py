@@ -55,7 +55,7 @@ def test_rows_and_seconds_are_told_by_version_role_and_outcome() -> None:
     assert told[f"spt_version_seconds_count{{{current}}}"] == 2
     assert told[f"spt_version_seconds_sum{{{current}}}"] == pytest.approx(0.04)
     assert told[f'spt_version_seconds_bucket{{le="0.01",{current}}}'] == 0
-    assert told[f'spt_version_seconds_bucket{{le="0.025",{current}}}'] == 2
+    assert told[f'spt_version_seconds_bucket{{le="0.022",{current}}}'] == 2
     assert told[f'spt_version_seconds_bucket{{le="+Inf",{canary}}}'] == 1
 
 
@@ -87,7 +87,7 @@ def test_a_task_without_a_canary_is_forgotten_after_a_while() -> None:
 def test_what_one_process_leaves_in_a_file_another_tells(tmp_path: Path) -> None:
     path, versions = tmp_path / "versions.json", Versions()
     nothing = [family.samples for family in VersionsFile(path).collect()]
-    assert nothing == [[], []]
+    assert nothing == [[], [], []]
     versions.add([served("pets"), served("pets", "b", "canary")])
     versions.write(path)
     here, there = list(versions.collect()), list(VersionsFile(path).collect())
@@ -95,3 +95,19 @@ def test_what_one_process_leaves_in_a_file_another_tells(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["versions.json"]
     path.write_text("{")
     assert [family.samples for family in VersionsFile(path).collect()] == nothing
+
+
+def test_copies_for_a_shadow_are_told_by_agreement() -> None:
+    metrics = Metrics(None)
+    metrics.observer.shadowed("pets", "b" * 64, "same", 3)
+    metrics.observer.shadowed("pets", "b" * 64, "same", 1)
+    metrics.observer.shadowed("pets", "b" * 64, "dropped", 7)
+    metrics.observer.served([served("pets", "b", "shadow")])
+    told = told_in(metrics.text())
+    name = 'task="pets",version="bbbbbbbbbbbb"'
+    copies = {series: value for series, value in told.items() if "shadow_rows" in series}
+    assert copies == {
+        f'spt_shadow_rows_total{{agreement="same",{name}}}': 4,
+        f'spt_shadow_rows_total{{agreement="dropped",{name}}}': 7,
+    }
+    assert told['spt_version_rows_total{outcome="ok",role="shadow",' + name + "}"] == 1
