@@ -17,7 +17,8 @@ SptError
 ├── DeviceOutOfMemory   the device has no room for this row, even after evicting
 ├── ConfigError         the service is misconfigured; it does not start
 ├── ExportError         the trunk cannot be exported, or an export cannot be served
-└── LaunchError         the service or Redis could not be started
+├── LaunchError         the service or Redis could not be started
+└── GuardBlind          a service's metrics cannot be read
 """
 
 import logging
@@ -123,6 +124,10 @@ class LaunchError(SptError):
     """The service or Redis could not be started."""
 
 
+class GuardBlind(SptError):
+    """A service's metrics cannot be read."""
+
+
 CODES: dict[type[Exception], ErrorCode] = {
     adapter_errors.TaskNotFound: ErrorCode.TASK_NOT_FOUND,
     adapter_errors.VersionNotFound: ErrorCode.VERSION_NOT_FOUND,
@@ -172,6 +177,13 @@ _LOGGED = "(its traceback is in the log)"
 """Noted on an error whose traceback is; a whole forward's rows share one error."""
 
 
+def code_of(error: Exception) -> ErrorCode:
+    """Return what an error is called on the wire."""
+    if isinstance(error, Refused):
+        return ErrorCode(error.body.code)
+    return CODES.get(type(error), ErrorCode.INTERNAL)
+
+
 def to_wire(error: Exception, task: str | None) -> ErrorBody:
     """Return the body with which a request that met `error` is answered; log faults of ours.
 
@@ -180,7 +192,7 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
     """
     if isinstance(error, Refused):
         return error.body
-    code = CODES.get(type(error), ErrorCode.INTERNAL)
+    code = code_of(error)
     if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
         is_new = code == ErrorCode.INTERNAL and _LOGGED not in getattr(error, "__notes__", ())
         logger.error(

@@ -84,6 +84,11 @@ class CachedStore:
         return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
 
     @property
+    def store_is_up(self) -> bool:
+        """Whether the store answers; known within a second in a process that watches."""
+        return self._calls is None or self._calls.is_up
+
+    @property
     def follows_store(self) -> bool:
         """Whether every move in the store is known here within `LOOK_EVERY_S`, with its feed."""
         return self._follower is not None and self._memory.is_followed
@@ -159,6 +164,10 @@ class CachedStore:
             self._begin(task, calls, renew=True)
         return pointer
 
+    def last_known(self, task: str) -> Pointer | None:
+        """Return what is known of a task's pointer, however old; asks nobody."""
+        return self._memory.last(task)
+
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version from the store, or from Redis if it keeps artifacts.
 
@@ -192,12 +201,18 @@ class CachedStore:
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        shadow: float | None = None,
         change: Change = ANY_CHANGE,
         envelope: Envelope | None = None,
     ) -> Pointer:
         """Publish to the store, then announce it; arguments and errors are the store's."""
         pointer = self.store.publish(
-            data, expected=expected, canary=canary, change=change, envelope=envelope
+            data,
+            expected=expected,
+            canary=canary,
+            shadow=shadow,
+            change=change,
+            envelope=envelope,
         )
         self._announce(decode_meta(data).task.id, pointer)
         self._places.keep_artifact(version_of(data), data)
@@ -222,6 +237,16 @@ class CachedStore:
     ) -> Pointer:
         """End the canary in the store, then announce it; arguments and errors are the store's."""
         return self._announce(task, self.store.end_canary(task, expected=expected, change=change))
+
+    def end_shadow(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """End the shadow in the store, then announce it; arguments and errors are the store's."""
+        return self._announce(task, self.store.end_shadow(task, expected=expected, change=change))
 
     def promote(
         self,
@@ -255,7 +280,7 @@ class CachedStore:
 
         `patience_s` is as in `current`.
         """
-        if self._answers(task, text):
+        if self._runs(task, text):
             return text
         if VERSION.fullmatch(text):
             try:
@@ -272,12 +297,12 @@ class CachedStore:
 
         Known for `pointer_ttl_s`; who asks then waits for a moment at most.
         """
-        return self._answers(task, version) or self._held.has(task, version, self._calls)
+        return self._runs(task, version) or self._held.has(task, version, self._calls)
 
-    def _answers(self, task: str, version: str) -> bool:
+    def _runs(self, task: str, version: str) -> bool:
         """Return whether a version is named by a pointer that is trusted now."""
         pointer = self._memory.fresh(task)
-        return pointer is not None and version in pointer.answering
+        return pointer is not None and version in pointer.running
 
     def _soon(self, task: str, calls: StoreCalls, patience_s: float | None) -> Pointer:
         """Return the task's pointer, or what was last known of it if that takes a moment."""

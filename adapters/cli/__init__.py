@@ -16,11 +16,14 @@ TABLE: Final = Table(
         "diff": Command("compare two versions of a task", "adapters.cli.diff"),
         "log": Command("tell what changed, when, by whom and why", "adapters.cli.log"),
         "publish": Command(
-            "make an artifact current, or the canary", "adapters.cli.moves.publish", gives_way=True
+            "make an artifact current, the canary or the shadow",
+            "adapters.cli.moves.publish",
+            gives_way=True,
         ),
         "promote": Command("make the canary or any version current", "adapters.cli.moves.promote"),
         "rollback": Command("go back to the version before", "adapters.cli.moves.rollback"),
         "canary": Command("end a canary", "adapters.cli.moves.canary"),
+        "shadow": Command("end a shadow", "adapters.cli.moves.shadow"),
         "pin": Command("keep a version from being deleted", "adapters.cli.pin"),
         "rm": Command("delete a version at once", "adapters.cli.rm"),
         "gc": Command(

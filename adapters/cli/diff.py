@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a", nargs="?", metavar="A", help="first hex digits, 6 or more; default: what B replaced"
     )
     parser.add_argument(
-        "b", nargs="?", metavar="B", help="default: the current one, or without A the canary"
+        "b",
+        nargs="?",
+        metavar="B",
+        help="default: the current one, or without A the canary or the shadow",
     )
     add_store_options(parser)
 
@@ -52,4 +55,6 @@ def _compared(record: TaskRecord, a: str | None = None, b: str | None = None) ->
         return a, b or record.version
     if record.canary is not None:
         return record.version, record.canary.version
+    if record.shadow is not None:
+        return record.version, record.shadow.version
     return record.latest(2)[-1], record.version

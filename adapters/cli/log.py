@@ -31,6 +31,7 @@ def _row(entry: LogEntry) -> Row:
         "subject": entry.subject,
         "current": entry.version,
         "canary": None if entry.canary is None else entry.canary.model_dump(),
+        "shadow": None if entry.shadow is None else entry.shadow.model_dump(),
         "by": entry.by,
         "why": entry.why,
         "change": entry.change,

@@ -1,4 +1,4 @@
-"""`spt ls`: each task with its current version, canary and pinned versions."""
+"""`spt ls`: each task with its current version, canary, shadow and pinned versions."""
 
 import argparse
 from itertools import chain
@@ -35,5 +35,6 @@ def _task_row(store: DirectoryStore, task: str) -> Row:
         "sequence": record.sequence,
         "published": utc(record.history[-1].published_at),
         "canary": None if record.canary is None else record.canary.model_dump(),
+        "shadow": None if record.shadow is None else record.shadow.model_dump(),
         "pinned": list(record.pinned),
     }

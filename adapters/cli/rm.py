@@ -1,4 +1,4 @@
-"""`spt rm`: a version is deleted at once, if it is neither current, the canary nor pinned."""
+"""`spt rm`: a version is deleted at once, if it is neither current, canary, shadow nor pinned."""
 
 import argparse
 
@@ -14,7 +14,7 @@ from adapters.store.directory import DirectoryStore
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.epilog = "The current version, the canary and pinned versions are refused."
+    parser.epilog = "The current version, the canary, the shadow and pinned versions are refused."
     parser.add_argument("task", help="its id")
     parser.add_argument("version", help="first hex digits, 6 or more")
     add_change_options(parser)

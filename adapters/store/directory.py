@@ -22,21 +22,23 @@ from adapters.store.log import (
     already_made,
     this_user,
 )
-from adapters.store.record import Canary, LastChange, Pointer, TaskRecord
+from adapters.store.record import Canary, LastChange, Pointer, Shadow, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
-    after_canary,
+    Role,
+    added_as,
+    after_added,
     after_deletion,
     after_pin,
     after_publish,
     after_rollback,
     after_unpin,
-    canary_of,
-    check_canary,
     check_expected,
+    check_role,
     check_sequence,
     check_unprotected,
-    without_canary,
+    version_with,
+    without,
 )
 from adapters.store.signed_versions import SignedVersions
 from adapters.trust.envelope import Envelope
@@ -74,12 +76,14 @@ class DirectoryStore(SignedVersions):
         *,
         expected: str | Expecting | None = Expecting.ANYTHING,
         canary: float | None = None,
+        shadow: float | None = None,
         change: Change = ANY_CHANGE,
         envelope: Envelope | None = None,
     ) -> Pointer:
-        """Store an artifact and make it its task's current version, or its canary.
+        """Store an artifact and make it its task's current version, its canary or its shadow.
 
-        A canary that becomes current is promoted by that; with any other version it goes on.
+        A canary or a shadow that becomes current is promoted by that; with any other version it
+        goes on.
         Publishing again what is there already writes the artifact anew if it is damaged, adds its
         signatures, and changes nothing else.
 
@@ -87,23 +91,25 @@ class DirectoryStore(SignedVersions):
             data: one artifact; its meta names the task.
             expected: the version that should be current now, None for no version at all.
             canary: the share of requests that it answers next to the current version, in (0, 1).
+            shadow: the share of requests of which it computes copies, in (0, 1].
             change: who asks for it, and what the log says of it.
             envelope: signatures of this version; those that it has already stay.
 
         Raises:
-            ValueError: `canary` is not such a share.
+            ValueError: `canary` or `shadow` is not such a share, or both are given.
             ArtifactCorrupt: `data` is not a whole artifact; nothing is written.
             SignatureInvalid: `envelope` is about something else, or nobody whom this store trusts
                 has signed it.
             ArtifactMismatch: it asks for more than any adapter needs; nothing is written.
-            PublishConflict: another version or sequence is current than expected, or the canary is.
-            TaskNotFound: a canary of a task that has no current version.
+            PublishConflict: another version or sequence is current than expected, or the canary or
+                shadow answers already.
+            TaskNotFound: a canary or shadow of a task that has no current version.
         """
         task, version = self._checked(data), version_of(data)
-        added = None if canary is None else Canary(version=version, share=canary)
+        added = added_as(version, canary, shadow)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
-            what: What = "publish" if added is None else "canary"
+            what = _what(added)
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made.pointer
@@ -116,7 +122,7 @@ class DirectoryStore(SignedVersions):
             if added is None:
                 following = after_publish(record, version, self.now())
             else:
-                following = after_canary(task, record, added, self.now())
+                following = after_added(task, record, added, self.now())
             self._write_version(task, version, data, signed)
             return self._move(task, following, change, what, version)
 
@@ -148,12 +154,12 @@ class DirectoryStore(SignedVersions):
             made = self._made(task, record, change, "promote", named)
             if made is not None:
                 return made.pointer
-            promoted = named or canary_of(task, record)
+            promoted = named or version_with(task, record, "canary")
             self.check_trusted(task, promoted)
             if _is_already(record, promoted, None):
                 return record.pointer
             if named is None:
-                check_canary(task, record, expected)
+                check_role(task, record, "canary", expected)
             else:
                 check_expected(task, record, expected)
             check_sequence(task, record, change.expected_sequence)
@@ -168,7 +174,7 @@ class DirectoryStore(SignedVersions):
         expected: str | Expecting | None = Expecting.ANYTHING,
         change: Change = ANY_CHANGE,
     ) -> Pointer:
-        """Make the version before the current one current, if it is whole; a canary goes on.
+        """Make the version before the current one current, if it is whole; the others go on.
 
         Raises:
             TaskNotFound: nothing is published under this id.
@@ -208,16 +214,17 @@ class DirectoryStore(SignedVersions):
             PublishConflict: another version is the canary, or the sequence is not as expected.
             SignatureInvalid: the current version is signed by nobody whom this store trusts.
         """
-        with self._changing(task) as record:
-            made = self._made(task, record, change, "end canary", None)
-            if made is not None:
-                return made.pointer
-            canary = canary_of(task, record)
-            check_canary(task, record, expected)
-            check_sequence(task, record, change.expected_sequence)
-            following = without_canary(record, self.now())
-            self.check_trusted(task, following.version)
-            return self._move(task, following, change, "end canary", canary)
+        return self._end(task, "canary", expected, change)
+
+    def end_shadow(
+        self,
+        task: str,
+        *,
+        expected: str | Expecting | None = Expecting.ANYTHING,
+        change: Change = ANY_CHANGE,
+    ) -> Pointer:
+        """Let no shadow compute copies of requests any more; as `end_canary`, about the shadow."""
+        return self._end(task, "shadow", expected, change)
 
     def pin(self, task: str, version: str, *, change: Change = ANY_CHANGE) -> str:
         """Keep a version from being deleted, whatever becomes of it, and return all its digits.
@@ -281,6 +288,21 @@ class DirectoryStore(SignedVersions):
             record = self._log(task, left, change, what, version)
         self.files.write_record(task, record)
         self.files.delete(task, versions)
+
+    def _end(
+        self, task: str, role: Role, expected: str | Expecting | None, change: Change
+    ) -> Pointer:
+        what: What = "end canary" if role == "canary" else "end shadow"
+        with self._changing(task) as record:
+            made = self._made(task, record, change, what, None)
+            if made is not None:
+                return made.pointer
+            ended = version_with(task, record, role)
+            check_role(task, record, role, expected)
+            check_sequence(task, record, change.expected_sequence)
+            following = without(record, role, self.now())
+            self.check_trusted(task, following.version)
+            return self._move(task, following, change, what, ended)
 
     @contextmanager
     def _changing(self, task: str) -> Iterator[TaskRecord]:
@@ -362,5 +384,13 @@ class DirectoryStore(SignedVersions):
             self._write_envelope(task, version, envelope)
 
 
-def _is_already(record: TaskRecord, version: str, canary: Canary | None) -> bool:
-    return record.version == version if canary is None else record.canary == canary
+def _what(added: Canary | Shadow | None) -> What:
+    if added is None:
+        return "publish"
+    return "canary" if isinstance(added, Canary) else "shadow"
+
+
+def _is_already(record: TaskRecord, version: str, added: Canary | Shadow | None) -> bool:
+    if added is None:
+        return record.version == version
+    return added in (record.canary, record.shadow)

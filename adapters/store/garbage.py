@@ -2,12 +2,12 @@
 
 Why a running service never misses what is deleted here:
 
-- It reads what a pointer names, and the current version, the canary and pinned versions stay. A
-  pointer that has moved on is trusted for seconds, for it is in the feed, and one who cannot read
-  the feed looks again; the lists of a network directory for a minute: no longer than `MIN_AGE_S`,
-  the least time since a version has stopped answering. A service that reaches nothing goes on from
-  an older pointer, but it cannot read the store either, and asks it for the pointer first when it
-  is back.
+- It reads what a pointer names, and the current version, the canary, the shadow and pinned versions
+  stay. A pointer that has moved on is trusted for seconds, for it is in the feed, and one who
+  cannot read the feed looks again; the lists of a network directory for a minute: no longer than
+  `MIN_AGE_S`, the least time since a version has stopped answering. A service that reaches nothing
+  goes on from an older pointer, but it cannot read the store either, and asks it for the pointer
+  first when it is back.
 - Publishing, promotion and rollback make an old version current only under the task's lock, after
   having read or written it there. The lock is held here from the look at the record to the last
   deletion.

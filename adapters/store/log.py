@@ -16,10 +16,20 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from adapters.artifact.backbone_spec import Sha256
 from adapters.errors import PublishConflict
-from adapters.store.record import Canary, Pointer, TaskRecord
+from adapters.store.record import Canary, Pointer, Shadow, TaskRecord
 
 What = Literal[
-    "publish", "canary", "promote", "rollback", "end canary", "pin", "unpin", "remove", "gc"
+    "publish",
+    "canary",
+    "shadow",
+    "promote",
+    "rollback",
+    "end canary",
+    "end shadow",
+    "pin",
+    "unpin",
+    "remove",
+    "gc",
 ]
 
 
@@ -55,6 +65,7 @@ class LogEntry(BaseModel):
     what: str
     version: Sha256 = Field(description="the current one, since then")
     canary: Canary | None = None
+    shadow: Shadow | None = None
     subject: Sha256 | None = Field(None, description="the version that the change was about")
     by: str | None = None
     why: str | None = None
@@ -63,7 +74,9 @@ class LogEntry(BaseModel):
     @property
     def pointer(self) -> Pointer:
         """The pointer since the change."""
-        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+        return Pointer(
+            version=self.version, sequence=self.sequence, canary=self.canary, shadow=self.shadow
+        )
 
     @property
     def number(self) -> tuple[int, int]:

@@ -33,6 +33,15 @@ class Canary(BaseModel):
     share: float = Field(gt=0, lt=1, description="of the task's requests")
 
 
+class Shadow(BaseModel):
+    """A version that computes copies of a share of its task's requests, and answers nobody."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Sha256
+    share: float = Field(gt=0, le=1, description="of the task's requests")
+
+
 class Pointer(BaseModel):
     """Which versions of a task answer; a higher sequence is the newer pointer."""
 
@@ -41,6 +50,7 @@ class Pointer(BaseModel):
     version: Sha256 = Field(description="the current one")
     sequence: int = Field(ge=1, description="counts the changes of the task's pointer")
     canary: Canary | None = None
+    shadow: Shadow | None = None
 
     def chosen(self, draw: float) -> str:
         """Return the version that answers a request.
@@ -55,6 +65,11 @@ class Pointer(BaseModel):
     def answering(self) -> frozenset[str]:
         """Every version that may answer: the current one and the canary."""
         return frozenset({self.version, self.canary.version if self.canary else self.version})
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Every version that services compute with: those that answer, and the shadow."""
+        return self.answering | ({self.shadow.version} if self.shadow else frozenset())
 
 
 class Step(BaseModel):
@@ -111,7 +126,9 @@ class RecordHead(Pointer):
     @property
     def pointer(self) -> Pointer:
         """The pointer alone."""
-        return Pointer(version=self.version, sequence=self.sequence, canary=self.canary)
+        return Pointer(
+            version=self.version, sequence=self.sequence, canary=self.canary, shadow=self.shadow
+        )
 
 
 _Head = TypeVar("_Head", bound=RecordHead)
@@ -138,8 +155,8 @@ class TaskRecord(RecordHead):
 
     @property
     def protected(self) -> frozenset[str]:
-        """Every version that is never deleted: those that answer and those that are pinned."""
-        return self.answering | set(self.pinned)
+        """Every version that is never deleted: those that run and those that are pinned."""
+        return self.running | set(self.pinned)
 
     @property
     def named(self) -> frozenset[str]:

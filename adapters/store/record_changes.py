@@ -7,6 +7,7 @@ up and notes which versions have stopped answering.
 import enum
 from datetime import datetime
 from itertools import pairwise
+from typing import Literal
 
 from adapters.artifact.codec import short
 from adapters.errors import PublishConflict, TaskNotFound, VersionNotFound
@@ -17,8 +18,12 @@ from adapters.store.record import (
     HistoryEntry,
     Pointer,
     Retirement,
+    Shadow,
     TaskRecord,
 )
+
+Role = Literal["canary", "shadow"]
+"""Of a version that runs next to the current one."""
 
 
 class Expecting(enum.Enum):
@@ -55,22 +60,22 @@ def check_sequence(task: str, record: TaskRecord | None, expected: int | None) -
         )
 
 
-def check_canary(task: str, record: TaskRecord, expected: str | Expecting | None) -> None:
-    """Refuse to promote or to end a canary that somebody has not seen.
+def check_role(task: str, record: TaskRecord, role: Role, expected: str | Expecting | None) -> None:
+    """Refuse to promote or to end a canary, or a shadow, that somebody has not seen.
 
     Raises:
-        PublishConflict: another version is the canary than `expected`.
+        PublishConflict: another version has the role than `expected`.
     """
-    found = canary_of(task, record)
+    found = version_with(task, record, role)
     if expected not in (Expecting.ANYTHING, found):
         raise PublishConflict(
-            f"{task}: expected {expected or 'no version'} to be the canary, found {found}; look at "
+            f"{task}: expected {expected or 'no version'} to be the {role}, found {found}; look at "
             "what was published in between, then name the version that you mean"
         )
 
 
 def after_publish(record: TaskRecord | None, version: str, now: datetime) -> TaskRecord:
-    """Make a version current; a canary goes on, unless it is that version."""
+    """Make a version current; canary and shadow go on, unless they are that version."""
     if record is None:
         first = HistoryEntry(version=version, sequence=1, published_at=now)
         return TaskRecord(version=version, sequence=1, history=(first,))
@@ -78,7 +83,30 @@ def after_publish(record: TaskRecord | None, version: str, now: datetime) -> Tas
     entry = HistoryEntry(version=version, sequence=record.sequence + 1, published_at=now)
     canary = record.canary
     left = None if canary is None or canary.version == version else canary
-    return _following(record, (*record.history, entry)[-MAX_HISTORY:], left, now)
+    history = (*record.history, entry)[-MAX_HISTORY:]
+    return _following(record, history, now, canary=left, shadow=record.shadow)
+
+
+def added_as(version: str, canary: float | None, shadow: float | None) -> Canary | Shadow | None:
+    """Return what a version is published as, with its share; None as the current one.
+
+    Raises:
+        ValueError: it cannot be both, or not with that share.
+    """
+    if canary is not None and shadow is not None:
+        raise ValueError("expected a share of a canary or of a shadow, found both")
+    if canary is not None:
+        return Canary(version=version, share=canary)
+    return None if shadow is None else Shadow(version=version, share=shadow)
+
+
+def after_added(
+    task: str, record: TaskRecord | None, added: Canary | Shadow, now: datetime
+) -> TaskRecord:
+    """Put a canary or a shadow next to the current version; as `after_canary`, `after_shadow`."""
+    if isinstance(added, Canary):
+        return after_canary(task, record, added, now)
+    return after_shadow(task, record, added, now)
 
 
 def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: datetime) -> TaskRecord:
@@ -98,11 +126,32 @@ def after_canary(task: str, record: TaskRecord | None, canary: Canary, now: date
             f"{task}: {short(canary.version)} is the current version and answers every request; "
             "publish another version as the canary"
         )
-    return _following(record, record.history, canary, now)
+    return _following(record, record.history, now, canary=canary, shadow=record.shadow)
+
+
+def after_shadow(task: str, record: TaskRecord | None, shadow: Shadow, now: datetime) -> TaskRecord:
+    """Put a shadow next to the current version, in place of any other shadow.
+
+    Raises:
+        TaskNotFound: there is no current version.
+        PublishConflict: the shadow is a version that answers.
+    """
+    if record is None:
+        raise TaskNotFound(
+            f"{task}: expected a current version for the shadow to be compared with, found none; "
+            "publish the first version of a task without a share"
+        )
+    if shadow.version in record.answering:
+        role = "current version" if shadow.version == record.version else "canary"
+        raise PublishConflict(
+            f"{task}: {short(shadow.version)} is the {role} and answers already; publish another "
+            "version as the shadow"
+        )
+    return _following(record, record.history, now, canary=record.canary, shadow=shadow)
 
 
 def after_rollback(task: str, record: TaskRecord, now: datetime) -> TaskRecord:
-    """Make the version before the current one current again; a canary goes on, unless it is that.
+    """Make the version before the current one current; canary and shadow go on, unless it is they.
 
     Raises:
         VersionNotFound: there is no version before.
@@ -114,12 +163,15 @@ def after_rollback(task: str, record: TaskRecord, now: datetime) -> TaskRecord:
         )
     canary = record.canary
     is_it = canary is not None and canary.version == record.history[-2].version
-    return _following(record, record.history[:-1], None if is_it else canary, now)
+    left = None if is_it else canary
+    return _following(record, record.history[:-1], now, canary=left, shadow=record.shadow)
 
 
-def without_canary(record: TaskRecord, now: datetime) -> TaskRecord:
-    """End the canary."""
-    return _following(record, record.history, None, now)
+def without(record: TaskRecord, role: Role, now: datetime) -> TaskRecord:
+    """End the canary, or the shadow."""
+    canary = None if role == "canary" else record.canary
+    shadow = None if role == "shadow" else record.shadow
+    return _following(record, record.history, now, canary=canary, shadow=shadow)
 
 
 def after_pin(record: TaskRecord, version: str) -> TaskRecord:
@@ -145,7 +197,7 @@ def after_deletion(record: TaskRecord, version: str) -> TaskRecord:
 
 
 def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
-    """Refuse to delete a version that answers or is pinned.
+    """Refuse to delete a version that runs or is pinned.
 
     Raises:
         PublishConflict: says which of them it is, and the way out.
@@ -155,6 +207,8 @@ def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
         reason, way_out = "the current version", "publish another one or roll back first"
     elif version in record.answering:
         reason, way_out = "the canary", f"'spt canary {task} --end' first"
+    elif version in record.running:
+        reason, way_out = "the shadow", f"'spt shadow {task} --end' first"
     elif version in record.pinned:
         reason, way_out = "pinned", f"'spt pin {task} {name} --off' first"
     else:
@@ -162,18 +216,29 @@ def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
     raise PublishConflict(f"{task}: {name} is {reason} and is not removed; {way_out}")
 
 
-def canary_of(task: str, record: TaskRecord) -> str:
-    """Return the canary's version.
+def version_with(task: str, record: TaskRecord, role: Role) -> str:
+    """Return the version that is the canary, or the shadow.
 
     Raises:
-        VersionNotFound: there is no canary.
+        VersionNotFound: there is none.
     """
-    if record.canary is None:
+    found = record.canary if role == "canary" else record.shadow
+    if found is None:
         raise VersionNotFound(
-            f"{task}: expected a canary, found only the current version {short(record.version)}; "
-            f"'spt log {task}' says what became of it, 'spt promote {task} VERSION' takes another"
+            f"{task}: expected a {role}, found {_others(record)}; 'spt log {task}' says what "
+            f"became of it, 'spt promote {task} VERSION' takes another"
         )
-    return record.canary.version
+    return found.version
+
+
+def _others(record: TaskRecord) -> str:
+    """Return in words which versions run, where one is missed."""
+    current = f"the current version {short(record.version)}"
+    if record.canary is not None:
+        return f"{current} and the canary {short(record.canary.version)}"
+    if record.shadow is not None:
+        return f"{current} and the shadow {short(record.shadow.version)}"
+    return f"only {current}"
 
 
 def _not_before(record: TaskRecord, now: datetime) -> datetime:
@@ -183,13 +248,21 @@ def _not_before(record: TaskRecord, now: datetime) -> datetime:
 
 
 def _following(
-    before: TaskRecord, history: tuple[HistoryEntry, ...], canary: Canary | None, now: datetime
+    before: TaskRecord,
+    history: tuple[HistoryEntry, ...],
+    now: datetime,
+    *,
+    canary: Canary | None,
+    shadow: Shadow | None,
 ) -> TaskRecord:
     now = _not_before(before, now)
     pointer = Pointer(version=history[-1].version, sequence=before.sequence + 1, canary=canary)
-    stopped = sorted(before.answering - pointer.answering)
+    # a writer of an earlier version knows no shadows, and may have made one current
+    if shadow is not None and shadow.version not in pointer.answering | before.answering:
+        pointer = pointer.model_copy(update={"shadow": shadow})
+    stopped = sorted(before.running - pointer.running)
     noted = [
-        *(entry for entry in before.retired if entry.version not in pointer.answering),
+        *(entry for entry in before.retired if entry.version not in pointer.running),
         *(Retirement(version=version, at=now) for version in stopped),
     ]
     left_out = [entry.at for entry in noted[:-MAX_RETIRED]]

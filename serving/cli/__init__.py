@@ -16,6 +16,7 @@ TABLE: Final = Table(
         "rotate": Command("replace the token that callers send", "serving.cli.rotate"),
         "key": Command("make a key for a tenant", "serving.cli.key"),
         "openapi": Command("print the ASGI front's OpenAPI document", "serving.cli.openapi"),
+        "guard": Command("end or promote a canary by a rule", "serving.cli.guard"),
         "export": Command("write the trunk as ONNX, compared with torch", "serving.cli.export"),
         "tune": Command("measure which backend is fastest on this machine", "serving.cli.tune"),
         "link": Command("put Java and Redis on an environment's PATH", "serving.cli.link"),

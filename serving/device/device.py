@@ -25,6 +25,7 @@ from serving.inference.core import Core
 from serving.rows.draws import DigestWanted
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row
+from serving.shadow.shadows import QUIET_S
 
 _log = logging.getLogger(__name__)
 
@@ -185,11 +186,20 @@ class Device:
 
     def _compute_all(self) -> None:
         while self._is_open:
-            found = self._waiting.take(rows=self._in_flight < self._core.in_flight)
-            if callable(found):
+            found = self._waiting.take(
+                rows=self._in_flight < self._core.in_flight, patience_s=self._spare_in_s()
+            )
+            if found is None:
+                self._core.shadows.compute()
+            elif callable(found):
                 found()
             else:
                 self._begin(launch(self._core.backend, found, self._core.bank.make_room))
+
+    def _spare_in_s(self) -> float | None:
+        """Return after how long without rows or jobs a shadow has its turn; None if none waits."""
+        due_in_s = self._core.shadows.due_in_s
+        return None if self._in_flight or due_in_s is None else max(QUIET_S, due_in_s)
 
     def _begin(self, launched: Launched) -> None:
         """Have a forward finished when it is done; meanwhile this thread prepares the next one."""
@@ -208,5 +218,6 @@ class Device:
             self._begin(again)
         ended = [row for row in launched.rows if not row.is_pending]
         self._judge([row.outcome for row in ended])
+        self._core.shadows.offer(ended)  # their pictures are the front's again after this
         for row in ended:
             self._calls.pop(row).end_row(row)

@@ -86,7 +86,8 @@ def collect(launched: Launched) -> Launched | None:
         The exact forward of rows in doubt, which are still without outcomes; None if all have one.
     """
     doubtful = _end(launched)
-    OBSERVERS.phase("forward", launched.begin_s, (row.query for row in launched.rows))
+    asked = (row.query for row in launched.rows if row.role != "shadow")
+    OBSERVERS.phase("forward", launched.begin_s, asked)
     OBSERVERS.served(ended(launched.rows))
     return launched.again(doubtful) if doubtful else None
 

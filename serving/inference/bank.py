@@ -101,6 +101,7 @@ class AdapterBank:
         self.hits = self.misses = self.evictions = 0
         self._leases: dict[AdapterKey, int] = {}
         self._pins: dict[str, AdapterKey] = {}
+        self._spares: set[AdapterKey] = set()
         self._loads: dict[AdapterKey, Future[Resident]] = {}
         self._loaders = ThreadPoolExecutor(
             loaders, "load", initializer=torch.set_num_threads, initargs=(1,)
@@ -152,6 +153,30 @@ class AdapterBank:
         finally:
             self._give_back(lease.held)
 
+    @contextmanager
+    def spare_lease(
+        self, key: AdapterKey, num_bytes: int
+    ) -> Iterator[Resident | Future[Resident] | None]:
+        """Keep an adapter resident that no row waits for, for the length of the block.
+
+        A missing one begins to load if nothing has to go for it. It is the first to go, until an
+        ordinary lease takes it.
+
+        Args:
+            key: the version.
+            num_bytes: that it takes, as far as is known.
+
+        Yields:
+            The adapter; its load, if it is missing; None where it has no room.
+        """
+        with self._lock:
+            found = self._spare(key, num_bytes)
+        try:
+            yield found
+        finally:
+            if isinstance(found, Resident):
+                self._give_back([key])
+
     def prefetch(self, keys: Iterable[AdapterKey]) -> None:
         """Begin to load those that are missing, and wait for none."""
         with self._lock:
@@ -188,6 +213,17 @@ class AdapterBank:
         """Let the loading threads go; loads that have not begun are dropped."""
         self._loaders.shutdown(cancel_futures=True)
 
+    def _spare(self, key: AdapterKey, num_bytes: int) -> "Resident | Future[Resident] | None":
+        resident = self._residents.get(key)
+        if resident is not None:
+            self._leases[key] = self._leases.get(key, 0) + 1
+            return resident
+        if key not in self._loads:
+            if self._num_bytes + num_bytes > self.budget_bytes:
+                return None
+            self._spares.add(key)
+        return self._load(key)
+
     def _load(self, key: AdapterKey) -> "Future[Resident]":
         if key not in self._loads:
             self._loads[key] = self._loaders.submit(self._read, key)
@@ -219,6 +255,8 @@ class AdapterBank:
                 # nobody may hold it yet: over the budget it goes at once, and a lease that has
                 # waited for this load brings it back
                 self._evict()
+                if key not in self._residents:
+                    self._spares.discard(key)
 
     def _hold(self, key: AdapterKey, loaded: Resident) -> Resident:
         """Lease what a load has brought, though it may have been evicted since."""
@@ -230,10 +268,13 @@ class AdapterBank:
         if key not in self._residents:
             self._residents[key] = loaded
             self._num_bytes += loaded.num_bytes
+            if key in self._spares:
+                self._residents.move_to_end(key, last=False)
 
     def _count(self, key: AdapterKey) -> Resident:
         """Count one more lease of a resident, which is now the one that was used last."""
         self._residents.move_to_end(key)
+        self._spares.discard(key)
         self._leases[key] = self._leases.get(key, 0) + 1
         return self._residents[key]
 
@@ -257,4 +298,5 @@ class AdapterBank:
                 victims.append(key)
         for key in victims:
             self._num_bytes -= self._residents.pop(key).num_bytes
+            self._spares.discard(key)
         self.evictions += len(victims)

@@ -8,20 +8,24 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+import torch
+
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
-from serving.inference.describe import describe
+from serving.inference.describe import Parts, describe
 from serving.inference.description import Description
 from serving.inference.listing import TaskLists
 from serving.inference.lookup import Lookup
 from serving.inference.seating import equip, seat
+from serving.inference.state import Memory, Redis, State, Trunk
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.rows.query import Query
 from serving.rows.resident import Resident
 from serving.rows.row import Row, pending
+from serving.shadow.shadows import Shadows
 from serving.trunk.backend import Backend, Example, Form
 from serving.trunk.lost_device import probe
 
@@ -44,11 +48,13 @@ class Core:
         source: where tasks' versions and artifacts are looked up.
         bank: resident adapters.
         pinned: tasks whose current version is never evicted.
+        trunk: what the settings call the backend.
 
     Attributes:
         backend: see above.
         bank: see above.
         lookup: chooses the versions.
+        shadows: compute copies of rows while the device is idle.
     """
 
     def __init__(
@@ -57,12 +63,15 @@ class Core:
         source: CachedStore,
         bank: AdapterBank,
         pinned: Collection[str] = (),
+        trunk: Trunk | None = None,
     ) -> None:
         self.backend = backend
         self.bank = bank
         self._source = source
         self._pinned = sorted(pinned)
+        self._trunk = trunk
         self.lookup = Lookup(source, bank, pinned)
+        self.shadows = Shadows(backend, bank)
         self._lists = TaskLists(source, backend.backbone.spec)
 
     @property
@@ -96,11 +105,31 @@ class Core:
 
     def describe(self, tasks: Iterable[str] | None = None) -> Description:
         """Return what is served and where it is: of these tasks, or of all."""
-        return describe(self.backend.backbone, self._source, self.bank, self.lookup, tasks)
+        parts = Parts(self.backend.backbone, self._source, self.bank, self.lookup, self.shadows)
+        return describe(parts, tasks)
 
     def list_tasks(self, listing: Listing) -> TaskPage:
         """Return a page of the tasks that a caller may ask, or one of them with its classes."""
         return self._lists.tell(listing)
+
+    def state(self) -> State:
+        """Return what can be counted now; asks neither the store nor Redis."""
+        bank, cache = self.bank, self._source.cache
+        keys = bank.keys
+        return State(
+            bank_bytes=bank.num_bytes,
+            bank_limit_bytes=bank.budget_bytes,
+            adapters=len(keys),
+            versions=len({key.version for key in keys}),
+            hits=bank.hits,
+            misses=bank.misses,
+            evictions=bank.evictions,
+            stand_ins=self.lookup.stand_ins,
+            redis=None if cache is None else Redis(cache.is_up, cache.stats.errors),
+            store_is_up=self._source.store_is_up,
+            memory=_memory(self.backend.backbone.device),
+            trunk=self._trunk,
+        )
 
     def close(self) -> None:
         """Let the threads go."""
@@ -118,6 +147,13 @@ class Core:
             if not row.is_pending:
                 _log.warning("task %s is not preloaded: %s", row.query.task, row.outcome)
         return [row.resident for row in found]
+
+
+def _memory(device: torch.device) -> Memory | None:
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    return Memory(total - free, total)
 
 
 def usual_example(spec: BackboneSpec) -> Example:

@@ -6,7 +6,7 @@ It names every task, so only those who manage the service may get it; who that i
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import SptError, StoreUnavailable
@@ -20,10 +20,13 @@ from serving.inference.description import (
     Description,
     Place,
     RedisDescription,
+    ShadowDescription,
     TaskDescription,
     VersionDescription,
 )
 from serving.inference.lookup import Lookup
+from serving.shadow.shadows import Shadows
+from serving.shadow.tally import ShadowCounts
 
 MAX_TASKS: Final = 1000
 """How many tasks one description holds; the worker answers nobody while it makes it."""
@@ -32,22 +35,32 @@ PATIENCE_S: Final = 2.0
 """Longest time for the store to tell of all of them; what is not told by then is left out."""
 
 
-def describe(
-    backbone: Backbone,
-    source: CachedStore,
-    bank: AdapterBank,
-    lookup: Lookup,
-    tasks: Iterable[str] | None = None,
-) -> Description:
-    """Describe a service.
+class Parts(NamedTuple):
+    """What a service is described by.
 
-    Args:
+    Attributes:
         backbone: what it serves.
         source: where its tasks are looked up.
         bank: its adapters on the device.
         lookup: knows which versions are in trouble.
+        shadows: know what came of copies.
+    """
+
+    backbone: Backbone
+    source: CachedStore
+    bank: AdapterBank
+    lookup: Lookup
+    shadows: Shadows
+
+
+def describe(parts: Parts, tasks: Iterable[str] | None = None) -> Description:
+    """Describe a service.
+
+    Args:
+        parts: of it.
         tasks: those to describe; None for all.
     """
+    backbone, source, bank, *_ = parts
     trouble = None
     if tasks is None:
         try:
@@ -64,7 +77,7 @@ def describe(
         ),
         redis=_redis(source),
         follows_store=source.follows_store,
-        tasks={name: _task(name, sight, near, lookup) for name, sight in sights.items()},
+        tasks={name: _task(name, sight, near, parts) for name, sight in sights.items()},
         left_out=len(names[MAX_TASKS:]),
         trouble=trouble,
     )
@@ -85,9 +98,7 @@ class _Sight:
     @property
     def versions(self) -> set[str]:
         """Return every version that is known of."""
-        return (
-            self.resident | self.stored | (set(self.pointer.answering) if self.pointer else set())
-        )
+        return self.resident | self.stored | (set(self.pointer.running) if self.pointer else set())
 
 
 def _look(names: Iterable[str], source: CachedStore, bank: AdapterBank) -> dict[str, _Sight]:
@@ -126,7 +137,7 @@ def _by_task(keys: Iterable[AdapterKey]) -> defaultdict[str, set[str]]:
     return found
 
 
-def _task(name: str, sight: _Sight, near: Place, lookup: Lookup) -> TaskDescription:
+def _task(name: str, sight: _Sight, near: Place, parts: Parts) -> TaskDescription:
     by_place: dict[Place, set[str]] = {
         near: sight.resident,
         "redis": sight.cached,
@@ -138,11 +149,20 @@ def _task(name: str, sight: _Sight, near: Place, lookup: Lookup) -> TaskDescript
             places=tuple(place for place, held in by_place.items() if version in held),
             never_evicted=version in sight.pinned,
             never_deleted=version in sight.kept,
-            trouble=lookup.trouble_with(AdapterKey(name, version)),
+            trouble=parts.lookup.trouble_with(AdapterKey(name, version)),
+            shadow=_shadow(parts.shadows.tally.of(AdapterKey(name, version))),
         )
         for version in sorted(sight.versions)
     ]
     return TaskDescription(pointer=sight.pointer, trouble=sight.trouble, versions=tuple(versions))
+
+
+def _shadow(counts: ShadowCounts | None) -> ShadowDescription | None:
+    if counts is None:
+        return None
+    return ShadowDescription(
+        rows=dict(counts.rows), errors=dict(counts.errors), seconds=counts.seconds
+    )
 
 
 def _backbone(backbone: Backbone) -> BackboneDescription:

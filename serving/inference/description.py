@@ -13,6 +13,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class ShadowDescription(_Part):
+    """What a version did as the shadow of its task, since the worker began."""
+
+    rows: dict[str, int] = Field(description="by agreement: same, other, dropped, failed")
+    errors: dict[str, int] = Field(description="of those that failed, by code")
+    seconds: float = Field(description="that its forwards took")
+
+
 class VersionDescription(_Part):
     """One version of a task."""
 
@@ -21,6 +29,7 @@ class VersionDescription(_Part):
     never_evicted: bool = Field(description="the service keeps it on its device")
     never_deleted: bool = Field(description="the store keeps it, see `spt pin`")
     trouble: str | None = Field(description="why another version answers for it")
+    shadow: ShadowDescription | None = Field(None, exclude_if=lambda found: found is None)
 
 
 class TaskDescription(_Part):

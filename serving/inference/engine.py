@@ -19,6 +19,7 @@ from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
 from serving.rows.row import Row, pending
+from serving.shadow.spare_time import SpareTime
 
 __all__ = ["Engine", "Outcome", "Query"]
 
@@ -50,6 +51,7 @@ class Engine:
         self._decode_patience_s = decoding.patience_s
         self._max_batch = max_batch
         self._patience_s = patience_s
+        self._spare_time = SpareTime(core.shadows)
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
         """Answer every query; one that fails gets its error and touches no other.
@@ -61,12 +63,14 @@ class Engine:
         decoded_by = Deadline.after(self._decode_patience_s)
         rows = [Row(query) for query in queries]
         launched: deque[Launched] = deque()
-        with ExitStack() as leases:  # all of them last until the device has answered
+        # the leases, all of them, last until the device has answered
+        with self._spare_time.interrupted(), ExitStack() as leases:
             for ready in self.core.seat(rows, leases, deadline):
                 launched += self._launch(ready, decoded_by)
             while launched:
                 again = collect(launched.popleft())
                 launched += [again] if again else []
+            self.core.shadows.offer(rows)
         outcomes = [row.hand_over() for row in rows]
         OBSERVERS.answered(begin_s, queries, outcomes)
         return outcomes
@@ -89,6 +93,7 @@ class Engine:
 
     def close(self) -> None:
         """Let the threads go."""
+        self._spare_time.close()
         self._decoder.close()
         self.core.close()
 

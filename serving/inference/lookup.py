@@ -68,10 +68,7 @@ class Lookup:
         asked = dict.fromkeys((row.query.task, row.query.version) for row in rows)
         self._source.begin_to_look_up(task for task, version in asked if version is None)
         known = {(task, version): self._find(task, version, deadline) for task, version in asked}
-        drawing = (
-            row for row in rows if isinstance(known[row.query.task, row.query.version], Pointer)
-        )
-        self._read(drawing)
+        self._read(row for row in rows if _draws(known[row.query.task, row.query.version]))
         for row in rows:
             query = row.query
             found = known[query.task, query.version]
@@ -101,6 +98,11 @@ class Lookup:
                 row.key, row.outcome, row.role = other, PENDING, None
         return pending(free)
 
+    @property
+    def stand_ins(self) -> int:
+        """Versions that should answer now, and that another one answers for."""
+        return self._fallback.stand_ins
+
     def trouble_with(self, key: AdapterKey) -> str | None:
         """Return why a version does not answer, None if nothing is known against it."""
         return self._fallback.reason(key)
@@ -119,11 +121,13 @@ class Lookup:
             row.digest = digests[id(row.query.image)]
 
     def _drawn(self, row: Row, pointer: Pointer) -> AdapterKey | Exception:
-        """Return what answers a row whose image decides."""
-        if not row.digest:
-            return DigestWanted(row.query.task)
-        task = row.query.task
-        chosen = pointer.chosen(draw(row.digest, _salt(task, pointer)))
+        """Return what answers a row of a task that has a canary or a shadow."""
+        task, chosen = row.query.task, pointer.version
+        row.shadow = pointer.shadow
+        if pointer.canary is not None:
+            if not row.digest:
+                return DigestWanted(task)
+            chosen = pointer.chosen(draw(row.digest, _salt(task, pointer)))
         answering = self._answering(task, pointer, chosen)
         if answering != AdapterKey(task, chosen):
             self._tell_bad(row, pointer, AdapterKey(task, chosen))
@@ -147,14 +151,14 @@ class Lookup:
     def _find(
         self, task: str, version: str | None, deadline: Deadline
     ) -> Pointer | AdapterKey | Exception:
-        """Return what answers every row that asks so, or a pointer where its image decides."""
+        """Return what answers every row that asks so, or a pointer where more runs than that."""
         try:
             if version is not None:
                 return AdapterKey(task, self._resolve(task, version, deadline))
             pointer = self._source.current(task, deadline.left_s)
         except SptError as error:
             return error
-        if pointer.canary is not None:
+        if pointer.canary is not None or pointer.shadow is not None:
             return pointer
         return self._answering(task, pointer, pointer.version)
 
@@ -208,6 +212,11 @@ def _role(version: str, pointer: Pointer) -> Role | None:
         return "current"
     is_canary = pointer.canary is not None and version == pointer.canary.version
     return "canary" if is_canary else None
+
+
+def _draws(found: Pointer | AdapterKey | Exception) -> bool:
+    """Return whether the image of a row decides which version answers."""
+    return isinstance(found, Pointer) and found.canary is not None
 
 
 def _salt(task: str, pointer: Pointer) -> str:

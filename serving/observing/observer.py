@@ -10,6 +10,11 @@ Phase = Literal["queue", "decode", "lookup", "load", "forward", "answer"]
 up, its adapter loads, the trunk computes it, its reply is written."""
 
 
+Agreement = Literal["same", "other", "dropped", "failed"]
+"""Of a shadow with the version that answered: it says the same, something else, or nothing, for
+lack of time or room, or because it cannot."""
+
+
 class Span(NamedTuple):
     """When something began and ended, in seconds of `time.monotonic`."""
 
@@ -23,7 +28,7 @@ class Span(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What a version of a task with a canary did with one row.
+    """What a version of a task with a canary or a shadow did with one row, or with its copy.
 
     Attributes:
         query: the row's.
@@ -47,6 +52,9 @@ class Observer:
     costs no row.
     """
 
+    def waiting(self, change: int) -> None:
+        """So many more rows wait for a thread or for the device; fewer, if it is negative."""
+
     def phase(self, phase: Phase, span: Span, queries: Sequence[Query]) -> None:
         """Rows have gone through a phase together: of one call, or of one forward."""
 
@@ -54,7 +62,10 @@ class Observer:
         """The engine has answered a call, each query with its outcome."""
 
     def served(self, rows: Sequence[Served]) -> None:
-        """Versions have answered rows of tasks that have a canary, or could not be loaded."""
+        """Versions have answered rows of tasks that have a canary or a shadow, or have failed."""
+
+    def shadowed(self, task: str, version: str, agreement: Agreement, rows: int) -> None:
+        """A shadow was to compute copies of rows."""
 
     def loaded(self, span: Span, task: str, version: str, error: Exception | None) -> None:
         """An adapter was loaded, or could not be."""

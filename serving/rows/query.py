@@ -8,8 +8,8 @@ from serving.tracing.origin import NOBODY, Origin
 
 Outcome = Answer | Exception
 
-Role = Literal["current", "canary"]
-"""Of a version, in a task that has a canary now."""
+Role = Literal["current", "canary", "shadow"]
+"""Of a version, in a task that has a canary or a shadow now."""
 
 
 @dataclass(frozen=True)

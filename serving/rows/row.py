@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.images.crop import Picture
+from adapters.store.record import Shadow
 from serving.decoding.decoder import Decoding
 from serving.rows.query import Outcome, Query, Role
 from serving.rows.resident import AdapterKey, Resident
@@ -29,7 +30,9 @@ class Row:
             and has not told it.
         outcome: the answer or what went wrong; `PENDING` until then.
         begin_s: when it came, in seconds of `time.monotonic`.
-        role: of the version that is to answer; None where its task has no canary, or it stands in.
+        role: of the version that is to answer; None where its task has neither
+            canary nor shadow, or it stands in.
+        shadow: of its task, which may get a copy of it once it is answered.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
         image: which image of its batch it has; those who share one have the same number.
@@ -42,6 +45,7 @@ class Row:
     outcome: Outcome = PENDING
     begin_s: float = field(default_factory=time.monotonic)
     role: Role | None = None
+    shadow: Shadow | None = None
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)
     image: int = field(init=False)

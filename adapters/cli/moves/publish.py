@@ -1,4 +1,4 @@
-"""`spt publish`: an artifact becomes its task's current version, or its canary."""
+"""`spt publish`: an artifact becomes its task's current version, its canary or its shadow."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.artifact.bounds import MAX_PROMPTS, MAX_PROMPTS_PUBLISHED
 from adapters.artifact.codec import decode_meta, version_of
 from adapters.cache.cached_store import CachedStore
-from adapters.cache.publishing import open_store, publish
+from adapters.cache.publishing import open_store
 from adapters.cli.options import (
     add_change_options,
     add_expect_option,
@@ -27,6 +27,7 @@ from adapters.cli.tables import show, show_row
 from adapters.errors import ArtifactCorrupt, SptError
 from adapters.named_file import read_named
 from adapters.program import UsageError
+from adapters.store.former_version import compare_with_former
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="an artifact, such as digits.safetensors; several are published one after the other",
     )
-    parser.add_argument(
+    beside = parser.add_mutually_exclusive_group()
+    beside.add_argument(
         "--canary",
         type=_share,
         metavar="SHARE",
         help="share of the task's requests that it answers, in (0, 1)",
+    )
+    beside.add_argument(
+        "--shadow",
+        type=_share_or_all,
+        metavar="SHARE",
+        help="share of the task's requests of which it computes copies, in (0, 1]; it answers none",
     )
     parser.add_argument(
         "--sign",
@@ -106,14 +114,15 @@ def _published(store: CachedStore, file: Path, args: argparse.Namespace) -> Row:
     task, version = _task_of(file, data), version_of(data)
     envelope = envelope_of(file, task, version, _key(args.sign))
     current = expected(store.store, task, args.expect)
-    pointer, compared = publish(
-        store,
+    pointer = store.publish(
         data,
         expected=current,
         canary=args.canary,
+        shadow=args.shadow,
         change=change(args),
         envelope=envelope,
     )
+    compared = compare_with_former(store.store, data, pointer)
     row = {"task": task, **pointer.model_dump(), **checked(store.store, task, version)}
     if args.json:
         changes = None if compared.changes is None else compared.changes.model_dump(mode="json")
@@ -139,10 +148,17 @@ def _key(file: Path | None) -> Ed25519PrivateKey | None:
 
 
 def _share(text: str) -> float:
+    share = _share_or_all(text)
+    if share == 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text!r}")
+    return share
+
+
+def _share_or_all(text: str) -> float:
     try:
         share = float(text)
     except ValueError:
         share = 0.0
-    if not 0 < share < 1:
+    if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text!r}")
     return share

@@ -25,7 +25,7 @@ from adapters.trust.statement import statement
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.epilog = (
-        "Of a task it signs all that may answer: the current version, the canary, the history and "
+        "Of a task it signs all that may answer: the current version, canary, shadow, history and "
         "pinned versions. No version changes by that. Signatures of a file go to FILE.sig.json, "
         "where publish finds them."
     )

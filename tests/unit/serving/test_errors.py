@@ -34,6 +34,7 @@ from serving.errors import (
     DeviceOutOfMemory,
     ExportError,
     Forbidden,
+    GuardBlind,
     LaunchError,
     RateLimited,
     Refused,
@@ -54,6 +55,7 @@ NEVER_MET_BY_A_REQUEST = {
     ConfigError,  # the same
     ExportError,  # the same
     LaunchError,  # the same
+    GuardBlind,  # of a command that asks the service
     PublishConflict,  # the service publishes nothing
 }
 

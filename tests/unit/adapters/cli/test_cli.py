@@ -56,6 +56,7 @@ def test_publish_says_what_is_current_now(shell: Shell) -> None:
         "version": version_of(FIRST),
         "sequence": 1,
         "canary": None,
+        "shadow": None,
         "compared_with": None,
         "class_changes": None,
     }

@@ -120,6 +120,22 @@ def test_the_log_tells_what_changed_by_whom_and_why_and_rollback_erases_nothing(
     assert "accuracy fell" in shell("log", "pets")[1]
 
 
+def test_a_shadow_is_published_listed_told_of_and_ended(shell: Shell) -> None:
+    shadow = {"version": C, "share": 1.0}
+    found = shell.json("publish", shell.file(THIRD), "--shadow", "1", "--expect", B[:8])
+    assert (found["version"], found["shadow"], found["compared_with"]) == (B, shadow, B)
+    assert shell.json("ls")[0]["shadow"] == shell.json("show", "pets")["shadow"] == shadow
+    assert (shell.json("diff", "pets")["before"], shell.json("diff", "pets")["after"]) == (B, C)
+    assert shell("shadow", "pets", "--end", "--expect", A)[0] == 1
+    ended = shell.json("shadow", "pets", "--end", "--expect", C[:8], "--why", "seen enough")
+    assert (ended["version"], ended["shadow"]) == (B, None)
+    told = [(row["what"], row["shadow"], row["why"]) for row in shell.json("log", "pets")[2:]]
+    assert told == [("shadow", shadow, None), ("end shadow", None, "seen enough")]
+    for words in (("--shadow", "1.5"), ("--canary", "1"), ("--shadow", "0.1", "--canary", "0.1")):
+        with pytest.raises(SystemExit):
+            shell("publish", shell.file(THIRD), *words)
+
+
 def test_an_unknown_task_has_no_log(shell: Shell) -> None:
     code, _, err = shell("log", "pet")
     assert code == 1

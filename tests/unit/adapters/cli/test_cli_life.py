@@ -77,6 +77,7 @@ def test_a_canary_is_published_shown_and_promoted(shell: Shell) -> None:
         "version": B,
         "sequence": 3,
         "canary": None,
+        "shadow": None,
     }
 
 
@@ -296,5 +297,5 @@ def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> No
         main(["--help"])
     listed = re.findall(r"^    (\w+)  +\w", capsys.readouterr().out, re.MULTILINE)
     reading = ["ls", "show", "verify", "diff", "log"]
-    changing = ["publish", "promote", "rollback", "canary"]
+    changing = ["publish", "promote", "rollback", "canary", "shadow"]
     assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen", "sign"]

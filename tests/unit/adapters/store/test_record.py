@@ -24,7 +24,7 @@ from adapters.store.record_changes import (
     after_deletion,
     after_publish,
     after_rollback,
-    without_canary,
+    without,
 )
 
 Parse = Callable[[bytes, Path], Pointer]
@@ -127,7 +127,7 @@ def test_every_way_to_stop_answering_is_noted() -> None:
     assert record.stopped_at(A) == NOON + timedelta(hours=1)
     assert after_rollback("pets", record, later).stopped_at(B) == later
     with_canary = after_canary("pets", record, Canary(version=C, share=0.5), later)
-    assert without_canary(with_canary, later).stopped_at(C) == later
+    assert without(with_canary, "canary", later).stopped_at(C) == later
     other = after_canary("pets", with_canary, Canary(version=A, share=0.5), later)
     assert other.stopped_at(C) == later
     assert A not in {entry.version for entry in other.retired}

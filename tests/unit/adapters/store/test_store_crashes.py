@@ -38,6 +38,11 @@ def canary(store: Store) -> None:
     store.publish(SECOND, canary=0.1)
 
 
+def shadow(store: Store) -> None:
+    store.publish(FIRST)
+    store.publish(SECOND, shadow=0.1)
+
+
 def old_versions(store: Store) -> None:
     for data in (FIRST, SECOND, THIRD):
         store.publish(data)
@@ -52,6 +57,8 @@ CHANGES: dict[str, tuple[Callable[[Store], None], Change]] = {
     "canary": (one_version, methodcaller("publish", SECOND, canary=0.1)),
     "rollback": (two_versions, methodcaller("rollback", "pets")),
     "end of the canary": (canary, methodcaller("end_canary", "pets")),
+    "shadow": (one_version, methodcaller("publish", SECOND, shadow=0.1)),
+    "end of the shadow": (shadow, methodcaller("end_shadow", "pets")),
     "promote": (canary, methodcaller("promote", "pets")),
     "pin": (two_versions, methodcaller("pin", "pets", version_of(FIRST))),
     "rm": (two_versions, methodcaller("remove", "pets", version_of(FIRST))),

@@ -26,7 +26,7 @@ from adapters.errors import (
 from adapters.store.audit import audit
 from adapters.store.directory import DirectoryStore, Expecting
 from adapters.store.garbage import collect_garbage
-from adapters.store.record import Canary, Pointer
+from adapters.store.record import Canary, Pointer, Shadow
 from tests.fakes.artifacts import make_artifact
 
 ARTIFACTS = {version_of(data): data for data in (make_artifact(seed=seed) for seed in range(5))}
@@ -45,6 +45,7 @@ class Model:
         self.sequence = 0
         self.history: list[str] = []
         self.canary: Canary | None = None
+        self.shadow: Shadow | None = None
         self.pinned: set[str] = set()
         self.whole: set[str] = set()
         self.damaged: set[str] = set()
@@ -57,7 +58,9 @@ class Model:
     @property
     def pointer(self) -> Pointer:
         assert self.current is not None
-        return Pointer(version=self.current, sequence=self.sequence, canary=self.canary)
+        return Pointer(
+            version=self.current, sequence=self.sequence, canary=self.canary, shadow=self.shadow
+        )
 
     @property
     def held(self) -> set[str]:
@@ -68,8 +71,12 @@ class Model:
         return {*self.history[-1:], *([self.canary.version] if self.canary else [])}
 
     @property
+    def running(self) -> set[str]:
+        return {*self.answering, *([self.shadow.version] if self.shadow else [])}
+
+    @property
     def named(self) -> set[str]:
-        return {*self.history, *self.answering, *self.pinned}
+        return {*self.history, *self.running, *self.pinned}
 
     def publish(self, version: str, expected: object, share: float | None) -> Pointer:
         canary = None if share is None else Canary(version=version, share=share)
@@ -85,6 +92,20 @@ class Model:
             else:
                 with self.moving():
                     self.canary = canary
+        self.damaged.discard(version)
+        self.whole.add(version)
+        return self.pointer
+
+    def publish_shadow(self, version: str, expected: object, share: float) -> Pointer:
+        shadow = Shadow(version=version, share=share)
+        if not (self.history and self.shadow == shadow):
+            self.check_expected(expected, self.current)
+            if self.current is None:
+                raise TaskNotFound
+            if version in self.answering:
+                raise PublishConflict
+            with self.moving():
+                self.shadow = shadow
         self.damaged.discard(version)
         self.whole.add(version)
         return self.pointer
@@ -122,6 +143,15 @@ class Model:
             self.canary = None
         return self.pointer
 
+    def end_shadow(self, expected: object) -> Pointer:
+        self.check_published()
+        if self.shadow is None:
+            raise VersionNotFound
+        self.check_expected(expected, self.shadow.version)
+        with self.moving():
+            self.shadow = None
+        return self.pointer
+
     def pin(self, version: str, *, is_on: bool) -> str:
         self.check_published()
         if is_on:
@@ -137,7 +167,7 @@ class Model:
         self.check_published()
         if version not in self.held | self.named:
             raise VersionNotFound
-        if version in self.answering | self.pinned:
+        if version in self.running | self.pinned:
             raise PublishConflict
         self.forget(version)
         return version
@@ -145,7 +175,7 @@ class Model:
     def collect(self, keep: int, age: timedelta, *, dry_run: bool) -> set[str]:
         if not self.history:
             return set()
-        kept = {*list(dict.fromkeys(reversed(self.history)))[:keep], *self.answering, *self.pinned}
+        kept = {*list(dict.fromkeys(reversed(self.history)))[:keep], *self.running, *self.pinned}
         old = {one for one in self.held - kept if self.now() - self.idle_since(one) >= age}
         for version in () if dry_run else old:
             self.forget(version)
@@ -172,12 +202,14 @@ class Model:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        before = self.answering
+        before = self.running
         yield
         self.sequence += 1
-        for version in before - self.answering:
+        if self.shadow is not None and self.shadow.version in self.answering:
+            self.shadow = None
+        for version in before - self.running:
             self.stopped[version] = self.now()
-        for version in self.answering:
+        for version in self.running:
             self.stopped.pop(version, None)
 
     def check_published(self) -> None:
@@ -236,6 +268,22 @@ class StoreMachine(RuleBasedStateMachine):
         self.same(
             lambda: self.store.publish(data, expected=expected, canary=share),
             lambda: self.model.publish(version, expected, share),
+        )
+
+    @rule(version=versions, expected=expectations, share=shares | st.just(1.0))
+    def publish_shadow(self, version: str, expected: object, share: float) -> None:
+        expected, data = self.meant(expected), ARTIFACTS[version]
+        self.same(
+            lambda: self.store.publish(data, expected=expected, shadow=share),
+            lambda: self.model.publish_shadow(version, expected, share),
+        )
+
+    @rule(expected=expectations)
+    def end_shadow(self, expected: object) -> None:
+        expected = self.meant(expected)
+        self.same(
+            lambda: self.store.end_shadow("pets", expected=expected),
+            lambda: self.model.end_shadow(expected),
         )
 
     @rule(version=st.none() | versions, expected=expectations, digits=st.integers(8, 64))
