@@ -5,7 +5,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,12 @@ from serving import protocol
 from serving.protocol import Answer, Failure, MultiAnswer
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
+
+_EXTRAS: Final = (
+    protocol.EMBED_PARAMETER,
+    protocol.LOGITS_PARAMETER,
+    protocol.ATTENTION_PARAMETER,
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,13 @@ class Options(TypedDict, total=False):
         top_k: how many classes, best first; 5 if it is not there.
         embed: the feature, too, as `Answer.embedding`; `clients.floats` reads it.
         logits: all logits, too, as `Answer.logits`, in the order of `Answer.class_names`.
+        attention: where the model looks, too, as `Answer.attention`; its `array()` reads it.
     """
 
     top_k: int
     embed: bool
     logits: bool
+    attention: bool
 
 
 def build_call(
@@ -103,7 +111,7 @@ def params_of(
     }
     if version is not None:
         params[protocol.VERSION_PARAMETER] = version
-    for name in (protocol.EMBED_PARAMETER, protocol.LOGITS_PARAMETER):
+    for name in _EXTRAS:
         if options.get(name):
             params[name] = "true"
     return params
