@@ -14,6 +14,7 @@ from serving.protocol import (
     BATCH_TASKS_HEADER,
     HTTP_STATUS,
     Answer,
+    Attention,
     ErrorBody,
     ErrorCode,
     Failure,
@@ -103,6 +104,10 @@ def with_numbers(entry: Answer | Failure, asked: httpx.QueryParams) -> Answer | 
     found: dict[str, object] = {"embedding": NUMBERS} if asked.get("embed") else {}
     if asked.get("logits"):
         found |= {"logits": NUMBERS, "class_names": ("one", "another")}
+    if asked.get("attention"):
+        found["attention"] = Attention(
+            grid=(1, 2), values=(0.25, 0.75), prompts=0.5, resize="shorter", crop=0.875
+        )
     return entry if isinstance(entry, Failure) else entry.model_copy(update=found)
 
 
