@@ -118,5 +118,5 @@ def _about(data: bytes) -> dict[str, Any]:
     meta = decode(data).meta
     return {
         "temperature": meta.temperature,
-        **meta.model_dump(mode="json", exclude={"recipe", "card"}),
+        **meta.model_dump(mode="json", exclude={"recipe", "card", "samples"}),
     }

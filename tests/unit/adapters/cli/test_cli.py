@@ -108,6 +108,15 @@ def test_show_tells_the_meta_and_the_history(shell: Shell) -> None:
     assert "class-2" in shell("show", "pets")[1]
 
 
+def test_show_counts_sample_images_and_names_their_classes(shell: Shell) -> None:
+    adapter = make_adapter("pets")
+    sample = SampleImage(label="cat", jpeg=b64encode(image_bytes(0, kind="JPEG")).decode())
+    meta = adapter.meta.model_copy(update={"samples": (sample,) * 2})
+    shell.publish(encode(replace(adapter, meta=meta)))
+    assert "2 images, see --json: cat, cat" in shell("show", "pets")[1]
+    assert shell.json("show", "pets")["samples"] == [sample.model_dump()] * 2
+
+
 def test_rollback_and_rm_change_the_store(shell: Shell) -> None:
     shell.publish(FIRST)
     shell.publish(SECOND)
