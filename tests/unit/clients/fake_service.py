@@ -21,6 +21,7 @@ from serving.protocol import (
     ImagesAnswer,
     LabelScore,
     MultiAnswer,
+    Sample,
     TaskInfo,
     TaskPage,
 )
@@ -85,6 +86,10 @@ class FakeService:
             return httpx.Response(404, content=body.model_dump_json())
         names = [name] if name else sorted(one for one in self.tasks if one > after)
         more = {} if name is None else {"class_names": self.tasks[name], "method": "linear"}
+        if asked.get("samples"):
+            more["samples"] = (Sample(label="zero", jpeg="/9j/"),)
+        if asked.get("card"):
+            more["card"] = "# A card"
         page = TaskPage(
             tasks=tuple(TaskInfo(task=one, version=VERSION, **more) for one in names[:2]),
             next=names[1] if len(names) > 2 else None,

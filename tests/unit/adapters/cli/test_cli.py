@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,11 @@ import pytest
 
 from adapters.__main__ import main
 from adapters.artifact.codec import version_of
+from adapters.artifact.samples import SampleImage
 from adapters.store.directory import DirectoryStore
-from tests.fakes.artifacts import make_artifact
+from adapters.vit.adapter import encode
+from tests.fakes.artifacts import make_adapter, make_artifact
+from tests.fakes.tiny import image_bytes
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
 
