@@ -91,10 +91,10 @@ class Looks(NamedTuple):
 
 
 class _Last(NamedTuple):
-    """What the last block is given, see `run_block`; after `count` tokens come prompts."""
+    """What the last block is given, see `run_block`; after the image's tokens come prompts."""
 
     tokens: Tokens
-    count: int
+    of_image: int
     prefix: Prefix | None = None
     mask: KeyMask | None = None
     bias: Bias | None = None
