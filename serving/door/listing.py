@@ -86,12 +86,13 @@ def parse_listing(row: Mapping[str, Any]) -> Listing:
     limit = text_of(row, LIMIT_PARAMETER)
     if task is not None and (after is not None or limit is not None):
         raise BadParameter(f"expected {TASK_PARAMETER}, or {AFTER_PARAMETER} and {LIMIT_PARAMETER}")
-    more = {name: chosen(row, name, BOOLEANS) for name in (SAMPLES_PARAMETER, CARD_PARAMETER)}
-    if task is None and any(more.values()):
+    samples, card = (chosen(row, name, BOOLEANS) for name in (SAMPLES_PARAMETER, CARD_PARAMETER))
+    if task is None and (samples or card):
         raise BadParameter(
-            f"{' and '.join(more)} are told of one task alone; name it as {TASK_PARAMETER}"
+            f"{SAMPLES_PARAMETER} and {CARD_PARAMETER} are told of one task alone; name it as "
+            f"{TASK_PARAMETER}"
         )
-    return Listing(_task(task), _task(after) or "", _limit(limit), **more)
+    return Listing(_task(task), _task(after) or "", _limit(limit), samples=samples, card=card)
 
 
 def _task(text: str | None) -> str | None:
