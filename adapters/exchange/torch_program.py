@@ -56,7 +56,7 @@ class ServedTask(nn.Module):
         self.register_buffer("weight", adapter.head_weight)
         self.register_buffer("bias", adapter.head_bias)
         row = one_row(backbone.trunk, adapter)
-        self.form = type(row)
+        self.form = None if row is None else type(row)
         for field in () if row is None else fields(row):
             self.register_buffer(f"prompts_{field.name}", getattr(row, field.name))
 
@@ -67,13 +67,15 @@ class ServedTask(nn.Module):
         return F.linear(found, self.weight, self.bias)
 
     def _rows(self, pixels: Float[Tensor, "B 3 S S"]) -> Prompts:
+        if self.form is None:
+            return None
         batch = pixels.shape[0]  # not len(), which fixes the number of rows
         shared = {
             name.removeprefix("prompts_"): tensor.expand(batch, *tensor.shape[1:])
             for name, tensor in self.named_buffers(recurse=False)
             if name.startswith("prompts_")
         }
-        return self.form(**shared) if shared else None
+        return self.form(**shared)
 
 
 def write_program(backbone: Backbone, data: bytes, folder: Path) -> float:
