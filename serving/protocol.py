@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from struct import unpack
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -180,7 +180,7 @@ class Attention(_Wire):
     crop: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
-    def _has_a_value_for_each_patch(self) -> Self:
+    def _has_a_value_for_each_patch(self) -> "Attention":
         (rows, columns), found = self.grid, len(floats(self.values))
         if found != rows * columns:
             raise ValueError(f"expected {rows} x {columns} values, found {found}")

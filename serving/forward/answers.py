@@ -1,6 +1,6 @@
 """What a forward found of a row → the row's answer: labels, and the numbers that were asked for.
 
-Axis letters: D width, C classes, N patches.
+Axis letters: D width, C classes, S shares of attention.
 """
 
 import math
@@ -59,7 +59,7 @@ def _with_numbers(
     answer: Answer,
     feature: Float[Tensor, " D"],
     logits: Float[Tensor, " C"],
-    looks: Float[Tensor, " N+1"] | None = None,
+    looks: Float[Tensor, " S"] | None = None,
 ) -> Outcome:
     asked, meta = row.query.extras, row.resident.meta
     names = meta.task.class_names
@@ -86,7 +86,7 @@ def _with_numbers(
     return answer.model_copy(update=found)
 
 
-def _attention(row: Row, looks: Float[Tensor, " N+1"]) -> Attention:
+def _attention(row: Row, looks: Float[Tensor, " S"]) -> Attention:
     meta = row.resident.meta
     side, rule = meta.backbone.image_size // meta.backbone.patch_size, meta.preprocessing
     return Attention(

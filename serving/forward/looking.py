@@ -1,8 +1,8 @@
 """Where the model looks, for rows that ask: a forward of the frozen trunk in torch for them alone.
 
 Whatever runs the trunk, torch holds it too, as it prepares adapters: so no graph, kernel or export
-needs to know of attention, and rows that do not ask cost what they did. Axis letters: B batch, N
-patches.
+needs to know of attention, and rows that do not ask cost what they did.
+Axis letters: B batch, S shares: of each patch, and last of prompts.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from serving.rows.row import Row
 from serving.trunk.graphs import spec_of
 
 
-def looks_of(backbone: Backbone, rows: Sequence[Row]) -> Float[Tensor, "B N+1"] | None:
+def looks_of(backbone: Backbone, rows: Sequence[Row]) -> Float[Tensor, "B S"] | None:
     """Return each row's attention to patches, which sums to 1, and last the share of prompts.
 
     Args:

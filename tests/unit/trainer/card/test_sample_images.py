@@ -68,7 +68,9 @@ def test_several_classes_and_numbers_are_told_in_words(tmp_path: Path) -> None:
     several = [Sample(path, 0, own) for path, own in zip(paths, marks, strict=True)]
     found = sample_images(data_of(*several, target="multi-label", classes=3), 12)
     assert [one.label for one in found] == ["class 0, class 2", "class 1"]
-    numbers = [Sample(path, 0, (own,)) for path, own in zip(paths, (5, 0.25, 9, 1), strict=True)]
+    numbers = [
+        Sample(path, 0, (own,)) for path, own in zip(paths, (5.0, 0.25, 9.0, 1.0), strict=True)
+    ]
     found = sample_images(data_of(*numbers, target="regression", classes=1), 2)
     assert [one.label for one in found] == ["0.25", "5"]
 
