@@ -293,6 +293,6 @@ class ReportRecipe(Part):
         0,
         ge=0,
         le=MAX_SAMPLES,
-        description="small training images in the artifact, each of another class; whoever may ask "
-        "the task can see them",
+        description="small training images in the artifact, each of another class; anyone who may "
+        "ask the task can see them",
     )
