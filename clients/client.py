@@ -175,13 +175,18 @@ class Client:
         """Return all tasks that this caller may ask, and their current versions, by name."""
         return self._transport.run(self._calls.tasks())
 
-    def task(self, name: str) -> TaskInfo:
-        """Return one task with its classes, its method and its last versions.
+    def task(self, name: str, *, samples: bool = False, card: bool = False) -> TaskInfo:
+        """Return one task with its classes, its method, its metrics and its last versions.
+
+        Args:
+            name: its id.
+            samples: also its sample images, small JPEGs as base64; most tasks have none.
+            card: also its model card, in Markdown, if it has one.
 
         Raises:
             TaskNotFound, Forbidden: there is none, or it is not for this caller.
         """
-        return self._transport.run(self._calls.task(name))
+        return self._transport.run(self._calls.task(name, samples=samples, card=card))
 
     def wait_ready(self, patience_s: float = 60.0) -> None:
         """Return once the service answers.
@@ -300,9 +305,9 @@ class AsyncClient:
         """See `Client.tasks`."""
         return await self._transport.run(self._calls.tasks())
 
-    async def task(self, name: str) -> TaskInfo:
+    async def task(self, name: str, *, samples: bool = False, card: bool = False) -> TaskInfo:
         """See `Client.task`."""
-        return await self._transport.run(self._calls.task(name))
+        return await self._transport.run(self._calls.task(name, samples=samples, card=card))
 
     async def wait_ready(self, patience_s: float = 60.0) -> None:
         """See `Client.wait_ready`."""

@@ -5,7 +5,7 @@ Knows the route, the parameters and the answers' shapes; sends nothing itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,12 @@ from serving import protocol
 from serving.protocol import Answer, Failure, MultiAnswer
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
+
+_EXTRAS: Final = (
+    protocol.EMBED_PARAMETER,
+    protocol.LOGITS_PARAMETER,
+    protocol.ATTENTION_PARAMETER,
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,13 @@ class Options(TypedDict, total=False):
         top_k: how many classes, best first; 5 if it is not there.
         embed: the feature, too, as `Answer.embedding`; `clients.floats` reads it.
         logits: all logits, too, as `Answer.logits`, in the order of `Answer.class_names`.
+        attention: where the model looks, too, as `Answer.attention`; its `array()` reads it.
     """
 
     top_k: int
     embed: bool
     logits: bool
+    attention: bool
 
 
 def build_call(
@@ -103,26 +111,41 @@ def params_of(
     }
     if version is not None:
         params[protocol.VERSION_PARAMETER] = version
-    for name in (protocol.EMBED_PARAMETER, protocol.LOGITS_PARAMETER):
+    for name in _EXTRAS:
         if options.get(name):
             params[name] = "true"
     return params
 
 
-def build_list(model: str, *, after: str = "", limit: int | None = None, task: str = "") -> Call:
-    """Return the request for what is served: a page of tasks, or one of them with its classes.
+def build_list(model: str, *, after: str = "", limit: int | None = None) -> Call:
+    """Return the request for a page of what is served.
 
     Args:
         model: its name in the service.
         after: the last task of the page before.
         limit: most tasks of the page; None is the service's own number.
-        task: the one that is asked for.
     """
-    asked = {protocol.AFTER_PARAMETER: after, protocol.TASK_PARAMETER: task}
+    asked = {protocol.AFTER_PARAMETER: after or None, protocol.LIMIT_PARAMETER: limit}
+    return _list_call(model, asked)
+
+
+def build_show(model: str, task: str, *, samples: bool = False, card: bool = False) -> Call:
+    """Return the request for one task with its classes.
+
+    Args:
+        model: its name in the service.
+        task: its id.
+        samples: whether its sample images are asked for, too.
+        card: whether its model card is.
+    """
+    asked = {protocol.SAMPLES_PARAMETER: samples, protocol.CARD_PARAMETER: card}
+    more = {name: "true" for name, is_asked in asked.items() if is_asked}
+    return _list_call(model, {protocol.TASK_PARAMETER: task, **more})
+
+
+def _list_call(model: str, asked: Mapping[str, str | int | None]) -> Call:
     params: dict[str, str | int] = {protocol.LIST_PARAMETER: protocol.LIST_TASKS}
-    params |= {name: value for name, value in asked.items() if value}
-    if limit is not None:
-        params[protocol.LIMIT_PARAMETER] = limit
+    params |= {name: value for name, value in asked.items() if value is not None}
     return Call(path_of(model), params, method="GET")
 
 

@@ -12,18 +12,21 @@ from struct import unpack
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 TASK_PARAMETER: Final = "task"
 TOP_K_PARAMETER: Final = "top_k"
 VERSION_PARAMETER: Final = "version"
 EMBED_PARAMETER: Final = "embed"
 LOGITS_PARAMETER: Final = "logits"
+ATTENTION_PARAMETER: Final = "attention"
 ENCODING_PARAMETER: Final = "encoding"
 IMAGES_FIELD: Final = "images"
 LIST_PARAMETER: Final = "list"
 AFTER_PARAMETER: Final = "after"
 LIMIT_PARAMETER: Final = "limit"
+SAMPLES_PARAMETER: Final = "samples"
+CARD_PARAMETER: Final = "card"
 TASK_SEPARATOR: Final = ","
 
 LIST_TASKS: Final = "tasks"
@@ -46,6 +49,10 @@ MAX_ROWS_PER_CALL: Final = 32
 
 MAX_LOGITS_BYTES: Final = 1_500_000
 """Of the names and logits that one call may be answered with, all its rows together."""
+
+MAX_ATTENTION_BYTES: Final = 400_000
+"""Of the attention that one call may be answered with, likewise."""
+
 DEFAULT_LIST_LIMIT: Final = 100
 MAX_LIST_LIMIT: Final = 1000
 
@@ -105,6 +112,11 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def _optional(description: str | None = None) -> Any:
+    """Return a field that is left out where it is None."""
+    return Field(None, exclude_if=lambda found: found is None, description=description)
+
+
 class LabelScore(_Wire):
     """One class: its name, its place in the task's class list, its calibrated probability."""
 
@@ -150,6 +162,38 @@ Version = Annotated[
 ]
 
 
+class Attention(_Wire):
+    """Where the model looks: the pooled token's attention in the last block, mean over heads.
+
+    Attributes:
+        grid: rows and columns of patches, which cover the square that the model is shown.
+        values: share of each patch, row by row; they sum to 1. `floats` reads them.
+        resize: squash: the image was made a square first; shorter: its shape was kept.
+        crop: side of the shown square, which is in the image's middle, over the image's shorter
+            side after that; above 1 where there is black around the image.
+    """
+
+    grid: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    values: Floats
+    prompts: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of the attention that goes to prompts, not to the image; 0 without any"
+    )
+    resize: str
+    crop: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _has_a_value_for_each_patch(self) -> "Attention":
+        (rows, columns), found = self.grid, len(floats(self.values))
+        if found != rows * columns:
+            raise ValueError(f"expected {rows} x {columns} values, found {found}")
+        return self
+
+    def array(self) -> tuple[tuple[float, ...], ...]:
+        """Return the values as rows of the grid; `numpy.array` takes them as they are."""
+        numbers, columns = floats(self.values), self.grid[1]
+        return tuple(numbers[i : i + columns] for i in range(0, len(numbers), columns))
+
+
 class Answer(_Wire):
     """What one task says of one image: its best classes, best first, and who said it.
 
@@ -165,39 +209,26 @@ class Answer(_Wire):
         exclude_if=lambda kind: kind == _SINGLE_LABEL,
         description="single-label, multi-label, regression, ordinal, or what a newer service has",
     )
-    labels: tuple[str, ...] | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="multi-label: every class that the image has, by its threshold, best first",
+    labels: tuple[str, ...] | None = _optional(
+        "multi-label: every class that the image has, by its threshold, best first"
     )
-    value: FiniteFloat | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="regression: the number; ordinal: the expected value of the ordered classes",
+    value: FiniteFloat | None = _optional(
+        "regression: the number; ordinal: the expected value of the ordered classes"
     )
-    groups: tuple[GroupScore, ...] | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="of tasks with groups of classes: all groups, best first",
+    groups: tuple[GroupScore, ...] | None = _optional(
+        "of tasks with groups of classes: all groups, best first"
     )
-    unknown: bool | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="whether the image looks like none of the classes; of tasks with a threshold",
+    unknown: bool | None = _optional(
+        "whether the image looks like none of the classes; of tasks with a threshold"
     )
-    embedding: Floats | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="the pooled feature that the task's head reads, under the task's own prompts",
+    embedding: Floats | None = _optional(
+        "the pooled feature that the task's head reads, under the task's own prompts"
     )
-    logits: Floats | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="of every class, in the order of `class_names`; no temperature divides them",
+    logits: Floats | None = _optional(
+        "of every class, in the order of `class_names`; no temperature divides them"
     )
-    class_names: tuple[str, ...] | None = Field(
-        None, exclude_if=lambda found: found is None, description="with logits"
-    )
+    class_names: tuple[str, ...] | None = _optional("with logits")
+    attention: Attention | None = _optional("where the model looks, under the task's own prompts")
 
     @property
     def top(self) -> LabelScore:
@@ -292,6 +323,13 @@ class CanaryInfo(_Wire):
     share: Annotated[float, Field(gt=0, lt=1, description="of the task's requests")]
 
 
+class Sample(_Wire):
+    """A small training image of a task, and its label: `jpeg` is base64 of at most 4 kB."""
+
+    label: str
+    jpeg: str
+
+
 class TaskInfo(_Wire):
     """One task that may be asked. What follows the canary is there if the task is asked for alone.
 
@@ -302,28 +340,25 @@ class TaskInfo(_Wire):
 
     task: str
     version: Version
-    canary: CanaryInfo | None = Field(None, exclude_if=lambda found: found is None)
-    class_names: tuple[str, ...] | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="in the order of the index; left out where they are too many for an answer",
+    canary: CanaryInfo | None = _optional()
+    class_names: tuple[str, ...] | None = _optional(
+        "in the order of the index; left out where they are too many for an answer"
     )
-    num_classes: int | None = Field(None, ge=1, exclude_if=lambda found: found is None)
-    method: str | None = Field(
-        None, exclude_if=lambda found: found is None, description="such as spt-deep or linear"
+    num_classes: Annotated[int, Field(ge=1)] | None = _optional()
+    method: str | None = _optional("such as spt-deep or linear")
+    versions: tuple[Version, ...] | None = _optional(
+        "that may be asked by name, newest first; the last that were current"
     )
-    target: str | None = Field(
-        None, exclude_if=lambda found: found is None, description="as in an `Answer`"
+    target: str | None = _optional("as in an `Answer`")
+    metrics: dict[str, FiniteFloat] | None = _optional(
+        "of the current version, as its training measured them, such as test_accuracy"
     )
-    versions: tuple[Version, ...] | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="that may be asked by name, newest first; the last that were current",
+    samples: tuple[Sample, ...] | None = _optional(
+        "with samples=true: training images, each of another class; none of most tasks"
     )
-    trouble: str | None = Field(
-        None,
-        exclude_if=lambda found: found is None,
-        description="why this service cannot answer for it: it was made for another backbone",
+    card: str | None = _optional("with card=true: the model card as Markdown, if there is one")
+    trouble: str | None = _optional(
+        "why this service cannot answer for it: it was made for another backbone"
     )
 
     def __repr__(self) -> str:

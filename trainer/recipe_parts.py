@@ -12,6 +12,7 @@ from pydantic import (
 
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED
 from adapters.artifact.preprocessing import WHOLE, DecoderName
+from adapters.artifact.samples import MAX_SAMPLES
 from adapters.artifact.task import TaskId
 from adapters.artifact.unknown import ScoreName
 from adapters.vit.families import Triple
@@ -287,4 +288,11 @@ class ReportRecipe(Part):
         None,
         pattern=r"^[a-z0-9][a-z0-9.-]*$",
         description="of the adapter, as its card names it, such as apache-2.0; None: not stated",
+    )
+    samples: int = added(
+        0,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="small training images in the artifact, each of another class; anyone who may "
+        "ask the task can see them",
     )

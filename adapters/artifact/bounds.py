@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.artifact.samples import samples_fault
 from adapters.errors import ArtifactMismatch
 
 MAX_BYTES: Final = 256_000_000
@@ -41,6 +42,9 @@ def check_bounds(meta: AdapterMeta, num_bytes: int) -> None:
     _check_at_most(f"{task}: its artifact", num_bytes, MAX_BYTES, "bytes")
     _check_at_most(f"{task}: its head", len(meta.task.class_names), MAX_CLASSES, "classes")
     check_pixels(task, meta.preprocessing, meta.backbone.image_size)
+    fault = samples_fault(meta.samples)
+    if fault is not None:
+        raise ArtifactMismatch(f"{task}: {fault}; train it again")
 
 
 def check_prompts(task: str, num_prompts: int, limit: int = MAX_PROMPTS) -> None:

@@ -32,7 +32,8 @@ def _fields(contents: Contents) -> dict[str, Any]:
     return {
         **{name: shapes.get(name) for name in ("prompts", "keys_values", "biases")},
         "num_parameters": sum(tensor.size for tensor in contents.tensors.values()),
-        **_flat(contents.meta.model_dump(mode="json", exclude={"task", "card"})),
+        "num_samples": len(contents.meta.samples),
+        **_flat(contents.meta.model_dump(mode="json", exclude={"task", "card", "samples"})),
     }
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from adapters.artifact.backbone_spec import BackboneSpec, Sha256
 from adapters.artifact.calibration import Calibration
 from adapters.artifact.preprocessing import Preprocessing
+from adapters.artifact.samples import SampleImage
 from adapters.artifact.target import MultiLabel, Ordinal, Regression, Target
 from adapters.artifact.task import SINGLE_LABEL, TargetKind, Task
 from adapters.artifact.unknown import UnknownRule
@@ -61,6 +62,11 @@ class AdapterMeta(BaseModel):
         None,
         exclude_if=lambda card: card is None,  # likewise
         description="model card, in Markdown",
+    )
+    samples: tuple[SampleImage, ...] = Field(
+        (),
+        exclude_if=lambda samples: not samples,  # likewise
+        description="small training images, each of another class, for people to look at",
     )
     data_sha256: Sha256 = Field(
         description="digest of the training list and its images; of a head that was trained "

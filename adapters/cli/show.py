@@ -57,6 +57,9 @@ def _show(row: Row) -> None:
         row = row | {"signatures": _in_words(row["signatures"])}
     if "card" in row:
         row = row | {"card": f"{len(row['card']):,} characters, see --json"}
+    if "samples" in row:
+        labels = ", ".join(one["label"] for one in row["samples"])
+        row = row | {"samples": f"{len(row['samples'])} images, see --json: {labels}"}
     show_fields(row)
 
 

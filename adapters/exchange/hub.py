@@ -48,5 +48,5 @@ def _config(meta: AdapterMeta, prompts: list[int] | None) -> dict[str, Any]:
         "label2id": {name: i for i, name in enumerate(names)},
         "prompts": prompts,
         "temperature": meta.temperature,
-        **meta.model_dump(mode="json", exclude={"recipe", "card"}),
+        **meta.model_dump(mode="json", exclude={"recipe", "card", "samples"}),
     }

@@ -5,6 +5,7 @@ Axis letters: B batch, S side of a crop, P prompts, D width, C classes.
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +17,9 @@ from torch import Tensor, nn
 from adapters.errors import ArtifactMismatch
 from adapters.exchange import predict
 from adapters.exchange.folder import empty_folder, read_me
-from adapters.vit.adapter import Adapter, decode
+from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
-from adapters.vit.blocks.attention import heads_of
-from adapters.vit.prompting import DeepPrompts, Prompts, ShallowPrompts, features, prefix_of
+from adapters.vit.prompting import Prompts, features, one_row
 
 MAX_ERROR: Final = 1e-4
 """Of logits, relative to the largest one."""
@@ -44,7 +44,6 @@ class ServedTask(nn.Module):
     std: Tensor
     weight: Tensor
     bias: Tensor
-    prompts: Tensor
 
     def __init__(self, backbone: Backbone, data: bytes) -> None:
         super().__init__()
@@ -52,15 +51,14 @@ class ServedTask(nn.Module):
         adapter.check_fits(backbone.spec)
         rule, self.spec = adapter.meta.preprocessing, adapter.meta.backbone
         self.trunk = backbone.trunk
-        self.is_shallow = adapter.prompts is not None and not adapter.is_deep
-        self.is_deep = adapter.is_deep or adapter.biases is not None
         self.register_buffer("mean", torch.tensor(rule.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(rule.std)[:, None, None])
         self.register_buffer("weight", adapter.head_weight)
         self.register_buffer("bias", adapter.head_bias)
-        self.register_buffer("prompts", adapter.prompts)
-        for name, tensor in (_deep(backbone, adapter) if self.is_deep else {}).items():
-            self.register_buffer(f"deep_{name}", tensor)
+        row = one_row(backbone.trunk, adapter)
+        self.form = None if row is None else type(row)
+        for field in () if row is None else fields(row):
+            self.register_buffer(f"prompts_{field.name}", getattr(row, field.name))
 
     def forward(self, crops: UInt8[Tensor, "B S S 3"]) -> Float[Tensor, "B C"]:
         """Return the logits of crops."""
@@ -69,32 +67,15 @@ class ServedTask(nn.Module):
         return F.linear(found, self.weight, self.bias)
 
     def _rows(self, pixels: Float[Tensor, "B 3 S S"]) -> Prompts:
-        batch = pixels.shape[0]  # not len(), which fixes the number of rows
-        if self.is_shallow:
-            return ShallowPrompts(self.prompts.expand(batch, -1, -1))
-        if not self.is_deep:
+        if self.form is None:
             return None
+        batch = pixels.shape[0]  # not len(), which fixes the number of rows
         shared = {
-            name.removeprefix("deep_"): tensor.expand(batch, *tensor.shape)
+            name.removeprefix("prompts_"): tensor.expand(batch, *tensor.shape[1:])
             for name, tensor in self.named_buffers(recurse=False)
-            if name.startswith("deep_")
+            if name.startswith("prompts_")
         }
-        return DeepPrompts(**shared)
-
-
-def _deep(backbone: Backbone, adapter: Adapter) -> dict[str, Tensor]:
-    """Return the fields of `DeepPrompts` that each row has of an adapter."""
-    trunk, prompts = backbone.trunk, adapter.prompts
-    if prompts is None:
-        depth, width = backbone.spec.depth, backbone.spec.width
-        prefix = torch.zeros(depth, 0, 2, *heads_of(trunk.blocks[0]))
-        fields = {"prefix": prefix, "last": torch.zeros(0, width)}
-    else:
-        prefix = prefix_of(trunk, prompts, adapter.keys_values)
-        fields = {"prefix": prefix, "last": prompts[-1]}
-        if adapter.keys_values is not None:
-            fields["beside"] = prefix[-1, prompts.shape[1] :]
-    return fields if adapter.biases is None else fields | {"biases": adapter.biases}
+        return self.form(**shared)
 
 
 def write_program(backbone: Backbone, data: bytes, folder: Path) -> float:
@@ -139,5 +120,5 @@ def _about(data: bytes) -> dict[str, Any]:
     meta = decode(data).meta
     return {
         "temperature": meta.temperature,
-        **meta.model_dump(mode="json", exclude={"recipe", "card"}),
+        **meta.model_dump(mode="json", exclude={"recipe", "card", "samples"}),
     }

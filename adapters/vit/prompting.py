@@ -18,6 +18,7 @@ keys and values, D width, h heads, d head width.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,9 +26,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from adapters.artifact.backbone_spec import BackboneSpec
-from adapters.vit.blocks.attention import prompt_keys_values, read_first_row, run_block
+from adapters.vit.adapter import Adapter
+from adapters.vit.blocks.attention import (
+    Bias,
+    KeyMask,
+    Prefix,
+    heads_of,
+    mean_attention,
+    prompt_keys_values,
+    read_first_row,
+    run_block,
+)
 from adapters.vit.blocks.kind import Tokens
-from adapters.vit.read_out import final_norm, pools_special_tokens
+from adapters.vit.read_out import final_norm, pooling_attention, pools_special_tokens
 from adapters.vit.trunk import Trunk, first_tokens
 
 
@@ -67,6 +78,47 @@ class ShallowPrompts:
 Prompts = DeepPrompts | ShallowPrompts | None
 
 
+class Looks(NamedTuple):
+    """Where the read-out looks, the mean over heads.
+
+    Attributes:
+        patches: share of each patch, of the attention that goes to patches; they sum to 1.
+        prompts: share of all attention that goes to prompts, and to what is learned beside them.
+    """
+
+    patches: Float[Tensor, "B N"]
+    prompts: Float[Tensor, " B"]
+
+
+class _Last(NamedTuple):
+    """What the last block is given, see `run_block`; after the image's tokens come prompts."""
+
+    tokens: Tokens
+    of_image: int
+    prefix: Prefix | None = None
+    mask: KeyMask | None = None
+    bias: Bias | None = None
+
+
+def one_row(trunk: Trunk, adapter: Adapter) -> Prompts:
+    """Return an adapter's prompts, and what is beside them, as those of a batch of one row."""
+    like = next(trunk.parameters())
+    prompts = None if adapter.prompts is None else adapter.prompts.to(like)
+    biases = None if adapter.biases is None else adapter.biases.to(like)[None]
+    if prompts is None:
+        if biases is None:
+            return None
+        depth, width = biases.shape[1:]
+        prefix = like.new_zeros(1, depth, 0, 2, *heads_of(trunk.blocks[0]))
+        return DeepPrompts(prefix, last=like.new_zeros(1, 0, width), biases=biases)
+    if not adapter.is_deep:
+        return ShallowPrompts(prompts)
+    prefix = prefix_of(trunk, prompts, adapter.keys_values)[None]
+    has_more = adapter.keys_values is not None
+    beside = prefix[:, -1, prompts.shape[1] :] if has_more else None
+    return DeepPrompts(prefix, last=prompts[-1:], biases=biases, beside=beside)
+
+
 def prefix_of(
     trunk: Trunk,
     prompts: Float[Tensor, "M P D"],
@@ -101,16 +153,52 @@ def features(
         pixels: normalised images.
         prompts: of every row, all of one form; None for a bare trunk.
     """
+    return _read_out(trunk, spec, _given_last(trunk, spec, pixels, prompts))
+
+
+def where_it_looks(
+    trunk: Trunk, spec: BackboneSpec, pixels: Float[Tensor, "B 3 H W"], prompts: Prompts
+) -> Looks:
+    """Return where the rows look that `features` pools, in the last block; arguments are its own.
+
+    Under `cls` that is the class token's attention, under a mean that of all that is averaged.
+    Under `map` it is that of the pooling's query, which sees the last patches and no prompts.
+    """
+    last = _given_last(trunk, spec, pixels, prompts)
+    if spec.pooling == "map":
+        read = _run_last(trunk, spec, last)
+        read = final_norm(trunk)(read) if spec.final_norm == "before-pooling" else read
+        weights = pooling_attention(trunk.attn_pool, read)
+        return _shares(weights[:, -trunk.patch_embed.num_patches :], weights[:, :0])
+    tokens, count, prefix, mask, _ = last
+    rows = rows_read(trunk, spec, count)
+    weights = mean_attention(trunk.blocks[-1], tokens, prefix=prefix, mask=mask, rows=rows)
+    more = weights.shape[1] - tokens.shape[1]
+    parts = (more, more + trunk.num_prefix_tokens, more + count)
+    on_prefix, _, patches, on_tokens = weights.tensor_split(parts, dim=1)
+    return _shares(patches, torch.cat([on_prefix, on_tokens], dim=1))
+
+
+def _shares(patches: Float[Tensor, "B N"], prompts: Float[Tensor, "B P"]) -> Looks:
+    whole = patches.sum(dim=1, keepdim=True).clamp(min=torch.finfo(patches.dtype).tiny)
+    return Looks(patches / whole, prompts.sum(dim=1))
+
+
+def _given_last(
+    trunk: Trunk, spec: BackboneSpec, pixels: Float[Tensor, "B 3 H W"], prompts: Prompts
+) -> _Last:
+    """Run all blocks but the last; arguments are those of `features`."""
     if isinstance(prompts, DeepPrompts):
         first_block = len(trunk.blocks) - prompts.prefix.shape[1]
-        return prompted_features(trunk, spec, bare_tokens(trunk, pixels, first_block), prompts)
+        tokens = entering_last(trunk, bare_tokens(trunk, pixels, first_block), prompts)
+        return _under(prompts, spec, tokens)
     tokens = embed(trunk, pixels)
     count = tokens.shape[1]
     if prompts is not None:
         tokens = torch.cat([tokens, prompts.tokens], dim=1)
     for block in trunk.blocks[:-1]:
         tokens = run_block(block, tokens)
-    return _read_out(trunk, spec, tokens, count, None, None)
+    return _Last(tokens, count)
 
 
 def bare_tokens(trunk: Trunk, pixels: Float[Tensor, "B 3 H W"], first_block: int) -> Tokens:
@@ -150,9 +238,17 @@ def read_last(
     trunk: Trunk, spec: BackboneSpec, tokens: Tokens, deep: DeepPrompts
 ) -> Float[Tensor, "B D"]:
     """Run the last block under deep prompts, for what is read, and pool it."""
+    return _read_out(trunk, spec, _under(deep, spec, tokens))
+
+
+def _under(deep: DeepPrompts, spec: BackboneSpec, tokens: Tokens) -> _Last:
+    count, bias = tokens.shape[1], deep.bias(-1)
+    if spec.pooling == "mean-with-prompts":
+        assert deep.last is not None, "this read-out needs the last block's prompts"
+        return _Last(torch.cat([tokens, deep.last], dim=1), count, deep.beside, None, bias)
     masks = _over_all_keys(deep, tokens)
-    last_mask = None if masks is None else masks[:, -1]
-    return _read_out(trunk, spec, tokens, tokens.shape[1], deep, last_mask)
+    mask = None if masks is None else masks[:, -1]
+    return _Last(tokens, count, deep.prefix[:, -1], mask, bias)
 
 
 def _over_all_keys(deep: DeepPrompts, tokens: Tokens) -> Float[Tensor, "B M 1 1 S"] | None:
@@ -195,23 +291,15 @@ def _pooled(
     return trunk.attn_pool(tokens) if spec.pooling == "map" else tokens.mean(dim=1)
 
 
-def _read_out(
-    trunk: Trunk,
-    spec: BackboneSpec,
-    tokens: Tokens,
-    count: int,
-    deep: DeepPrompts | None,
-    mask: Float[Tensor, "B 1 1 S"] | None,
-) -> Float[Tensor, "B D"]:
-    """Run the last block for the rows that are read, of which `count` are no prompts; pool them."""
-    block, prefix = trunk.blocks[-1], None if deep is None else deep.prefix[:, -1]
-    bias = None if deep is None else deep.bias(-1)
+def _read_out(trunk: Trunk, spec: BackboneSpec, last: _Last) -> Float[Tensor, "B D"]:
+    """Run the last block for the rows that are read, and pool them."""
+    return pool(trunk, spec, _run_last(trunk, spec, last))
+
+
+def _run_last(trunk: Trunk, spec: BackboneSpec, last: _Last) -> Float[Tensor, "B R D"]:
+    block = trunk.blocks[-1]
+    tokens, count, prefix, mask, bias = last
     if spec.pooling == "cls":
-        first = read_first_row(block, tokens, prefix=prefix, mask=mask, bias=bias)
-        return pool(trunk, spec, first)
-    if spec.pooling == "mean-with-prompts" and deep is not None:
-        assert deep.last is not None, "this read-out needs the last block's prompts"
-        tokens, prefix, mask = torch.cat([tokens, deep.last], dim=1), deep.beside, None
+        return read_first_row(block, tokens, prefix=prefix, mask=mask, bias=bias)
     rows = rows_read(trunk, spec, count)
-    read = run_block(block, tokens, prefix=prefix, mask=mask, rows=rows, bias=bias)
-    return pool(trunk, spec, read)
+    return run_block(block, tokens, prefix=prefix, mask=mask, rows=rows, bias=bias)

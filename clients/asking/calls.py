@@ -18,7 +18,14 @@ from clients.asking.conversation import (
 from clients.asking.retries import Retries
 from clients.images.content import Image
 from clients.images.sources import Sources
-from clients.wire import BatchInfo, Options, check_tasks, parse_answer_and_batch, task_name
+from clients.wire import (
+    BatchInfo,
+    Options,
+    build_show,
+    check_tasks,
+    parse_answer_and_batch,
+    task_name,
+)
 from serving.protocol import Answer, MultiAnswer, TaskInfo
 
 OnItem = Callable[[BatchItem], None]
@@ -97,9 +104,10 @@ class Calls:
         """Ask which tasks there are."""
         return list_tasks(self._model, self._retries)
 
-    def task(self, name: str) -> Conversation[TaskInfo]:
+    def task(self, name: str, *, samples: bool, card: bool) -> Conversation[TaskInfo]:
         """Ask for one of them, with its classes."""
-        return show_task(self._model, task_name(name), self._retries())
+        call = build_show(self._model, task_name(name), samples=samples, card=card)
+        return show_task(call, name, self._retries())
 
     def ready(self, patience_s: float) -> Conversation[None]:
         """Wait until the service answers."""

@@ -166,9 +166,9 @@ def list_tasks(model: str, retries: Callable[[], Retries]) -> Conversation[list[
         after = page.next
 
 
-def show_task(model: str, task: str, retries: Retries) -> Conversation[TaskInfo]:
-    """Ask for one task, with its classes."""
-    page = yield from exchange(build_list(model, task=task), parse_page, retries)
+def show_task(call: Call, task: str, retries: Retries) -> Conversation[TaskInfo]:
+    """Ask for one task by what `build_show` returned."""
+    page = yield from exchange(call, parse_page, retries)
     if [one.task for one in page.tasks] != [task]:
         found = [one.task for one in page.tasks][:3]
         raise UnexpectedAnswer(f"expected task {task!r} alone, found {found}")

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.program import UsageError
 from adapters.shown import shown
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from clients.asking.calls import OnItem
     from clients.images.sources import Source
     from clients.wire import Options
+
+_EXTRAS: Final = {
+    "embed": "the feature",
+    "logits": "all logits",
+    "attention": "where the model looks",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--version", help="ask this version, not the current one; one task only")
     parser.add_argument("--top-k", type=int, default=DEFAULT_TOP_K, help="how many classes")
-    for name, what in (("embed", "the feature"), ("logits", "all logits")):
+    for name, what in _EXTRAS.items():
         parser.add_argument(
             f"--{name}", action="store_true",
             help=f"{what}, too, as base64 of float32; with --json or --jsonl",
@@ -60,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.version and len(args.tasks) > 1:
         raise UsageError("--version: expected one --task with it")
-    if (args.embed or args.logits) and not (args.json or args.jsonl):
-        raise UsageError("--embed and --logits: expected --json or --jsonl with them")
+    asked = [name for name in _EXTRAS if getattr(args, name)]
+    if asked and not (args.json or args.jsonl):
+        raise UsageError(f"--{asked[0]}: expected --json or --jsonl with it")
     try:
         sources = sources_of(args.images)
     except ValueError as error:
@@ -134,7 +141,7 @@ def _printer(args: argparse.Namespace) -> "OnItem":
 def _options(args: argparse.Namespace) -> "Options":
     from clients.wire import Options
 
-    return Options(top_k=args.top_k, embed=args.embed, logits=args.logits)
+    return Options(top_k=args.top_k, embed=args.embed, logits=args.logits, attention=args.attention)
 
 
 def _complain(*errors: str) -> None:

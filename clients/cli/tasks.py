@@ -73,6 +73,7 @@ def _show(task: "TaskInfo") -> None:
         "method": task.method,
         "classes": task.num_classes,
         "names": ", ".join(names[:_CLASSES_SHOWN]) + more,
+        "metrics": ", ".join(f"{name} {one:.4g}" for name, one in (task.metrics or {}).items()),
         "versions": " ".join(version[:12] for version in task.versions or ()),
         "trouble": task.trouble,
     }

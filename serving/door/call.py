@@ -41,10 +41,14 @@ def parse_call(row: Mapping[str, Any], task_header: str | None) -> Call:
             f"{num_images} images times {num_tasks} tasks in one call, the limit is "
             f"{MAX_ROWS_PER_CALL} of both together; split it"
         )
-    share = request.extras.logits_bytes // num_images
+    extras = replace(
+        request.extras,
+        logits_bytes=request.extras.logits_bytes // num_images,
+        attention_bytes=request.extras.attention_bytes // num_images,
+    )
     asked = replace(
         request,
-        extras=replace(request.extras, logits_bytes=share),
+        extras=extras,
         faults=tuple(images.faults),
         is_list=images.is_list,
     )

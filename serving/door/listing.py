@@ -9,21 +9,26 @@ from adapters.artifact.task import check_task_id
 from serving.door.admission import Admission, forbidden
 from serving.door.images import IMAGE_FIELDS
 from serving.door.replies import Reply, refusal
-from serving.door.request import ROUTE_KEYS, text_of
+from serving.door.request import BOOLEANS, ROUTE_KEYS, chosen, text_of
 from serving.errors import BadParameter
 from serving.protocol import (
     AFTER_PARAMETER,
+    CARD_PARAMETER,
     DEFAULT_LIST_LIMIT,
     LIMIT_PARAMETER,
     LIST_PARAMETER,
     LIST_TASKS,
     MAX_LIST_LIMIT,
+    SAMPLES_PARAMETER,
     TASK_PARAMETER,
     TaskPage,
 )
 from serving.rows.listing import Listing
 
-_PARAMETERS: Final = (LIST_PARAMETER, TASK_PARAMETER, AFTER_PARAMETER, LIMIT_PARAMETER)
+_PARAMETERS: Final = (
+    *(LIST_PARAMETER, TASK_PARAMETER, SAMPLES_PARAMETER, CARD_PARAMETER),
+    *(AFTER_PARAMETER, LIMIT_PARAMETER),
+)
 _KNOWN: Final = {*_PARAMETERS, *IMAGE_FIELDS, *ROUTE_KEYS}
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
@@ -97,7 +102,13 @@ def parse_listing(row: Mapping[str, Any]) -> Listing:
     limit = text_of(row, LIMIT_PARAMETER)
     if task is not None and (after is not None or limit is not None):
         raise BadParameter(f"expected {TASK_PARAMETER}, or {AFTER_PARAMETER} and {LIMIT_PARAMETER}")
-    return Listing(_task(task), _task(after) or "", _limit(limit))
+    samples, card = (chosen(row, name, BOOLEANS) for name in (SAMPLES_PARAMETER, CARD_PARAMETER))
+    if task is None and (samples or card):
+        raise BadParameter(
+            f"{SAMPLES_PARAMETER} and {CARD_PARAMETER} are told of one task alone; name it as "
+            f"{TASK_PARAMETER}"
+        )
+    return Listing(_task(task), _task(after) or "", _limit(limit), samples=samples, card=card)
 
 
 def _task(text: str | None) -> str | None:

@@ -9,10 +9,12 @@ from adapters.artifact.task import check_task_id
 from serving.door.images import IMAGE_FIELDS
 from serving.errors import BadParameter
 from serving.protocol import (
+    ATTENTION_PARAMETER,
     DEFAULT_TOP_K,
     EMBED_PARAMETER,
     ENCODING_PARAMETER,
     LOGITS_PARAMETER,
+    MAX_ATTENTION_BYTES,
     MAX_LOGITS_BYTES,
     MAX_TASKS_PER_CALL,
     MAX_TOP_K,
@@ -29,10 +31,10 @@ ROUTE_KEYS = ("model_name",)
 
 _PARAMETERS = (
     *(TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER),
-    *(EMBED_PARAMETER, LOGITS_PARAMETER, ENCODING_PARAMETER),
+    *(EMBED_PARAMETER, LOGITS_PARAMETER, ATTENTION_PARAMETER, ENCODING_PARAMETER),
 )
 _KNOWN = {*_PARAMETERS, *IMAGE_FIELDS, *ROUTE_KEYS}
-_BOOLEANS = {"false": False, "true": True}
+BOOLEANS = {"false": False, "true": True}
 _ENCODINGS: Mapping[str, Encoding] = {"base64": "base64", "list": "list"}
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _VERSION = re.compile(r"[0-9a-f]{6,64}")
@@ -165,16 +167,22 @@ def _version(row: Mapping[str, Any], tasks: tuple[str, ...]) -> str | None:
 
 
 def _extras(row: Mapping[str, Any], num_tasks: int) -> Extras:
-    has_logits = _chosen(row, LOGITS_PARAMETER, _BOOLEANS)
+    has_logits = chosen(row, LOGITS_PARAMETER, BOOLEANS)
+    has_attention = chosen(row, ATTENTION_PARAMETER, BOOLEANS)
     return Extras(
-        embed=_chosen(row, EMBED_PARAMETER, _BOOLEANS),
+        embed=chosen(row, EMBED_PARAMETER, BOOLEANS),
         logits_bytes=MAX_LOGITS_BYTES // num_tasks if has_logits else 0,
-        encoding=_chosen(row, ENCODING_PARAMETER, _ENCODINGS),
+        encoding=chosen(row, ENCODING_PARAMETER, _ENCODINGS),
+        attention_bytes=MAX_ATTENTION_BYTES // num_tasks if has_attention else 0,
     )
 
 
-def _chosen(row: Mapping[str, Any], key: str, choices: Mapping[str, _Choice]) -> _Choice:
-    """Return what a parameter stands for: the first choice if it is not there."""
+def chosen(row: Mapping[str, Any], key: str, choices: Mapping[str, _Choice]) -> _Choice:
+    """Return what a parameter stands for: the first choice if it is not there.
+
+    Raises:
+        BadParameter: it is none of the choices, or said twice.
+    """
     text = text_of(row, key)
     if text is None:
         return next(iter(choices.values()))

@@ -1,11 +1,12 @@
 """What a forward found of a row → the row's answer: labels, and the numbers that were asked for.
 
-Axis letters: D width, C classes.
+Axis letters: D width, C classes, S shares of attention.
 """
 
 import math
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from jaxtyping import Float
@@ -15,12 +16,15 @@ from adapters.artifact.codec import short
 from adapters.errors import ArtifactCorrupt
 from serving.errors import BadParameter
 from serving.forward.kinds import fields_of
-from serving.protocol import Answer, Encoding, LabelScore
+from serving.protocol import Answer, Attention, Encoding, LabelScore
 from serving.rows.query import Outcome
 from serving.rows.row import Row
 
 _CLASS_BYTES: Final = 20
 """Of a class in an answer with logits, beside its name: a number in JSON, quotes and commas."""
+
+_NUMBER_BYTES: Final[Mapping[Encoding, int]] = MappingProxyType({"base64": 6, "list": 16})
+"""Of a number of the attention, with its comma."""
 
 
 def answer_of(
@@ -32,8 +36,8 @@ def answer_of(
         row: whose resident answers.
         scores: of its best classes, best first; at least as many as it asks for and has.
         classes: which those are.
-        numbers: its feature `[D]` and its logits `[C]`, on the host, C at least its own classes;
-            there where the row needs them.
+        numbers: its feature `[D]` and its logits `[C]`, on the host, C at least its own classes,
+            there where the row needs them; then what `looks_of` returns, where any row asks.
     """
     if not all(map(math.isfinite, scores)):
         return _no_numbers(row)
@@ -51,12 +55,16 @@ def answer_of(
 
 
 def _with_numbers(
-    row: Row, answer: Answer, feature: Float[Tensor, " D"], logits: Float[Tensor, " C"]
+    row: Row,
+    answer: Answer,
+    feature: Float[Tensor, " D"],
+    logits: Float[Tensor, " C"],
+    looks: Float[Tensor, " S"] | None = None,
 ) -> Outcome:
     asked, meta = row.query.extras, row.resident.meta
     names = meta.task.class_names
     own = logits[: len(names)]
-    if not (feature.isfinite().all() and own.isfinite().all()):
+    if not all(found.isfinite().all() for found in (feature, own, looks) if found is not None):
         return _no_numbers(row)
     found = fields_of(meta, answer.predictions, own.numpy())
     if meta.unknown is not None:
@@ -70,14 +78,35 @@ def _with_numbers(
         if needed > asked.logits_bytes:
             return _too_many(row, needed)
         found |= {"logits": _written(own, asked.encoding), "class_names": names}
+    if looks is not None and asked.attention_bytes:
+        needed = len(looks) * _NUMBER_BYTES[asked.encoding]
+        if needed > asked.attention_bytes:
+            return _too_fine(row, needed)
+        found["attention"] = _attention(row, looks)
     return answer.model_copy(update=found)
+
+
+def _attention(row: Row, looks: Float[Tensor, " S"]) -> Attention:
+    meta = row.resident.meta
+    side, rule = meta.backbone.image_size // meta.backbone.patch_size, meta.preprocessing
+    return Attention(
+        grid=(side, side),
+        values=_written(looks[:-1], row.query.extras.encoding),
+        prompts=_short(min(1.0, float(looks[-1]))),
+        resize=rule.resize,
+        crop=rule.crop / rule.resize_size,
+    )
 
 
 def _written(numbers: Float[Tensor, " N"], encoding: Encoding) -> str | tuple[float, ...]:
     if encoding == "base64":
         return b64encode(numbers.float().numpy().astype("<f4").tobytes()).decode()
+    return tuple(map(_short, numbers.tolist()))
+
+
+def _short(number: float) -> float:
     # nine digits are enough to tell every float32 from its neighbours
-    return tuple(float(f"{number:.9g}") for number in numbers.tolist())
+    return float(f"{number:.9g}")
 
 
 def _no_numbers(row: Row) -> ArtifactCorrupt:
@@ -93,4 +122,12 @@ def _too_many(row: Row, needed: int) -> BadParameter:
         f"logits: the {len(task.class_names):,} classes of {task.id} take {needed:,} bytes with "
         f"their names, {row.query.extras.logits_bytes:,} are left for each row of a call; ask "
         "fewer tasks at once, or top_k labels"
+    )
+
+
+def _too_fine(row: Row, needed: int) -> BadParameter:
+    return BadParameter(
+        f"attention: that of {row.resident.meta.task.id} takes {needed:,} bytes, "
+        f"{row.query.extras.attention_bytes:,} are left for each row of a call; ask fewer tasks or "
+        "images at once"
     )

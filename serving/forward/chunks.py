@@ -17,6 +17,9 @@ SHORT: Final = 64.0
 def chunks(rows: Iterable[Row], most: int, *, apart: bool, forks: bool = False) -> list[list[Row]]:
     """Split rows that have residents into forwards.
 
+    Rows that ask where the model looks have forwards without the others, which then wait for no
+    attention, and do not fail where there is no memory for it.
+
     Args:
         rows: of one batch.
         most: features of one forward.
@@ -24,13 +27,14 @@ def chunks(rows: Iterable[Row], most: int, *, apart: bool, forks: bool = False) 
             rows of a forward are filled up to its longest one.
         forks: whether rows that share an image's first blocks get forwards without the others.
     """
-    of_form: dict[tuple[Form, bool, int], list[Row]] = defaultdict(list)
+    of_form: dict[tuple[Form, bool, int, bool], list[Row]] = defaultdict(list)
     all_rows = list(rows)
     fork_of = forking_blocks(all_rows) if forks else {}
     longest_usual = _longest_usual(all_rows) if apart and all_rows else None
     for row in all_rows:
         is_long = longest_usual is not None and row.resident.num_prompts > longest_usual
-        of_form[row.resident.form, is_long, fork_of.get(row, 0)].append(row)
+        is_looking = row.query.extras.attention_bytes > 0
+        of_form[row.resident.form, is_long, fork_of.get(row, 0), is_looking].append(row)
     return [chunk for same in of_form.values() for chunk in _split(same, most)]
 
 

@@ -6,7 +6,7 @@ are decoded. Knows rows that have residents and pictures; nothing of lookups, de
 A forward in int8 or FP8 moves every feature a little. A row's best class can change only if its
 feature lies that near to the boundary between two classes. So only the rows near one are computed
 again, by a forward of their own: the device need not be idle until the host knows which they are.
-Axis letters: B batch, F features, D width, H W pixels.
+Axis letters: B batch, F features, D width.
 """
 
 import time
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.pixels import normalise_batch
-from adapters.vit.staging import stage
 from serving.forward.answers import answer_of
+from serving.forward.crops import crops_of, pixels_of
 from serving.forward.ended import ended
 from serving.forward.heads import best_classes, margins, own_logits
+from serving.forward.looking import looks_of
 from serving.forward.prompts import gather_deep, gather_prompts
 from serving.forward.sharing import Fork, Shared, share
 from serving.forward.sharing import fork as find_fork
@@ -33,7 +33,7 @@ from serving.rows.row import Row
 from serving.trunk.backend import Backend, Forks, Step
 from serving.trunk.lost_device import named
 from serving.trunk.out_of_memory import MakeRoom, retry_in_room
-from serving.trunk.transfer import Fetched, ahead, send
+from serving.trunk.transfer import Fetched, send
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,8 @@ def _fail(rows: Sequence[Row], error: Exception) -> None:
 def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
     """Return scores, classes and margins, on their way; margins are zeros where none are asked.
 
-    Features and logits come after them, where a row needs either.
+    Features and logits come after them, where a row needs either, and then what `looks_of` returns,
+    where it is asked for and this trunk is exact.
     """
     residents, shared = [row.resident for row in rows], share(rows)
     top_k = max(row.query.top_k for row in rows)
@@ -142,7 +143,9 @@ def _best(backend: Backend, rows: Sequence[Row]) -> Fetched:
     asked = bool(backend.doubt(residents[0].form))
     far = margins(features, residents) if asked else torch.zeros_like(scores[:, 0])
     numbers = (features.float(), own_logits(features, residents)) if need_numbers else ()
-    return Fetched((scores, classes, far, *numbers))
+    looks = None if asked else looks_of(backend.backbone, rows)
+    more = () if looks is None else (looks,)
+    return Fetched((scores, classes, far, *numbers, *more))
 
 
 def _is_enough(step: Step, rows: int, top_k: int) -> bool:
@@ -155,7 +158,7 @@ def _computed(backend: Backend, rows: Sequence[Row]) -> Step | Float[Tensor, "F 
     if backend.forks is not None and fork is not None:
         return _forked(backend, backend.forks, rows, fork)
     residents, form = [row.resident for row in rows], rows[0].resident.form
-    crops, rules = _crops(backend, rows)
+    crops, rules = crops_of(rows, backend.backbone.device)
     if backend.steps is not None and backend.steps.take(form, len(rows)):
         return backend.steps.run(form, crops, rules, [own.addresses for own in residents])
     prompts = gather_prompts(backend.backbone, form, residents, backend.key_alignment)
@@ -168,16 +171,8 @@ def _forked(
     residents = [row.resident for row in rows]
     prompts = gather_deep(backend.backbone, residents, backend.key_alignment, fork.block)
     image_of = send(torch.tensor(fork.image_of), backend.backbone.device)
-    pixels = normalise_batch(*_crops(backend, fork.rows))
+    pixels = pixels_of(fork.rows, backend.backbone.device)
     return forks.features(residents[0].form, pixels, image_of, prompts)
-
-
-def _crops(
-    backend: Backend, rows: Sequence[Row]
-) -> tuple[UInt8[Tensor, "F H W 3"], list[Preprocessing]]:
-    """Return the rows' crops on the device, and their rules."""
-    device, rules = backend.backbone.device, [row.resident.meta.preprocessing for row in rows]
-    return ahead(lambda: stage([row.picture for row in rows], rules, device), device), rules
 
 
 def _of_rows(features: Float[Tensor, "F D"], shared: Shared) -> Float[Tensor, "B D"]:

@@ -8,18 +8,20 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import islice
+from math import isfinite
 from threading import Lock
 from typing import Final, NamedTuple
 
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.artifact.meta import AdapterMeta
+from adapters.artifact.samples import samples_fault
 from adapters.artifact.task import matching
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, StoreUnavailable, TaskNotFound
 from adapters.store.directory import DirectoryStore, Pointer
 from adapters.store.feed import Feed
 from serving.deadline import Deadline
-from serving.protocol import MAX_LOGITS_BYTES, CanaryInfo, TaskInfo, TaskPage
+from serving.protocol import MAX_LOGITS_BYTES, CanaryInfo, Sample, TaskInfo, TaskPage
 from serving.rows.listing import Listing
 
 PATIENCE_S: Final = 2.0
@@ -32,6 +34,9 @@ UNFOLLOWED_S: Final = 2.0
 """The same where nothing tells of them."""
 
 _LAST_VERSIONS: Final = 20
+_MOST_METRICS: Final = 50
+_MOST_CARD_BYTES: Final = 64_000
+"""Our trainer leaves cards of more than 16 kB out of artifacts."""
 
 
 class _Names(NamedTuple):
@@ -72,7 +77,7 @@ class TaskLists:
         """
         deadline = Deadline.after(PATIENCE_S)
         if listing.task is not None:
-            return TaskPage(tasks=(self._whole(listing.task, deadline),))
+            return TaskPage(tasks=(self._whole(listing.task, listing, deadline),))
         found = list(islice(self._chosen(listing), listing.limit + 1))
         page = found[: listing.limit]
         self._source.begin_to_look_up(page)
@@ -91,7 +96,7 @@ class TaskLists:
         except (TaskNotFound, ArtifactCorrupt):
             return None
 
-    def _whole(self, task: str, deadline: Deadline) -> TaskInfo:
+    def _whole(self, task: str, listing: Listing, deadline: Deadline) -> TaskInfo:
         pointer = self._source.current(task, deadline.left_s)
 
         def look(store: DirectoryStore) -> tuple[AdapterMeta, list[str], set[str]]:
@@ -108,6 +113,9 @@ class TaskLists:
                 "method": meta.method,
                 "target": meta.target_kind,
                 "versions": tuple(version for version in latest if version in held),
+                "metrics": _metrics(meta),
+                "samples": _samples(meta) if listing.samples else None,
+                "card": _card(meta) if listing.card else None,
                 "trouble": _trouble(meta, self._spec),
             }
         )
@@ -149,6 +157,23 @@ def _info(task: str, pointer: Pointer) -> TaskInfo:
     canary = pointer.canary
     told = None if canary is None else CanaryInfo(version=canary.version, share=canary.share)
     return TaskInfo(task=task, version=pointer.version, canary=told)
+
+
+def _metrics(meta: AdapterMeta) -> dict[str, float] | None:
+    numbers = ((name, one) for name, one in meta.metrics.items() if isfinite(one))
+    return dict(islice(numbers, _MOST_METRICS)) or None
+
+
+def _samples(meta: AdapterMeta) -> tuple[Sample, ...]:
+    """Return the sample images; none of a version that no service of today would take."""
+    if samples_fault(meta.samples):
+        return ()
+    return tuple(Sample(label=one.label, jpeg=one.jpeg) for one in meta.samples)
+
+
+def _card(meta: AdapterMeta) -> str | None:
+    card = meta.card
+    return card if card is not None and len(card.encode()) <= _MOST_CARD_BYTES else None
 
 
 def _trouble(meta: AdapterMeta, spec: BackboneSpec) -> str | None:

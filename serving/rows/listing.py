@@ -14,9 +14,13 @@ class Listing:
         after: the page begins with the next task, by name.
         limit: most tasks of the page.
         patterns: of the tasks that the caller may ask; None for all.
+        samples: whether the one task's sample images are told, too.
+        card: whether its model card is.
     """
 
     task: str | None = None
     after: str = ""
     limit: int = DEFAULT_LIST_LIMIT
     patterns: tuple[str, ...] | None = None
+    samples: bool = False
+    card: bool = False

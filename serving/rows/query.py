@@ -21,16 +21,18 @@ class Extras:
         logits_bytes: most that logits and the names of their classes may take; 0 where none are
             asked for.
         encoding: how numbers are written.
+        attention_bytes: most that the attention to patches may take; 0 where it is not asked for.
     """
 
     embed: bool = False
     logits_bytes: int = 0
     encoding: Encoding = "base64"
+    attention_bytes: int = 0
 
     @property
     def has_numbers(self) -> bool:
         """Whether there are any."""
-        return self.embed or self.logits_bytes > 0
+        return self.embed or self.logits_bytes > 0 or self.attention_bytes > 0
 
 
 LABELS_ALONE: Final = Extras()

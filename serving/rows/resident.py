@@ -48,7 +48,7 @@ class Resident:
         head_bias: one number per class, in float32 at least.
         prompts_digest: tells prompts, and what is beside them, from others of the same form; None
             where the trunk is the bare one.
-        meta: names, preprocessing, provenance.
+        meta: names, preprocessing, provenance; without what is for people alone.
         biases: added after the attention of every block.
         beside: learned keys and values of the last block, if its prompts are averaged.
         spread: on the host, where the task calls images unknown by their distance.
@@ -138,8 +138,9 @@ def make_resident(adapter: Adapter, backbone: Backbone) -> Resident:
     head_weight = adapter.head_weight.to(backbone.device, exact).contiguous()
     head_bias = adapter.head_bias.to(backbone.device, exact).contiguous()
     biases = None if adapter.biases is None else placed(adapter.biases).contiguous()
+    meta = adapter.meta.model_copy(update={"card": None, "samples": ()})  # nobody reads them here
     return Resident(
-        *(form, prefix, tokens, head_weight, head_bias, _digest_of(adapter), adapter.meta),
+        *(form, prefix, tokens, head_weight, head_bias, _digest_of(adapter), meta),
         *(biases, beside, adapter.spread),
     )
 

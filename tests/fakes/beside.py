@@ -46,7 +46,7 @@ def _attention(attn: nn.Module, more: Tensor) -> Callable[..., Tensor]:
             own = more[:, h].to(tokens).expand(len(tokens), -1, -1)
             k, v = torch.cat([own, keys[..., part]], 1), torch.cat([own, values[..., part]], 1)
             weights = (queries[..., part] @ k.mT / math.sqrt(attn.head_dim)).softmax(dim=-1)
-            heads.append(weights @ v)
+            heads.append(attn.attn_drop(weights) @ v)
         return attn.proj(torch.cat(heads, dim=-1))
 
     return forward

@@ -142,7 +142,7 @@ def bad_calls(task: str) -> tuple[BadCall, ...]:
         ),
         *(
             BadCall(f"{name}_{text}", (("task", task), (name, text)))
-            for name in ("embed", "logits")
+            for name in ("embed", "logits", "attention")
             for text in ("", "True", "1", "yes", "x" * 1000)
         ),
         *(

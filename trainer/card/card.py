@@ -79,6 +79,8 @@ def _data(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
         yield f"a public task has this name, {known.title}; its publisher's terms: {terms}"
     else:
         yield "the licence of the images is not known to this program"
+    if recipe.report.samples:
+        yield "a few small training images are in the artifact, for people to look at"
 
 
 def _backbone(spec: BackboneSpec, origin: Origin) -> Iterator[str]:

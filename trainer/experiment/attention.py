@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.errors import BadImage
 from adapters.images.crop import crop_centre, decode_by_rule
 from adapters.vit.adapter import Adapter, decode
 from adapters.vit.backbone import Backbone, choose_device, load_backbone
 from adapters.vit.pixels import normalise
+from adapters.vit.prompting import Looks, one_row, where_it_looks
 from trainer.errors import DataError
-from trainer.measures.attention import ReadOutAttention, read_out_attention
 from trainer.page.overlay import Overlay, save_overlays
 
 
@@ -40,11 +42,6 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
         final_norm=spec.final_norm,
     )
     adapter.check_fits(backbone.spec)
-    if more := adapter.tensors.keys() & {"keys_values", "biases"}:
-        raise DataError(
-            f"{artifact}: its method has {' and '.join(sorted(more))} beside prompts, but this "
-            "picture is of prompts alone; choose an artifact of another method"
-        )
     panels = [panel for path in images for panel in attention_panels(backbone, adapter, path)]
     try:
         return save_overlays(out, panels)
@@ -68,19 +65,21 @@ def attention_panels(backbone: Backbone, adapter: Adapter, path: Path) -> list[O
         shown = crop_centre(decode_by_rule(_read(path), rule), rule)
     except BadImage as error:
         raise DataError(f"{path}: {error}") from error
-    pixels = normalise(shown, rule)[None].to(backbone.device)
-    prompts = None if adapter.prompts is None else adapter.prompts.to(backbone.device)
-    bare, prompted = (read_out_attention(backbone, p, pixels) for p in (None, prompts))
-    share = float(prompted.prompt_share[0, -1])
+    trunk, spec = backbone.trunk, adapter.meta.backbone
+    pixels = normalise(shown, rule)[None].to(backbone.device, backbone.dtype)
+    with torch.inference_mode():
+        bare = where_it_looks(trunk, spec, pixels, None)
+        prompted = where_it_looks(trunk, spec, pixels, one_row(trunk, adapter))
     return [
         Overlay(path.name, shown),
-        Overlay("without prompts", shown, _map(bare)),
-        Overlay(f"with: {share:.0%} to prompts", shown, _map(prompted)),
+        Overlay("without prompts", shown, _map(bare, spec)),
+        Overlay(f"with: {float(prompted.prompts):.0%} to prompts", shown, _map(prompted, spec)),
     ]
 
 
-def _map(attention: ReadOutAttention) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = attention.last_map[0].float().cpu().numpy()
+def _map(looks: Looks, spec: BackboneSpec) -> NDArray[np.float32]:
+    side = spec.image_size // spec.patch_size
+    found: NDArray[np.float32] = looks.patches.view(side, side).float().cpu().numpy()
     return found
 
 

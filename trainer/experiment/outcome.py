@@ -10,6 +10,7 @@ from adapters.artifact.meta import AdapterMeta, schema_of
 from adapters.store import durable
 from adapters.vit.adapter import Adapter
 from trainer.card.card import MAX_BYTES
+from trainer.card.samples import sample_images
 from trainer.experiment.confidence import Confidence, served
 from trainer.experiment.materials import Materials
 from trainer.methods.classifier import Classifier
@@ -132,6 +133,7 @@ def make_adapter(
         target=confidence.target,
         class_groups=materials.class_groups,
         card=card if len(card.encode()) <= MAX_BYTES else None,
+        samples=sample_images(materials.task_data, recipe.report.samples),
         data_sha256=materials.fingerprints["train_images"]["content"],
         seed=recipe.seed,
         code_version=version("spt-serving"),

@@ -125,6 +125,35 @@ def read_first_row(
     return kind.after(block, _kept(tokens[:, :1], bias), mixed.flatten(1)[:, None])
 
 
+def mean_attention(
+    block: Any,
+    tokens: Tokens,
+    *,
+    prefix: Prefix | None = None,
+    mask: KeyMask | None = None,
+    rows: slice = slice(None),
+) -> Float[Tensor, "B S"]:
+    """Return how much some rows attend to each key: the mean over these rows and all heads.
+
+    Each row of the result sums to 1, in float32 at least. Images are taken one at a time, so that
+    only one has all of its weights in memory. Arguments are those of `run_block`.
+    """
+    kind, normed = kind_of(block), block.norm1(tokens)
+    queries = kind.queries(block, normed[:, rows], rows.start or 0)
+    keys = kind.keys_values(block, normed, placed=True)[:, :, 0]
+    if prefix is not None:
+        keys = torch.cat([prefix[:, :, 0], keys], dim=1)
+    exact = torch.promote_types(keys.dtype, torch.float32)
+    added = _added(kind.bias(block, normed, rows), prefix, mask)
+    added = keys.new_zeros(1, 1, 1, 1) if added is None else added
+    of_each = added.to(exact).expand(len(tokens), -1, -1, -1)
+    found = []
+    for query, key, more in zip(queries.to(exact), keys.to(exact), of_each, strict=True):
+        scores = torch.einsum("rhd,shd->hrs", query, key) * query.shape[-1] ** -0.5
+        found.append((scores + more).softmax(dim=-1).mean(dim=(0, 1)))
+    return torch.stack(found)
+
+
 def heads_of(block: Any) -> tuple[int, int]:
     """Return h and d, which a prefix of the block has."""
     return kind_of(block).heads(block)

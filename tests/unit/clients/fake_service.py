@@ -14,12 +14,14 @@ from serving.protocol import (
     BATCH_TASKS_HEADER,
     HTTP_STATUS,
     Answer,
+    Attention,
     ErrorBody,
     ErrorCode,
     Failure,
     ImagesAnswer,
     LabelScore,
     MultiAnswer,
+    Sample,
     TaskInfo,
     TaskPage,
 )
@@ -84,6 +86,10 @@ class FakeService:
             return httpx.Response(404, content=body.model_dump_json())
         names = [name] if name else sorted(one for one in self.tasks if one > after)
         more = {} if name is None else {"class_names": self.tasks[name], "method": "linear"}
+        if asked.get("samples"):
+            more["samples"] = (Sample(label="zero", jpeg="/9j/"),)
+        if asked.get("card"):
+            more["card"] = "# A card"
         page = TaskPage(
             tasks=tuple(TaskInfo(task=one, version=VERSION, **more) for one in names[:2]),
             next=names[1] if len(names) > 2 else None,
@@ -103,6 +109,10 @@ def with_numbers(entry: Answer | Failure, asked: httpx.QueryParams) -> Answer | 
     found: dict[str, object] = {"embedding": NUMBERS} if asked.get("embed") else {}
     if asked.get("logits"):
         found |= {"logits": NUMBERS, "class_names": ("one", "another")}
+    if asked.get("attention"):
+        found["attention"] = Attention(
+            grid=(1, 2), values=(0.25, 0.75), prompts=0.5, resize="shorter", crop=0.875
+        )
     return entry if isinstance(entry, Failure) else entry.model_copy(update=found)
 
 

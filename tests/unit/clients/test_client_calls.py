@@ -46,6 +46,23 @@ def test_the_feature_and_the_logits_are_asked_for_by_name(service, call):
     assert (clients.floats(answer.logits), answer.class_names) == ((1.0, -2.0), ("one", "another"))
 
 
+def test_where_the_model_looks_is_asked_for_by_name_and_comes_as_rows_of_the_grid(service, call):
+    answer = call(service, "predict", b"x", task="digits", attention=True)
+    assert dict(service.requests[0].url.params) == {
+        "task": "digits", "top_k": "5", "attention": "true",
+    }  # fmt: skip
+    assert answer.attention.array() == ((0.25, 0.75),)
+    assert answer.attention.prompts == 0.5
+
+
+def test_attention_of_another_size_than_its_grid_is_no_answer(service, call):
+    attention = {"grid": [2, 2], "values": [0.5, 0.5], "prompts": 0, "resize": "squash", "crop": 1}
+    body = service.entry("digits", 1).model_dump(mode="json") | {"attention": attention}
+    service.reply = httpx.Response(200, json=body)
+    with pytest.raises(UnexpectedAnswer, match="expected 2 x 2 values, found 2"):
+        call(service, "predict", b"x", task="digits", attention=True)
+
+
 @pytest.mark.parametrize("embedding", ["not base64", "AAA=", [1.0, None]])
 def test_an_embedding_that_is_none_is_no_answer(service, call, embedding):
     body = service.entry("digits", 1).model_dump(mode="json") | {"embedding": embedding}

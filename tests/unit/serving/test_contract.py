@@ -29,12 +29,13 @@ from serving.front.predict import Bounds
 from serving.handler import Handler
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
-from serving.protocol import MAX_ROWS_PER_CALL, ErrorCode, floats
+from serving.protocol import MAX_ROWS_PER_CALL, Answer, ErrorCode, floats
 from serving.runtime.front_engine import FrontEngine
 from tests.fakes import hostile
 from tests.fakes.artifacts import make_adapter, make_spec
 from tests.fakes.context import FakeContext
 from tests.fakes.reference import reference_feature
+from tests.fakes.reference_attention import reference_looks
 from tests.fakes.targets import adapters_of_targets, expected_of
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
@@ -119,6 +120,11 @@ CALLS = (
         "all numbers", 200,
         params=[("task", "cars,pets"), ("embed", "true"), ("logits", "true"), ("encoding", "list")],
     ),
+    Call(
+        "attention", 200,
+        params=[("task", "cars,pets"), ("attention", "true"), ("encoding", "list")],
+    ),
+    Call("attention of all", 400, BAD, params=[("task", "pets"), ("attention", "all")]),
     Call("embed twice", 400, BAD, params=[("task", "pets"), ("embed", "true"), ("embed", "true")]),
     Call(
         "embed in a form", 200, params=(),
@@ -337,6 +343,21 @@ def test_every_front_answers_with_the_numbers_that_are_asked_for(
             assert isinstance(answer[name], list if is_list else str)
             numbers = tuple(answer[name]) if is_list else answer[name]
             assert floats(numbers) == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_every_front_tells_who_asks_where_the_model_looks(ask: Ask) -> None:
+    params = [("task", "cars,pets"), ("attention", "true")]
+    _, _, body = ask(Call("attention", 200, params=params))
+    pixels = to_pixels(decode_image(IMAGE), BACKBONE.preprocessing)
+    for told in body["answers"]:
+        answer = Answer.model_validate(told)
+        assert answer.attention is not None
+        patches, prompts = reference_looks(BACKBONE.trunk, ADAPTERS[answer.task], pixels)
+        assert isinstance(told["attention"]["values"], str)
+        assert answer.attention.grid == (2, 2)
+        assert floats(answer.attention.values) == pytest.approx(patches.tolist(), abs=1e-4)
+        assert answer.attention.prompts == pytest.approx(prompts, abs=1e-4)
+        assert (answer.attention.resize, answer.attention.crop) == ("squash", 1.0)
 
 
 @pytest.mark.parametrize("task", ["several", "number", "ordered", "grouped"])

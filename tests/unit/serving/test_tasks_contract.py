@@ -1,6 +1,7 @@
 """Which tasks a caller is told of, by every front: the handler, the ASGI app, and its own route."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +12,9 @@ from starlette.testclient import TestClient
 
 import serving.build
 from adapters.artifact.codec import version_of
+from adapters.artifact.samples import SampleImage
 from adapters.store.directory import DirectoryStore
-from adapters.vit.adapter import encode
+from adapters.vit.adapter import Adapter, encode
 from serving.build_front import build_admission, decoder_settings
 from serving.config import ServingConfig
 from serving.device.device import Device
@@ -30,9 +32,19 @@ from tests.fakes.context import FakeContext
 from tests.fakes.tiny import image_bytes, tiny_backbone
 
 BACKBONE = tiny_backbone()
+SAMPLE = SampleImage(label="cat", jpeg=b64encode(image_bytes(0, kind="JPEG")).decode())
+CARD = "# pets\n"
+
+
+def shown_to_people(adapter: Adapter) -> Adapter:
+    """Return the adapter with a sample image and a card."""
+    update = {"samples": (SAMPLE,), "card": CARD}
+    return replace(adapter, meta=adapter.meta.model_copy(update=update))
+
+
 ADAPTERS = [
     *(make_adapter(f"team-a-{i}", classes=3, backbone=BACKBONE.spec, seed=i) for i in range(3)),
-    make_adapter("pets", classes=5, backbone=BACKBONE.spec),
+    shown_to_people(make_adapter("pets", classes=5, backbone=BACKBONE.spec)),
     make_adapter("foreign", backbone=make_spec(name="another")),
 ]
 NEWER = replace(ADAPTERS[3], head_bias=ADAPTERS[3].head_bias + 1)
@@ -174,6 +186,18 @@ def test_one_task_has_its_classes_and_versions(ask: Ask) -> None:
     assert "trouble" not in task
 
 
+def test_one_task_has_its_metrics_and_who_asks_gets_samples_and_card(ask: Ask) -> None:
+    (plain,) = ask("a", task="pets")[2]["tasks"]
+    assert plain["metrics"] == {"test_accuracy": 0.75}
+    assert not plain.keys() & {"samples", "card"}
+    (whole,) = ask("a", task="pets", samples="true", card="true")[2]["tasks"]
+    assert whole["samples"] == [SAMPLE.model_dump()]
+    assert whole["card"] == CARD
+    (bare,) = ask("a", task="team-a-0", samples="true", card="true")[2]["tasks"]
+    assert bare["samples"] == []
+    assert "card" not in bare
+
+
 def test_a_task_of_another_backbone_says_so(ask: Ask) -> None:
     _, _, body = ask(task="foreign")
     assert "trained on backbone another" in body["tasks"][0]["trouble"]
@@ -195,6 +219,8 @@ def test_a_task_of_another_backbone_says_so(ask: Ask) -> None:
         ("all", {"limit": "many"}, 400, ErrorCode.BAD_PARAMETER),
         ("all", {"task": "pets", "limit": "1"}, 400, ErrorCode.BAD_PARAMETER),
         ("all", {"top_k": "1"}, 400, ErrorCode.BAD_PARAMETER),
+        ("all", {"task": "pets", "samples": "6"}, 400, ErrorCode.BAD_PARAMETER),
+        ("all", {"card": "true"}, 400, ErrorCode.BAD_PARAMETER),
     ],
 )
 def test_what_is_refused_is_told_in_the_same_way(

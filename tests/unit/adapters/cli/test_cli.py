@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,11 @@ import pytest
 
 from adapters.__main__ import main
 from adapters.artifact.codec import version_of
+from adapters.artifact.samples import SampleImage
 from adapters.store.directory import DirectoryStore
-from tests.fakes.artifacts import make_artifact
+from adapters.vit.adapter import encode
+from tests.fakes.artifacts import make_adapter, make_artifact
+from tests.fakes.tiny import image_bytes
 
 FIRST, SECOND = (make_artifact(seed=seed) for seed in range(2))
 
@@ -107,6 +112,15 @@ def test_show_tells_the_meta_and_the_history(shell: Shell) -> None:
     assert [entry["version"] for entry in shown["history"]] == [version_of(FIRST), shown["version"]]
     assert shown["task"]["class_names"] == ["class-0", "class-1", "class-2"]
     assert "class-2" in shell("show", "pets")[1]
+
+
+def test_show_counts_sample_images_and_names_their_classes(shell: Shell) -> None:
+    adapter = make_adapter("pets")
+    sample = SampleImage(label="cat", jpeg=b64encode(image_bytes(0, kind="JPEG")).decode())
+    meta = adapter.meta.model_copy(update={"samples": (sample,) * 2})
+    shell.publish(encode(replace(adapter, meta=meta)))
+    assert "2 images, see --json: cat, cat" in shell("show", "pets")[1]
+    assert shell.json("show", "pets")["samples"] == [sample.model_dump()] * 2
 
 
 def test_rollback_and_rm_change_the_store(shell: Shell) -> None:

@@ -40,6 +40,14 @@ def test_one_task_has_its_classes(service, call):
         call(service, "task", "pets")
 
 
+def test_samples_and_the_card_of_a_task_are_asked_for_by_name(service, call):
+    found = call(service, "task", "digits", samples=True, card=True)
+    assert [(one.label, one.jpeg) for one in found.samples] == [("zero", "/9j/")]
+    assert found.card == "# A card"
+    params = [dict(request.url.params) for request in service.requests]
+    assert params == [{"list": "tasks", "task": "digits", "samples": "true", "card": "true"}]
+
+
 def test_another_task_than_asked_is_unexpected(service, call):
     page = TaskPage(tasks=(TaskInfo(task="shapes", version=VERSION),))
     service.reply = httpx.Response(200, content=page.model_dump_json())

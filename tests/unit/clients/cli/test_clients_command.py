@@ -38,11 +38,12 @@ def test_json_for_programs(url, photo, capsys):
 
 
 def test_numbers_for_programs(service, url, photo, capsys):
-    words = ["predict", photo, "--task", "digits", "--url", url, "--json", "--embed", "--logits"]
-    assert main(words) == 0
-    assert json.loads(capsys.readouterr().out)["embedding"] == NUMBERS
+    words = ["predict", photo, "--task", "digits", "--url", url, "--json"]
+    assert main([*words, "--embed", "--logits", "--attention"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["embedding"], told["attention"]["grid"]) == (NUMBERS, [1, 2])
     params = service.requests[0].url.params
-    assert (params["embed"], params["logits"]) == ("true", "true")
+    assert {params[name] for name in ("embed", "logits", "attention")} == {"true"}
 
 
 def test_an_unknown_image_is_said_so(service, url, photo, capsys):
@@ -172,6 +173,7 @@ def test_a_missing_token_file_is_one_line_and_exit_1(photo, capsys):
         ["predict", "photo.jpg", "--task", "a", "--task", "b", "--version", "3f2a"],
         ["predict", "photo.jpg", "--task", "a", "--embed"],
         ["predict", "photo.jpg", "--task", "a", "--logits"],
+        ["predict", "photo.jpg", "--task", "a", "--attention"],
     ],
 )
 def test_wrong_usage_exits_2(words, capsys):

@@ -14,6 +14,7 @@ from serving.door.rate_limit import RateLimit
 from serving.door.replies import queries_of, reply_of
 from serving.errors import BadParameter
 from serving.protocol import (
+    MAX_ATTENTION_BYTES,
     MAX_LOGITS_BYTES,
     MAX_ROWS_PER_CALL,
     Answer,
@@ -81,9 +82,11 @@ def test_what_is_no_base64_is_a_fault_of_its_own(text: object) -> None:
     assert images_of({"images": fault}).faults == [fault]
 
 
-def test_the_rows_of_a_list_share_what_logits_may_take() -> None:
-    call = parse_call({"task": b"a,b", "logits": b"true", "images": (ONE,) * 3}, None)
+def test_the_rows_of_a_list_share_what_logits_and_attention_may_take() -> None:
+    asked = {"logits": b"true", "attention": b"true"}
+    call = parse_call({"task": b"a,b", **asked, "images": (ONE,) * 3}, None)
     assert call.request.extras.logits_bytes == MAX_LOGITS_BYTES // 6
+    assert call.request.extras.attention_bytes == MAX_ATTENTION_BYTES // 6
 
 
 @pytest.mark.parametrize(("tasks", "images"), [("a", 33), ("a,b", 17), ("a,b,c", 11)])

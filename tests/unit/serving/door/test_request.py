@@ -10,6 +10,7 @@ from serving.door.request import Request, parse_request, read_header
 from serving.errors import BadParameter
 from serving.protocol import (
     DEFAULT_TOP_K,
+    MAX_ATTENTION_BYTES,
     MAX_LOGITS_BYTES,
     MAX_TASKS_PER_CALL,
     MAX_TOP_K,
@@ -150,7 +151,9 @@ def test_a_parameter_with_an_odd_name_is_refused_in_a_short_message(name: str) -
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["task", "top_k", "version", "embed", "logits", "encoding"])
+@pytest.mark.parametrize(
+    "name", [*("task", "top_k", "version", "embed"), *("logits", "attention", "encoding")]
+)
 @pytest.mark.parametrize(
     "value", [{"a": 1}, ["pets"], True, None, 1.5, b"\xff\xfe", "\ud800", "x" * 10**6]
 )
@@ -206,8 +209,11 @@ def test_what_is_answered_beside_labels_is_asked_by_name() -> None:
     assert extras(("embed", "true")) == Extras(embed=True)
     assert extras(("logits", "true")) == Extras(logits_bytes=MAX_LOGITS_BYTES)
     assert extras(("embed", "true"), ("encoding", "list")) == Extras(embed=True, encoding="list")
+    assert extras(("attention", "true")) == Extras(attention_bytes=MAX_ATTENTION_BYTES)
 
 
-def test_the_tasks_of_a_call_share_what_logits_may_take() -> None:
-    found = parse_request(row(("task", "a,b,c"), ("logits", "true")), None)
+def test_the_tasks_of_a_call_share_what_logits_and_attention_may_take() -> None:
+    asked = ("logits", "true"), ("attention", "true")
+    found = parse_request(row(("task", "a,b,c"), *asked), None)
     assert found.extras.logits_bytes == MAX_LOGITS_BYTES // 3
+    assert found.extras.attention_bytes == MAX_ATTENTION_BYTES // 3

@@ -1,9 +1,12 @@
 """Rows share a forward as far as none of them pays much for another one's prompts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from serving.forward.chunks import chunks
+from serving.rows.query import Extras
 from serving.rows.resident import make_resident
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.rows import seated
@@ -49,6 +52,14 @@ def test_where_lengths_cost_nothing_all_share_a_forward(backbone):
 
 def test_a_forward_has_no_more_rows_than_it_may(backbone):
     assert lengths_of(backbone, *[4] * 7, most=3) == [[4] * 3, [4] * 3, [4]]
+
+
+def test_rows_that_ask_where_the_model_looks_get_a_forward_without_the_others(backbone):
+    resident = make_resident(make_adapter(backbone=backbone.spec), backbone)
+    rows = [seated(resident, BLACK) for _ in range(4)]
+    for row in rows[1::2]:
+        row.query = replace(row.query, extras=Extras(attention_bytes=1))
+    assert chunks(rows, 32, apart=True) == [rows[::2], rows[1::2]]
 
 
 def test_no_rows_need_no_forward(backbone):

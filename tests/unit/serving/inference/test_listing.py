@@ -1,7 +1,10 @@
 """What a list costs, and how soon it knows of what is published."""
 
+import math
+
 import pytest
 
+from adapters.artifact.samples import SampleImage
 from adapters.artifact.task import matches_any
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable, TaskNotFound
@@ -139,3 +142,27 @@ def test_names_that_no_answer_has_room_for_are_counted(store, monkeypatch):
     (task,) = TaskLists(CachedStore(store), SPEC).tell(Listing(task="task00")).tasks
     assert task.class_names is None
     assert task.num_classes is not None
+
+
+class Odd(Counting):
+    """Has a task as a publisher of before wrote it, who knew of none of these bounds."""
+
+    def describe(self, task, version):
+        meta, size = super().describe(task, version)
+        update = {
+            "metrics": {"test_accuracy": 0.5, "other": math.inf},
+            "card": "x" * 64_001,
+            "samples": (SampleImage(label="cat", jpeg="no JPEG"),),
+        }
+        return meta.model_copy(update=update), size
+
+
+def test_what_is_beyond_its_bounds_is_left_out_of_what_is_told_of_a_task(tmp_path):
+    store = Odd(tmp_path / "store")
+    publish(store, "pets")
+    lists = TaskLists(CachedStore(store), SPEC)
+    (found,) = lists.tell(Listing(task="pets", samples=True, card=True)).tasks
+    assert found.metrics == {"test_accuracy": 0.5}
+    assert found.samples == ()
+    assert found.card is None
+    assert found.method == "spt-deep"

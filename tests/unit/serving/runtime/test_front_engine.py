@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
 from serving.protocol import Answer
-from serving.rows.query import Query
+from serving.rows.query import LABELS_ALONE, Extras, Query
 from serving.runtime import device_client
 from serving.runtime.device_client import DeviceClient
 from serving.runtime.front_engine import FrontEngine
@@ -110,6 +111,19 @@ def test_a_front_answers_as_one_process_does(front, expected):
     queries = some_queries(20)
     for found, known in zip(front.predict(queries), expected(queries), strict=True):
         assert told(found) == approx(known)
+
+
+def test_a_front_is_told_where_the_model_looks_by_who_owns_the_device(front, expected):
+    asked = Extras(attention_bytes=1000, encoding="list")
+    queries = [
+        replace(query, extras=asked if i % 2 else LABELS_ALONE)
+        for i, query in enumerate(some_queries(12))
+    ]
+    for i, (found, known) in enumerate(zip(front.predict(queries), expected(queries), strict=True)):
+        assert told(found) == approx(known)
+        assert (found.attention is not None) == bool(i % 2)
+        if known.attention is not None:
+            assert found.attention.values == pytest.approx(known.attention.values, abs=1e-9)
 
 
 def test_a_front_meets_the_canaries_that_one_process_does(front, expected, source, backbone):

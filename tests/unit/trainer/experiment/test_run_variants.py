@@ -1,18 +1,18 @@
 """Whole runs of the methods that build on prompts: what an artifact holds and what was learned."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from adapters.vit.adapter import Adapter
+from adapters.vit.adapter import Adapter, decode
 from serving.rows.resident import make_resident
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.rows import features_of
 from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import ignore, make_toy_folder, read, toy_recipe, train
 from trainer.data.load import load_task
-from trainer.errors import DataError
 from trainer.experiment import attention
 from trainer.experiment import materials as module
 from trainer.experiment.run import run
@@ -84,11 +84,10 @@ def test_what_a_method_adds_is_in_the_loss(data: Path, tmp_path: Path):
     assert first_loss("da-vpt", data, tmp_path / "da") > plain + 0.01
 
 
-def test_a_picture_of_attention_is_refused_where_something_stands_beside_prompts(
-    data: Path, tmp_path: Path
-):
+def test_a_picture_of_attention_has_what_stands_beside_prompts(data: Path, tmp_path: Path):
     result, _ = train(toy_recipe(method="e2vpt"), data, tmp_path / "run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "load_backbone", lambda *_, **__: BACKBONE)
-        with pytest.raises(DataError, match="its method has keys_values beside prompts"):
-            attention.draw_attention(result.artifact, [], None, tmp_path / "a.svg")
+    adapter = decode(result.artifact.read_bytes())
+    bare = replace(adapter, keys_values=None)
+    image = data / "test" / "red" / "0.png"
+    shares = [attention.attention_panels(BACKBONE, one, image)[2].title for one in (adapter, bare)]
+    assert shares[0] != shares[1]

@@ -6,8 +6,7 @@ import torch.nn.functional as F
 
 from tests.fakes.other_trunks import other_trunk
 from tests.fakes.tiny import tiny_backbone
-from trainer.errors import DataError, RecipeError
-from trainer.measures.attention import read_out_attention
+from trainer.errors import RecipeError
 from trainer.methods.build import build
 from trainer.methods.classifier import Classifier
 from trainer.methods.table import METHODS
@@ -60,10 +59,3 @@ def test_full_fine_tuning_is_refused_where_rotations_are_learned():
 def test_biases_of_queries_and_values_are_biases():
     names = dict(made("bias", DINOV3).named_parameters())
     assert {"biases.blocks_0_attn_q_bias", "biases.blocks_1_attn_v_bias"} <= names.keys()
-
-
-def test_attention_is_measured_in_plain_blocks_alone():
-    backbone = tiny_backbone(other_trunk(BEIT))
-    size = backbone.spec.image_size
-    with pytest.raises(DataError, match="attention of blocks of type Block: expected"):
-        read_out_attention(backbone, None, torch.randn(1, 3, size, size))
