@@ -20,8 +20,8 @@ ASKING = {"README.md", "clients.md", "performance.md", "serving.md"}
 """Pages that ask a service."""
 
 REASONS = {
-    "asks a gigabyte of packages or weights of the network",
     "needs a GPU",
+    "needs a head that you have",
     "needs images that you have",
     "needs an account, or a package of others",
     "starts another service",
@@ -43,7 +43,8 @@ BEFORE = {
         "spt keygen keys/new",
         "spt sign --all --key keys/old.private.pem",
     ],
-    "spt sign digits --key release.private.pem": ["spt keygen release"],
+    "spt keygen keys/new": ["rm keys/new.private.pem keys/new.public.pem"],
+    "spt export runs/train/digits": ["spt train digits --no-publish --set optim.epochs=1 --set data.shots=1"],
     "spt bench photos --task digits=3 --task shapes --callers 16 --seconds 30": [
         "export SPT_TOKEN_FILE=runs/serve/inference.token"
     ],
@@ -66,7 +67,7 @@ def scene(request: pytest.FixtureRequest, backbone: Backbone, tmp_path: Path) ->
     """Yield a folder with what a reader of the page has by now."""
     service.write_images(tmp_path)
     names = service.publish(backbone, tmp_path)
-    scene = Scene(tmp_path, before=BEFORE, names=names)
+    scene = Scene(tmp_path, before=dict(BEFORE), names=names)
     with entered(tmp_path), service.redis(tmp_path):
         if request.getfixturevalue("page").name not in ASKING:
             yield scene

@@ -30,14 +30,15 @@ class Scene:
     Attributes:
         folder: the current one.
         url: of the service that is asked in place of the one on port 8080.
-        before: of a command, those that a reader has typed before it on another day.
+        before: how a command begins, and those that a reader has typed ahead of it on another
+            day: once, for the first such command.
         names: what stands in the page, and what it is called here.
         port: that `spt serve` takes.
     """
 
     folder: Path
     url: str = ""
-    before: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    before: dict[str, Sequence[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
 
@@ -51,7 +52,7 @@ class Scene:
             assert self.printed_by(block.text), f"line {block.line}: it printed nothing"
             return
         for step in steps(block):
-            for line in self.before.get(step.command.partition("  #")[0].strip(), ()):
+            for line in self._ahead_of(step.command):
                 self._step(Step(line), block.line)
             self._step(step, block.line)
 
@@ -61,6 +62,10 @@ class Scene:
         with redirect_stdout(printed):
             exec(program.replace(DEFAULT_URL, self.url or DEFAULT_URL), {})
         return printed.getvalue()
+
+    def _ahead_of(self, command: str) -> Sequence[str]:
+        beginning = next((one for one in self.before if command.startswith(one)), None)
+        return () if beginning is None else self.before.pop(beginning)
 
     def _step(self, step: Step, line: int) -> None:
         code, printed = self._typed(step)
