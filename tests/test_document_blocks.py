@@ -44,7 +44,9 @@ BEFORE = {
         "spt sign --all --key keys/old.private.pem",
     ],
     "spt keygen keys/new": ["rm keys/new.private.pem keys/new.public.pem"],
-    "spt export runs/train/digits": ["spt train digits --no-publish --set optim.epochs=1 --set data.shots=1"],
+    "spt export runs/train/digits": [
+        "spt train digits --no-publish --set optim.epochs=1 --set data.shots=1"
+    ],
     "spt bench photos --task digits=3 --task shapes --callers 16 --seconds 30": [
         "export SPT_TOKEN_FILE=runs/serve/inference.token"
     ],

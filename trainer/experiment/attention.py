@@ -42,7 +42,7 @@ def draw_attention(artifact: Path, images: Sequence[Path], weights: Path | None,
     adapter.check_fits(backbone.spec)
     if more := adapter.tensors.keys() & {"keys_values", "biases"}:
         raise DataError(
-            f"{artifact}: its method has {' and '.join(sorted(more))} beside prompts, but this "
+            f"{artifact}: its method has {' and '.join(sorted(more))} next to prompts, but this "
             "picture is of prompts alone; choose an artifact of another method"
         )
     panels = [panel for path in images for panel in attention_panels(backbone, adapter, path)]
