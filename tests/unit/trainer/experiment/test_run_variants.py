@@ -90,5 +90,5 @@ def test_a_picture_of_attention_is_refused_where_something_stands_beside_prompts
     result, _ = train(toy_recipe(method="e2vpt"), data, tmp_path / "run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "load_backbone", lambda *_, **__: BACKBONE)
-        with pytest.raises(DataError, match="its method has keys_values beside prompts"):
+        with pytest.raises(DataError, match="its method has keys_values next to prompts"):
             attention.draw_attention(result.artifact, [], None, tmp_path / "a.svg")
