@@ -16,7 +16,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = "tutorial.md"
 """It begins with an empty folder, and has a test of its own: tests/e2e/test_tutorial.py."""
 
-ASKING = {"README.md", "clients.md", "performance.md", "serving.md"}
+ASKING = {"README.md", "clients.md", "moving.md", "performance.md", "serving.md"}
 """Pages that ask a service."""
 
 REASONS = {
@@ -68,6 +68,7 @@ def backbone() -> Backbone:
 def scene(request: pytest.FixtureRequest, backbone: Backbone, tmp_path: Path) -> Iterator[Scene]:
     """Yield a folder with what a reader of the page has by now."""
     service.write_images(tmp_path)
+    service.write_head(backbone, tmp_path)
     names = service.publish(backbone, tmp_path)
     scene = Scene(tmp_path, before=dict(BEFORE), names=names)
     with entered(tmp_path), service.redis(tmp_path):

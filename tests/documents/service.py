@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import save
 from uvicorn import Config, Server
 
 from adapters.artifact.codec import version_of
@@ -59,6 +61,13 @@ def write_images(folder: Path) -> None:
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.jpg", "photos/c.jpg"):
         pixels = draws.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
         Image.fromarray(pixels).save(folder / name)
+
+
+def write_head(backbone: Backbone, folder: Path) -> None:
+    """Write `head.safetensors`, trained elsewhere, and `names.txt`."""
+    weight = torch.ones(2, backbone.spec.width)
+    (folder / "head.safetensors").write_bytes(save({"weight": weight}))
+    (folder / "names.txt").write_text("rose\ntulip\n")
 
 
 def publish(backbone: Backbone, folder: Path) -> dict[str, str]:
