@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import timm
 
 from adapters.vit.backbone import Backbone, load_backbone
 from tests.documents import service
@@ -28,6 +29,9 @@ REASONS = {
     "takes minutes",
 }
 """Why a block may be left out."""
+
+DEIT = "deit_tiny_patch16_224.fb_in1k"
+"""The one checkpoint that timm knows here: `spt backbones` builds each."""
 
 BEFORE = {
     "spt canary digits --end": ["spt publish other.safetensors --canary 0.1"],

@@ -159,6 +159,11 @@ def _torchserve(words: list[str]) -> None:
         raise ValueError(f"torchserve: {done.stderr.strip()}")
 
 
+def _of_the_shell(words: list[str]) -> None:
+    if not words:
+        raise ValueError("expected files or folders, found none")
+
+
 def _export(words: list[str]) -> None:
     for word in words:
         check_variable(word.partition("=")[0])
@@ -167,7 +172,9 @@ def _export(words: list[str]) -> None:
 _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "curl": _curl,
     "export": _export,
+    "ls": _of_the_shell,
     "make": _make,
+    "mv": _of_the_shell,
     "python": _python,
     "torchrun": _torchrun,
     "torchserve": _torchserve,
