@@ -69,8 +69,14 @@ def backbone() -> Backbone:
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, backbone: Backbone, tmp_path: Path) -> Iterator[Scene]:
+def scene(
+    request: pytest.FixtureRequest,
+    backbone: Backbone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Scene]:
     """Yield a folder with what a reader of the page has by now."""
+    monkeypatch.setattr(timm, "list_models", lambda **_: [DEIT])
     service.write_images(tmp_path)
     service.write_head(backbone, tmp_path)
     names = service.publish(backbone, tmp_path)
