@@ -1,5 +1,6 @@
 """What the pages show can be typed: their blocks run, page by page, as a reader would run them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = "tutorial.md"
 """It begins with an empty folder, and has a test of its own: tests/e2e/test_tutorial.py."""
 
-ASKING = {"README.md", "clients.md", "moving.md", "performance.md", "serving.md"}
-"""Pages that ask a service."""
+ASKS = re.compile(r"^\$ .*\b(?:spt (?:predict|tasks|bench)|curl) |^from clients", re.MULTILINE)
+"""Who asks a service."""
 
 REASONS = {
     "needs a GPU",
@@ -82,7 +83,8 @@ def scene(
     names = service.publish(backbone, tmp_path)
     scene = Scene(tmp_path, before=dict(BEFORE), names=names)
     with entered(tmp_path), service.redis(tmp_path):
-        if request.getfixturevalue("page").name not in ASKING:
+        page = request.getfixturevalue("page")
+        if not any(ASKS.search(block.text) for block in run_of(page)):
             yield scene
             return
         with service.answering(tmp_path) as scene.url:

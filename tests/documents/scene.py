@@ -119,7 +119,9 @@ class Scene:
 @contextlib.contextmanager
 def entered(folder: Path) -> Iterator[None]:
     """Be in a folder, in a terminal of a known width; what is exported ends with it."""
-    with contextlib.chdir(folder), patch.dict(os.environ, COLUMNS="100", REDIS_URL=""):
+    with contextlib.chdir(folder), patch.dict(os.environ, COLUMNS="100"):
+        for name in ("REDIS_URL", "SPT_API_KEY", "SPT_TOKEN_FILE"):
+            os.environ.pop(name, None)
         yield
 
 
