@@ -19,7 +19,10 @@ from tests.documents.steps import Step, matches, steps
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_S = 300.0
 
-SHORTENED = {"bench": ("--seconds", "1")}
+SHORTENED = {
+    "bench": ("--seconds", "1"),
+    "train": ("--set", "optim.epochs=2"),
+}
 """Options that a command of `spt` gets here in place of what a document says."""
 
 
