@@ -104,7 +104,7 @@ class ServiceBusy(SptError):
 class ServiceStopping(SptError):
     """The service is being stopped; asking again helps, here or elsewhere.
 
-    Cause: Somebody stops or restarts it. Whoever has asked before is answered.
+    Cause: Somebody stops or restarts it. All who have asked before are answered.
     Cure: Ask again. Behind a gateway another one answers.
     """
 

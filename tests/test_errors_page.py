@@ -1,4 +1,4 @@
-"""The catalogue of errors: whatever a person can meet is in it, with a cause and a cure."""
+"""The catalogue of errors: what a person can meet is in it, with a cause and a cure."""
 
 from adapters import errors as adapters_errors
 from adapters.program import UsageError
@@ -16,7 +16,6 @@ NEVER_SEEN = {
     "HTTPException",  # becomes a BadParameter
     "ImportError",  # says which package to install
     "InvalidResponse",
-    "StopIteration",
     # told as they are: the file, and what the system said of it
     "FileExistsError",
     "OSError",

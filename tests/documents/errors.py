@@ -6,7 +6,7 @@ where the class is made.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -156,20 +156,20 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 @cache
+def _trees() -> dict[Path, ast.Module]:
+    """Return every module of ours, read once."""
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return {path: ast.parse(path.read_text()) for path in files}
+
+
+@cache
 def _made() -> tuple[Made, ...]:
     return tuple(
-        made for package in PACKAGES for path in _files(package) for made in _made_in(path, package)
+        Made(ast.unparse(node.func).rpartition(".")[2], message, path.relative_to(ROOT).parts[0])
+        for path, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and (message := _text(node.args[0]))
     )
-
-
-def _files(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
-
-
-def _made_in(path: Path, package: str) -> Iterator[Made]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and node.args and (message := _text(node.args[0])):
-            yield Made(ast.unparse(node.func).rpartition(".")[2], message, package)
 
 
 def _text(node: ast.expr) -> str:
@@ -183,18 +183,23 @@ def _text(node: ast.expr) -> str:
     return text if len(_WORD.findall(text)) >= _FEWEST_WORDS else ""
 
 
-def raised() -> Iterator[tuple[str, str]]:
-    """Yield the name of each class that our code raises by name or by a function, and where."""
-    trees = {path: ast.parse(path.read_text()) for one in PACKAGES for path in _files(one)}
-    makers = {
-        (path, node.name): ast.unparse(node.returns).strip("'\"")
-        for path, tree in trees.items()
+@cache
+def raised() -> tuple[tuple[str, str], ...]:
+    """Return the name of each class that our code raises by name or by a function, and where."""
+    return tuple(
+        (makers.get(name, name), f"{path.relative_to(ROOT)}:{node.lineno}")
+        for path, tree in _trees().items()
+        for makers in [_makers(tree)]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        for name in [ast.unparse(node.exc.func).rpartition(".")[2]]
+    )
+
+
+def _makers(tree: ast.Module) -> dict[str, str]:
+    """Return what each function of a module returns, as it is written."""
+    return {
+        node.name: ast.unparse(node.returns).strip("'\"")
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.returns is not None
     }
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                name = ast.unparse(node.exc.func).rpartition(".")[2]
-                made = makers.get((path, name), name)
-                yield made, f"{path.relative_to(ROOT)}:{node.lineno}"

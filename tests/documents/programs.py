@@ -94,7 +94,9 @@ def check(command: Command) -> None:
 
 
 def check_variable(name: str) -> None:
-    """Check that something of ours reads a variable of the environment."""
+    """Check that something of ours reads a variable of the environment, or that a shell does."""
+    if name == "PATH":
+        return
     sources = [path for folder in ("adapters", "clients", "serving") for path in _code(folder)]
     if not any(f'"{name}"' in path.read_text() for path in sources):
         raise ValueError(f"{name}: nothing reads this variable")

@@ -18,7 +18,7 @@ def read(folder: Path) -> dict[str, bytes]:
 def test_what_is_written_is_read_as_a_task_of_folders(tmp_path: Path) -> None:
     assert write_photos("digits", tmp_path / "photos", 10) == 100
     data = load_task("handwriting", tmp_path / "photos", 0)
-    assert len(data.class_names) == 10
+    assert len(data.task.class_names) == 10
     assert sum(data.sizes()[split] for split in ("train", "val", "test")) == 100
 
 
