@@ -21,7 +21,7 @@ LONGEST_S = 300.0
 
 SHORTENED = {
     "bench": ("--seconds", "1"),
-    "train": ("--set", "optim.epochs=2"),
+    "train": ("--set", "optim.epochs=2", "--set", "data.shots=8"),
 }
 """Options that a command of `spt` gets here in place of what a document says."""
 

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     writing = actions.add_parser("write", help="write a built-in task as folders of photos")
     writing.add_argument("task", choices=BUILTIN_NAMES, help="its id")
     writing.add_argument("folder", type=Path, help="new or empty; each class gets a folder in it")
-    writing.add_argument("--each", type=int, default=20, metavar="N", help="images of each class")
+    writing.add_argument("--each", type=int, default=50, metavar="N", help="images of each class")
     writing.set_defaults(action=_write)
     for action in (listing, check):
         action.add_argument("--json", action="store_true", help="print JSON, for programs")
