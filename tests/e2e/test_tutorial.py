@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.ports import free_ports
+from serving.launch.running import is_recorded
 from serving.service import stop
 from tests.documents.markdown import blocks
 from tests.documents.scene import ROOT, Scene, entered
@@ -16,4 +17,5 @@ def test_a_newcomer_follows_the_tutorial_from_photos_to_a_service(tmp_path: Path
             for block in blocks(ROOT / "docs" / "tutorial.md"):
                 scene.run(block)
         finally:
-            stop(tmp_path / "runs" / "serve", draining=False)
+            if is_recorded(folder := tmp_path / "runs" / "serve"):
+                stop(folder, draining=False)
