@@ -32,7 +32,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs audit train serve stop bench backbones faults clean
+.PHONY: help setup demo test check docs reference audit train serve stop bench backbones faults clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ check: $(READY)  ## lint, types, import contracts, unused code
 docs: $(READY)  ## write the documents' tables anew, from the code
 	$(BIN)/python -m tests.documents
 
+reference: $(READY)  ## the names for programs, from their docstrings: runs/reference/index.html
+	$(BIN)/python -m tests.documents.reference
+
 audit: $(READY)  ## known vulnerabilities of the installed packages; asks PyPI, so it is no part of check
 	@$(BIN)/python -m pip freeze --all --exclude-editable --disable-pip-version-check > $(VENV)/audited.txt
 	@$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/audited.txt || \
@@ -89,4 +92,4 @@ faults: $(READY)  ## break the service in every way that it must survive [SHORT=
 	$(BIN)/python -m tests.faults $(if $(SHORT),--short)
 
 clean:  ## remove what the targets made, but neither the environment nor published adapters
-	rm -rf runs/demo runs/train runs/serve runs/bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs/demo runs/train runs/serve runs/bench runs/reference .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -24,7 +24,11 @@ _OURS: Final = ("adapters", "trainer", "serving", "clients")
 
 
 class UsageError(Exception):
-    """What was typed makes no sense together; ends with the usage and exit code 2."""
+    """What was typed makes no sense together; ends with the usage and exit code 2.
+
+    Cause: Two options contradict each other, or one that is needed is missing.
+    Cure: `spt COMMAND --help` has the options. The exit code is 2, and nothing was done.
+    """
 
 
 class Command(NamedTuple):

@@ -58,67 +58,126 @@ class ClientError(Exception):
 
 
 class ServiceUnreachable(ClientError):
-    """Nothing answered: refused, reset, or too slow."""
+    """Nothing answered: refused, reset, or too slow.
+
+    Cause: The service is not started, listens at another address, or a network or timeout cut
+        it off.
+    Cure: Check `--url`. On the machine of the service, `spt ready` says whether it takes
+        callers.
+    """
 
     retryable = True
 
 
 class NotReady(ClientError):
-    """The service is starting, overloaded, or lacks something it needs; try again later."""
+    """The service is starting, overloaded, or lacks something it needs; try again later.
+
+    Cause: It is still loading, is full, is being stopped, or its store or device is away.
+    Cure: Ask again, as the client has done already. `wait_ready` waits until it answers.
+    """
 
     retryable = True
 
 
 class RateLimited(ClientError):
-    """More than this key's holder may ask; try again after `retry_after_s`."""
+    """More than this key's holder may ask; try again after `retry_after_s`.
+
+    Cause: The key's rate is used up.
+    Cure: Wait for `retry_after_s`. A batch does so by itself.
+    """
 
     retryable = True
 
 
 class BadKey(ClientError):
-    """The service wants a key or a token, and got none or one that is not good."""
+    """The service wants a key or a token, and got none or one that is not good.
+
+    Cause: No key or token is sent, or one that was replaced.
+    Cure: Give `token_file`, or `api_key` where there are tenants.
+    """
 
 
 class Forbidden(ClientError):
-    """The key is good, and the task is not for its holder, whether or not it exists."""
+    """The key is good, and the task is not for its holder, whether or not it exists.
+
+    Cause: The key's holder may not ask this task.
+    Cure: `client.tasks()` has those that may be asked.
+    """
 
 
 class BodyTooSlow(ClientError):
-    """The image came too slowly for the service to wait for the rest."""
+    """The image came too slowly for the service to wait for the rest.
+
+    Cause: The connection is too slow for the image.
+    Cure: Send a smaller image.
+    """
 
     retryable = True
 
 
 class TaskNotFound(ClientError):
-    """No adapter is published under this task id."""
+    """No adapter is published under this task id.
+
+    Cause: The name is misspelled, or nothing is published under it.
+    Cure: `client.tasks()` has the names.
+    """
 
 
 class VersionNotFound(ClientError):
-    """The task exists, this version of it does not."""
+    """The task exists, this version of it does not.
+
+    Cause: The version was deleted, or its first digits fit several.
+    Cure: Leave `version` out for the current one, or give all its digits.
+    """
 
 
 class BadRequest(ClientError):
-    """A parameter, or the image, is not acceptable."""
+    """A parameter, or the image, is not acceptable.
+
+    Cause: The image is of a format that is not taken, or a parameter is out of range.
+    Cure: The message says which one, and what is expected.
+    """
 
 
 class ImageTooLarge(ClientError):
-    """The image has more bytes or pixels than the service takes."""
+    """The image has more bytes or pixels than the service takes.
+
+    Cause: It is above the service's limits.
+    Cure: Make it smaller before it is sent.
+    """
 
 
 class WrongBackbone(ClientError):
-    """The task's adapter was made for another backbone than the one that serves."""
+    """The task's adapter was made for another backbone than the one that serves.
+
+    Cause: It was trained on another backbone, or with another image size.
+    Cure: Ask a service that has its backbone, or have the task trained again.
+    """
 
 
 class ServerFault(ClientError):
-    """The service broke; the request may be fine."""
+    """The service broke; the request may be fine.
+
+    Cause: A fault of the service, or a damaged artifact.
+    Cure: The service's log has the reason. Sending it again does not help as a rule.
+    """
 
 
 class UnexpectedAnswer(ClientError):
-    """Something answered, but not in the protocol."""
+    """Something answered, but not in the protocol.
+
+    Cause: Another program listens at this address, or a gateway answered in place of the
+        service.
+    Cure: Check the address and the port.
+    """
 
 
 class ImageNotFetched(ClientError):
-    """The image's own address, which the caller named, does not give it; nothing was asked."""
+    """The image's own address, which the caller named, does not give it; nothing was asked.
+
+    Cause: The address of the image is wrong, its server refuses, or it has more than 20 MB.
+    Cure: Open it in a browser, or give the image's bytes.
+    """
 
 
 CLASS_OF: Final[Mapping[str, type[ClientError]]] = MappingProxyType(

@@ -33,23 +33,47 @@ logger = logging.getLogger(__name__)
 
 
 class BadParameter(SptError):
-    """A query parameter or header is missing, unknown or out of range."""
+    """A query parameter or header is missing, unknown or out of range.
+
+    Cause: The call lacks its task, names something that does not exist, or says something
+        twice.
+    Cure: The message names the parameter and what it may be. `docs/serving.md` has them all.
+    """
 
 
 class BadKey(SptError):
-    """The service has tenants, and the call has the key of none."""
+    """The service has tenants, and the call has the key of none.
+
+    Cause: `X-Api-Key` is missing, misspelled, or was taken out of the tenants' file.
+    Cure: Send the key that you were given, by `SPT_API_KEY` or `Client(api_key=…)`.
+    """
 
 
 class BadToken(SptError):
-    """The service wants a token, and the call has none, or another one."""
+    """The service wants a token, and the call has none, or another one.
+
+    Cause: The header `Authorization` is missing, or has a token of before a rotation or
+        restart.
+    Cure: Name the token's file, by `--token-file` or `SPT_TOKEN_FILE`: it is read again when it
+        changes.
+    """
 
 
 class Forbidden(SptError):
-    """The key is good, and the task is not for its holder, whether or not it exists."""
+    """The key is good, and the task is not for its holder, whether or not it exists.
+
+    Cause: The tenants' file does not list this task for this key.
+    Cure: Ask for another task, or have the operator add it to `tasks`.
+    """
 
 
 class RateLimited(SptError):
     """The key's rate is used up; asking again after a while helps.
+
+    Cause: More rows were asked for than the tenant's `requests_per_s` and `burst` allow. Each
+        image of each task is one.
+    Cure: Wait as long as `Retry-After` says, and send less at a time. The clients wait by
+        themselves.
 
     Attributes:
         retry_after_s: the while, in seconds.
@@ -61,33 +85,58 @@ class RateLimited(SptError):
 
 
 class BodyTooSlow(SptError):
-    """The caller takes too long to send the body that it promised."""
+    """The caller takes too long to send the body that it promised.
+
+    Cause: The connection stalled for ten seconds, or fewer bytes came than were promised.
+    Cure: Send it again, over a better connection or with a smaller image.
+    """
 
 
 class ServiceBusy(SptError):
-    """The service holds as many requests as it may; asking again helps."""
+    """The service holds as many requests as it may; asking again helps.
+
+    Cause: More callers are waiting than there is room for.
+    Cure: Ask again after a second, as the clients do. If it stays so, add fronts or machines.
+    """
 
     retry_after_s = 1.0
 
 
 class ServiceStopping(SptError):
-    """The service is being stopped; asking again helps, here or elsewhere."""
+    """The service is being stopped; asking again helps, here or elsewhere.
+
+    Cause: Somebody stops or restarts it. All who have asked before are answered.
+    Cure: Ask again. Behind a gateway another one answers.
+    """
 
     retry_after_s = 1.0
 
 
 class AdapterLoading(SptError):
-    """A cold adapter takes longer to load than its row may wait; asking again helps."""
+    """A cold adapter takes longer to load than its row may wait; asking again helps.
+
+    Cause: The task was not asked for a while, and its store is slow.
+    Cure: Ask again: its load goes on. Name the task in `preload` or `pinned`, or raise
+        `load_patience_s`.
+    """
 
 
 class DeviceLost(SptError):
-    """The device is lost for this process, which ends; the one that follows it answers."""
+    """The device is lost for this process, which ends; the one that follows it answers.
+
+    Cause: The GPU or its driver failed, or was reset.
+    Cure: Ask again after some seconds. If it comes back, look at the log and at the driver.
+    """
 
     retry_after_s = 5.0
 
 
 class DeviceAway(SptError):
-    """The process that owns the device has ended, or is slow; asking again helps."""
+    """The process that owns the device has ended, or is slow; asking again helps.
+
+    Cause: The device process was killed or has crashed, or does not answer in time.
+    Cure: Ask again after a second: it is started anew. `logs/device.log` says why it ended.
+    """
 
     retry_after_s = 1.0
 
@@ -105,23 +154,47 @@ class Refused(SptError):
 
 
 class DecodingTooSlow(SptError):
-    """An image takes longer to decode than its batch may wait; a smaller one may not."""
+    """An image takes longer to decode than its batch may wait; a smaller one may not.
+
+    Cause: The image is very large or progressive, or the processor is overloaded.
+    Cure: Send a smaller image, or raise `decode_patience_s`.
+    """
 
 
 class DeviceOutOfMemory(SptError):
-    """The device has no room for this row, even after evicting."""
+    """The device has no room for this row, even after evicting.
+
+    Cause: The batch, the adapters and other programs need more memory than the device has.
+    Cure: Ask again. Lower `max_batch` or `bank_bytes`, or end what else uses the device.
+    """
 
 
 class ConfigError(SptError):
-    """The service is misconfigured; it does not start."""
+    """The service is misconfigured; it does not start.
+
+    Cause: A setting is unknown, out of range, or contradicts another one, or a file that it
+        names is not there.
+    Cure: The message names the key. `docs/serving.md` has them all.
+    """
 
 
 class ExportError(SptError):
-    """The trunk cannot be exported, or an export cannot be served."""
+    """The trunk cannot be exported, or an export cannot be served.
+
+    Cause: A package is missing, the processor cannot do it, or the answers would differ from
+        torch's by too much.
+    Cure: Install what is named, or take another precision. `docs/export.md` has what each one
+        needs.
+    """
 
 
 class LaunchError(SptError):
-    """The service or Redis could not be started."""
+    """The service or Redis could not be started.
+
+    Cause: A port is taken, a service already runs in the folder, or it ended while it loaded.
+    Cure: The message has the reason, and the log its details. `spt stop` ends the one of
+        before, `--port` takes other ports.
+    """
 
 
 class GuardBlind(SptError):

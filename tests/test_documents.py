@@ -9,12 +9,10 @@ import pytest
 from adapters.trust.statement import statement
 from serving.door.tenants import parse_tenants
 from tests.documents.console import Command, commands
-from tests.documents.front import front_with_token
 from tests.documents.generated import TABLES, filled, names, pages
 from tests.documents.markdown import Block, blocks, inline_code, links, sentences
 from tests.documents.programs import check, console_scripts
 from tests.documents.tables import command_tables
-from tests.unit.clients.fake_service import FakeService, over_http
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -147,27 +145,6 @@ def test_what_follows_a_prompt_is_a_command_and_all_else_is_output():
 def test_every_command_named_in_a_sentence_exists(path: Path):
     named = {match[1] for code in inline_code(path) if (match := re.match("spt ([a-z]+)", code))}
     assert named - {name for table in command_tables() for name in table.commands} == set()
-
-
-@pytest.mark.parametrize("block", of_language("python"))
-def test_an_example_in_python_runs(
-    block: Block,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photo.jpg").write_bytes(b"an image")
-    token = tmp_path / "runs" / "serve" / "inference.token"
-    token.parent.mkdir(parents=True)
-    token.write_text("a-token")
-    service = FakeService()
-    is_ours = "from clients import" in block.text
-    with over_http(service) if is_ours else front_with_token(token) as url:
-        exec(block.text.replace("127.0.0.1:8080", url.removeprefix("http://")), {})
-    if is_ours:
-        assert service.requests[0].headers["Authorization"] == "Bearer a-token"
-    assert "zero 0.5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("block", of_language("json"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.documents import tables
+from tests.documents import errors, tables
 
 ROOT = Path(__file__).parent.parent.parent
 _MARKED = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -28,6 +28,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "recipe": tables.recipe,
     "commands": tables.commands,
     "faults": tables.faults,
+    "codes": errors.over_http,
+    "errors": errors.at_the_command_line,
+    "clienterrors": errors.of_clients,
 }
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?:<!-- not run: ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)")
 _LINK_TEXT = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]+\)")
 _NO_PROSE = ("#", "|", "<!--", "![", "[![")
@@ -14,18 +16,26 @@ _ITEM = re.compile(r"^(?:[-*>]|\d+\.) +")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, its text, the line in the document where it begins."""
+    """One fenced block.
+
+    Attributes:
+        language: behind the fence.
+        text: between the fences.
+        line: of the document where it begins.
+        not_run: why no test runs it, from the comment above it; empty for one that is run.
+    """
 
     language: str
     text: str
     line: int
+    not_run: str = ""
 
 
 def blocks(path: Path) -> list[Block]:
     """Return a document's code blocks from top to bottom."""
     text = path.read_text()
     return [
-        Block(match[1], match[2], text.count("\n", 0, match.start()) + 1)
+        Block(match[2], match[3], text.count("\n", 0, match.start(2)) + 1, match[1] or "")
         for match in _FENCE.finditer(text)
     ]
 

@@ -66,7 +66,7 @@ def statuses() -> str:
         causes[code].append((error.__doc__ or "").splitlines()[0].rstrip("."))
     causes[ErrorCode.INTERNAL].append("Anything else; the log says why")
     rows = (
-        (HTTP_STATUS[code], f"`{code}`", "; or: ".join(said))
+        (HTTP_STATUS[code], f"[`{code}`](errors.md#{code})", "; or: ".join(said))
         for code, said in causes.items()
         if said
     )

@@ -14,7 +14,7 @@ TABLE: Final = Table(
         ),
         "search": Command("search settings with Optuna, by the same split", "trainer.cli.search"),
         "import": Command("make an artifact of a linear head", "trainer.cli.import_head"),
-        "data": Command("list, check or fetch the images of tasks", "trainer.cli.data"),
+        "data": Command("list, check, fetch or write the images of tasks", "trainer.cli.data"),
         "backbones": Command(
             "list the ViTs of timm that can carry prompts", "trainer.cli.backbones"
         ),

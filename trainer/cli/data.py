@@ -1,11 +1,13 @@
-"""`spt data ls|check|fetch`: which tasks there are, what of them is here, and where to get it."""
+"""`spt data ls|check|fetch|write`: which tasks there are, what of them is here, where to get it."""
 
 import argparse
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from adapters.artifact.task import SINGLE_LABEL, TARGET_KINDS
+from adapters.program import UsageError
 from adapters.streams import say
 from trainer.data.known import BUILTIN_NAMES, DATA_ROOT, meant
 from trainer.data.public.task import Archive, PublicTask
@@ -45,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument("task", help="its id")
     fetching.add_argument("--data", type=Path, default=DATA_ROOT, help="the files go to DATA/TASK/")
     fetching.set_defaults(action=_fetch)
+
+    writing = actions.add_parser("write", help="write a built-in task as folders of photos")
+    writing.add_argument("task", choices=BUILTIN_NAMES, help="its id")
+    writing.add_argument("folder", type=Path, help="new or empty; each class gets a folder in it")
+    writing.add_argument("--each", type=int, default=50, metavar="N", help="images of each class")
+    writing.set_defaults(action=_write)
     for action in (listing, check):
         action.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -53,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     """Do what the action says.
 
     Raises:
-        DataError: images, labels or lists are missing or wrong, or cannot be fetched.
+        DataError: images, labels or lists are missing or wrong, or cannot be fetched or written.
+        UsageError: a number makes no sense.
     """
     args.action(args)
     return 0
@@ -140,6 +149,18 @@ def _fetch(args: argparse.Namespace) -> None:
     say(
         f"unpacked in {folder}, where the archives may be deleted; next: "
         f"spt data check {args.task} --data {args.data}"
+    )
+
+
+def _write(args: argparse.Namespace) -> None:
+    from trainer.data.builtin.photo_folders import write_photos
+
+    if args.each < 1:
+        raise UsageError(f"--each: expected 1 or more, found {args.each}")
+    count = write_photos(args.task, args.folder, args.each)
+    say(
+        f"{count:,} images are in {args.folder}, a folder for each class; next: "
+        f"spt train NAME --data {quote(str(args.folder))}"
     )
 
 

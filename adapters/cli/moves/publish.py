@@ -97,7 +97,7 @@ def _require_a_task_each(files: Sequence[Path]) -> None:
             if task in seen:
                 raise UsageError(
                     f"--change-id names one change of a task, found two of {task}: {seen[task]} "
-                    f"and {file}; publish each with an id of its own"
+                    f"and {file}; publish each with another id"
                 )
             seen[task] = file
 
