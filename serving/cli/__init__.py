@@ -17,6 +17,9 @@ TABLE: Final = Table(
         "key": Command("make a key for a tenant", "serving.cli.key"),
         "export": Command("write the trunk as ONNX, compared with torch", "serving.cli.export"),
         "tune": Command("measure which backend is fastest on this machine", "serving.cli.tune"),
+        "operations": Command(
+            "write dashboard, alerts, unit, container file and chart", "serving.cli.operations"
+        ),
         "link": Command("put Java and Redis on an environment's PATH", "serving.cli.link"),
     },
 )
