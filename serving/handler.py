@@ -6,6 +6,7 @@ TorchServe demands that this module define exactly one class.
 import itertools
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,11 +19,25 @@ from serving.config import ServingConfig, load_config
 from serving.door.call import parse_call
 from serving.door.fields import fields_of_json, is_json, row_of
 from serving.door.listing import is_listing, listing_reply
-from serving.door.replies import CONTENT_TYPE, Reply, batch_headers, queries_of, refusal, reply_of
+from serving.door.replies import (
+    CONTENT_TYPE,
+    Reply,
+    batch_headers,
+    queries_of,
+    refusal,
+    refusals_of,
+    reply_of,
+)
 from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
+from serving.health.vitals import Vitals
+from serving.launch.running import METRICS
+from serving.metrics.begin import begin_metrics
+from serving.metrics.table import ROUTE
+from serving.observing.observers import OBSERVERS
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
+from serving.runtime.front_engine import FrontEngine
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
@@ -30,7 +45,6 @@ from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
     from serving.inference.engine import Engine
-    from serving.runtime.front_engine import FrontEngine
 
 Batch = Sequence[dict[str, Any]]
 Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
@@ -53,13 +67,25 @@ class Handler:
         self._mark = StopMark.of_this_worker()
         self._admission = build_admission(config)
         self._engine = _engine(config, self._mark.folder)
-        self._vitals = watched(self._engine.probe, self._mark)
+        self._vitals = self._watched(config)
         self._batches = itertools.count()
+
+    def _watched(self, config: ServingConfig) -> Vitals:
+        """Return this worker's vitals, told with its metrics where a launch has begun it."""
+        if self._mark.folder is None:
+            return watched(self._engine.probe, self._mark)
+        metrics = begin_metrics(self._mark.folder / METRICS if config.front_workers else None)
+        if not isinstance(self._engine, FrontEngine):
+            metrics.own_device(self._engine.core.state)
+        vitals = watched(self._engine.probe, self._mark, {ROUTE: metrics.page})
+        metrics.tell_health(vitals, self._mark.is_stopping)
+        return vitals
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch; every row has its own status and body."""
         if len(data) == 1 and is_description_call(data[0], context.get_all_request_header(0)):
             return [self._describe(context)]
+        begin_s = time.monotonic()
         if self._mark.is_refusing() or self._vitals.is_ending:
             stopping = ServiceStopping("the service is stopping; ask again in a moment")
             calls: list[_Call] = [(stopping, ())] * len(data)
@@ -74,7 +100,7 @@ class Handler:
         ]
         found = self._engine.predict(queries)
         self._vitals.judge(found)
-        outcomes = iter(found)
+        answered_s, outcomes = time.monotonic(), iter(found)
         batch = batch_headers(f"{os.getpid()}-{next(self._batches)}", queries)
         replies = [
             self._listed(asked, key, row) if is_listing(asked) else reply_of(row, outcomes)
@@ -85,6 +111,11 @@ class Handler:
             context.set_response_content_type(i, CONTENT_TYPE)
             for name, value in (batch | reply.headers).items():
                 context.set_response_header(i, name, value)
+        OBSERVERS.phase("answer", answered_s, queries)
+        for asked, row, reply in zip(data, rows, replies, strict=True):
+            if not is_listing(asked):
+                OBSERVERS.refused(refusals_of(row))
+                OBSERVERS.replied(begin_s, reply.status)
         return [reply.body for reply in replies]
 
     def _listed(self, asked: dict[str, Any], key: str | None, row: object) -> Reply:

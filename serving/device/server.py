@@ -163,7 +163,9 @@ class _Front:
                 self._pool.submit(self._tell, message.call, partial(self._listed, message), task)
 
     def _seat(self, ask: Ask) -> None:
-        queries = [Query(b"", row.task, row.top_k, row.version, row.extras) for row in ask.rows]
+        queries = [
+            Query(b"", row.task, row.top_k, row.version, row.extras, row.trace) for row in ask.rows
+        ]
         try:
             call = self._device.seat(queries, [bytes.fromhex(row.digest) for row in ask.rows])
         except Exception as error:  # a fault of ours costs this call, and no other

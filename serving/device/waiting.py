@@ -1,9 +1,12 @@
 """Rows that wait for the device, in the order in which they came. No timer: what waits is taken."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from threading import Condition
 
 from serving.forward.chunks import chunks
+from serving.observing.observers import OBSERVERS
 from serving.rows.row import Row
 
 Job = Callable[[], None]
@@ -22,7 +25,7 @@ class WaitingRows:
         self._most = most
         self._apart = apart
         self._forks = forks
-        self._rows: dict[Row, None] = {}
+        self._rows: dict[Row, float] = {}
         self._jobs: list[Job] = []
         self._changed = Condition()
 
@@ -33,8 +36,11 @@ class WaitingRows:
     def add(self, rows: Iterable[Row]) -> None:
         """Let rows wait."""
         with self._changed:
-            self._rows |= dict.fromkeys(rows)
+            before = len(self._rows)
+            self._rows |= dict.fromkeys(rows, time.monotonic())
+            added = len(self._rows) - before
             self._changed.notify()
+        OBSERVERS.waiting(added)
 
     def add_job(self, job: Job) -> None:
         """Let something else wait that only the device's thread may do; it goes before rows."""
@@ -45,7 +51,9 @@ class WaitingRows:
     def drop(self, rows: Iterable[Row]) -> list[Row]:
         """Take back the rows that still wait; return them."""
         with self._changed:
-            return [row for row in rows if self._rows.pop(row, self) is None]
+            dropped = [row for row in rows if self._rows.pop(row, None) is not None]
+        OBSERVERS.waiting(-len(dropped))
+        return dropped
 
     def take(self, *, rows: bool) -> list[Row] | Job:
         """Wait for a job, or for the rows of the next forward: the oldest, and its like.
@@ -60,6 +68,17 @@ class WaitingRows:
             oldest = next(iter(self._rows))
             kinds = chunks(self._rows, self._most, apart=self._apart, forks=self._forks)
             taken = next(rows for rows in kinds if oldest in rows)
-            for row in taken:
-                del self._rows[row]
-            return taken
+            since = [self._rows.pop(row) for row in taken]
+        _tell(taken, since)
+        return taken
+
+
+def _tell(rows: Sequence[Row], since: Sequence[float]) -> None:
+    """Tell how long rows have waited: once for all that came together."""
+    OBSERVERS.waiting(-len(rows))
+    if OBSERVERS:
+        together: dict[float, list[Row]] = defaultdict(list)
+        for row, begin_s in zip(rows, since, strict=True):
+            together[begin_s].append(row)
+        for begin_s, some in together.items():
+            OBSERVERS.phase("queue", begin_s, (row.query for row in some))

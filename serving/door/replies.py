@@ -39,17 +39,32 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def queries_of(row: Admitted | Exception, images: Sequence[bytes]) -> list[Query]:
-    """Return what is asked of the engine: image by image, each task that the caller may ask now."""
+def queries_of(
+    row: Admitted | Exception, images: Sequence[bytes], trace: str | None = None
+) -> list[Query]:
+    """Return what is asked of the engine: image by image, each task that the caller may ask now.
+
+    Args:
+        row: as it was admitted.
+        images: of the call.
+        trace: of whoever asks, see `Query`.
+    """
     if isinstance(row, Exception):
         return []
     request = row.request
     asked = product(images, request.tasks)
     return [
-        Query(image, task, request.top_k, request.version, request.extras)
+        Query(image, task, request.top_k, request.version, request.extras, trace)
         for (image, task), refusal in zip(asked, row.refusals, strict=True)
         if refusal is None
     ]
+
+
+def refusals_of(row: Admitted | Exception) -> list[Exception]:
+    """Return why a call, or rows of it, are not asked of the engine."""
+    if isinstance(row, Exception):
+        return [row]
+    return [refused for refused in row.refusals if refused is not None]
 
 
 def reply_of(row: Admitted | Exception, outcomes: Iterator[Outcome]) -> Reply:

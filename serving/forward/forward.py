@@ -9,6 +9,7 @@ again, by a forward of their own: the device need not be idle until the host kno
 Axis letters: B batch, F features, D width, H W pixels.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from adapters.artifact.preprocessing import Preprocessing
 from adapters.vit.pixels import normalise_batch
 from adapters.vit.staging import stage
 from serving.forward.answers import answer_of
+from serving.forward.ended import ended
 from serving.forward.heads import best_classes, margins, own_logits
 from serving.forward.prompts import gather_deep, gather_prompts
 from serving.forward.sharing import Fork, Shared, share
 from serving.forward.sharing import fork as find_fork
+from serving.observing.observers import OBSERVERS
 from serving.rows.row import Row
 from serving.trunk.backend import Backend, Forks, Step
 from serving.trunk.lost_device import named
@@ -42,12 +45,14 @@ class Launched:
         best: their scores, classes and margins; None if it failed, which ended its rows.
         doubt: the margin below which a row is computed again; 0 if none is.
         again: starts the forward of such rows.
+        begin_s: when it began, in seconds of `time.monotonic`.
     """
 
     rows: Sequence[Row]
     best: Fetched | None
     doubt: float
     again: "Callable[[Sequence[Row]], Launched]"
+    begin_s: float
 
     def wait(self) -> None:
         """Wait until the device is done with it, whatever came of it; `collect` tells."""
@@ -64,13 +69,14 @@ def launch(backend: Backend, rows: Sequence[Row], make_room: MakeRoom = lambda _
         rows: one at least, of one form, whose residents stay leased until they are collected.
         make_room: called if the device's memory runs out, before another attempt.
     """
-    best = None
+    best, begin_s = None, time.monotonic()
     try:
         best = retry_in_room(lambda: _best(backend, rows), make_room)
     except Exception as error:  # one forward's failure stays with its rows
         _fail(rows, error)
     doubt = backend.doubt(rows[0].resident.form)
-    return Launched(rows, best, doubt, partial(launch, backend.exact, make_room=make_room))
+    again = partial(launch, backend.exact, make_room=make_room)
+    return Launched(rows, best, doubt, again, begin_s)
 
 
 def collect(launched: Launched) -> Launched | None:
@@ -79,14 +85,22 @@ def collect(launched: Launched) -> Launched | None:
     Returns:
         The exact forward of rows in doubt, which are still without outcomes; None if all have one.
     """
+    doubtful = _end(launched)
+    OBSERVERS.phase("forward", launched.begin_s, (row.query for row in launched.rows))
+    OBSERVERS.served(ended(launched.rows))
+    return launched.again(doubtful) if doubtful else None
+
+
+def _end(launched: Launched) -> list[Row]:
+    """Give rows their outcomes; return those that are in doubt, and have none."""
     if launched.best is None:
-        return None
+        return []
     try:
         scores, classes, found, *numbers = launched.best.wait()
         read = zip(scores.tolist(), classes.tolist(), found.tolist(), strict=True)
     except Exception as error:  # the device shows some only to those who wait for it
         _fail(launched.rows, error)
-        return None
+        return []
     doubtful = []
     for place, (row, (own_scores, own_classes, margin)) in enumerate(
         zip(launched.rows, read, strict=True)
@@ -96,7 +110,7 @@ def collect(launched: Launched) -> Launched | None:
         else:
             own_numbers = [of_all[place] for of_all in numbers]
             row.outcome = answer_of(row, own_scores, own_classes, own_numbers)
-    return launched.again(doubtful) if doubtful else None
+    return doubtful
 
 
 def _is_doubtful(row: Row, margin: float, doubt: float) -> bool:

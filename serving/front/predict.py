@@ -7,6 +7,7 @@ all of them meet at the device.
 import asyncio
 import itertools
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,12 +19,20 @@ from starlette.types import Receive, Scope, Send
 
 from serving.door.admission import Admitted
 from serving.door.fields import Pairs, fields_of_json, is_json
-from serving.door.replies import Reply, batch_headers, queries_of, refusal, reply_of
+from serving.door.replies import (
+    Reply,
+    batch_headers,
+    queries_of,
+    refusal,
+    refusals_of,
+    reply_of,
+)
 from serving.front.entrance import Entrance
 from serving.front.exchange import Exchange
 from serving.front.form import is_form, parse_form
 from serving.front.room import Loan, Room
 from serving.health.vitals import Vitals
+from serving.observing.observers import OBSERVERS
 from serving.rows.query import Outcome, Query
 
 
@@ -79,9 +88,11 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        exchange = Exchange(scope, receive, send)
+        begin_s, exchange = time.monotonic(), Exchange(scope, receive, send)
         with suppress(ClientDisconnect):
-            await exchange.reply(await self._reply(exchange))
+            reply = await self._reply(exchange)
+            OBSERVERS.replied(begin_s, reply.status)
+            await exchange.reply(reply)
 
     async def probe(self) -> None:
         """Have the vitals learn from a row of nothing, which waits as callers' rows do."""
@@ -98,10 +109,14 @@ class Predict:
             with self._room.loan() as loan:
                 row, queries = await self._asked(exchange, loan)
                 outcomes = await self._outcomes(exchange, queries) if queries else []
+            begin_s = time.monotonic()
             reply = reply_of(row, iter(outcomes))
+            OBSERVERS.phase("answer", begin_s, queries)
+            OBSERVERS.refused(refusals_of(row))
         except ClientDisconnect:
             raise
         except Exception as error:  # belongs to this call alone
+            OBSERVERS.refused([error])
             reply = refusal(error)
         more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
         if self._is_stopping():
@@ -151,18 +166,22 @@ class Predict:
         Raises:
             ClientDisconnect: the caller has gone.
         """
-        call = self._threads.submit(self._predict, queries)
+        call = self._threads.submit(self._predict, queries, time.monotonic())
+        OBSERVERS.waiting(len(queries))
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
             if call.cancel():
+                OBSERVERS.waiting(-len(queries))
                 raise ClientDisconnect
             return await answered
         finally:
             gone.cancel()
 
-    def _predict(self, queries: Sequence[Query]) -> list[Outcome]:
+    def _predict(self, queries: Sequence[Query], asked_s: float) -> list[Outcome]:
+        OBSERVERS.waiting(-len(queries))
+        OBSERVERS.phase("queue", asked_s, queries)
         found = self._engine.predict(queries)
         self._vitals.judge(found)
         return found

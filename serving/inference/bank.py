@@ -6,6 +6,7 @@ stays where it is, and what is evicted frees its memory when its last lease ends
 of one answer always come from one version. Knows nothing of rows, images or HTTP.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,6 +21,7 @@ from adapters.cache.signed_source import ArtifactSource
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from serving.errors import AdapterLoading
+from serving.observing.observers import OBSERVERS
 from serving.rows.resident import AdapterKey, Resident, make_resident
 from serving.trunk.out_of_memory import retry_in_room
 
@@ -82,6 +84,9 @@ class AdapterBank:
     Attributes:
         backbone: see above.
         budget_bytes: see above.
+        hits: adapters that a lease found resident, so far.
+        misses: those that it had to load.
+        evictions: those that had to go.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class AdapterBank:
         self._lock = Lock()
         self._residents: OrderedDict[AdapterKey, Resident] = OrderedDict()
         self._num_bytes = 0
+        self.hits = self.misses = self.evictions = 0
         self._leases: dict[AdapterKey, int] = {}
         self._pins: dict[str, AdapterKey] = {}
         self._loads: dict[AdapterKey, Future[Resident]] = {}
@@ -140,6 +146,8 @@ class AdapterBank:
                         lease.residents[key] = self._count(key)
                     else:
                         lease.loads[key] = self._load(key)
+                self.hits += len(lease.residents)
+                self.misses += len(lease.loads)
             yield lease
         finally:
             self._give_back(lease.held)
@@ -187,6 +195,16 @@ class AdapterBank:
 
     def _read(self, key: AdapterKey) -> Resident:
         """Make an adapter resident; runs in a loading thread."""
+        begin_s = time.monotonic()
+        try:
+            loaded = self._made(key)
+        except Exception as error:
+            OBSERVERS.loaded(begin_s, *key, error)
+            raise
+        OBSERVERS.loaded(begin_s, *key, None)
+        return loaded
+
+    def _made(self, key: AdapterKey) -> Resident:
         try:
             adapter = decode(self._source.read(key.task, key.version))
             loaded = retry_in_room(lambda: make_resident(adapter, self.backbone), self.make_room)
@@ -239,3 +257,4 @@ class AdapterBank:
                 victims.append(key)
         for key in victims:
             self._num_bytes -= self._residents.pop(key).num_bytes
+        self.evictions += len(victims)

@@ -3,6 +3,7 @@
 Knows nothing of HTTP or TorchServe.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from serving.forward.chunks import chunks
 from serving.forward.forward import Launched, collect, launch
 from serving.inference.core import Core
 from serving.inference.description import Description
+from serving.observing.observers import OBSERVERS
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
@@ -55,7 +57,7 @@ class Engine:
         Adapters that are missing load while the rows of those that are there are answered. Where
         one cannot be loaded and the query named no version, an earlier version answers.
         """
-        deadline = Deadline.after(self._patience_s)
+        begin_s, deadline = time.monotonic(), Deadline.after(self._patience_s)
         decoded_by = Deadline.after(self._decode_patience_s)
         rows = [Row(query) for query in queries]
         launched: deque[Launched] = deque()
@@ -65,7 +67,9 @@ class Engine:
             while launched:
                 again = collect(launched.popleft())
                 launched += [again] if again else []
-        return [row.hand_over() for row in rows]
+        outcomes = [row.hand_over() for row in rows]
+        OBSERVERS.answered(begin_s, queries, outcomes)
+        return outcomes
 
     def warm_up(self, preload: Iterable[str] = ()) -> None:
         """Load adapters, then do everything slow that the first requests would wait for."""
@@ -90,16 +94,22 @@ class Engine:
 
     def _launch(self, rows: Sequence[Row], decoded_by: Deadline) -> list[Launched]:
         """Start the forwards of rows that have residents; each waits only for its own images."""
+        begin_s = time.monotonic()
         start_decoding(self._decoder, rows)
         backend, make_room = self.core.backend, self.core.bank.make_room
         on_cpu = backend.backbone.device.type == "cpu"
         ready = (
-            decoded(self._decoder, chunk, decoded_by)
+            self._decoded(chunk, decoded_by, begin_s)
             for chunk in chunks(
                 rows, self._max_batch, apart=on_cpu, forks=backend.forks is not None
             )
         )
         return [launch(backend, chunk, make_room) for chunk in ready if chunk]
+
+    def _decoded(self, rows: Sequence[Row], decoded_by: Deadline, begin_s: float) -> list[Row]:
+        found = decoded(self._decoder, rows, decoded_by)
+        OBSERVERS.phase("decode", begin_s, (row.query for row in rows))
+        return found
 
 
 def start_decoding(decoder: Decoder, rows: Sequence[Row]) -> None:

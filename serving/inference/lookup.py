@@ -4,6 +4,7 @@ A version that cannot be loaded is replaced here, too. Knows nothing of forwards
 only that they have bytes.
 """
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -15,7 +16,10 @@ from serving.config import DECODE_THREADS
 from serving.deadline import Deadline
 from serving.inference.bank import AdapterBank
 from serving.inference.fallback import Fallback
+from serving.observing.observer import Served, Span
+from serving.observing.observers import OBSERVERS
 from serving.rows.draws import DigestWanted, digest_of, draw
+from serving.rows.query import Role
 from serving.rows.resident import AdapterKey
 from serving.rows.row import PENDING, Row, pending
 
@@ -94,8 +98,13 @@ class Lookup:
         for row in free:
             other = others.get(row.key)
             if other is not None and other not in failed:
-                row.key, row.outcome = other, PENDING
+                row.key, row.outcome, row.role = other, PENDING, None
         return pending(free)
+
+    @property
+    def stand_ins(self) -> int:
+        """Versions that should answer now, and that another one answers for."""
+        return self._fallback.stand_ins
 
     def trouble_with(self, key: AdapterKey) -> str | None:
         """Return why a version does not answer, None if nothing is known against it."""
@@ -120,7 +129,19 @@ class Lookup:
             return DigestWanted(row.query.task)
         task = row.query.task
         chosen = pointer.chosen(draw(row.digest, _salt(task, pointer)))
-        return self._answering(task, pointer, chosen)
+        answering = self._answering(task, pointer, chosen)
+        if answering != AdapterKey(task, chosen):
+            self._tell_bad(row, pointer, AdapterKey(task, chosen))
+        if isinstance(answering, AdapterKey):
+            row.role = _role(answering.version, pointer)
+        return answering
+
+    def _tell_bad(self, row: Row, pointer: Pointer, key: AdapterKey) -> None:
+        """Tell of a version that is not even tried with a row, which another one answers."""
+        role, error = _role(key.version, pointer), self._fallback.error_of(key)
+        if role is not None and error is not None:
+            span = Span(row.begin_s, time.monotonic())
+            OBSERVERS.served([Served(row.query, key.version, role, error, span)])
 
     def _must_wait(self, task: str, version: str | None, unknown: Collection[str]) -> bool:
         """Return whether what a row asks waits for the store."""
@@ -185,6 +206,13 @@ def _only(versions: Iterable[str], text: str) -> str | None:
     """Return the version that begins so, if one does and no other."""
     found = [version for version in versions if version.startswith(text.lower())]
     return found[0] if len(found) == 1 else None
+
+
+def _role(version: str, pointer: Pointer) -> Role | None:
+    if version == pointer.version:
+        return "current"
+    is_canary = pointer.canary is not None and version == pointer.canary.version
+    return "canary" if is_canary else None
 
 
 def _salt(task: str, pointer: Pointer) -> str:

@@ -3,13 +3,16 @@
 Knows lookups and the bank; nothing of images or forwards.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from serving.deadline import Deadline
+from serving.forward.ended import ended
 from serving.inference.bank import AdapterBank, Lease
 from serving.inference.lookup import Lookup
+from serving.observing.observers import OBSERVERS
 from serving.rows.resident import AdapterKey, Resident
 from serving.rows.row import Row, pending
 
@@ -40,7 +43,7 @@ def seat(
     looked_up_by = deadline.at_least(LOOK_UP_S)
     # one after the other: what is known computes while what is not is still being looked up
     groups: Iterable[list[Row]] = (
-        lookup.choose(some, looked_up_by) for some in lookup.known_first(rows)
+        _chosen(some, lookup, looked_up_by) for some in lookup.known_first(rows)
     )
     failed = dict[AdapterKey, Exception]()
     for stand_ins_left in range(MAX_STAND_INS, -1, -1):
@@ -52,8 +55,9 @@ def seat(
             yield equip([row for row in group if row.key in lease.residents], lease.residents)
         loaded_by = deadline.at_least(SEARCH_S)
         for lease, some in late:
-            lease.wait(loaded_by.left_s)
+            _await(lease, some, loaded_by)
             yield equip(some, lease.residents)
+            OBSERVERS.served(ended(some))
             failed |= lease.failed
         if not (failed and stand_ins_left):
             return
@@ -69,3 +73,17 @@ def equip(rows: Sequence[Row], residents: Mapping[AdapterKey, Resident | Excepti
         else:
             row.resident = found
     return pending(rows)
+
+
+def _chosen(rows: Sequence[Row], lookup: Lookup, deadline: Deadline) -> list[Row]:
+    begin_s = time.monotonic()
+    found = lookup.choose(rows, deadline)
+    OBSERVERS.phase("lookup", begin_s, (row.query for row in rows))
+    return found
+
+
+def _await(lease: Lease, rows: Sequence[Row], deadline: Deadline) -> None:
+    """Wait for what is still loading, and is these rows'."""
+    begin_s = time.monotonic()
+    lease.wait(deadline.left_s)
+    OBSERVERS.phase("load", begin_s, (row.query for row in rows))

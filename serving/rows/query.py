@@ -1,11 +1,14 @@
 """What is asked of the engine, and what comes of it. Knows no tensors."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from serving.protocol import DEFAULT_TOP_K, Answer, Encoding
 
 Outcome = Answer | Exception
+
+Role = Literal["current", "canary"]
+"""Of a version, in a task that has a canary now."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Query:
         top_k: how many labels are answered, at most.
         version: hex digits of the version to use, or None for the current one.
         extras: what is answered beside labels.
+        trace: of whoever asks, as W3C's `traceparent`; None where nobody traces it.
     """
 
     image: bytes
@@ -49,3 +53,4 @@ class Query:
     top_k: int = DEFAULT_TOP_K
     version: str | None = None
     extras: Extras = LABELS_ALONE
+    trace: str | None = None

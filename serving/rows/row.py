@@ -3,13 +3,14 @@
 Knows nothing of how a version is chosen, an adapter loaded, an image decoded or a forward run.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.images.crop import Picture
 from serving.decoding.decoder import Decoding
-from serving.rows.query import Outcome, Query
+from serving.rows.query import Outcome, Query, Role
 from serving.rows.resident import AdapterKey, Resident
 
 PENDING: Final = RuntimeError("the engine left a row without an outcome")
@@ -27,6 +28,8 @@ class Row:
         digest: of its image, where a canary may answer; empty if another process has the image
             and has not told it.
         outcome: the answer or what went wrong; `PENDING` until then.
+        begin_s: when it came, in seconds of `time.monotonic`.
+        role: of the version that is to answer; None where its task has no canary, or it stands in.
         key: the version that is to answer, chosen by the lookup.
         resident: that version on the device, there as long as it is leased.
         image: which image of its batch it has; those who share one have the same number.
@@ -37,6 +40,8 @@ class Row:
     query: Query
     digest: bytes | None = None
     outcome: Outcome = PENDING
+    begin_s: float = field(default_factory=time.monotonic)
+    role: Role | None = None
     key: AdapterKey = field(init=False)
     resident: Resident = field(init=False)
     image: int = field(init=False)

@@ -194,6 +194,7 @@ def _rows(queries: Sequence[Query], drawing: Collection[str]) -> tuple[AskedRow,
             top_k=query.top_k,
             extras=query.extras,
             digest=digests[id(query.image)] if query.task in drawing else "",
+            trace=query.trace,
         )
         for query in queries
     )

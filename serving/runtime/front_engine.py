@@ -3,6 +3,7 @@
 The same calls as `serving.inference.engine.Engine`, without torch.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -11,6 +12,7 @@ from adapters.images.crop import Picture
 from serving.deadline import Deadline
 from serving.decoding.decoder import Decoder, DecoderSettings, Pictures
 from serving.inference.description import Description
+from serving.observing.observers import OBSERVERS
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.rows.query import Outcome, Query
@@ -83,7 +85,10 @@ class FrontEngine(Generic[S]):
 
     def predict(self, queries: Sequence[Query]) -> list[Outcome]:
         """Answer every query; one that fails gets its error and touches no other."""
-        return [outcome for part in _parts(queries) for outcome in self._answered(part)]
+        begin_s = time.monotonic()
+        outcomes = [outcome for part in _parts(queries) for outcome in self._answered(part)]
+        OBSERVERS.answered(begin_s, queries, outcomes)
+        return outcomes
 
     def probe(self) -> None:
         """Have one row of nothing computed; raise what keeps it from that."""
@@ -127,10 +132,11 @@ class FrontEngine(Generic[S]):
         self, queries: Sequence[Query], rules: dict[int, Preprocessing]
     ) -> dict[int, Picture | Exception]:
         """Decode each distinct image once, under all the rules that it is asked under."""
-        deadline = Deadline.after(self._decode_patience_s)
+        begin_s, deadline = time.monotonic(), Deadline.after(self._decode_patience_s)
         asked = [(queries[place].image, rule) for place, rule in rules.items()]
         decodings = self._decoder.start_all(asked)
         made = self._decoder.finish(set(decodings), deadline)
+        OBSERVERS.phase("decode", begin_s, (queries[place] for place in rules))
         return {
             place: _picture(made[one], rules[place])
             for place, one in zip(rules, decodings, strict=True)

@@ -38,6 +38,9 @@ class AskedRow(_Message):
     digest: str = Field(
         "", description="of the image, hexadecimal: which canary it meets; empty if untold"
     )
+    trace: str | None = Field(
+        None, exclude_if=lambda trace: trace is None, description="of whoever asks, see `Query`"
+    )
 
 
 class Ask(_Message):
