@@ -71,23 +71,26 @@ def series(expression: Expression) -> set[Series]:
     Raises:
         ValueError: it is no PromQL.
     """
-    found: list[tuple[str, set[str]]] = []
-    grouped: set[str] = set()
+    found: set[Series] = set()
+    summed: list[set[str]] = []
 
-    def look(node: Any) -> None:
+    def enter(node: Any) -> None:
+        if isinstance(node, promql_parser.AggregateExpr):
+            summed.append(set(node.modifier.labels if node.modifier is not None else []))
         if isinstance(node, promql_parser.VectorSelector):
-            labels = {one.name for one in node.matchers.matchers}
-            found.append((node.name, labels - _GIVEN))
-        if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
-            grouped.update(node.modifier.labels)
+            chosen = {one.name for one in node.matchers.matchers}
+            found.add((node.name, frozenset(chosen.union(*summed) - _GIVEN)))
+
+    def leave(node: Any) -> None:
+        if isinstance(node, promql_parser.AggregateExpr):
+            summed.pop()
 
     try:
         tree = promql_parser.parse(expression.text)
     except ValueError as error:
         raise ValueError(f"{expression.name}: {error}") from error
-    promql_parser.walk(tree, look)
-    grouped -= _GIVEN
-    return {(name, frozenset(labels | grouped)) for name, labels in found}
+    promql_parser.walk(tree, enter, leave)
+    return found
 
 
 def _chosen(text: str) -> str:

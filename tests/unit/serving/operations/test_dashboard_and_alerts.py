@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from serving.launch.launch import Launch
+from serving.metrics.table import METRICS
 from serving.protocol import HTTP_STATUS
 from tests.operations.expressions import (
     Expression,
@@ -22,13 +23,20 @@ from tests.operations.tools import FILES
 
 PAGE = Path(__file__).parents[4] / "docs" / "operations.md"
 ALL = [*panels(), *alerts(), *scaling()]
+EXPOSED = {
+    f"{name}{suffix}": {*entry.labels, *(["le"] if suffix == "_bucket" else [])}
+    for name, entry in METRICS.items()
+    for suffix in (["_bucket", "_sum", "_count"] if entry.kind == "histogram" else [""])
+}
+"""Every series that the service tells of, and its labels."""
 
 
 @pytest.mark.parametrize("expression", ALL, ids=lambda one: one.name)
 def test_every_expression_is_promql_over_metrics_of_ours(expression: Expression) -> None:
-    names = {name for name, _ in series(expression)}
-    assert names
-    assert all(name.startswith("spt_") or name == "up" for name in names)
+    read = series(expression) - {("up", frozenset())}
+    assert read or expression.name == "SptNotReady"
+    assert {name for name, _ in read} - EXPOSED.keys() == set()
+    assert [(name, labels) for name, labels in read if not labels <= EXPOSED[name]] == []
 
 
 def test_an_expression_that_is_none_is_found() -> None:
@@ -88,3 +96,9 @@ def test_what_is_scraped_is_the_service_that_the_alerts_know_at_its_usual_port()
     port = Launch.model_fields["ports"].default[0]
     assert job["static_configs"] == [{"targets": [f"127.0.0.1:{port}"]}]
     assert any('up{job="spt"}' in one.text for one in alerts())
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    shown = {name for one in panels() for name, _ in series(one)}
+    names = {name: shown & {name, f"{name}_bucket", f"{name}_sum"} for name in METRICS}
+    assert [name for name, found in names.items() if not found] == []
