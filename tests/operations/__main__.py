@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.operations import alerts, chart, container, unit_file
+from tests.operations import alerts, chart, container, live, unit_file
 from tests.operations.tools import Wrong
 
 _CHECKS: dict[str, Callable[[], str]] = {
@@ -16,6 +16,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "unit": unit_file.check,
     "container": container.check,
     "chart": chart.check,
+    "live": live.check,
 }
 
 
