@@ -16,8 +16,7 @@ from starlette.applications import Starlette
 from adapters.errors import SptError
 from serving.build_front import build_admission, build_front_engine, decoder_settings, read_config
 from serving.config import ServingConfig
-from serving.front.app import build_app
-from serving.front.page import page_route
+from serving.front.app import build_app, page_route
 from serving.front.predict import Bounds
 from serving.front.processes import Service, serve
 from serving.front.token import TokenFile
@@ -90,7 +89,7 @@ def create_app(folder: Path, token_file: Path | None) -> Starlette:
 def _engine(
     config: ServingConfig, folder: Path
 ) -> tuple[FrontEngine[Any], Callable[[], State] | None]:
-    """Return an engine with the device of another process, or with one of this, which has a state."""
+    """Return an engine, and the state of the device if this process is to own it."""
     if config.front_workers:
         return build_front_engine(config, folder), None
     from serving.build import build_core  # noqa: PLC0415 (loads torch and timm)

@@ -21,6 +21,7 @@ from serving.front.predict import Bounds, Predict, Predicts
 from serving.front.tasks import TASKS_ROUTE, Tasks
 from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
+from serving.health.probes import Page
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
 from serving.protocol import TaskPage
@@ -114,6 +115,19 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
         return JSONResponse(body, status_code=503 if reason else 200)
 
     return answer
+
+
+def page_route(path: str, page: Page) -> Route:
+    """Return a route that shows a page to anybody; a thread makes it."""
+
+    async def show(_: Request) -> Response:
+        try:
+            text = await asyncio.to_thread(page.text)
+        except OSError:  # what it is made of is gone: the service is stopping
+            return Response(status_code=503)
+        return Response(text, headers={"content-type": page.content_type})
+
+    return Route(path, show, methods=["GET"])
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

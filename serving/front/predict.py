@@ -116,7 +116,8 @@ class Predict:
         except ClientDisconnect:
             raise
         except Exception as error:  # belongs to this call alone
-            OBSERVERS.refused([error])
+            if not queries:
+                OBSERVERS.refused([error])
             reply = refusal(error)
         more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
         if self._is_stopping():

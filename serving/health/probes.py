@@ -1,4 +1,6 @@
-"""`/livez`, `/readyz` and `/metrics` on a port of loopback: for Kubernetes, systemd and load balancers.
+"""`/livez`, `/readyz` and what else is told of a worker, on a port of loopback.
+
+For Kubernetes, systemd, load balancers and Prometheus.
 
 TorchServe's own /ping says Healthy while its worker is dead, and its port knows no route of ours.
 The worker answers here itself, so a port that is closed says that there is none.

@@ -1,1 +1,1 @@
-"""The service's metrics for Prometheus: what they are called, what moves them, how they are read."""
+"""The service's metrics for Prometheus: their names, what moves them, and how they are read."""

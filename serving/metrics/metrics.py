@@ -1,7 +1,4 @@
-"""All metrics that one process tells, its own or those of its launch.
-
-Imported once `serving.metrics.begin` has said where the library counts.
-"""
+"""All metrics that one process tells: its own, or those of its launch."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

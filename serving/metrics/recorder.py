@@ -25,20 +25,20 @@ class Recorder(Observer):
 
     def waiting(self, change: int) -> None:
         """See `Observer`."""
-        self._series.change("spt_queue_rows", change)
+        self._series.change("spt_queue_rows", float(change))
 
     def phase(self, phase: Phase, span: Span, queries: Sequence[Query]) -> None:
         """See `Observer`; a forward is a batch."""
         self._series.observe("spt_phase_seconds", span.seconds, phase)
         if phase == "forward":
-            self._series.observe("spt_batch_rows", len(queries))
-            self._series.observe("spt_batch_tasks", len({query.task for query in queries}))
+            self._series.observe("spt_batch_rows", float(len(queries)))
+            self._series.observe("spt_batch_tasks", float(len({query.task for query in queries})))
 
     def answered(self, span: Span, queries: Sequence[Query], outcomes: Sequence[Outcome]) -> None:
         """See `Observer`."""
         codes = Counter(_code(outcome) for outcome in outcomes)
         for code, count in codes.items():
-            self._series.count("spt_rows_total", count, code)
+            self._series.count("spt_rows_total", float(count), code)
 
     def served(self, rows: Sequence[Served]) -> None:
         """See `Observer`."""
@@ -52,11 +52,11 @@ class Recorder(Observer):
     def refused(self, errors: Sequence[Exception]) -> None:
         """See `Observer`."""
         for error in errors:
-            self._series.count("spt_refusals_total", 1, code_of(error))
+            self._series.count("spt_refusals_total", 1.0, code_of(error))
 
     def replied(self, span: Span, status: int) -> None:
         """See `Observer`."""
-        self._series.count("spt_requests_total", 1, str(status))
+        self._series.count("spt_requests_total", 1.0, str(status))
         self._series.observe("spt_request_seconds", span.seconds)
 
 

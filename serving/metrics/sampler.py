@@ -42,10 +42,17 @@ class Sampler:
         self._closing.set()
 
     def sample(self) -> None:
-        """Copy the state as it is now."""
+        """Copy the state as it is now; that it cannot be read is logged once, and no error."""
         with self._lock:
-            self._copy(self._state())
-            self._also()
+            try:
+                self._copy(self._state())
+                self._also()
+            except Exception:  # who only watches must not end, and must not fill the log
+                if not self._has_failed:
+                    _log.exception("the metrics of the device cannot be read")
+                self._has_failed = True
+            else:
+                self._has_failed = False
 
     def _copy(self, now: State) -> None:
         gauges = {
@@ -57,33 +64,26 @@ class Sampler:
             "spt_store_up": int(now.store_is_up),
         }
         for name, value in gauges.items():
-            self._series.set(name, value)
+            self._series.set(name, float(value))
         self._count("spt_bank_hits_total", now.hits)
         self._count("spt_bank_misses_total", now.misses)
         self._count("spt_bank_evictions_total", now.evictions)
         if now.trunk is not None:
-            self._series.set("spt_info", 1, *now.trunk)
+            self._series.set("spt_info", 1.0, *now.trunk)
         if now.redis is not None:
             self._copy_redis(now.redis)
         if now.memory is not None:
-            self._series.set("spt_device_memory_bytes", now.memory.used, "used")
-            self._series.set("spt_device_memory_bytes", now.memory.total, "total")
+            for kind, num_bytes in now.memory._asdict().items():
+                self._series.set("spt_device_memory_bytes", float(num_bytes), kind)
 
     def _copy_redis(self, now: Redis) -> None:
-        self._series.set("spt_redis_up", int(now.is_up))
+        self._series.set("spt_redis_up", float(now.is_up))
         self._count("spt_redis_failures_total", now.failures)
 
     def _count(self, name: str, so_far: int) -> None:
-        self._series.count(name, so_far - self._seen.get(name, 0))
+        self._series.count(name, float(so_far - self._seen.get(name, 0)))
         self._seen[name] = so_far
 
     def _run(self) -> None:
         while not self._closing.wait(EVERY_S):
-            try:
-                self.sample()
-            except Exception:  # who only watches must not end, and must not fill the log
-                if not self._has_failed:
-                    _log.exception("the metrics of the device cannot be read")
-                self._has_failed = True
-            else:
-                self._has_failed = False
+            self.sample()

@@ -1,12 +1,15 @@
 """The library's objects for the metrics of one process: what it counts of itself."""
 
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.metrics.table import METRICS, OK, Entry
 from serving.observing.observer import Phase
 from serving.protocol import HTTP_STATUS, ErrorCode
+
+_Mode = Literal["livesum", "livemostrecent"]
+"""How the library joins gauges of processes that run; of those that have ended it has none."""
 
 _SUMMED: Final = frozenset({"spt_queue_rows"})
 """Gauges that every process changes; each other one is set by a single process."""
@@ -77,7 +80,7 @@ class Series:
             for value in _KNOWN[label]:
                 made.labels(value)
 
-    def _gauge(self, name: str, entry: Entry, mode: str) -> Gauge:
+    def _gauge(self, name: str, entry: Entry, mode: _Mode) -> Gauge:
         return Gauge(
             name, entry.meaning, entry.labels, registry=self._registry, multiprocess_mode=mode
         )
