@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 import psutil
@@ -25,6 +26,7 @@ _CONSTANT = {"spt_bank_limit_bytes", "spt_info", "spt_bank_adapters", "spt_versi
 """Gauges that need not move: settings, and a bank that is always full."""
 
 _PATIENCE_S = 120.0
+_LOADING = 503
 
 
 def check() -> str:
@@ -46,7 +48,7 @@ def check() -> str:
 
 def _with_data(found: Scene) -> int:
     asked = [one for one in panels() if torch.cuda.is_available() or not _reads(one, _NEEDS_CUDA)]
-    asked += [one for one in scaling() if one.name == "adapter.yaml, series"]
+    asked += scaling()
     for one in asked:
         _await(f"'{one.name}' has data: {one.text}", lambda one=one: bool(_values(found, one.text)))
     return len(asked)
@@ -117,9 +119,11 @@ def _values(found: Scene, expression: str) -> list[float]:
     url = f"{found.prometheus}/api/v1/query?{urlencode({'query': expression})}"
     try:
         told = json.loads(ask(url, {}, 10.0))
-    except OSError as error:
-        if hasattr(error, "read"):
-            raise Wrong(f"Prometheus refuses {expression}: {error.read().decode()}") from error
+    except HTTPError as error:
+        if error.code == _LOADING:
+            return []
+        raise Wrong(f"Prometheus refuses {expression}: {error.read().decode()}") from error
+    except OSError:
         return []
     values = (float(one["value"][1]) for one in told["data"]["result"])
     return [value for value in values if math.isfinite(value)]

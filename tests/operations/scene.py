@@ -32,6 +32,8 @@ _CALLERS = 3
 _ROOM_BYTES = 60_000
 """For two of the four tasks or so: each answer evicts what the next one needs."""
 
+_AS_IN_KUBERNETES = {"namespace": "vision", "pod": "pets-0"}
+
 BROKEN = "broken"
 """A task that is asked for from the start, and not published yet."""
 
@@ -98,7 +100,7 @@ def scene(folder: Path) -> Iterator[Scene]:
 
 def _tenants(path: Path) -> tuple[str, Path]:
     key, digest = make_key()
-    house = Tenant(name="house", keys=(digest,), tasks=("*",), requests_per_s=1e6, burst=10**6)
+    house = Tenant(name="house", keys=(digest,), tasks=("*",), requests_per_s=1e4, burst=10**4)
     path.write_text(TenantList(tenants=(house,)).model_dump_json())
     return key, path
 
@@ -111,7 +113,7 @@ def _prometheus(folder: Path, port: int) -> Iterator[str]:
     config = yaml.safe_load((FILES / "prometheus" / "scrape.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     (job,) = config["scrape_configs"]
-    job["static_configs"] = [{"targets": [f"{HOST}:{port}"]}]
+    job["static_configs"] = [{"targets": [f"{HOST}:{port}"], "labels": _AS_IN_KUBERNETES}]
     (own / "scrape.yaml").write_text(yaml.safe_dump(config))
     rules = yaml.safe_load((FILES / "prometheus" / "alerts.yaml").read_text())
     (own / "alerts.yaml").write_text(yaml.safe_dump(_at_once(rules)))
