@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from serving.launch.loopback import ask
+from serving.launch.running import read
 from serving.metrics.table import METRICS
 from serving.service import stop
 from tests.e2e.service import TASKS
@@ -71,8 +72,7 @@ def _nothing(found: Scene) -> None:
 
 def _hang(found: Scene) -> None:
     """Let the device process stand still until it looks dead, then let it go on."""
-    assert found.running.device is not None
-    device = psutil.Process(found.running.device)
+    device = psutil.Process(read(found.folder).device)
     device.suspend()
     try:
         firing = 'ALERTS{alertname="SptHeartbeatOld", alertstate="firing"}'

@@ -19,7 +19,6 @@ from clients.client import Client
 from clients.errors import ClientError
 from serving.door.tenants import Tenant, TenantList, make_key
 from serving.launch.launch import Launch
-from serving.launch.running import Running
 from serving.service import start, stop
 from tests.e2e.service import IMAGES, TASKS, Published, published_in
 from tests.fakes.artifacts import make_adapter
@@ -44,9 +43,7 @@ class Scene:
 
     published: Published
     redis: RedisServer
-    running: Running
     folder: Path
-    url: str
     prometheus: str
 
     def damage(self, task: str) -> None:
@@ -89,11 +86,11 @@ def scene(folder: Path) -> Iterator[Scene]:
                 "load_patience_s": 60,
             },
         )
-        running = start(launch)
+        start(launch)
         try:
             url = f"http://{HOST}:{launch.ports[0]}"
             with _prometheus(folder, launch.ports[0]) as address, _load(url, key):
-                yield Scene(published, redis, running, launch.folder, url, address)
+                yield Scene(published, redis, launch.folder, address)
         finally:
             stop(launch.folder, draining=False)
 
