@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -37,6 +37,7 @@ class Metrics:
     """
 
     def __init__(self, folder: Path | None) -> None:
+        disable_created_metrics()  # a second series for each, which nobody reads
         self._folder = folder
         self._registry = CollectorRegistry()
         self._series = Series(self._registry if folder is None else None)

@@ -86,7 +86,7 @@ def test_it_tells_its_metrics_to_who_has_no_token(foreground: Foreground) -> Non
     assert told['spt_refusals_total{code="bad_token"}'] >= 1
     assert told["spt_ready"] == 1
     assert told["spt_bank_bytes"] > 0
-    info = 'backend="torch",backbone="vit_micro_patch8_64",precision="float32"'
+    info = 'backbone="vit_micro_patch8_64",backend="torch",precision="float32"'
     assert any(info in series for series in told)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.ports import free_ports
 from serving.errors import LaunchError
+from serving.front.launch import AsgiFront
 from serving.launch.front import Begun
 from serving.launch.launch import Launch
 from serving.launch.running import METRICS, RECORD, Running, adopt, is_recorded, read
@@ -62,7 +63,7 @@ def test_an_adopted_process_is_ended_with_the_others(
     assert not stop(tmp_path)
 
 
-class Sleeper:
+class Sleeper(AsgiFront):
     """A front that is nothing but a process."""
 
     def __init__(self, running: Running) -> None:

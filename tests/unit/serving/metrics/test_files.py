@@ -54,7 +54,7 @@ def test_counts_and_waiting_rows_are_summed_over_processes(folder: Path, metrics
     assert told["spt_bank_adapters"] == 2
     assert told["spt_bank_hits_total"] == 14
     assert told['spt_phase_seconds_count{phase="forward"}'] == 0
-    assert told['spt_info{backend="torch",backbone="tiny",precision="float32",version="1"}'] == 1
+    assert told['spt_info{backbone="tiny",backend="torch",precision="float32",version="1"}'] == 1
 
 
 def test_a_process_that_is_killed_takes_its_gauges_along_and_leaves_its_counts(
