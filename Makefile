@@ -15,6 +15,7 @@ FRESH ?=
 NO_TOKEN ?=
 FRONT ?=
 FAMILY ?=
+CHECK ?=
 
 # a path may have spaces and quotes; not every shell has replaced its ~ by now
 quoted = '$(subst ','\'',$(if $(filter ~/%,$1),$(patsubst ~/%,$(HOME)/%,$1),$1))'
@@ -32,7 +33,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs reference audit train serve stop bench backbones faults clean
+.PHONY: help setup demo test check docs reference audit train serve stop bench backbones operations faults clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +88,9 @@ bench: $(READY)  ## measure [BENCH="engine tasks cold lookups http services deco
 
 backbones: $(READY)  ## every family of backbones at full depth, trained and served [FAMILY="dinov3 eva02"]; some minutes
 	$(BIN)/python -m tests.backbones $(FAMILY)
+
+operations: $(READY)  ## dashboard, alerts, chart, unit and container file against Prometheus, Helm, systemd and hadolint [CHECK=chart]; two minutes
+	$(BIN)/python -m tests.operations $(CHECK)
 
 faults: $(READY)  ## break the service in every way that it must survive [SHORT=1]; under an hour
 	$(BIN)/python -m tests.faults $(if $(SHORT),--short)

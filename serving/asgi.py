@@ -48,7 +48,8 @@ def main() -> None:
     """Serve the launch whose folder the command line names, until told to end."""
     parser = argparse.ArgumentParser(prog="python -m serving.asgi", description=__doc__)
     parser.add_argument("folder", type=Path, help="of the launch, with its configuration")
-    parser.add_argument("--port", type=int, required=True, help="of loopback")
+    parser.add_argument("--host", default="127.0.0.1", help="IP address at which it listens")
+    parser.add_argument("--port", type=int, required=True, help="at that address")
     parser.add_argument("--token-file", type=Path, help="holds what callers must send")
     parser.add_argument("--drain-s", type=float, default=30.0, help="wait for open requests")
     args = parser.parse_args()
@@ -58,11 +59,11 @@ def main() -> None:
         log_decisions(config.log_format)
         processes = max(1, config.front_workers)
         app = partial(create_app, folder, args.token_file)
-        serve(Service(app, args.port, processes, args.drain_s))
+        serve(Service(app, args.host, args.port, processes, args.drain_s))
     except SptError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: port {args.port}: {error.strerror}; choose another one")
+        sys.exit(f"error: {args.host}, port {args.port}: {error.strerror}; choose another one")
 
 
 def create_app(folder: Path, token_file: Path | None) -> Starlette:

@@ -19,6 +19,9 @@ TABLE: Final = Table(
         "guard": Command("end or promote a canary by a rule", "serving.cli.guard"),
         "export": Command("write the trunk as ONNX, compared with torch", "serving.cli.export"),
         "tune": Command("measure which backend is fastest on this machine", "serving.cli.tune"),
+        "operations": Command(
+            "write dashboard, alerts, unit, container file and chart", "serving.cli.operations"
+        ),
         "link": Command("put Java and Redis on an environment's PATH", "serving.cli.link"),
     },
 )

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
 from typing import Any, get_args
@@ -65,6 +66,13 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
         default=8080,
         help="for TorchServe the next three as well: management, metrics, probes",
     )
+    parser.add_argument(
+        "--host",
+        type=ip_address,
+        default=Launch.model_fields["host"].default,
+        metavar="ADDRESS",
+        help="IP address at which the ASGI front listens, such as 0.0.0.0 in a container",
+    )
     parser.add_argument("--no-redis", action="store_true", help="start no Redis")
     parser.add_argument(
         "--no-token", action="store_true", help="for development: anyone at the port may ask"
@@ -97,7 +105,9 @@ def started(args: argparse.Namespace) -> Iterator[tuple[Running, Launch]]:
     _require_store(args.store)
     launch = _launch(args)
     _refuse_unwritable_names(launch)
-    _check_files(config_of(launch))
+    config = config_of(launch)
+    _check_files(config)
+    _refuse_open_door(launch, config)
     url, redis = os.environ.get("REDIS_URL") or None, None
     check_folder(args.folder)
     try:
@@ -182,10 +192,26 @@ def _check_files(config: ServingConfig) -> None:
             load_public_key(one.key)
 
 
+def _refuse_open_door(launch: Launch, config: ServingConfig) -> None:
+    """Refuse an address that others reach, where anyone might ask or nobody would answer."""
+    if launch.host.is_loopback:
+        return
+    if launch.front != "asgi":
+        raise ConfigError(
+            f"--host {launch.host}: TorchServe listens on loopback alone; choose --front asgi"
+        )
+    if not launch.token and config.tenants is None:
+        raise ConfigError(
+            f"--host {launch.host} with --no-token would let anyone on the network ask; leave "
+            "--no-token out, or say who may: --set tenants=FILE"
+        )
+
+
 def _launch(args: argparse.Namespace) -> Launch:
     return Launch(
         folder=args.folder,
         front=args.front,
+        host=args.host,
         store=args.store,
         backbone=args.backbone,
         weights=args.weights,

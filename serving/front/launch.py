@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.error
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -52,16 +53,17 @@ class AsgiFront:
     def begin(self, launch: Launch) -> Begun:
         """Start the process that starts and watches the others."""
         folder, port = launch.folder.resolve(), launch.ports[0]
+        host = str(launch.host)
         token = _make_token(folder) if launch.token else None
         command = [sys.executable, "-P", "-m", "serving.asgi", str(folder), "--port", str(port)]
-        command += ["--drain-s", str(launch.drain_s)]
+        command += ["--host", host, "--drain-s", str(launch.drain_s)]
         if token is not None:
             command += ["--token-file", str(token)]
         scratch, log = Path(tempfile.mkdtemp(prefix="spt-")), folder / LOGS / LOG
         said = size_of(log)
         pid = leave_behind(command, log, environment(launch, scratch))
         running = Running(
-            url=f"http://127.0.0.1:{port}",
+            url=f"http://{_reached(launch.host)}:{port}",
             front="asgi",
             front_process=pid,
             processes={pid: created(pid)},
@@ -112,6 +114,13 @@ class AsgiFront:
     def forget(self, folder: Path) -> None:
         """Delete the token."""
         token_file(folder).unlink(missing_ok=True)
+
+
+def _reached(host: IPv4Address | IPv6Address) -> str:
+    """Return where this machine reaches a service that listens there, as a URL has it."""
+    if host.is_unspecified:
+        return "127.0.0.1" if host.version == 4 else "[::1]"
+    return str(host) if host.version == 4 else f"[{host}]"
 
 
 def _make_token(folder: Path) -> Path:

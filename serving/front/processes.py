@@ -33,12 +33,14 @@ class Service(NamedTuple):
 
     Attributes:
         app: makes the ASGI app, in each process; a function of a module, or a partial one.
-        port: of loopback.
+        host: IP address at which it listens.
+        port: at that address.
         processes: how many.
         drain_s: longest wait for open requests at the end.
     """
 
     app: Callable[[], object]
+    host: str
     port: int
     processes: int
     drain_s: float
@@ -68,9 +70,10 @@ def serve(service: Service) -> None:
         timeout_graceful_shutdown=max(1, round(service.drain_s)),
         timeout_worker_healthcheck=_HUNG_S,
     )
-    with socket.socket() as ear:
+    family = socket.AF_INET6 if ":" in service.host else socket.AF_INET
+    with socket.socket(family) as ear:
         ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ear.bind(("127.0.0.1", service.port))
+        ear.bind((service.host, service.port))
         _Processes(config, ear).run()
 
 

@@ -28,7 +28,7 @@ class Vitals:
     """What the worker knows of its own health.
 
     Args:
-        heartbeat: beats with each batch that is not in vain.
+        heartbeat: beats with each batch that has an answer.
         probe: computes one row of nothing on the device, and raises what that raises.
         end: ends this process at once.
     """
@@ -57,10 +57,11 @@ class Vitals:
             return
         if outcomes and all(isinstance(one, DeviceAway) for one in outcomes):
             return  # the device is another process', which has its own vitals
-        faults = [one for one in outcomes if _is_our_fault(one)]
-        if not faults or any(not isinstance(one, Exception) for one in outcomes):
+        if any(not isinstance(one, Exception) for one in outcomes):
             self._well()
             return
+        if not any(_is_our_fault(one) for one in outcomes):
+            return  # what callers do wrong tells nothing of the device
         self._failures += 1
         if self._failures >= MOST_FAILURES:
             self.probe()  # a caller may have found what always fails; that is no lost device

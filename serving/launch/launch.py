@@ -1,10 +1,11 @@
 """How one service is started: what is said of it, and what its processes are told."""
 
 import os
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from serving.config import ServingConfig, load_config
@@ -34,6 +35,10 @@ class Launch(BaseModel):
     )
     ports: tuple[int, int, int] = Field(
         (8080, 8081, 8082), description="API, management, metrics; the ASGI front has the first"
+    )
+    host: IPvAnyAddress = Field(
+        IPv4Address("127.0.0.1"),
+        description="address at which the ASGI front listens; TorchServe listens on loopback alone",
     )
     health_port: int | None = Field(
         None,

@@ -109,7 +109,7 @@ def test_one_that_cannot_begin_is_told_in_one_line_and_leaves_nothing(
     alone = launch.model_copy(update={"settings": {}})
     with socket.socket() as taken:  # bound, but nobody listens: only who binds it finds out
         taken.bind(("127.0.0.1", launch.ports[0]))
-        told = r"cannot begin: port \d+: Address already in use.*; see .*front\.log"
+        told = r"cannot begin: 127\.0\.0\.1, port \d+: Address already in use.*; see .*front\.log"
         with pytest.raises(LaunchError, match=told):
             start(alone)
     assert not is_recorded(alone.folder)

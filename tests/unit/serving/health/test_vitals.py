@@ -41,11 +41,18 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     return Worker()
 
 
-@pytest.mark.parametrize("outcomes", [[ANSWER], [ANSWER, FAULT], [REFUSAL], []])
-def test_the_heart_beats_with_each_batch_that_is_not_in_vain(worker: Worker, outcomes) -> None:
+@pytest.mark.parametrize("outcomes", [[ANSWER], [ANSWER, FAULT], [REFUSAL, ANSWER]])
+def test_the_heart_beats_with_each_batch_that_has_an_answer(worker: Worker, outcomes) -> None:
     worker.vitals.judge(outcomes)
     assert worker.beats == 1
     assert not worker.vitals.is_ending
+
+
+@pytest.mark.parametrize("outcomes", [[REFUSAL], []])
+def test_what_callers_do_wrong_tells_nothing_of_the_device(worker: Worker, outcomes) -> None:
+    for _ in range(2 * MOST_FAILURES):
+        worker.vitals.judge(outcomes)
+    assert (worker.beats, worker.probes, worker.vitals.is_ending) == (0, 0, False)
 
 
 def test_a_lost_device_ends_the_worker_after_its_answers_are_handed_over(worker: Worker) -> None:

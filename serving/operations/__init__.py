@@ -1,0 +1,1 @@
+"""What an operator installs: dashboard, alerts, unit, container file, chart; as data."""
