@@ -1,6 +1,6 @@
 """A store's history and its changes, by our own commands in processes of their own.
 
-So a change is checked, logged and announced exactly as if it were typed. Knows no store from inside.
+So a change is checked, logged and announced exactly as if it were typed. Knows no store itself.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Who may ask the playground: its own page in this machine's browser, and nobody else.
 
-Another site's page can send requests to loopback from the same browser, and can give loopback a name
-of its choice. `Host`, `Origin` and `Sec-Fetch-Site` tell such requests from those of our page. A
-change needs a key, too, which is made at each start and is in the address that the command prints.
-So nobody else with an account on this machine can make one.
+Another site's page can send requests to loopback from the same browser, and can give loopback a
+name of its choice. `Host`, `Origin` and `Sec-Fetch-Site` tell such requests from those of our page.
+A change needs a key, too, which is made at each start and is in the address that the command
+prints. So nobody else with an account on this machine can make one.
 """
 
 import secrets

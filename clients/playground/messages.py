@@ -1,4 +1,4 @@
-"""What the page asks and what it is told, as plain values. Knows neither sockets nor the service."""
+"""What the page asks and what it is told, as plain values. Knows no sockets and no service."""
 
 import json
 from collections.abc import Mapping

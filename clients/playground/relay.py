@@ -26,12 +26,8 @@ from serving.protocol import (
 TIME_HEADER: Final = "X-Service-Ms"
 """For how long the service had the request, in milliseconds."""
 
-_OF_ANSWERS: Final = frozenset(
-    {TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER, "attention"}
-)
-_OF_LISTS: Final = frozenset(
-    {TASK_PARAMETER, AFTER_PARAMETER, LIMIT_PARAMETER, "samples", "card"}
-)
+_OF_ANSWERS: Final = frozenset({TASK_PARAMETER, TOP_K_PARAMETER, VERSION_PARAMETER, "attention"})
+_OF_LISTS: Final = frozenset({TASK_PARAMETER, AFTER_PARAMETER, LIMIT_PARAMETER, "samples", "card"})
 _TIMEOUT_S: Final = 60.0
 _CODES: Final = (
     (ServiceUnreachable, "service_away"),
