@@ -56,7 +56,7 @@ function shell(image) {
     byId("choose").focus();
   };
   image.canvas = el("canvas", { "aria-hidden": "true" });
-  image.picture = image.url && el("img", { src: image.url, alt: image.name });
+  image.picture = image.url && el("img", { src: image.url, alt: image.name, class: image.isSmall ? "pixels" : null });
   image.picker = el("div", { class: "picker" });
   image.place = el("li", { class: "image" },
     el("div", { class: "title" },
@@ -71,8 +71,16 @@ function shell(image) {
   return image.place;
 }
 
-function refresh() {
+/** Ask what is not known yet of all images. */
+export function refresh() {
   shelf.forEach(fill);
+}
+
+/** Forget what a task has said, for another version may answer now. */
+export function forget(task) {
+  for (const { answers } of shelf) {
+    for (const key of [...answers.keys()]) if (key.startsWith(`${task}@`)) answers.delete(key);
+  }
 }
 
 const keyOf = ({ task, version }) => `${task}@${version ?? ""}${looks ? " with attention" : ""}`;

@@ -39,10 +39,10 @@ export function chooser(tasks, changed) {
     const change = ({ target }) => toggle(name, target.checked);
     const box = el("input", { type: "checkbox", on: { change } });
     box.checked = chosen.has(name);
-    return el("label", { class: "check" }, box, el("span", {}, name), canary && el("small", { class: "tag" }, "canary"));
+    return el("label", { class: "check" }, box, el("span", {}, name), " ", canary && el("small", { class: "tag" }, "canary"));
   }
 
-  byId("filter").addEventListener("input", () => say(`${count(show(), "task")} in the list`));
+  byId("filter").oninput = () => say(`${count(show(), "task")} in the list`);
   show();
   tell();
   return {

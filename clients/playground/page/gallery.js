@@ -15,13 +15,14 @@ const known = new Map();
  * `ask` is called with a sample that a person wants to ask about, and the task.
  */
 export async function show(name, { tasks, hasStore, ask }) {
-  const place = byId("view-tasks");
-  if (!name) return place.replaceChildren(...list(tasks));
-  place.replaceChildren(el("p", { class: "soft" }, `Reading about ${name} …`));
+  const body = el("div", {});
+  byId("view-tasks").replaceChildren(body);
+  if (!name) return body.replaceChildren(...list(tasks));
+  body.replaceChildren(el("p", { class: "soft" }, `Reading about ${name} …`));
   try {
-    place.replaceChildren(...(await whole(name, hasStore, ask)));
+    body.replaceChildren(...(await whole(name, hasStore, ask)));
   } catch (error) {
-    place.replaceChildren(back(), trouble(error));
+    body.replaceChildren(back(), trouble(error));
   }
 }
 

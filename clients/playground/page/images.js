@@ -6,6 +6,7 @@ const TAKEN = ["image/jpeg", "image/png", "image/webp"];
 const MOST_BYTES = 9_500_000;
 const MOST_PIXELS = 16_000_000;
 const LONGEST = 2048;
+const SMALL = 128;
 
 /** Call `take` with the files of every drop, paste and choice. */
 export function listen(take) {
@@ -28,7 +29,7 @@ export function listen(take) {
 }
 
 /**
- * Return an image that can be sent: `{name, blob, url, note, isSeen}`.
+ * Return an image that can be sent: `{name, blob, url, note, isSmall}`; `url` is null if it cannot be shown.
  *
  * What the service takes is sent as it is. Everything else that the browser can read becomes a JPEG.
  */
@@ -44,7 +45,7 @@ export async function prepared(file) {
   const blob = fits ? file : await asJpeg(bitmap);
   bitmap.close();
   const note = fits ? "" : "made a JPEG here, to be sent";
-  return { name, blob, url: URL.createObjectURL(blob), note };
+  return { name, blob, url: URL.createObjectURL(blob), note, isSmall: Math.max(width, height) <= SMALL };
 }
 
 function asJpeg(bitmap) {

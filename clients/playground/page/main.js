@@ -35,6 +35,7 @@ function ask(file, name) {
 
 async function changed(name) {
   gallery.forget(name);
+  asking.forget(name);
   page.tasks = await api.tasks().catch(() => page.tasks);
 }
 
@@ -48,12 +49,15 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.title = `${[name, VIEWS[view]].filter(Boolean).join(", ")} · Playground`;
+  if (view === "ask") asking.refresh();
   if (view === "tasks") gallery.show(name, page);
   if (view === "history") history.show(name || page.tasks[0]?.task, page);
 }
 
 function navigate() {
+  const isChoosing = document.activeElement?.id === "history-task";
   route();
+  if (isChoosing) return byId("history-task").focus();
   scrollTo(0, 0);
   byId("content").focus({ preventScroll: true });
 }
