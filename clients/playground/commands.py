@@ -48,8 +48,8 @@ class StoreCommands:
         """
         if not _TASK.fullmatch(task):
             raise Refused(400, "bad_parameter", f"expected a task's id, found {task[:80]!r}")
-        running = {"log": self._begin("log", task), "shown": self._begin("show", task)}
-        return {name: _end(process)[0] for name, process in running.items()}
+        with self._begin("log", task) as log, self._begin("show", task) as shown:
+            return {"log": _end(log)[0], "shown": _end(shown)[0]}
 
     def make(self, body: bytes) -> dict[str, Any]:
         """Make a change, and return `{"pointer": …, "note": …}`: which versions answer now.
