@@ -10,7 +10,7 @@ export function el(tag, { on = {}, ...attributes } = {}, ...children) {
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
   for (const [event, listener] of Object.entries(on)) made.addEventListener(event, listener);
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return made;
 }
 

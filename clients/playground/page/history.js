@@ -20,7 +20,7 @@ function head(name, { tasks }) {
   const options = tasks.map(({ task }) => el("option", { value: task, selected: task === name }, task));
   return [
     el("h2", { id: "history-title" }, "History"),
-    el("p", {}, el("label", {}, "Task ", el("select", { id: "history-task", on: { change } }, options))),
+    el("p", {}, el("label", { for: "history-task" }, "Task "), el("select", { id: "history-task", on: { change } }, options)),
   ];
 }
 
@@ -94,7 +94,7 @@ async function make(body, page, move) {
   }
   await fill(body, move.task, page, said);
   said.focus();
-  say(said.textContent);
+  say(said.innerText);
 }
 
 function log({ task, current, sequence, canary, held, log: entries }, start) {
