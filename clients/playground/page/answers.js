@@ -31,8 +31,8 @@ export function inShort(found) {
 const readable = (value) => Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 });
 
 function number({ value, target }) {
-  const words = target === "ordinal" ? "expected value" : "the number";
-  return el("p", { class: "number" }, el("b", {}, readable(value)), el("span", { class: "soft" }, words));
+  const words = target === "ordinal" && el("span", { class: "soft" }, "expected value");
+  return el("p", { class: "number" }, el("b", {}, readable(value)), words);
 }
 
 function present(labels) {

@@ -45,6 +45,7 @@ export async function take(files) {
     fill(image);
   }
   byId("empty").hidden = shelf.length > 0;
+  if (files.length && columns.length) shelf[0].place.scrollIntoView({ block: "nearest" });
 }
 
 function shell(image) {
