@@ -25,14 +25,18 @@ class LoopbackServer(ThreadingHTTPServer):
         port: 0 takes a free one.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken; names it.
     """
 
     daemon_threads = True
     answer: Callable[[Request], Reply]
 
     def __init__(self, port: int) -> None:
-        super().__init__((HOST, port), _Handler)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            what = f"{error.strerror}; choose another port, or 0 for a free one"
+            raise OSError(error.errno, what, f"{HOST}:{port}") from error
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet of a browser that has gone; tell of all else."""

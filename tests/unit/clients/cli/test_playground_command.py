@@ -50,4 +50,6 @@ def test_a_port_that_is_taken_is_an_error_in_one_line(service, capsys):
     with over_http(service) as url:
         port = url.rpartition(":")[2]
         assert main(["playground", "--port", port]) == 1
-    assert capsys.readouterr().err.startswith("error: ")
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"error: 127.0.0.1:{port}: ")
+    assert len(complaint.splitlines()) == 1
