@@ -47,9 +47,15 @@ function bars(scores, former = null) {
     fill.style.width = percent(score, 2);
     return el("li", {},
       el("span", { class: "label" }, label),
-      el("span", { class: "score" }, percent(score), former && difference(score, former.get(label))),
+      el("span", { class: "score" }, exact(score), former && difference(score, former.get(label))),
       el("span", { class: "track", "aria-hidden": "true" }, fill));
   }));
+}
+
+/** Return a score in words that do not round it to never or always. */
+function exact(score) {
+  if (score > 0 && score < 0.0005) return "< 0.1%";
+  return score < 1 && score >= 0.9995 ? "> 99.9%" : percent(score);
 }
 
 function difference(score, before) {

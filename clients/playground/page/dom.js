@@ -28,4 +28,4 @@ export const count = (number, one, many = `${one}s`) =>
   `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 /** Return words with letters for everything that a program's name has, such as `test_accuracy`. */
-export const inWords = (name) => name.replaceAll("_", " ");
+export const inWords = (name) => name.replaceAll("_", " ").replace(/^val /, "validation ");

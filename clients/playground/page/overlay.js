@@ -39,5 +39,5 @@ function colour(share) {
   const above = Math.max(1, STOPS.findIndex(([stop]) => share <= stop));
   const [[from, ...low], [to, ...high]] = [STOPS[above - 1], STOPS[above]];
   const part = (share - from) / (to - from);
-  return [...low.map((one, i) => one + part * (high[i] - one)), 255 * Math.min(1, 0.15 + share)];
+  return [...low.map((one, i) => one + part * (high[i] - one)), 255 * share];
 }
