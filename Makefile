@@ -33,10 +33,10 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs reference audit train serve stop bench backbones operations faults clean
+.PHONY: help setup demo test test-browser check docs reference audit train serve stop bench backbones operations faults clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment, with Java and Redis on its PATH
 
@@ -55,6 +55,11 @@ demo: $(READY)  ## train, publish, serve and ask three small tasks; about ten mi
 
 test: $(READY)  ## all tests, with real Redis and TorchServe processes
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-browser: $(READY)  ## the playground in headless Chromium, which this installs, with axe; some minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[browser]'
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Generator
 from dataclasses import is_dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import jaxtyping
@@ -23,6 +24,8 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
 """Folders whose tests share what is slow to make: a service, an export."""
+
+BROWSER = Path(__file__).parent / "browser"
 
 AS_JAXTYPING = BeartypeConf(violation_type=TypeError)
 """What is of another type than it should be raises what Python would."""
@@ -123,6 +126,12 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave tests in a browser out unless they are asked for: `make test-browser` installs one."""
+    is_asked_for = config.getoption("markexpr") == "browser"
+    return None if is_asked_for or collection_path != BROWSER else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ TABLE: Final = Table(
         "predict": Command("classify images with one or more tasks", "clients.cli.predict"),
         "tasks": Command("list the tasks that a service answers for", "clients.cli.tasks"),
         "bench": Command("put a running service under load and measure it", "clients.cli.bench"),
+        "playground": Command("open a page that asks a service", "clients.cli.playground"),
         "demo": Command("train, publish, serve and ask a few small tasks", "clients.cli.demo"),
     },
 )

@@ -12,6 +12,7 @@ from serving.protocol import (
     BATCH_ID_HEADER,
     BATCH_ROWS_HEADER,
     BATCH_TASKS_HEADER,
+    DEFAULT_TOP_K,
     HTTP_STATUS,
     Answer,
     Attention,
@@ -67,7 +68,7 @@ class FakeService:
             return httpx.Response(reply.status_code, content=reply.content, headers=reply.headers)
         if "list" in request.url.params:
             return self.listed(request.url.params)
-        top_k = int(request.url.params["top_k"])
+        top_k = int(request.url.params.get("top_k", DEFAULT_TOP_K))
         names = request.url.params["task"].split(",")
         entries = tuple(with_numbers(self.entry(name, top_k), request.url.params) for name in names)
         body = entries[0] if len(names) == 1 else MultiAnswer(answers=entries)

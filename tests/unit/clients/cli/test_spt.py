@@ -1,6 +1,7 @@
 """`spt` has every command, costs nothing before one is chosen, and says what is not installed."""
 
 import re
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -140,6 +141,13 @@ def test_asking_needs_no_extra(tmp_path):
     done = light("predict", str(photo), "--task", "digits", "--url", "http://127.0.0.1:1")
     assert done.returncode == 1
     assert "is the service running?" in done.stderr
+
+
+def test_the_playground_needs_no_extra():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = light("playground", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "choose another port" in done.stderr
 
 
 def test_the_name_is_installed_as_a_command():

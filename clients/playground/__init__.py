@@ -1,0 +1,1 @@
+"""A page on loopback for people who want to drop a photo and look; the service answers."""
