@@ -6,6 +6,7 @@ there is one, which owns the device itself.
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,15 +22,19 @@ from serving.build_front import (
     trace,
 )
 from serving.config import ServingConfig
-from serving.front.app import build_app
+from serving.front.app import build_app, page_route
 from serving.front.predict import Bounds
 from serving.front.processes import Service, serve
 from serving.front.token import TokenFile
 from serving.health.heartbeat import Heartbeat
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
+from serving.inference.state import State
 from serving.java.memory import usual_front_memory
 from serving.launch.processes import log_decisions
+from serving.launch.running import METRICS
+from serving.metrics.begin import begin_metrics
+from serving.metrics.table import ROUTE
 from serving.runtime.front_engine import FrontEngine
 
 _STARTUP_FAILURE: Final = 3
@@ -66,26 +71,35 @@ def create_app(folder: Path, token_file: Path | None) -> Starlette:
         config = read_config(folder)
         log_decisions(config.log_format)
         trace(config, "front")
-        engine, admission = _engine(config, folder), build_admission(config)
+        (engine, state), admission = _engine(config, folder), build_admission(config)
     except SptError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(_STARTUP_FAILURE)
     heartbeat = Heartbeat(folder)
     heartbeat.beat()  # the device is warm
-    return build_app(
+    vitals, mark = Vitals(heartbeat, engine.probe), StopMark(folder)
+    app = build_app(
         engine,
         admission,
-        Vitals(heartbeat, engine.probe),
+        vitals,
         _bounds(config),
         token=None if token_file is None else TokenFile(token_file),
-        is_stopping=StopMark(folder).is_stopping,
+        is_stopping=mark.is_stopping,
     )
+    metrics = begin_metrics(folder / METRICS if config.front_workers else None)
+    metrics.tell_health(vitals, mark.is_stopping)
+    if state is not None:
+        metrics.own_device(state)
+    app.routes.append(page_route(ROUTE, metrics.page))
+    return app
 
 
-def _engine(config: ServingConfig, folder: Path) -> FrontEngine[Any]:
-    """Return an engine with the device of another process, or with one of this."""
+def _engine(
+    config: ServingConfig, folder: Path
+) -> tuple[FrontEngine[Any], Callable[[], State] | None]:
+    """Return an engine, and the state of the device if this process is to own it."""
     if config.front_workers:
-        return build_front_engine(config, folder)
+        return build_front_engine(config, folder), None
     from serving.build import build_core  # noqa: PLC0415 (loads torch and timm)
     from serving.device.device import Device  # noqa: PLC0415
     from serving.device.local import LocalDevice  # noqa: PLC0415
@@ -94,7 +108,9 @@ def _engine(config: ServingConfig, folder: Path) -> FrontEngine[Any]:
     disable_malloc_trim()
     core = build_core(config)
     device = Device(core, max_batch=config.max_batch, patience_s=config.load_patience_s)
-    return FrontEngine(LocalDevice(device, core), decoder_settings(config), config.load_patience_s)
+    local = LocalDevice(device, core)
+    engine = FrontEngine(local, decoder_settings(config), config.load_patience_s)
+    return engine, core.state
 
 
 def _bounds(config: ServingConfig) -> Bounds:

@@ -1,6 +1,7 @@
 """From settings to a warm engine: the one place where the parts are put together."""
 
 import logging
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
@@ -18,6 +19,7 @@ from serving.config import ServingConfig
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
 from serving.inference.engine import Engine
+from serving.inference.state import Trunk
 from serving.rounding.fp8 import require_fp8
 from serving.tuning.choice import holding
 
@@ -61,10 +63,18 @@ def build_core(config: ServingConfig) -> Core:
         DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
     )
     bank = AdapterBank(backend.backbone, _trusted(config, source), config.bank_bytes)
-    core = Core(backend, source, bank, config.pinned)
+    core = Core(backend, source, bank, config.pinned, _trunk(config))
     source.watch()
     core.warm_up(source.tasks() if config.preload == "all" else config.preload)
     return core
+
+
+def _trunk(config: ServingConfig) -> Trunk:
+    try:
+        installed = version("spt-serving")
+    except PackageNotFoundError:  # it runs from its folder
+        installed = "unknown"
+    return Trunk(installed, config.backbone, config.precision, config.backend)
 
 
 def _trusted(config: ServingConfig, source: CachedStore) -> ArtifactSource:

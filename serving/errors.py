@@ -172,6 +172,13 @@ _LOGGED = "(its traceback is in the log)"
 """Noted on an error whose traceback is; a whole forward's rows share one error."""
 
 
+def code_of(error: Exception) -> ErrorCode:
+    """Return what an error is called on the wire."""
+    if isinstance(error, Refused):
+        return ErrorCode(error.body.code)
+    return CODES.get(type(error), ErrorCode.INTERNAL)
+
+
 def to_wire(error: Exception, task: str | None) -> ErrorBody:
     """Return the body with which a request that met `error` is answered; log faults of ours.
 
@@ -180,7 +187,7 @@ def to_wire(error: Exception, task: str | None) -> ErrorBody:
     """
     if isinstance(error, Refused):
         return error.body
-    code = CODES.get(type(error), ErrorCode.INTERNAL)
+    code = code_of(error)
     if HTTP_STATUS[code] >= 500 and code != ErrorCode.NOT_READY:
         is_new = code == ErrorCode.INTERNAL and _LOGGED not in getattr(error, "__notes__", ())
         logger.error(

@@ -32,9 +32,14 @@ from serving.door.replies import (
 from serving.door.request import Request, read_header
 from serving.errors import ServiceStopping
 from serving.health.stop_mark import StopMark
+from serving.health.vitals import Vitals
+from serving.launch.running import METRICS
+from serving.metrics.begin import begin_metrics
+from serving.metrics.table import ROUTE
 from serving.observing.observers import OBSERVERS
 from serving.protocol import KEY_HEADER, TASK_HEADER, TASK_SEPARATOR
 from serving.rows.query import Query
+from serving.runtime.front_engine import FrontEngine
 from serving.torchserve.logs import log_warnings
 from serving.torchserve.management import PULSE, is_description_call
 from serving.torchserve.pulse import watched
@@ -44,7 +49,6 @@ from serving.trunk.allocator import disable_malloc_trim
 
 if TYPE_CHECKING:
     from serving.inference.engine import Engine
-    from serving.runtime.front_engine import FrontEngine
 
 Batch = Sequence[dict[str, Any]]
 Read = Callable[[Batch], tuple[list[Any], list[dict[str, Any]], Any]]
@@ -69,8 +73,19 @@ class Handler:
         trace(config, "worker")
         self._admission = build_admission(config)
         self._engine = _engine(config, self._mark.folder)
-        self._vitals = watched(self._engine.probe, self._mark)
+        self._vitals = self._watched(config)
         self._batches = itertools.count()
+
+    def _watched(self, config: ServingConfig) -> Vitals:
+        """Return this worker's vitals, told with its metrics where a launch has begun it."""
+        if self._mark.folder is None:
+            return watched(self._engine.probe, self._mark)
+        metrics = begin_metrics(self._mark.folder / METRICS if config.front_workers else None)
+        if not isinstance(self._engine, FrontEngine):
+            metrics.own_device(self._engine.core.state)
+        vitals = watched(self._engine.probe, self._mark, {ROUTE: metrics.page})
+        metrics.tell_health(vitals, self._mark.is_stopping)
+        return vitals
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch; every row has its own status and body."""

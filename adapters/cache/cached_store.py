@@ -84,6 +84,11 @@ class CachedStore:
         return cache is not None and cache.is_up and watcher is not None and watcher.is_hearing
 
     @property
+    def store_is_up(self) -> bool:
+        """Whether the store answers; known within a second in a process that watches."""
+        return self._calls is None or self._calls.is_up
+
+    @property
     def follows_store(self) -> bool:
         """Whether every move in the store is known here within `LOOK_EVERY_S`, with its feed."""
         return self._follower is not None and self._memory.is_followed
@@ -158,6 +163,10 @@ class CachedStore:
         if calls is not None and self._memory.should_be_renewed(task):
             self._begin(task, calls, renew=True)
         return pointer
+
+    def last_known(self, task: str) -> Pointer | None:
+        """Return what is known of a task's pointer, however old; asks nobody."""
+        return self._memory.last(task)
 
     def read(self, task: str, version: str) -> bytes:
         """Return the bytes of one version from the store, or from Redis if it keeps artifacts.

@@ -52,10 +52,12 @@ class _Answers:
     Attributes:
         last_at: when it last did.
         is_late: whether one has waited in vain since.
+        is_away: whether its last answer was that it cannot be reached.
     """
 
     last_at: float = float("-inf")
     is_late: bool = False
+    is_away: bool = False
 
 
 class StoreCalls:
@@ -121,7 +123,7 @@ class StoreCalls:
                 answer.set_result(call())
             except BaseException as error:  # the caller's matter
                 answer.set_exception(error)
-            self.answered()
+            self.answered(is_away=isinstance(answer.exception(), StoreUnavailable))
 
         self.submit(job, limit_s)
         patience_s = limit_s if patience_s is None else patience_s
@@ -151,10 +153,20 @@ class StoreCalls:
             self._answers.is_late = self.is_late or patience_s > 0
             raise self.unavailable(max(patience_s, LIMIT_S)) from None
 
-    def answered(self) -> None:
-        """Take note that the store has answered, be it with an error."""
+    def answered(self, *, is_away: bool = False) -> None:
+        """Take note that the store has answered, be it with an error.
+
+        Args:
+            is_away: whether the error is that it cannot be reached.
+        """
         self._answers.last_at = self._clock()
         self._answers.is_late = False
+        self._answers.is_away = is_away
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the store answers what it is asked, as far as is known."""
+        return not (self._answers.is_away or self.is_late or self.is_hanging)
 
     @property
     def is_late(self) -> bool:

@@ -14,6 +14,8 @@ from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
 from serving.launch.processes import log_decisions
+from serving.launch.running import METRICS
+from serving.metrics.begin import begin_metrics
 from serving.trunk.allocator import disable_malloc_trim
 
 
@@ -44,6 +46,7 @@ def build(folder: Path) -> DeviceServer:
     trace(config, "device")
     disable_malloc_trim()
     core = build_core(config)
+    begin_metrics(folder / METRICS).own_device(core.state)
     vitals = Vitals(Heartbeat(None), core.probe)
     device = Device(
         core,

@@ -36,8 +36,11 @@ class WaitingRows:
     def add(self, rows: Iterable[Row]) -> None:
         """Let rows wait."""
         with self._changed:
+            before = len(self._rows)
             self._rows |= dict.fromkeys(rows, time.monotonic())
+            added = len(self._rows) - before
             self._changed.notify()
+        OBSERVERS.waiting(added)
 
     def add_job(self, job: Job) -> None:
         """Let something else wait that only the device's thread may do; it goes before rows."""
@@ -48,7 +51,9 @@ class WaitingRows:
     def drop(self, rows: Iterable[Row]) -> list[Row]:
         """Take back the rows that still wait; return them."""
         with self._changed:
-            return [row for row in rows if self._rows.pop(row, None) is not None]
+            dropped = [row for row in rows if self._rows.pop(row, None) is not None]
+        OBSERVERS.waiting(-len(dropped))
+        return dropped
 
     def take(self, *, rows: bool) -> list[Row] | Job:
         """Wait for a job, or for the rows of the next forward: the oldest, and its like.
@@ -70,6 +75,7 @@ class WaitingRows:
 
 def _tell(rows: Sequence[Row], since: Sequence[float]) -> None:
     """Tell how long rows have waited: once for all that came together."""
+    OBSERVERS.waiting(-len(rows))
     if OBSERVERS:
         together: dict[float, list[Row]] = defaultdict(list)
         for row, begin_s in zip(rows, since, strict=True):

@@ -24,10 +24,11 @@ from serving.front.predict import METHODS, Bounds, Predict, Predicts
 from serving.front.tasks import TASKS_ROUTE, Tasks
 from serving.front.token import TokenFile
 from serving.health.heartbeat import IDLE_S
+from serving.health.probes import Page
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
 from serving.openapi.document import document
-from serving.openapi.probes import OPENAPI_ROUTE
+from serving.openapi.probes import METRICS_ROUTE, OPENAPI_ROUTE
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.tracing.asgi import RequestIds
@@ -100,7 +101,7 @@ def build_app(
             *dialects.routes(bounds.body_bytes),
             Route(OPENAPI_ROUTE, _openapi, methods=["GET"]),
         ],
-        middleware=[Middleware(RequestIds, untraced=PROBES)],
+        middleware=[Middleware(RequestIds, untraced=(*PROBES, METRICS_ROUTE))],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )
@@ -127,6 +128,19 @@ def _probe(why_not: Callable[[], str | None]) -> Callable[[Request], Awaitable[R
 
 async def _openapi(_: Request) -> Response:
     return JSONResponse(document())
+
+
+def page_route(path: str, page: Page) -> Route:
+    """Return a route that shows a page to anybody; a thread makes it."""
+
+    async def show(_: Request) -> Response:
+        try:
+            text = await asyncio.to_thread(page.text)
+        except OSError:  # what it is made of is gone: the service is stopping
+            return Response(status_code=503)
+        return Response(text, headers={"content-type": page.content_type})
+
+    return Route(path, show, methods=["GET"])
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -116,7 +116,8 @@ class Predict:
         except ClientDisconnect:
             raise
         except Exception as error:  # belongs to this call alone
-            OBSERVERS.refused([error])
+            if not queries:
+                OBSERVERS.refused([error])
             reply = turn.refusal(error)
         more = batch_headers(f"{os.getpid()}-{next(self._numbers)}", queries)
         if self._is_stopping():
@@ -161,17 +162,20 @@ class Predict:
         """
         working = copy_context()
         call = self._threads.submit(working.run, self._predict, queries, time.monotonic())
+        OBSERVERS.waiting(len(queries))
         answered = asyncio.wrap_future(call)
         gone = asyncio.ensure_future(exchange.gone())
         try:
             await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
             if call.cancel():
+                OBSERVERS.waiting(-len(queries))
                 raise ClientDisconnect
             return await answered
         finally:
             gone.cancel()
 
     def _predict(self, queries: Sequence[Query], asked_s: float) -> list[Outcome]:
+        OBSERVERS.waiting(-len(queries))
         OBSERVERS.phase("queue", asked_s, queries)
         found = self._engine.predict(queries)
         self._vitals.judge(found)

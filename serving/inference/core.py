@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+import torch
+
 from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from serving.deadline import Deadline
@@ -17,6 +19,7 @@ from serving.inference.description import Description
 from serving.inference.listing import TaskLists
 from serving.inference.lookup import Lookup
 from serving.inference.seating import equip, seat
+from serving.inference.state import Memory, Redis, State, Trunk
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.rows.query import Query
@@ -44,6 +47,7 @@ class Core:
         source: where tasks' versions and artifacts are looked up.
         bank: resident adapters.
         pinned: tasks whose current version is never evicted.
+        trunk: what the settings call the backend.
 
     Attributes:
         backend: see above.
@@ -57,11 +61,13 @@ class Core:
         source: CachedStore,
         bank: AdapterBank,
         pinned: Collection[str] = (),
+        trunk: Trunk | None = None,
     ) -> None:
         self.backend = backend
         self.bank = bank
         self._source = source
         self._pinned = sorted(pinned)
+        self._trunk = trunk
         self.lookup = Lookup(source, bank, pinned)
         self._lists = TaskLists(source, backend.backbone.spec)
 
@@ -102,6 +108,25 @@ class Core:
         """Return a page of the tasks that a caller may ask, or one of them with its classes."""
         return self._lists.tell(listing)
 
+    def state(self) -> State:
+        """Return what can be counted now; asks neither the store nor Redis."""
+        bank, cache = self.bank, self._source.cache
+        keys = bank.keys
+        return State(
+            bank_bytes=bank.num_bytes,
+            bank_limit_bytes=bank.budget_bytes,
+            adapters=len(keys),
+            versions=len({key.version for key in keys}),
+            hits=bank.hits,
+            misses=bank.misses,
+            evictions=bank.evictions,
+            stand_ins=self.lookup.stand_ins,
+            redis=None if cache is None else Redis(cache.is_up, cache.stats.errors),
+            store_is_up=self._source.store_is_up,
+            memory=_memory(self.backend.backbone.device),
+            trunk=self._trunk,
+        )
+
     def close(self) -> None:
         """Let the threads go."""
         self.lookup.close()
@@ -118,6 +143,13 @@ class Core:
             if not row.is_pending:
                 _log.warning("task %s is not preloaded: %s", row.query.task, row.outcome)
         return [row.resident for row in found]
+
+
+def _memory(device: torch.device) -> Memory | None:
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    return Memory(total - free, total)
 
 
 def usual_example(spec: BackboneSpec) -> Example:

@@ -141,6 +141,17 @@ class Fallback:
         bad = self._bad(key)
         return None if bad is None else bad.error
 
+    @property
+    def stand_ins(self) -> int:
+        """Versions that should answer now, and that another one answers for."""
+        with self._lock:
+            standing = [(task, one.instead, set(one.bad)) for task, one in self._troubles.items()]
+        return sum(
+            len((self._answering(task) & bad) - {instead.version})
+            for task, instead, bad in standing
+            if instead is not None
+        )
+
     def close(self) -> None:
         """Let the searching thread go."""
         self._stand_ins.close()
@@ -258,6 +269,10 @@ class Fallback:
             if other not in seen:
                 seen.add(other)
                 yield other
+
+    def _answering(self, task: str) -> frozenset[str]:
+        pointer = self._source.last_known(task)
+        return frozenset() if pointer is None else pointer.answering
 
     def _current(self, key: AdapterKey) -> AdapterKey:
         """Return the current version of a version's task; the version itself if it is unknown."""

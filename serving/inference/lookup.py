@@ -101,6 +101,11 @@ class Lookup:
                 row.key, row.outcome, row.role = other, PENDING, None
         return pending(free)
 
+    @property
+    def stand_ins(self) -> int:
+        """Versions that should answer now, and that another one answers for."""
+        return self._fallback.stand_ins
+
     def trouble_with(self, key: AdapterKey) -> str | None:
         """Return why a version does not answer, None if nothing is known against it."""
         return self._fallback.reason(key)

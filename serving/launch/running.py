@@ -18,6 +18,8 @@ RECORD = "service.json"
 LOGS = "logs"
 CONSOLE = "console.log"
 """What is said before there is a log, and by whoever stays with the service."""
+METRICS = "metrics"
+"""What its processes count, where there are several."""
 REDIS_FILE = "redis.url"
 """The address of the service's Redis with its password, for publishers of the same user."""
 

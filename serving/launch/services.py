@@ -24,6 +24,7 @@ from serving.launch.keepers import Keepers
 from serving.launch.launch import FrontName, Launch
 from serving.launch.running import (
     LOGS,
+    METRICS,
     RECORD,
     Running,
     changing,
@@ -114,6 +115,8 @@ class Services:
         with explained(launch.folder):
             launch.folder.mkdir(parents=True, exist_ok=True)
             with changing(launch.folder):
+                if before is None:
+                    _forget_metrics(launch.folder)
                 beside = None if before is None else _left_of(launch.folder, before)
                 front.configure(launch)
                 begun = _begin_front(launch, front, beside)
@@ -233,8 +236,14 @@ def _stop(folder: Path, running: Running, front: Front, *, draining: bool) -> No
         shutil.rmtree(running.scratch, ignore_errors=True)
         front.forget(folder)
         heartbeat.forget(folder)
+        _forget_metrics(folder)
         forget(folder)  # after the processes: a stop that is cut off before can be repeated
         mark.clear()  # after the record, or `supervise` would take this end for a crash
+
+
+def _forget_metrics(folder: Path) -> None:
+    """Delete what the processes of a launch that has ended have counted."""
+    shutil.rmtree(folder / METRICS, ignore_errors=True)
 
 
 def _refuse_taken(ports: list[int]) -> None:

@@ -47,6 +47,9 @@ class Observer:
     costs no row.
     """
 
+    def waiting(self, change: int) -> None:
+        """So many more rows wait for a thread or for the device; fewer, if it is negative."""
+
     def phase(self, phase: Phase, span: Span, queries: Sequence[Query]) -> None:
         """Rows have gone through a phase together: of one call, or of one forward."""
 

@@ -20,8 +20,7 @@ _log = logging.getLogger(__name__)
 class Observers:
     """Any number of observers; safe for many threads.
 
-    Every method takes the time at which something began, of `time.monotonic`, and tells that it has
-    ended now.
+    A method that takes `begin_s`, of `time.monotonic`, tells that what began then has ended now.
     """
 
     def __init__(self) -> None:
@@ -37,6 +36,11 @@ class Observers:
         with self._changing:
             self._all = (*self._all, observer)
 
+    def remove(self, observer: Observer) -> None:
+        """Tell this one no more."""
+        with self._changing:
+            self._all = tuple(one for one in self._all if one is not observer)
+
     @contextmanager
     def hearing(self, observer: Observer) -> Iterator[None]:
         """Tell this one, too, for the length of the block."""
@@ -44,8 +48,12 @@ class Observers:
         try:
             yield
         finally:
-            with self._changing:
-                self._all = tuple(one for one in self._all if one is not observer)
+            self.remove(observer)
+
+    def waiting(self, change: int) -> None:
+        """Tell that more rows wait, or fewer."""
+        if self._all and change:
+            self._tell(lambda one: one.waiting(change))
 
     def phase(self, phase: Phase, begin_s: float, queries: Iterable[Query]) -> None:
         """Tell that rows have gone through a phase together; none tell nothing."""

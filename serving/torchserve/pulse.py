@@ -7,12 +7,13 @@ rows do: so the heart beats only while the front, the queue, the worker and the 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from serving.errors import LaunchError
 from serving.health.heartbeat import IDLE_S, Heartbeat
+from serving.health.probes import Page
 from serving.health.stop_mark import StopMark
 from serving.health.vitals import Vitals
 from serving.launch.running import is_recorded, read
@@ -25,12 +26,13 @@ _PATIENCE_S: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def watched(probe: Callable[[], None], mark: StopMark) -> Vitals:
+def watched(probe: Callable[[], None], mark: StopMark, pages: Mapping[str, Page] = {}) -> Vitals:
     """Return this worker's vitals, asked for and told from now on where a launch has begun it.
 
     Args:
         probe: computes one row of nothing.
         mark: of the launch that this worker belongs to.
+        pages: that it shows next to what it tells of its health.
     """
     heartbeat = Heartbeat(mark.folder)
     heartbeat.beat()  # the backbone has just been warmed up
@@ -38,7 +40,7 @@ def watched(probe: Callable[[], None], mark: StopMark) -> Vitals:
     if mark.folder is not None:
         asking = (heartbeat, mark.folder)
         threading.Thread(target=_ask_again, args=asking, name="pulse", daemon=True).start()
-        answer_probes(vitals, mark)
+        answer_probes(vitals, mark, pages)
     return vitals
 
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from adapters.errors import SptError
 from serving.door.listing import parse_listing
 from serving.door.request import parse_request
+from serving.metrics.table import ROUTE
 from tests.documents.console import Command
 
 ROOT = Path(__file__).parent.parent.parent
@@ -136,6 +137,8 @@ def _curl(words: list[str]) -> None:
     if url.port == 8081:
         if (url.path, set(query)) != MANAGEMENT:
             raise ValueError(f"{url.path}?{url.query}: expected {MANAGEMENT}")
+        return
+    if url.path == ROUTE:
         return
     if url.path == "/spt/predict" and "list" in query:
         _parsed(parse_listing, query)

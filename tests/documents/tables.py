@@ -17,6 +17,7 @@ from serving.config import ServingConfig, TrustedKeyFile
 from serving.door.tenants import Tenant
 from serving.errors import CODES
 from serving.launch.launch import Launch
+from serving.metrics.table import METRICS, Entry
 from serving.protocol import HTTP_STATUS, ErrorCode
 from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
@@ -70,6 +71,19 @@ def statuses() -> str:
         if said
     )
     return _table(("status", "code", "when"), sorted(rows))
+
+
+def metrics() -> str:
+    """Return every metric, its kind and its labels."""
+    rows = (
+        (f"`{_with_labels(name, entry)}`", entry.kind, entry.meaning)
+        for name, entry in METRICS.items()
+    )
+    return _table(("metric", "kind", "says"), rows)
+
+
+def _with_labels(name: str, entry: Entry) -> str:
+    return f"{name}{{{','.join(entry.labels)}}}" if entry.labels else name
 
 
 def methods() -> str:

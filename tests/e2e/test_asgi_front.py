@@ -19,6 +19,7 @@ from clients.errors import BadKey, ClientError, NotReady
 from serving.launch.running import is_recorded, read
 from serving.service import rotate, stop, why_not_ready
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained
+from tests.fakes.exposed import told_at
 from tests.fakes.waiting import wait_until
 from tests.fakes.workers import fronts_of
 
@@ -77,6 +78,16 @@ def test_it_answers_who_has_the_token_and_no_process_of_it_is_java(foreground: F
         stranger.predict(IMAGES[0], task=TASKS[0])
     processes = psutil.Process(foreground.command.pid).children(recursive=True)
     assert {process.name().rstrip("0123456789.") for process in processes} == {"python"}
+
+
+def test_it_tells_its_metrics_to_who_has_no_token(foreground: Foreground) -> None:
+    told = told_at(foreground.service.url)
+    assert told['spt_rows_total{code="ok"}'] >= 1
+    assert told['spt_refusals_total{code="bad_token"}'] >= 1
+    assert told["spt_ready"] == 1
+    assert told["spt_bank_bytes"] > 0
+    info = 'backbone="vit_micro_patch8_64",backend="torch",precision="float32"'
+    assert any(info in series for series in told)
 
 
 def test_a_new_token_counts_at_once_and_cuts_nobody_off_who_reads_its_file(

@@ -18,6 +18,7 @@ from serving.launch.running import read
 from serving.protocol import Answer
 from serving.service import care_of, start, stop
 from tests.e2e.service import IMAGES, TASKS, Load, Published, Service, asks, assert_drained
+from tests.fakes.exposed import told_at
 from tests.fakes.waiting import wait_until
 from tests.fakes.workers import fronts_of
 
@@ -31,11 +32,13 @@ def launch(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Launch:
     folder = tmp_path_factory.mktemp("fronts") / "serve"
+    *ports, health_port = free_ports(4)
     return Launch(
         folder=folder,
         front=request.param,
         store=published.source.store.root,
-        ports=free_ports(3),
+        ports=tuple(ports),
+        health_port=health_port,
         settings={"front_workers": FRONTS},
     )
 
@@ -52,6 +55,12 @@ def device_of(service: Service) -> psutil.Process:
     server = psutil.Process(read(service.folder).fork_server)
     (device,) = set(server.children()) - set(fronts_of(service.process))
     return device
+
+
+def told(launch: Launch) -> dict[str, float]:
+    """Return the metrics of all processes together."""
+    port = launch.ports[0] if launch.front == "asgi" else launch.health_port
+    return told_at(f"http://127.0.0.1:{port}")
 
 
 def answers(service: Service) -> bool:
@@ -81,21 +90,41 @@ def test_fronts_answer_as_one_process_does(fronts: Service) -> None:
         fronts.assert_numbers(IMAGES[0], task)
 
 
+def test_fronts_and_the_device_count_together(fronts: Service, launch: Launch) -> None:
+    before = told(launch)
+    assert_right(fronts)
+    after = told(launch)
+    more = {series: after[series] - before[series] for series in after}
+    assert more['spt_requests_total{status="200"}'] == more['spt_rows_total{code="ok"}'] == 24
+    assert more["spt_batch_rows_sum"] == 24
+    assert more['spt_phase_seconds_count{phase="answer"}'] > 0  # told by a front
+    assert more['spt_phase_seconds_count{phase="lookup"}'] > 0  # told by the device
+    assert after["spt_ready"] == after["spt_store_up"] == 1
+    assert after["spt_bank_adapters"] == len(TASKS)
+
+
 def test_a_device_process_that_is_killed_is_followed_by_another(
     fronts: Service, launch: Launch
 ) -> None:
     before, workers = device_of(fronts), fronts_of(fronts.process)
+    counted = told(launch)
     before.kill()
     wait_until("its launcher has ended", lambda: not has_device(fronts.folder))
+    left = told(launch)
+    assert "spt_bank_bytes" in counted
+    assert "spt_bank_bytes" not in left
+    assert left["spt_batch_rows_count"] >= counted["spt_batch_rows_count"]
     care_of(launch).look()  # as the supervisor does
     wait_until("the next one answers", lambda: answers(fronts), timeout_s=120)
     assert device_of(fronts) != before
+    assert told(launch)["spt_bank_bytes"] > 0
     assert fronts_of(fronts.process) == workers, "no front was touched"
     assert_right(fronts)
 
 
-def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service) -> None:
+def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service, launch: Launch) -> None:
     device, before = device_of(fronts), fronts_of(fronts.process)
+    counted = told(launch)
     for front in before:
         front.kill()
 
@@ -106,6 +135,8 @@ def test_fronts_that_are_killed_leave_the_device_alone(fronts: Service) -> None:
     wait_until("other fronts answer", others_work, timeout_s=120)
     assert device_of(fronts) == device
     assert_right(fronts)
+    requests = 'spt_requests_total{status="200"}'
+    assert told(launch)[requests] >= counted[requests] + 24
 
 
 def test_a_stop_answers_all_who_have_asked_and_leaves_no_process_behind(fronts: Service) -> None:

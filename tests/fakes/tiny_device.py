@@ -10,6 +10,7 @@ from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
+from serving.inference.state import Trunk
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
@@ -23,7 +24,8 @@ class TinyDevice:
         source = CachedStore(DirectoryStore(folder / "store"))
         for i in range(2):
             source.publish(encode(make_adapter(f"task{i}", seed=i, backbone=backbone.spec)))
-        self.core = Core(CpuBackend(backbone), source, AdapterBank(backbone, source, 1 << 20))
+        bank, trunk = AdapterBank(backbone, source, 1 << 20), Trunk("1", "tiny", "float32", "torch")
+        self.core = Core(CpuBackend(backbone), source, bank, trunk=trunk)
         self.device = Device(self.core, max_batch=8, patience_s=60.0)
         self.server = DeviceServer(self.device, self.core, folder, self.core.probe)
 

@@ -7,7 +7,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from serving.health.probes import serve_probes
+from serving.health.probes import Page, serve_probes
 
 
 @pytest.fixture
@@ -32,7 +32,31 @@ def asked(server: ThreadingHTTPServer, route: str) -> tuple[int, object]:
 def test_each_route_has_its_own_answer(server: ThreadingHTTPServer) -> None:
     assert asked(server, "/livez") == (200, {"ok": True, "reason": None})
     assert asked(server, "/readyz?verbose") == (503, {"ok": False, "reason": "it is stopping"})
-    assert asked(server, "/metrics")[0] == 404
+    assert asked(server, "/nowhere")[0] == 404
+
+
+def test_a_page_is_shown_as_it_is_and_503_once_it_cannot_be_made() -> None:
+    texts = [b"spt_ready 1\n"]
+
+    def text() -> bytes:
+        if texts:
+            return texts.pop()
+        raise FileNotFoundError("the service is stopping")
+
+    server = serve_probes(0, {}, {"/metrics": Page("text/plain", text)})
+    assert server is not None
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain")
+        assert answer.read() == b"spt_ready 1\n"
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 503
+    finally:
+        connection.close()
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_taken_port_is_told_and_stops_nothing(

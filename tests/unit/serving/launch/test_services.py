@@ -13,8 +13,11 @@ import pytest
 
 from adapters.ports import free_ports
 from serving.errors import LaunchError
+from serving.front.launch import AsgiFront
+from serving.launch.front import Begun
 from serving.launch.launch import Launch
-from serving.launch.running import RECORD, Running, adopt, is_recorded, read
+from serving.launch.running import METRICS, RECORD, Running, adopt, is_recorded, read
+from serving.launch.services import Services
 from serving.service import rotate, start, stop
 from serving.torchserve import launch as launch_module
 from tests.fakes.waiting import wait_until
@@ -58,6 +61,38 @@ def test_an_adopted_process_is_ended_with_the_others(
     assert has_ended(process)
     assert list(tmp_path.iterdir()) == []
     assert not stop(tmp_path)
+
+
+class Sleeper(AsgiFront):
+    """A front that is nothing but a process."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def configure(self, _: Launch) -> None:
+        pass
+
+    def begin(self, _: Launch) -> Begun:
+        return Begun(self._running, lambda: None)
+
+    def preloaded(self, _: Launch) -> tuple[str, ...]:
+        return ()
+
+
+def test_what_was_counted_before_is_gone_at_a_start_but_not_as_a_front_begins_again(
+    recorded: Running, tmp_path: Path
+) -> None:
+    services = Services({"asgi": Sleeper(recorded)})
+    launch, counted = Launch(folder=tmp_path, front="asgi"), tmp_path / METRICS / "counter_1.db"
+    counted.parent.mkdir()
+    counted.touch()
+    services.begin(launch, recorded)
+    assert counted.exists()
+    services.begin(launch)
+    assert not counted.exists()
+    counted.parent.mkdir()
+    assert stop(tmp_path, draining=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_service_that_cannot_be_drained_is_ended_all_the_same(
