@@ -112,6 +112,10 @@ class WrongBackbone(ClientError):
 class ServerFault(ClientError):
     """The service broke; the request may be fine."""
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} [request {self.request_id}]" if self.request_id else text
+
 
 class UnexpectedAnswer(ClientError):
     """Something answered, but not in the protocol."""
