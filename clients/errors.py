@@ -162,6 +162,10 @@ class ServerFault(ClientError):
     Cure: The service's log has the reason. Sending it again does not help as a rule.
     """
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} [request {self.request_id}]" if self.request_id else text
+
 
 class UnexpectedAnswer(ClientError):
     """Something answered, but not in the protocol.

@@ -28,7 +28,7 @@ from serving.health.probes import Page
 from serving.health.reasons import why_no_callers, why_not_alive
 from serving.health.vitals import Vitals
 from serving.openapi.document import document
-from serving.openapi.probes import OPENAPI_ROUTE
+from serving.openapi.probes import METRICS_ROUTE, OPENAPI_ROUTE
 from serving.protocol import TaskPage
 from serving.rows.listing import Listing
 from serving.tracing.asgi import RequestIds
@@ -101,7 +101,7 @@ def build_app(
             *dialects.routes(bounds.body_bytes),
             Route(OPENAPI_ROUTE, _openapi, methods=["GET"]),
         ],
-        middleware=[Middleware(RequestIds, untraced=PROBES)],
+        middleware=[Middleware(RequestIds, untraced=(*PROBES, METRICS_ROUTE))],
         exception_handlers={HTTPException: _no_route},
         lifespan=lifespan,
     )

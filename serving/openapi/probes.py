@@ -1,10 +1,12 @@
-"""The routes that tell whether the service lives and can answer; and the document's own."""
+"""The routes that tell how the service is; and the document's own."""
 
 from typing import Final
 
 from serving.openapi.parts import Json, Routes, reply
+from serving.protocol import REQUEST_ID_HEADER
 
 OPENAPI_ROUTE: Final = "/openapi.json"
+METRICS_ROUTE: Final = "/metrics"
 
 _SCHEMA: Final[Json] = {
     "type": "object",
@@ -36,11 +38,27 @@ _DOCUMENT: Final[Json] = {
     "responses": {"200": reply("This document", {"type": "object"}, {})},
 }
 
+_HEADERS: Final[Json] = {REQUEST_ID_HEADER: {"$ref": f"#/components/headers/{REQUEST_ID_HEADER}"}}
+_METRICS: Final[Json] = {
+    "operationId": "metrics",
+    "summary": "Return the metrics of all processes, for Prometheus",
+    "security": [],
+    "responses": {
+        "200": {
+            "description": "The text format of Prometheus",
+            "headers": _HEADERS,
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        "503": {"description": "The service is stopping", "headers": _HEADERS},
+    },
+}
+
 ROUTES: Final = Routes(
     {
         "/livez": _probe("livez", "Whether a process of the service lives"),
         "/readyz": _probe("readyz", "Whether the service can answer"),
         "/ping": _probe("ping", "The same, by TorchServe's name"),
+        METRICS_ROUTE: {"get": _METRICS},
         OPENAPI_ROUTE: {"get": _DOCUMENT},
     }
 )

@@ -93,6 +93,7 @@ def test_a_call_that_fails_fails_its_span_and_its_error_says_which_request_it_wa
     ):
         client.predict(b"image", task="digits")
     assert caught.value.request_id == "r-1"
+    assert str(caught.value).endswith("[request r-1]")  # by which the log is searched
     (span,) = caller.calls()
     assert span.status.status_code == StatusCode.ERROR
 

@@ -219,3 +219,15 @@ def test_torchserves_own_id_is_in_the_log_and_the_callers_next_to_it(
     assert first["trace_id"] == TRACE_ID
     assert second["request_id"] == "id-of-2"
     assert second.keys().isdisjoint({"caller_id", "trace_id"})
+
+
+def test_no_log_of_torchserves_worker_holds_an_image_or_a_key(
+    handler: Handler, written: StringIO
+) -> None:
+    keys = {"X-Api-Key": "a-key-of-somebody", "Authorization": "Bearer a-token"}
+    for body in (b"private", {"private": 1}, "private", ["private"]):
+        row = {"task": bytearray(b"spoilt,pets"), "body": body}
+        handler.handle([row, row | {"x": "y"}], FakeContext([keys, keys]))
+    assert "spoilt" in written.getvalue()
+    for secret in ("private", "a-key-of-somebody", "a-token"):
+        assert secret not in written.getvalue()

@@ -168,7 +168,7 @@ HEADERS = st.fixed_dictionaries(
 )
 WELL = in_bytes(b"image", b"image")
 FUZZ = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 APP = app_with(Engine(), 1 << 20)
 

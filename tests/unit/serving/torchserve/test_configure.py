@@ -330,3 +330,14 @@ def test_a_launchs_settings_reach_the_engine_with_paths_that_hold_anywhere(
     config = load_config(yaml_of(model / "model-config.yaml")["spt"], model)
     assert config.onnx == tmp_path / "exported"
     assert (config.preload, config.pinned) == ("all", ("pets",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "shipped"),
+    [({}, "log4j2.xml"), ({"log_format": "json"}, "log4j2-json.xml")],
+)
+def test_torchserves_own_lines_have_the_launchs_format(
+    launch: Launch, settings: dict[str, Any], shipped: str
+) -> None:
+    write_configuration(launch.model_copy(update={"settings": settings}))
+    assert (launch.folder / "log4j2.xml").read_text() == (SHIPPED / shipped).read_text()
