@@ -116,7 +116,8 @@ def one_row(trunk: Trunk, adapter: Adapter) -> Prompts:
     prefix = prefix_of(trunk, prompts, adapter.keys_values)[None]
     has_more = adapter.keys_values is not None
     beside = prefix[:, -1, prompts.shape[1] :] if has_more else None
-    return DeepPrompts(prefix, last=prompts[-1:], biases=biases, beside=beside)
+    last = prompts[-1:].clone()  # of no larger tensor, so that it can be saved
+    return DeepPrompts(prefix, last=last, biases=biases, beside=beside)
 
 
 def prefix_of(
