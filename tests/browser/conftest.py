@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from adapters.store.directory import DirectoryStore
 from clients.playground.commands import StoreCommands
@@ -20,6 +20,8 @@ from tests.fakes.artifacts import make_artifact
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 Open = Callable[..., Page]
+
+expect.set_options(timeout=60_000)  # a command is a process, and machines are busy
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,8 @@ function button(move, { label, text, primary = false, name = null }, start) {
 /** Make a change, and show what became of it where it was asked for. */
 async function make(body, page, move) {
   let said;
+  for (const button of body.querySelectorAll("button")) button.disabled = true;
+  body.prepend(el("p", { class: "soft waiting" }, "Making the change …"));
   try {
     const { pointer, note } = await api.change(move);
     const words = `Done: ${pointer.version.slice(0, 12)} is current for ${move.task}.${note ? ` ${note}.` : ""}`;

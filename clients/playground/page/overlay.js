@@ -8,8 +8,8 @@ export function draw(canvas, image, attention) {
   const small = new OffscreenCanvas(columns, rows);
   const pixels = small.getContext("2d").createImageData(columns, rows);
   const values = floats(attention.values);
-  const most = Math.max(...values) || 1;
-  values.forEach((value, i) => pixels.data.set(colour(value / most), 4 * i));
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  values.forEach((value, i) => pixels.data.set(colour((value - least) / (most - least || 1)), 4 * i));
   small.getContext("2d").putImageData(pixels, 0, 0);
 
   canvas.width = 2 * image.clientWidth;
