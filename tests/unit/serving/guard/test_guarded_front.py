@@ -13,7 +13,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer
 from adapters.vit.adapter import encode
 from serving.__main__ import main
-from serving.cli import guard as command
+from serving.cli.operating import guard as command
 from serving.decoding.decoder import DecoderSettings
 from serving.device.device import Device
 from serving.device.local import LocalDevice
