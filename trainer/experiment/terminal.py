@@ -1,4 +1,4 @@
-"""What a person sees of training: a bar with loss, accuracy and time left; a sweep's trials.
+"""What a person sees of training: a bar with loss, accuracy and time left.
 
 Where the output is no terminal, plain lines take its place: one for each epoch, and one for each
 half minute without.
@@ -6,16 +6,14 @@ half minute without.
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from adapters.streams import Stream, say
-from trainer.experiment.sweep import Trial
 from trainer.training.checkpoint import Progress as Reached
 from trainer.training.loop import Watch
 
@@ -55,17 +53,6 @@ def training_bar(title: str, epochs: int, stream: Stream = "stdout") -> Iterator
             bar.update(row, total=epochs * steps, completed=done, figures=figures)
 
         yield watch
-
-
-def trials_table(trials: Sequence[Trial], best: Trial) -> Table:
-    """Return a sweep's trials, the best in bold."""
-    names = (name.replace("_", " ") for name in best.settings)
-    table = Table(*names, "validation", "loss", "s")
-    for trial in trials:
-        values = [f"{value:g}" for value in trial.settings.values()]
-        figures = f"{trial.val_accuracy:.4f}", f"{trial.train_loss:.4f}", f"{trial.seconds:.0f}"
-        table.add_row(*values, *figures, style="bold" if trial is best else None)
-    return table
 
 
 class _Lines:

@@ -57,6 +57,7 @@ def first_prompts(recipe: Recipe, backbone: Backbone, images: ImageSet) -> First
         RecipeError: there are fewer patch tokens than prompts, or too few blocks; or the init does
             not work on this backbone.
     """
+    torch.manual_seed(recipe.seed)  # of the images' crops, where they are drawn
     if recipe.prompt.init == "uniform":
         return FirstPrompts(_uniform(recipe, backbone))
     if recipe.prompt.init in ("vipamin", "mpa"):
@@ -76,7 +77,6 @@ def _from_images(recipe: Recipe, backbone: Backbone, images: ImageSet) -> FirstP
     began = time.monotonic()
     if prompt.init == "mpa":
         classes = 1 + max(sample.label for sample in images.samples)
-        torch.manual_seed(recipe.seed)
         found = list(batches(chosen, recipe.optim.batch_size))
         made = mpa_prompts(backbone, found, shape, classes)
     else:

@@ -1,16 +1,28 @@
 """What is tried on the validation split; the paper says that it does so, and not which values."""
 
+from dataclasses import replace
 from typing import Any, Final
 
-from trainer.experiment.sweep import Grid
 from trainer.methods.table import METHODS
+from trainer.recipe import Recipe
+from trainer.recipe_file import load_recipe
 from trainer.reproduce.variant import Variant
+from trainer.sweeping.grid import Grid
 
-_DEEP: Final = Grid(lr=[5e-3, 2e-2, 1e-1])
-_SMALL: Final = Grid(lr=[5e-4, 2e-3, 1e-2])
+RATES: Final = ("lr", "weight_decay", "head_weight_decay", "head_lr")
+"""What is searched for everything that has trained parameters besides a head."""
+
+HEAD_RATES: Final = ("lr", "head_weight_decay")
+"""What is searched for a head alone: `lr` is its rate."""
+
+_DECAYS: Final = (0.05, 0.5, 2.5)
+"""Of the head. One that hardly decays fits few images before anything else can learn."""
+
+_DEEP: Final = Grid(lr=[5e-3, 2e-2, 1e-1], head_weight_decay=_DECAYS, goes_on=RATES)
+_SMALL: Final = Grid(lr=[5e-4, 2e-3, 1e-2], head_weight_decay=_DECAYS, goes_on=RATES)
 _GRIDS: Final = {
-    "linear": Grid(lr=[1e-3, 1e-2]),
-    "full": Grid(lr=[1e-4, 5e-4]),
+    "linear": Grid(lr=[1e-3, 1e-2], head_weight_decay=_DECAYS, goes_on=HEAD_RATES),
+    "full": Grid(lr=[1e-4, 5e-4], head_weight_decay=_DECAYS, goes_on=RATES),
     "bias": _SMALL,
     "adapter": _SMALL,
     "lora": _SMALL,
@@ -18,6 +30,23 @@ _GRIDS: Final = {
     "snf": _SMALL,
     "moment-probing": _SMALL,
 }
+
+
+def with_published(grid: Grid, recipe: Recipe) -> Grid:
+    """Return a grid that has the published setting of the task and method, too, if there is one.
+
+    It is what `train` takes: the table of the task in the recipe file of the backbone's family.
+    """
+    if not grid.goes_on:
+        return grid
+    published = load_recipe(recipe.task, backbone=recipe.backbone, method=recipe.method).optim
+    usual = Recipe(task=recipe.task, method=recipe.method).optim
+    if all(getattr(published, name) == getattr(usual, name) for name in RATES):
+        return grid
+    point = {name: getattr(published, name) for name in RATES}
+    names = {name for name in RATES if getattr(grid, name)} | set(grid.goes_on)
+    point["head_lr"] = published.head_lr or published.lr
+    return replace(grid, also=(*grid.also, {name: point[name] for name in RATES if name in names}))
 
 
 def variant(name: str, method: str, like: str | None = None, **settings: Any) -> Variant:

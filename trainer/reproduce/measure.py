@@ -17,10 +17,12 @@ from trainer.errors import RecipeError, ResumeError
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.run import finish, fit
-from trainer.experiment.sweep import best_of, sweep, trial_folder, with_settings
 from trainer.recipe import Recipe
+from trainer.reproduce.grids import with_published
 from trainer.reproduce.sources import WEIGHTS_FILE, sources_of
 from trainer.reproduce.variant import Cell, Variant
+from trainer.sweeping.grid import Grid, best_of
+from trainer.sweeping.sweep import sweep, trial_folder, with_settings
 from trainer.training.identity import Identity, described
 from trainer.training.loop import Watch
 
@@ -118,7 +120,8 @@ def _measure(
     trials: list[dict[str, Any]] = []
     if variant.like is None:
         watch = bench.announce(f"{task} {variant.name} choosing", first.optim.epochs)
-        found = sweep(first, materials, variant.grid, folder / "sweep", watch)
+        grid = with_published(variant.grid, first)
+        found = sweep(first, materials, grid, folder / "sweep", watch)
         best = best_of(found).settings
         trials = [asdict(trial) for trial in found]
     else:
@@ -182,7 +185,7 @@ def _asked(bench: Bench, task: str, variant: Variant) -> dict[str, Any]:
     recipe = variant.recipe(bench.common, task, 0).model_dump(mode="json")
     return {
         "recipe": recipe,
-        "grid": _grid(variant),
+        "grid": _grid(with_published(variant.grid, variant.recipe(bench.common, task, 0))),
         "like": variant.like,
         "seeds": bench.seeds,
     }
@@ -198,10 +201,10 @@ def _read(bench: Bench, task: str, variant: Variant) -> Cell | None:
     return Cell(**document["cell"])
 
 
-def _grid(variant: Variant) -> dict[str, Any]:
-    """Return what is varied; a cell of before the head's rate could be does not name it."""
-    grid = asdict(variant.grid)
-    return {name: values for name, values in grid.items() if values or name != "head_lr"}
+def _grid(grid: Grid) -> dict[str, Any]:
+    """Return what is varied; an earlier cell does not name what could not be varied then."""
+    newer = ("head_lr", "also", "goes_on")
+    return {name: values for name, values in asdict(grid).items() if values or name not in newer}
 
 
 def _document(bench: Bench, task: str, variant: str) -> dict[str, Any] | None:

@@ -9,13 +9,15 @@ from typing import Any
 from adapters.store import durable
 from trainer.reproduce.results import Key, Results, read_results
 from trainer.reproduce.study import Study
+from trainer.reproduce.variant import edges_of
 
 
 def write_record(study: Study, out: Path, command: str, *, is_new: bool) -> Iterator[Path]:
     """Write `<backbone>.json` for every backbone measured and yield its path.
 
     It holds `command`, `backbone`, `epochs`, `seeds`, `device`, `date` (none: equal measurements
-    give equal bytes) and `cells`, each with its `recipe` and the `cell` as `Cell` describes it;
+    give equal bytes) and `cells`, each with its `recipe`, the `cell` as `Cell` describes it, and
+    `best_at_edge`, see `edges_of`;
     `read_results` reads it again.
 
     Args:
@@ -44,7 +46,7 @@ def _record(results: Results, keys: list[Key], command: str) -> dict[str, Any]:
         "device": sorted({cell.device for cell in cells}),
         "date": None,
         "cells": [
-            {"recipe": recipe, "cell": asdict(cell)}
+            {"recipe": recipe, "cell": asdict(cell), "best_at_edge": edges_of(cell)}
             for recipe, cell in zip(recipes, cells, strict=True)
         ],
     }

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.store import durable
-from trainer.experiment.sweep import Grid
 from trainer.experiment.terminal import training_bar
 from trainer.recipe import overlay
 from trainer.reproduce.document import Page
@@ -16,6 +15,7 @@ from trainer.reproduce.pages.html import html_of
 from trainer.reproduce.pages.markdown import markdown_of
 from trainer.reproduce.results import read_results
 from trainer.reproduce.study import Study
+from trainer.sweeping.grid import Grid
 from trainer.training.loop import Watch
 
 _SMOKE: Final[dict[str, Any]] = {

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer.experiment.sweep import Grid
 from trainer.recipe import Recipe, overlay
 from trainer.reproduce.pixels import pixels_of
+from trainer.sweeping.grid import Grid, at_edge
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,8 @@ class Cell:
     observed: dict[str, list[Any]]
     device: str = "unknown"
     versions: dict[str, str] = field(default_factory=dict)
+
+
+def edges_of(cell: Cell) -> list[str]:
+    """Return of which settings the chosen value lies at the edge of those tried on validation."""
+    return at_edge(cell.chosen, [trial["settings"] for trial in cell.trials])

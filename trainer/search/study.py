@@ -101,7 +101,9 @@ def search(asked: Search, materials: Materials, watch: Watch) -> list[Point]:
 
 
 def best_of(points: Sequence[Point]) -> Point:
-    """Return the finished trial of the highest accuracy; of equals, that of the lowest loss.
+    """Return the finished trial of the highest accuracy.
+
+    Of equals, that of the smallest rate, then of the lowest loss.
 
     Raises:
         TrainingError: none was finished.
@@ -112,7 +114,14 @@ def best_of(points: Sequence[Point]) -> Point:
             "no trial of the search could be finished: in all of them the loss was no number; "
             "search lower rates, see --vary"
         )
-    return max(finished, key=lambda one: (one.val_accuracy or 0.0, -(one.train_loss or 0.0)))
+    return min(
+        finished,
+        key=lambda one: (
+            -(one.val_accuracy or 0.0),
+            one.settings.get("optim.lr", 0.0),
+            one.train_loss or 0.0,
+        ),
+    )
 
 
 def _study(recipe: Recipe, folder: Path) -> optuna.Study:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
+from PIL.Image import Image
 from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
@@ -23,12 +24,6 @@ from torch.utils.data import (
     TensorDataset,
     WeightedRandomSampler,
 )
-from torchvision.transforms import (
-    Compose,
-    InterpolationMode,
-    RandomHorizontalFlip,
-    RandomResizedCrop,
-)
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import BadImage
@@ -38,6 +33,7 @@ from adapters.vit.pixels import normalise_batch
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 from trainer.training import distributed
+from trainer.training.regularising.augmentation import Augmentation, Drawn, Draws
 from trainer.training.shared_memory import shared_memory_explained, workers_that_fit
 
 CACHE_BYTES = 2 << 30
@@ -57,7 +53,7 @@ class ImageSet(Dataset[Item]):
     ) -> None:
         self.samples = samples
         self.preprocessing = preprocessing
-        self.augment = _augmentation(preprocessing) if augment else None
+        self.augment = Augmentation(preprocessing) if augment else None
         size = len(samples) * preprocessing.crop**2 * 3
         self.fits = self.augment is None and size <= CACHE_BYTES
         self._kept: dict[int, np.ndarray] = {}
@@ -72,27 +68,32 @@ class ImageSet(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[UInt8[Tensor, "H W 3"], Learned]:
+    def __getitem__(self, place: int | Drawn) -> tuple[UInt8[Tensor, "H W 3"], Learned]:
+        """Return a crop and its label: an index has the crop that serving sees."""
+        index = place.image if isinstance(place, Drawn) else place
         sample = self.samples[index]
-        pixels = torch.tensor(self._cropped(index))
+        pixels = torch.tensor(self._cropped(place))
         if sample.target is None:
             return pixels, sample.label
         return pixels, torch.tensor(sample.target, dtype=torch.float64)
 
-    def _cropped(self, index: int) -> np.ndarray:
-        if index in self._kept:
-            return self._kept[index]
+    def _cropped(self, place: int | Drawn) -> np.ndarray:
+        if isinstance(place, Drawn):
+            assert self.augment is not None
+            return self.augment(self._decoded(place.image), place.seed)
+        if place not in self._kept:
+            pixels = crop_centre(self._decoded(place), self.preprocessing)
+            if not self.fits:
+                return pixels
+            self._kept[place] = pixels
+        return self._kept[place]
+
+    def _decoded(self, index: int) -> Image:
         path = self.samples[index].path
         try:
-            image = decode_by_rule(path.read_bytes(), self.preprocessing)
+            return decode_by_rule(path.read_bytes(), self.preprocessing)
         except (BadImage, OSError) as error:
             raise DataError(f"{path}: {error}") from error
-        if self.augment:
-            return np.asarray(self.augment(image))
-        pixels = crop_centre(image, self.preprocessing)
-        if self.fits:
-            self._kept[index] = pixels
-        return pixels
 
 
 Split = ImageSet | Subset[Item] | TensorDataset
@@ -109,7 +110,8 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches on the device; with `shuffle` in an order drawn from torch's seeded generator.
 
-    Images travel as 8-bit crops, a quarter of their pixels' size, and are normalised there.
+    Images travel as 8-bit crops, a quarter of their pixels' size, and are normalised there. Crops
+    that are drawn follow from torch's seed, see `regularising.augmentation`.
 
     Args:
         images: a split.
@@ -122,9 +124,10 @@ def batches(
     order = _order(images, shuffle=shuffle, balanced=balanced)
     drop_last = shuffle and len(images) >= batch_size
     whole = BatchSampler(order, batch_size, drop_last=drop_last)
+    dataset, draws = _drawn(images, whole)
     loader: DataLoader[Any] = DataLoader(
-        images,
-        batch_sampler=_Shares(whole) if shared and distributed.size() > 1 else whole,
+        dataset,
+        batch_sampler=_Shares(draws) if shared and distributed.size() > 1 else draws,
         num_workers=_workers(images, batch_size),
         pin_memory=torch.cuda.is_available(),
     )
@@ -135,6 +138,15 @@ def batches(
             if isinstance(source, ImageSet):
                 placed = normalise_batch(placed, [source.preprocessing])
             yield placed, labels
+
+
+def _drawn(images: Split, whole: BatchSampler) -> tuple[Dataset[Any], Sampler[list[Any]]]:
+    """Return what is loaded by which keys: images that are augmented have a seed for each place."""
+    source = _source(images)
+    if not isinstance(source, ImageSet) or source.augment is None:
+        return images, whole
+    indices = images.indices if isinstance(images, Subset) else range(len(source))
+    return source, Draws(whole, indices)
 
 
 def _order(images: Split, *, shuffle: bool, balanced: bool) -> Sampler[int]:
@@ -155,13 +167,13 @@ def _labels(images: Split) -> Int64[Tensor, " N"]:
     raise TypeError(f"expected images or features, found {type(images).__name__}")
 
 
-class _Shares(Sampler[list[int]]):
+class _Shares(Sampler[list[Any]]):
     """This process's places of each batch."""
 
-    def __init__(self, whole: BatchSampler) -> None:
+    def __init__(self, whole: Sampler[list[Any]]) -> None:
         self._whole = whole
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         for batch in self._whole:
             if share := batch[distributed.rank() :: distributed.size()]:
                 yield share
@@ -179,9 +191,3 @@ def _workers(images: Split, batch_size: int) -> int:
 def _source(images: Split) -> object:
     """Return what a split is a part of, or the split itself."""
     return images.dataset if isinstance(images, Subset) else images
-
-
-def _augmentation(preprocessing: Preprocessing) -> Compose:
-    interpolation = InterpolationMode(preprocessing.interpolation)
-    crop = RandomResizedCrop(preprocessing.crop, interpolation=interpolation)
-    return Compose([crop, RandomHorizontalFlip()])

@@ -1,10 +1,10 @@
 """How ours was measured, read from what was measured."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from trainer.reproduce.results import Key, Results
-from trainer.reproduce.variant import Cell
+from trainer.reproduce.variant import Cell, edges_of
 
 
 def conditions_of(results: Results, variants: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,6 +43,34 @@ def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
         for variant, rates in rates_of.items()
     ]
     yield f"Learning rates chosen: {'; '.join(texts)}."
+    yield f"Settings tried on validation: {_listed_by_variant(results, keys, _tried)}."
+    yield f"Epochs of each variant: {_listed_by_variant(results, keys, _epochs)}."
+    if edges := list(_edges(results, keys)):
+        yield f"The best lies at the edge of what was tried: {'; '.join(edges)}."
+
+
+def _listed_by_variant(
+    results: Results, keys: list[Key], of: Callable[[Results, Key], object]
+) -> str:
+    """Return a figure variant by variant; several where tasks differ."""
+    found: dict[str, list[object]] = {}
+    for key in keys:
+        found.setdefault(key[2], []).append(of(results, key))
+    return "; ".join(f"{variant} {_listed(values)}" for variant, values in found.items())
+
+
+def _tried(results: Results, key: Key) -> int:
+    return len(results.cells[key].trials)
+
+
+def _epochs(results: Results, key: Key) -> int:
+    return int(results.recipes[key]["optim"]["epochs"])
+
+
+def _edges(results: Results, keys: list[Key]) -> Iterable[str]:
+    for key in keys:
+        if found := edges_of(results.cells[key]):
+            yield f"{key[2]} on {key[1]} ({_listed(found)})"
 
 
 def _software(cell: Cell) -> str:

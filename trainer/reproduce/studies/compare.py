@@ -8,34 +8,39 @@ from typing import Any, Final
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from trainer.errors import RecipeError
-from trainer.experiment.sweep import Grid
+from trainer.reproduce.grids import HEAD_RATES, RATES
 from trainer.reproduce.pages.accuracy import by_task
 from trainer.reproduce.pages.backbone_table import Panel
 from trainer.reproduce.study import Asked, Study
 from trainer.reproduce.variant import Variant
+from trainer.sweeping.grid import Grid
 
 EPOCHS: Final = 12
 COMMON: Final[dict[str, Any]] = {
-    "optim": {"head_weight_decay": 0.05},
     "compute": {"precision": "bfloat16"},
 }
 """Recipe fields of all variants."""
 
 _HEAD: Final = {"head_lr": 1e-2}
-"""Beside trained prompts or a trained trunk, the head's rate is one for all."""
+"""Where the search for the head's rate begins, next to trained prompts or a trained trunk."""
 
 _PAPER_TOKENS: Final = (20, 100)
 _TOKENS: Final = {EMBEDDED: (8, 32)}
 """Prompts, deep and shallow, where an image has far fewer patches than the paper's 196: the
 embedded backbone's 64 get a like share."""
 
-_PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1])
-_LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=[5e-2, 5e-1, 5.0])
+_DECAYS: Final = (0.05, 0.5, 2.5)
+_NOISE: Final = Grid(lr=[1.25e-3, 5e-3, 2e-2], head_weight_decay=_DECAYS, goes_on=RATES)
+_PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1], head_weight_decay=_DECAYS, goes_on=RATES)
+"""A step of AdamW turns a prompt by its rate over the prompt's RMS, and noise is some 20 times
+smaller than tokens."""
+
+_LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=_DECAYS, goes_on=HEAD_RATES)
 _LONG: Final = {"epochs": 100, "warmup_epochs": 10}
 """A head alone is trained to its end, always: its features are computed once, so that
 epochs are cheap."""
 
-_FULL: Final = Grid(lr=[1e-4, 5e-4])
+_FULL: Final = Grid(lr=[1e-4, 5e-4, 2.5e-3], head_weight_decay=_DECAYS, goes_on=RATES)
 _SAMPLED: Final = ("random", "kmeans", "mean", "max")
 
 
@@ -75,17 +80,17 @@ def compare(asked: Asked) -> Study:
 def _trained_variants(deep: int, shallow: int) -> tuple[Variant, ...]:
     return (
         Variant("linear", {"method": "linear", "optim": _LONG}, _LINEAR),
-        _prompts("vpt-deep", "vpt-deep", num_tokens=deep),
+        _prompts("vpt-deep", "vpt-deep", _NOISE, num_tokens=deep),
         _prompts("spt-deep-random", "spt-deep", num_tokens=deep, init="random"),
         *(_like_random(init, deep) for init in _SAMPLED[1:]),
-        _prompts("spt-deep-rescaled", "spt-deep", num_tokens=deep, init="rescaled"),
+        _prompts("spt-deep-rescaled", "spt-deep", _NOISE, num_tokens=deep, init="rescaled"),
         _prompts("spt-shallow", "spt-shallow", num_tokens=shallow),
         Variant("full", {"method": "full", "optim": _HEAD}, _FULL),
     )
 
 
-def _prompts(name: str, method: str, **prompt: Any) -> Variant:
-    return Variant(name, {"method": method, "prompt": prompt, "optim": _HEAD}, _PROMPTS)
+def _prompts(name: str, method: str, grid: Grid = _PROMPTS, **prompt: Any) -> Variant:
+    return Variant(name, {"method": method, "prompt": prompt, "optim": _HEAD}, grid)
 
 
 def _like_random(init: str, deep: int) -> Variant:

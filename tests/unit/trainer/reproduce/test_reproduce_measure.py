@@ -11,10 +11,12 @@ from tests.fakes.tiny import tiny_backbone
 from tests.unit.trainer.toy import make_toy_folder
 from trainer.errors import RecipeError, ResumeError
 from trainer.experiment import materials
-from trainer.experiment.sweep import Grid
 from trainer.reproduce import sources
+from trainer.reproduce.grids import variant as reproduced
+from trainer.reproduce.grids import with_published
 from trainer.reproduce.measure import Bench, first_run, measure
 from trainer.reproduce.variant import Variant
+from trainer.sweeping.grid import Grid
 from trainer.training.loop import Watch
 
 BACKBONE = tiny_backbone()
@@ -194,3 +196,17 @@ def test_a_damaged_cell_is_one_line(data: Path, tmp_path: Path, content: str):
     path.write_text(content)
     with pytest.raises(ResumeError, match=r"cell\.json is damaged.*delete it"):
         list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [LINEAR]))
+
+
+def test_the_published_setting_of_a_task_is_a_point_of_its_grid():
+    variant = reproduced("spt-deep", "spt-deep")
+    common = {"backbone": "vit_base_patch16_224.augreg_in21k"}
+    grid = with_published(variant.grid, variant.recipe(common, "stanford_dogs", 0))
+    (point,) = grid.also
+    assert (point["lr"], point["head_weight_decay"]) == (1e-3, 3.0)
+    assert point in list(grid.points(variant.recipe(common, "stanford_dogs", 0)))
+
+
+def test_a_task_without_a_published_setting_keeps_its_grid():
+    variant = reproduced("linear", "linear")
+    assert with_published(variant.grid, variant.recipe({}, "toy", 0)) == variant.grid

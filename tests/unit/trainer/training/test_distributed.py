@@ -38,6 +38,11 @@ def launch(out: Path, world: int) -> None:
     assert [process.wait(timeout=600) for process in processes] == [0] * world
 
 
+def crops_in(folder: Path) -> list[list[str]]:
+    """Return the digests of the crops that each process drew."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("crops-*.json"))]
+
+
 def test_two_processes_have_the_gradients_the_losses_and_the_parameters_of_one(tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -51,6 +56,8 @@ def test_two_processes_have_the_gradients_the_losses_and_the_parameters_of_one(t
     assert one["shares"] == [8, 8]
     assert two["shares"] == [4, 4]
     assert len(list((tmp_path / "two").glob("state*.pt"))) == 1
+    (alone,), shares = (crops_in(tmp_path / name) for name in ("one", "two"))
+    assert [crop for pair in zip(*shares, strict=True) for crop in pair] == alone
 
 
 @pytest.mark.parametrize("world_size", ["", "1"])

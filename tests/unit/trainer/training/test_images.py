@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.images.crop import crop_centre, decode_by_rule
@@ -18,8 +18,10 @@ from tests.fakes.tiny import HALF, image_bytes
 from tests.unit.trainer.toy import toy_set
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
+from trainer.training import distributed
 from trainer.training import images as module
-from trainer.training.images import ImageSet, batches
+from trainer.training.images import ImageSet, Item, batches
+from trainer.training.regularising.augmentation import Drawn
 
 SQUASH = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
 SHORTER = Preprocessing(
@@ -102,29 +104,85 @@ def test_changing_what_was_returned_does_not_change_what_is_kept(samples: list[S
     assert torch.equal(images[0][0], before)
 
 
-def augmented(samples: list[Sample], seed: int) -> torch.Tensor:
+def epoch(images: ImageSet | Subset[Item], seed: int, *, shared: bool = False) -> torch.Tensor:
     torch.manual_seed(seed)
-    images = ImageSet(samples, SHORTER, augment=True)
-    return torch.stack([images[i % 5][0] for i in range(10)])
+    return torch.cat([x for x, _ in batches(images, 2, shuffle=True, shared=shared)]).cpu()
 
 
-def test_augmentation_is_new_each_time_and_decided_by_torchs_seed(samples: list[Sample]):
-    first = augmented(samples, 1)
-    assert torch.equal(first, augmented(samples, 1))
-    assert not torch.equal(first, augmented(samples, 2))
-    assert not torch.equal(first[:5], first[5:])
-    assert first.shape == (10, 16, 16, 3)
+def set_workers(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(module, "_workers", lambda *_: number)
+
+
+def set_processes(monkeypatch: pytest.MonkeyPatch, rank: int, size: int) -> None:
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+    monkeypatch.setattr(distributed, "size", lambda: size)
+
+
+def test_augmentation_is_new_in_each_epoch_and_at_each_place_and_decided_by_the_seed(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    set_workers(monkeypatch, 0)
+    images = ImageSet(samples[:1] * 4, SHORTER, augment=True)
+    first = epoch(images, 1)
+    assert first.shape == (4, 3, 16, 16)
+    assert torch.equal(first, epoch(images, 1))
+    assert not torch.equal(first, epoch(images, 2))
+    assert len({crop.numpy().tobytes() for crop in first}) == 4
+
+
+def test_neighbouring_epochs_share_no_crops(samples: list[Sample], monkeypatch: pytest.MonkeyPatch):
+    set_workers(monkeypatch, 0)
+    images = ImageSet(samples[:1] * 6, SHORTER, augment=True)
+    crops = [crop.numpy().tobytes() for seed in (7, 8, 9) for crop in epoch(images, seed)]
+    assert len(set(crops)) == 18
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_worker_processes_augment_by_the_seed_too(samples: list[Sample]):
-    def epoch(seed: int) -> torch.Tensor:
-        torch.manual_seed(seed)
-        images = ImageSet(samples, SQUASH, augment=True)
-        return torch.cat([pixels for pixels, _ in batches(images, 2, shuffle=True)]).cpu()
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning")
+def test_any_number_of_loading_processes_draws_the_same_crops(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    images = ImageSet(samples, SQUASH, augment=True)
+    found = []
+    for number in (0, 1, 2, 4):
+        set_workers(monkeypatch, number)
+        found.append(epoch(images, 3))
+    assert all(torch.equal(one, found[0]) for one in found)
 
-    assert torch.equal(epoch(1), epoch(1))
-    assert not torch.equal(epoch(1), epoch(2))
+
+def test_several_training_processes_draw_the_crops_of_one(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    set_workers(monkeypatch, 0)
+    images = ImageSet(samples, SHORTER, augment=True)
+    alone = epoch(images, 5)
+    shares = []
+    for rank in (0, 1):
+        set_processes(monkeypatch, rank, 2)
+        shares.append(epoch(images, 5, shared=True))
+    assert torch.equal(torch.stack(shares, 1).flatten(0, 1), alone)
+
+
+def test_a_part_of_augmented_images_is_augmented_too(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    set_workers(monkeypatch, 0)
+    images = ImageSet(samples, SHORTER, augment=True)
+    part = Subset(images, [3, 1])
+    plain = Subset(ImageSet(samples, SHORTER), [3, 1])
+    assert torch.equal(epoch(part, 1), epoch(part, 1))
+    assert not torch.equal(epoch(part, 1), epoch(plain, 1))
+    _, labels = next(iter(batches(part, 2)))
+    assert labels.tolist() == [samples[3].label, samples[1].label]
+
+
+def test_drawing_crops_leaves_torchs_own_stream_alone(samples: list[Sample]):
+    augmented = ImageSet(samples, SHORTER, augment=True)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    augmented[Drawn(0, 5)]
+    assert torch.equal(torch.rand(3), expected)
 
 
 def order(seed: int, count: int = 9, batch: int = 4, *, shuffle: bool = True) -> list[list[float]]:

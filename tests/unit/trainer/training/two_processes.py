@@ -2,23 +2,37 @@
 
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 from torch.utils.data import TensorDataset
 
-from tests.fakes.tiny import tiny_backbone
-from tests.unit.trainer.toy import ignore, toy_pixels, toy_recipe
+from adapters.artifact.preprocessing import Preprocessing
+from tests.fakes.tiny import HALF, tiny_backbone
+from tests.unit.trainer.toy import COLOURS, ignore, save_noisy, toy_pixels, toy_recipe
+from trainer.data.task_data import Sample
 from trainer.methods.prompted import PromptedClassifier
 from trainer.training import distributed
-from trainer.training.images import batches
+from trainer.training.images import ImageSet, batches
 from trainer.training.loop import Job, train
+
+RULE = Preprocessing(resize="squash", resize_size=16, crop=16, mean=HALF, std=HALF)
 
 
 def doubled(count: int, seed: int) -> TensorDataset:
     """Return the toy task in float64."""
     pixels, labels = toy_pixels(count, seed)
     return TensorDataset(pixels.double(), labels)
+
+
+def crops(out: Path) -> list[str]:
+    """Return this process's crops of an epoch of augmented images, as digests."""
+    path = save_noisy(out / f"image-{distributed.rank()}.png", COLOURS["red"], seed=0)
+    images = ImageSet([Sample(path, 0)] * 4, RULE, augment=True)
+    torch.manual_seed(1)
+    drawn = batches(images, 2, shuffle=True, shared=True)
+    return [sha256(crop.numpy().tobytes()).hexdigest() for pixels, _ in drawn for crop in pixels]
 
 
 def main(out: Path) -> None:
@@ -34,6 +48,7 @@ def main(out: Path) -> None:
         state, identity = out / "state.pt", recipe.provenance()
         job = Job(recipe, model, model, training, validation, state, identity, ignore)
         progress = train(job)
+        (out / f"crops-{distributed.rank()}.json").write_text(json.dumps(crops(out)))
         if distributed.rank() == 0:
             found = {
                 "gradients": [g for p in model.parameters() for g in p.grad.flatten().tolist()],

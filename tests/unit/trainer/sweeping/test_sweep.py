@@ -1,16 +1,20 @@
 """A sweep looks at the validation split only, goes on where it was, and picks the best."""
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.unit.trainer.toy import ignore, make_toy_folder, save_noisy, toy_recipe
 from trainer.errors import ResumeError
-from trainer.experiment import sweep as module
 from trainer.experiment.materials import Materials, prepare
-from trainer.experiment.sweep import Grid, Trial, best_of, forget_sweep, sweep, with_settings
 from trainer.recipe import Recipe
+from trainer.sweeping import sweep as module
+from trainer.sweeping.grid import Grid, Trial, at_edge, best_of
+from trainer.sweeping.sweep import MOST_BEYOND, forget_sweep, sweep, with_settings
+from trainer.training.checkpoint import Progress
 
 GRID = Grid(lr=(1e-3, 1e-2), head_weight_decay=(0.0, 0.5))
 RECIPE = toy_recipe(method="linear")
@@ -65,12 +69,40 @@ def test_another_recipes_sweep_is_refused(materials: Materials, tmp_path: Path):
         go(materials, tmp_path / "sweep", RECIPE.model_copy(update={"seed": 5}))
 
 
-def test_the_best_is_that_of_the_highest_validation_accuracy_then_of_the_lowest_loss():
-    trials = [
-        Trial({"lr": lr}, val, loss, 1.0)
-        for lr, val, loss in ((1.0, 0.5, 0.1), (2.0, 0.7, 0.9), (3.0, 0.7, 0.3), (4.0, 0.6, 0.0))
-    ]
-    assert best_of(trials).settings == {"lr": 3.0}
+def test_a_sweep_goes_on_beyond_its_grid_until_the_best_lies_inside(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The score falls with the distance to a rate of 0.5, eight times the largest of the grid."""
+    scores_by_rate(monkeypatch, lambda lr: -abs(math.log(lr / 0.5)))
+    grid = Grid(lr=(1e-3, 8e-3, 6.4e-2), goes_on=("lr",))
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    trials = sweep(RECIPE, materials, grid, folder, ignore)
+    assert [one.settings["lr"] for one in trials] == [0.001, 0.008, 0.064, 0.512, 4.1]
+    assert best_of(trials).settings["lr"] == 0.512
+    assert at_edge(best_of(trials).settings, [one.settings for one in trials]) == []
+
+
+def test_a_search_that_never_turns_ends_and_says_so(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scores_by_rate(monkeypatch, lambda lr: lr)
+    (tmp_path / "sweep").mkdir()
+    grid = Grid(lr=(1e-3, 2e-3), goes_on=("lr",))
+    trials = sweep(RECIPE, materials, grid, tmp_path / "sweep", ignore)
+    assert len(trials) == 2 + MOST_BEYOND
+    assert at_edge(best_of(trials).settings, [one.settings for one in trials]) == ["lr"]
+
+
+def scores_by_rate(monkeypatch: pytest.MonkeyPatch, score: Callable[[float], float]) -> None:
+    """Train nothing; each trial has the score of its rate."""
+
+    def fitted(recipe: Recipe, *_: object) -> tuple[None, Progress]:
+        value = score(recipe.optim.lr)
+        return None, Progress(losses=[1.0], val_accuracies=[value], epoch_seconds=[0.0])
+
+    monkeypatch.setattr(module, "fit", fitted)
+    monkeypatch.setattr(module, "selected_score", lambda _, progress: progress.val_accuracies[-1])
 
 
 def test_settings_replace_those_of_the_optimiser_only():

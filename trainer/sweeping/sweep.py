@@ -1,11 +1,9 @@
 """The best rates and weight decays by the validation split; the test set is not touched."""
 
-import itertools
 import json
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from adapters.store import durable
 from trainer.errors import ResumeError
@@ -15,66 +13,58 @@ from trainer.experiment.materials import Materials
 from trainer.experiment.outcome import selected_score
 from trainer.experiment.run import fit
 from trainer.recipe import Recipe, overlay
+from trainer.sweeping.grid import Grid, Settings, Trial, best_of
 from trainer.training.checkpoint import START_OVER, Progress
 from trainer.training.identity import Identity, described
 from trainer.training.loop import Watch
 
-FILE = "sweep.json"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The values to try: every combination; an empty list keeps the recipe's own value."""
-
-    lr: Sequence[float] = ()
-    weight_decay: Sequence[float] = ()
-    head_weight_decay: Sequence[float] = ()
-    head_lr: Sequence[float] = ()
-
-    def points(self, recipe: Recipe) -> Iterator[dict[str, float]]:
-        """Yield the optimiser's settings, in the order they are tried.
-
-        The head's rate is none of them unless it is varied: by default it follows `lr`.
-        """
-        names = ["lr", "weight_decay", "head_weight_decay", *(["head_lr"] if self.head_lr else [])]
-        values = [getattr(self, name) or (getattr(recipe.optim, name),) for name in names]
-        for point in itertools.product(*values):
-            yield dict(zip(names, point, strict=True))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One point of the grid and what it reached."""
-
-    settings: dict[str, float]
-    val_accuracy: float
-    train_loss: float
-    seconds: float
+FILE: Final = "sweep.json"
+MOST_BEYOND: Final = 16
+"""Points that a sweep tries beyond its grid."""
 
 
 def sweep(
     recipe: Recipe, materials: Materials, grid: Grid, folder: Path, watch: Watch
 ) -> list[Trial]:
-    """Train at every point of the grid and score the validation split after each.
+    """Train at every point of the grid, and beyond it where the grid says so.
 
-    `sweep.json` in the folder keeps the trials; a sweep that was stopped goes on.
+    Each run scores the validation split. `sweep.json` in the folder keeps the trials; a sweep that
+    was stopped goes on. Beyond the grid at most 16 points are tried.
 
     Raises:
         TrainerError: as `fit`, or the folder holds the sweep of another recipe, other data or
             another backbone.
     """
-    identity = identity_of(recipe, materials)
-    done = _read(identity, folder)
-    trials = []
-    for settings in grid.points(recipe):
+    kept = _Kept(recipe, materials, folder, watch)
+    trials = [kept.trial(settings) for settings in grid.points(recipe)]
+    inside = len(trials)
+    while True:
+        tried = [trial.settings for trial in trials]
+        further = grid.beyond(best_of(trials).settings, tried)
+        further = further[: inside + MOST_BEYOND - len(trials)]
+        if not further:
+            return trials
+        trials += [kept.trial(settings) for settings in further]
+
+
+class _Kept:
+    """Trials by their settings: those of an earlier call, and new ones, which are written down."""
+
+    def __init__(self, recipe: Recipe, materials: Materials, folder: Path, watch: Watch) -> None:
+        self._recipe, self._materials = recipe, materials
+        self._folder, self._watch = folder, watch
+        self._identity = identity_of(recipe, materials)
+        self._done = _read(self._identity, folder)
+
+    def trial(self, settings: Settings) -> Trial:
+        """Return the trial of these settings, trained now unless it was before."""
         key = json.dumps(settings)
-        if key not in done:
-            place = trial_folder(folder, settings)
-            _, progress = fit(with_settings(recipe, settings), materials, place, watch)
-            done[key] = _trial(recipe, settings, progress)
-            _write(identity, folder, done)
-        trials.append(done[key])
-    return trials
+        if key not in self._done:
+            place, recipe = trial_folder(self._folder, settings), self._recipe
+            _, progress = fit(with_settings(recipe, settings), self._materials, place, self._watch)
+            self._done[key] = _trial(recipe, settings, progress)
+            _write(self._identity, self._folder, self._done)
+        return self._done[key]
 
 
 def forget_sweep(folder: Path) -> None:
@@ -96,22 +86,17 @@ def forget_sweep(folder: Path) -> None:
     (folder / FILE).unlink(missing_ok=True)
 
 
-def trial_folder(folder: Path, settings: dict[str, float]) -> Path:
+def trial_folder(folder: Path, settings: Settings) -> Path:
     """Return the run folder of one point of the grid."""
     return folder / "-".join(f"{name}={value:g}" for name, value in settings.items())
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """Return the trial of the highest validation accuracy; of equals, that of the lowest loss."""
-    return max(trials, key=lambda trial: (trial.val_accuracy, -trial.train_loss))
-
-
-def with_settings(recipe: Recipe, settings: dict[str, float]) -> Recipe:
+def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
     """Return the recipe with other settings of the optimiser."""
     return Recipe.model_validate(overlay(recipe.model_dump(), {"optim": settings}))
 
 
-def _trial(recipe: Recipe, settings: dict[str, float], progress: Progress) -> Trial:
+def _trial(recipe: Recipe, settings: Settings, progress: Progress) -> Trial:
     return Trial(
         settings,
         selected_score(recipe, progress),

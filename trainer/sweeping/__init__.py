@@ -1,0 +1,1 @@
+"""Rates and weight decays tried point by point, and chosen by the validation split."""
