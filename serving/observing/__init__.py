@@ -1,1 +1,1 @@
-"""What happens to rows, calls and adapters, told to whoever observes this process."""
+"""What happens to rows, calls and adapters, told to the observers of this process."""

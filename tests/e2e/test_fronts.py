@@ -100,7 +100,7 @@ def test_fronts_and_the_device_count_together(fronts: Service, launch: Launch) -
     assert more['spt_phase_seconds_count{phase="answer"}'] > 0  # told by a front
     assert more['spt_phase_seconds_count{phase="lookup"}'] > 0  # told by the device
     assert after["spt_ready"] == after["spt_store_up"] == 1
-    assert after["spt_bank_adapters"] == len(TASKS)
+    wait_until("gauges are told", lambda: told(launch)["spt_bank_adapters"] == len(TASKS))
 
 
 def test_a_device_process_that_is_killed_is_followed_by_another(
@@ -117,7 +117,7 @@ def test_a_device_process_that_is_killed_is_followed_by_another(
     care_of(launch).look()  # as the supervisor does
     wait_until("the next one answers", lambda: answers(fronts), timeout_s=120)
     assert device_of(fronts) != before
-    assert told(launch)["spt_bank_bytes"] > 0
+    wait_until("its gauges are told", lambda: told(launch)["spt_bank_bytes"] > 0)
     assert fronts_of(fronts.process) == workers, "no front was touched"
     assert_right(fronts)
 

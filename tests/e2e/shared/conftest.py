@@ -13,7 +13,13 @@ from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def ports() -> tuple[int, ...]:
+    """API, management, TorchServe's metrics; probes and our metrics."""
+    return free_ports(4)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, ...]) -> Iterator[Service]:
     """The service that all of them ask."""
     root = tmp_path_factory.mktemp("e2e")
     with (
@@ -21,7 +27,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         published_in(root / "store", redis.url) as published,
     ):
         launch = Launch(
-            folder=root / "serve", store=root / "store", ports=free_ports(3), redis_url=redis.url
+            folder=root / "serve",
+            store=root / "store",
+            ports=ports[:3],
+            health_port=ports[3],
+            redis_url=redis.url,
         )
         start(launch)
         try:
