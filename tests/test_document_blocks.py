@@ -1,7 +1,6 @@
 """What the pages show can be typed: their blocks run, page by page, as a reader would run them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,11 +102,11 @@ def test_what_a_page_shows_runs(page: Path, scene: Scene) -> None:
         scene.run(block)
 
 
-def test_what_is_not_run_says_why() -> None:
+def test_what_is_not_run_says_why_and_is_less_than_what_is_run() -> None:
     left_out = [block for page in PAGES for block in blocks(page) if block.not_run]
     assert {block.not_run for block in left_out} == REASONS
     assert {block.language for block in left_out} == {"console"}
-    assert Counter(block.not_run for block in left_out).total() <= 35
+    assert len(left_out) < sum(len(run_of(page)) for page in PAGES)
 
 
 def test_a_command_that_fails_is_found(tmp_path: Path) -> None:
