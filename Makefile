@@ -36,7 +36,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 .PHONY: help setup demo test check docs audit train serve stop bench backbones operations faults clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment, with Java and Redis on its PATH
 
