@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.documents import service
 from tests.documents.markdown import Block, blocks
 from tests.documents.scene import ROOT, Scene, entered
 from tests.documents.steps import Step, matches, steps
+from trainer.data.builtin.catalogue import BUILTIN
+from trainer.data.builtin.rendering import Sizes
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = "tutorial.md"
@@ -32,6 +35,9 @@ REASONS = {
 
 DEIT = "deit_tiny_patch16_224.fb_in1k"
 """The one checkpoint that timm knows here: `spt backbones` builds each."""
+
+FEW = Sizes(train=200, val=20, test=20)
+"""Images of digits here."""
 
 BEFORE = {
     "spt canary digits --end": ["spt publish other.safetensors --canary 0.1"],
@@ -81,6 +87,7 @@ def scene(
 ) -> Iterator[Scene]:
     """Yield a folder with what a reader of the page has by now."""
     monkeypatch.setattr(timm, "list_models", lambda **_: [DEIT])
+    monkeypatch.setitem(BUILTIN, "digits", replace(BUILTIN["digits"], sizes=FEW))
     service.write_images(tmp_path)
     service.write_head(backbone, tmp_path)
     names = service.publish(backbone, tmp_path)
