@@ -10,7 +10,6 @@ with Client("http://127.0.0.1:8080", token_file="runs/serve/inference.token") as
 What is exported here is imported when it is first used, so that `spt --help` does not pay for it.
 """
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +54,6 @@ __all__ = [
     "WrongBackbone",
     "floats",
 ]
-
-if "httpx" not in sys.modules:
-    # importing httpx imports its command line, and rich and click with it; None says: not here
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "AsyncClient": "clients.client",

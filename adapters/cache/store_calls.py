@@ -148,8 +148,8 @@ class StoreCalls:
         try:
             return answer.result(patience_s)
         except TimeoutError:
-            if answer.done():
-                raise
+            if answer.done():  # just now, or that is its error
+                return answer.result()
             self._answers.is_late = self.is_late or patience_s > 0
             raise self.unavailable(max(patience_s, LIMIT_S)) from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from adapters.errors import SptError
 from serving.build import build_core
 from serving.build_front import read_config, trace
+from serving.config import ServingConfig
 from serving.device.device import Device
 from serving.device.server import DeviceServer
 from serving.health.heartbeat import Heartbeat
@@ -25,24 +26,26 @@ def run() -> None:
     Load, warm up, and serve fronts for ever; a configuration, backbone or weights that are wrong
     end the process with one line.
     """
+    folder = Path(sys.argv[-1]).resolve()
     try:
-        server = build(Path(sys.argv[-1]).resolve())
+        config = read_config(folder)
+        log_decisions(config.log_format)
+        server = build(config, folder)
     except SptError as error:
         sys.exit(f"error: {error}")
     server.serve()
 
 
-def build(folder: Path) -> DeviceServer:
+def build(config: ServingConfig, folder: Path) -> DeviceServer:
     """Return a warm device that fronts may reach.
 
     Args:
-        folder: of the launch, with its configuration and its socket.
+        config: of the launch.
+        folder: of the launch, with its socket.
 
     Raises:
         SptError: configuration, backbone or weights are wrong.
     """
-    config = read_config(folder)
-    log_decisions(config.log_format)
     trace(config, "device")
     disable_malloc_trim()
     core = build_core(config)

@@ -43,7 +43,7 @@ def test_a_taken_port_is_told_and_nothing_is_left_behind(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit, match=f"error: port {port}: Address already in use"):
+        with pytest.raises(SystemExit, match=f"port {port}: Address already in use"):
             run(monkeypatch, folder, port)
     assert [path.name for path in folder.iterdir()] == ["model_store"]
 

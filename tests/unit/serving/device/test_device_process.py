@@ -20,7 +20,8 @@ def _levels():
 @pytest.mark.usefixtures("_levels")
 def test_what_is_decided_at_the_start_is_said_and_no_others_chatter(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["process", str(tmp_path)])
-    monkeypatch.setattr(process, "build", lambda _: SimpleNamespace(serve=lambda: None))
+    monkeypatch.setattr(process, "read_config", lambda _: SimpleNamespace(log_format="text"))
+    monkeypatch.setattr(process, "build", lambda *_: SimpleNamespace(serve=lambda: None))
     process.run()
     assert logging.getLogger("serving.build").isEnabledFor(logging.INFO)
     assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
