@@ -9,6 +9,7 @@ TABLE: Final = Table(
     extra="train",
     commands={
         "train": Command("train one task, publish its adapter", "trainer.cli.train"),
+        "fleet": Command("train many tasks of one file, publish each", "trainer.cli.fleet"),
         "sweep": Command(
             "find rates and weight decays by the validation split", "trainer.cli.sweep"
         ),
