@@ -6,7 +6,7 @@ Decides nothing of a run, and nothing of where it is made: that is the pool's.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from adapters.artifact.codec import short, version_of
 from adapters.errors import SptError
@@ -44,19 +44,19 @@ class Standing:
         return self.state in ("finished", "finished already")
 
 
+@runtime_checkable
 class Publisher(Protocol):
-    """Takes artifacts.
+    """Takes artifacts."""
 
-    Attributes:
-        store: where to, as it is written down.
-    """
-
-    store: str
+    @property
+    def store(self) -> str:
+        """Where to, as it is written down."""
 
     def publish(self, task: str, artifact: bytes) -> str:
         """Publish; return what is to be said of it, in one line."""
 
 
+@runtime_checkable
 class Audience(Protocol):
     """Who watches a fleet."""
 

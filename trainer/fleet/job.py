@@ -1,13 +1,13 @@
 """The seam of a fleet: jobs that run somewhere, and what is told of them.
 
-A pool decides where and in which order its jobs run. It knows nothing of retries, stores or reports.
+A pool decides where and in which order its jobs run. It knows no retries, stores or reports.
 Everything here travels between processes, and between machines.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -124,6 +124,7 @@ class Failed:
 Event = Began | Reached | Said | Finished | Failed
 
 
+@runtime_checkable
 class Pool(Protocol):
     """Runs jobs somewhere, and tells what happens. Each job ends with one Finished or Failed."""
 

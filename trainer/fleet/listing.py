@@ -1,4 +1,4 @@
-"""From a file of tasks to jobs. All that is wrong in it is told at once, before anything is trained.
+"""From a file of tasks to jobs. All that is wrong in it is told at once, before a training.
 
 Each table of `[tasks]` has what `spt train` takes; `[defaults]` is under all of them.
 """
@@ -80,11 +80,11 @@ def read_jobs(file: Path, folder: Path, *, fresh: bool = False) -> tuple[list[Jo
     for task, own in tasks.items():
         found: list[Fault] = []
         table = _task_table(task, defaults, _table(own, task, found), found)
-        recipe = None if table is None else _recipe(task, table, found)
         if table is not None:
+            recipe = _recipe(task, table, found)
             found += _missing(task, table)
-        if recipe is not None and not found:
-            jobs.append(Job(recipe, table and table.place("data"), run_place(folder, task), fresh))
+            if recipe is not None:
+                jobs.append(Job(recipe, table.place("data"), run_place(folder, task), fresh))
         faults += [_placed(fault, defaults, own) for fault in found]
     return jobs, list(dict.fromkeys(faults))
 

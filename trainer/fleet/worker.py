@@ -63,7 +63,7 @@ def done(job: Job, tell: Callable[[Event], None]) -> Finished | Failed:
         return _finished(job, result)
     except SptError as error:
         return Failed(job.task, _line(str(error)), isinstance(error, _FINAL))
-    except Exception as error:  # noqa: BLE001 (one task's fault must not end the worker)
+    except Exception as error:  # one task's fault must not end the worker
         at = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(at.filename).name}:{at.lineno}"
         return Failed(job.task, _line(f"{type(error).__name__}: {error} ({place})"), is_final=False)
