@@ -83,7 +83,7 @@ def read_jobs(file: Path, folder: Path, *, fresh: bool = False) -> tuple[list[Jo
         if table is not None:
             recipe = _recipe(task, table, found)
             found += _missing(task, table)
-            if recipe is not None:
+            if recipe is not None and not found:
                 jobs.append(Job(recipe, table.place("data"), run_place(folder, task), fresh))
         faults += [_placed(fault, defaults, own) for fault in found]
     return jobs, list(dict.fromkeys(faults))
@@ -142,10 +142,9 @@ def _task_table(
 def _recipe(task: str, table: TaskTable, faults: list[Fault]) -> Recipe | None:
     chosen = table.model_dump(exclude={"data", "recipe", "set", "weights"}, exclude_none=True)
     strange = [key for key in table.set if key == "task" or key not in Recipe.model_fields]
-    if strange:
-        faults += [Fault(task, f"set.{key}", _unknown(key, Recipe)) for key in strange]
-        return None
-    asked = overlay(chosen | {"weights": table.place("weights")}, table.set)
+    faults += [Fault(task, f"set.{key}", _unknown(key, Recipe)) for key in strange]
+    known = {key: value for key, value in table.set.items() if key not in strange}
+    asked = overlay(chosen | {"weights": table.place("weights")}, known)
     try:
         recipe = load_recipe(task, (), table.place("recipe"), **asked)
     except RecipeError as error:

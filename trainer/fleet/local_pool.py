@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -103,10 +104,12 @@ class LocalPool:
         place = self._free_places.pop(0)
         device = self._devices[(place - 1) % len(self._devices)] if self._devices else None
         ours, theirs = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([work.__module__])  # torch is imported once for all
         process = context.Process(target=self._target, args=(theirs, device), name=f"fleet-{place}")
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # they share cores
         # Ctrl-C reaches all processes of a terminal; it is ours to end them
+        resource_tracker.ensure_running()  # which would unblock it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()

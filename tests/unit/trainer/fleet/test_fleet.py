@@ -155,10 +155,9 @@ def test_a_fresh_task_forgets_but_its_retry_goes_on(tmp_path: Path):
 
 
 def test_two_fleets_never_share_a_folder(tmp_path: Path):
-    with alone(tmp_path / "fleet"):
-        with pytest.raises(ResumeError, match="another fleet works in it"):
-            with alone(tmp_path / "fleet"):
-                pass
+    refused = pytest.raises(ResumeError, match="another fleet works in it")
+    with alone(tmp_path / "fleet"), refused, alone(tmp_path / "fleet"):
+        pass
     with alone(tmp_path / "fleet"):
         pass
 

@@ -72,9 +72,11 @@ def test_every_bad_line_is_told_with_task_key_expected_and_found(tmp_path: Path)
     assert jobs == []
     told = "\n".join(faults)
     assert "task: expected [defaults] and [tasks.NAME] alone, found 'task'" in told
-    assert "digits: seed: expected a valid integer, found 'x'" in told or "digits: seed: " in told
+    assert "digits: seed: expected a valid integer, found 'x'" in told
     assert "pets: set.metod: expected one of" in told
     assert "did you mean 'method'" in told
+    assert "pets: set.optim.epochs: expected greater than or equal to 1, found 0" in told
+    assert "pets: set.optim.lrr: expected a setting that" in told
     assert f"pets: data: expected a file or a folder, found nothing at {tmp_path}" in told
     assert "cars: method: there is no method 'spt-deeep'; expected one of" in told
     assert "cars: set.optim.epochs: expected greater than or equal to 1, found 0" in told

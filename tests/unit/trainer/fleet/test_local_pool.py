@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.artifact.codec import version_of
 from adapters.cache.publishing import open_store
 from tests.unit.trainer.fleet.tiny_worker import KILLED_TASK, tiny_work
 from tests.unit.trainer.toy import BACKBONE, ignore, make_toy_folder, toy_recipe
@@ -69,9 +70,7 @@ def test_with_a_worker_killed_all_tasks_end_with_the_bytes_of_one_after_the_othe
         assert (artifact is None) is not (job.folder / name).exists()
         if artifact is not None:
             assert (job.folder / name).read_bytes() == artifact.read_bytes()
-            assert store.opened.store.pointer(job.task).version == fleet.standings[
-                job.task
-            ].scores.version  # fmt: skip
+            assert store.opened.current(job.task).version == version_of(artifact.read_bytes())
 
     again = Fleet(folder, jobs_in(folder, data), 1, store, told)
     again.run(pool)  # it has ended: nothing is handed to it
