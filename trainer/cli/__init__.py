@@ -26,7 +26,9 @@ TABLE: Final = Table(
         "attention": Command(
             "draw where an adapter makes the backbone look", "trainer.cli.attention"
         ),
-        "pretrain": Command("pre-train the embedded backbone", "trainer.cli.pretrain"),
-        "probe": Command("measure the embedded backbone by a linear probe", "trainer.cli.probe"),
+        "pretrain": Command("pre-train the embedded backbone", "trainer.cli.embedded.pretrain"),
+        "probe": Command(
+            "measure the embedded backbone by a linear probe", "trainer.cli.embedded.probe"
+        ),
     },
 )

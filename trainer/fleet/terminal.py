@@ -92,12 +92,13 @@ class Bars:
 
 def standings_table(standings: Sequence[Standing]) -> Table:
     """Return a row for each task: how it stands, its scores, or why it failed."""
-    table = Table("task", "", "test", "validation", "training", "tries", "why")
+    table = Table("task", "", "test", "validation", "training", "tries")
+    table.add_column("why", no_wrap=True, overflow="ellipsis")  # a line has said all of it
     for one in standings:
         scores = one.scores
         figures = ("-", "-", "-")
         if scores is not None:
-            test = f"{scores.test:.4f} {scores.title}"
+            test = f"{scores.title} {scores.test:.4f}"
             figures = (test, f"{scores.validation:.4f}", duration(scores.seconds))
         style = "bold red" if one.state == "failed" else None
         reason = shown(one.reason).replace("[", r"\[")
