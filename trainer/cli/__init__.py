@@ -9,6 +9,7 @@ TABLE: Final = Table(
     extra="train",
     commands={
         "train": Command("train one task, publish its adapter", "trainer.cli.train"),
+        "fleet": Command("train many tasks of one file, publish each", "trainer.cli.fleet"),
         "sweep": Command(
             "find rates and weight decays by the validation split", "trainer.cli.sweep"
         ),
@@ -25,7 +26,9 @@ TABLE: Final = Table(
         "attention": Command(
             "draw where an adapter makes the backbone look", "trainer.cli.attention"
         ),
-        "pretrain": Command("pre-train the embedded backbone", "trainer.cli.pretrain"),
-        "probe": Command("measure the embedded backbone by a linear probe", "trainer.cli.probe"),
+        "pretrain": Command("pre-train the embedded backbone", "trainer.cli.embedded.pretrain"),
+        "probe": Command(
+            "measure the embedded backbone by a linear probe", "trainer.cli.embedded.probe"
+        ),
     },
 )

@@ -38,7 +38,7 @@ def train_task(args: argparse.Namespace) -> None:
     """
     recipe = load_recipe(args.task, args.set, args.recipe, **chosen(args))
     key = None if args.sign is None else load_private_key(args.sign)
-    store = None if args.no_publish else _store(args.store)
+    store = None if args.no_publish else opened_store(args.store)
     with distributed.joined():
         result = _train(args, recipe, args.out or run_folder(recipe))
     if distributed.rank() > 0:
@@ -79,6 +79,20 @@ def train_seeds(args: argparse.Namespace) -> None:
     say(f"{recipe.task}: test {objective.title} {mean:.4f} ± {deviation:.4f} ({args.seeds} seeds)")
 
 
+def opened_store(folder: Path) -> CachedStore:
+    """Return where to publish; a wrong address is found before the training, not after it.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        RecipeError: REDIS_URL makes no sense.
+    """
+    check_writable(folder)
+    try:
+        return open_store(folder, os.environ.get("REDIS_URL"))
+    except ValueError as error:
+        raise RecipeError(f"REDIS_URL: {error}") from None
+
+
 def _signed(task: str, data: bytes, key: Ed25519PrivateKey | None) -> Envelope | None:
     return None if key is None else sign(statement(task, version_of(data)), key)
 
@@ -104,12 +118,3 @@ def _tell(recipe: Recipe, result: Result) -> None:
     else:
         say(f"artifact {result.artifact}, {result.artifact.stat().st_size:,} bytes")
     say(f"report {result.folder / 'report.html'}")
-
-
-def _store(folder: Path) -> CachedStore:
-    """Return where to publish; a wrong address is found before the training, not after it."""
-    check_writable(folder)
-    try:
-        return open_store(folder, os.environ.get("REDIS_URL"))
-    except ValueError as error:
-        raise RecipeError(f"REDIS_URL: {error}") from None

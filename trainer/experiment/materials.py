@@ -1,6 +1,6 @@
 """What a run works with: the images of its splits and the frozen backbone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from trainer.data.labels.groups import read_groups
 from trainer.data.labels.rules import LabelRules
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
+from trainer.experiment.kept_backbone import kept
 from trainer.objectives.choose import objective_of
 from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
@@ -88,16 +89,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
     class_groups = None if groups is None else read_groups(groups, task_data.task.class_names)
     if not skip:
         refuse_bad(task_data, bad_files(task_data))
-    backbone = load_backbone(
-        recipe.backbone,
-        recipe.weights,
-        image_size=recipe.image_size,
-        device=choose_device(),
-        pooling=recipe.pooling,
-        final_norm=recipe.final_norm,
-        mean=recipe.pixels.mean,
-        std=recipe.pixels.std,
-    )
+    backbone = kept(backbone_key(recipe), lambda: _load(recipe))
     rule = preprocessing_of(recipe, backbone)
     contents = task_data.contents()
     augment = recipe.pixels.augment == "crop-flip"
@@ -111,6 +103,26 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         others=_others(recipe, rule),
         copies=task_data.copies(contents),
         class_groups=class_groups,
+    )
+
+
+def backbone_key(recipe: Recipe) -> Hashable:
+    """Return what is the same for recipes whose runs have the same backbone."""
+    pixels = recipe.pixels
+    read_out = recipe.image_size, recipe.pooling, recipe.final_norm
+    return (recipe.backbone, recipe.weights, *read_out, pixels.mean, pixels.std)
+
+
+def _load(recipe: Recipe) -> Backbone:
+    return load_backbone(
+        recipe.backbone,
+        recipe.weights,
+        image_size=recipe.image_size,
+        device=choose_device(),
+        pooling=recipe.pooling,
+        final_norm=recipe.final_norm,
+        mean=recipe.pixels.mean,
+        std=recipe.pixels.std,
     )
 
 

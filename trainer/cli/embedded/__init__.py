@@ -1,0 +1,1 @@
+"""The commands that made the embedded backbone and measure it."""

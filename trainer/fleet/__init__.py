@@ -1,0 +1,1 @@
+"""Many tasks, trained by several workers: handed out, told of, tried again, published."""
