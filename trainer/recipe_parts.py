@@ -115,6 +115,14 @@ class PromptRecipe(Part):
         return self
 
 
+class TuningRecipe(Part):
+    """What some methods without prompts may do in another way."""
+
+    num_flows: int = added(
+        1, ge=0, le=64, description="snf: planar flows of a shortcut, after its affine map"
+    )
+
+
 class OptimRecipe(Part):
     """The optimiser, with one weight decay for the method's parts and another for the head."""
 

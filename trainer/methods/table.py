@@ -22,6 +22,7 @@ class Method:
         prompts: before every block, before the first alone, or none.
         source: the paper it comes from.
         serving: what answering requests takes.
+        options: keys of a recipe that are of this method and few others.
         needs_classes: whether its loss compares prompts with what the images' classes look like.
         defaults: recipe fields that differ for this method.
     """
@@ -30,6 +31,7 @@ class Method:
     source: str
     serving: str
     prompts: Literal["deep", "shallow"] | None = None
+    options: tuple[str, ...] = ()
     needs_classes: bool = False
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -110,9 +112,10 @@ METHODS = {
         defaults={"optim": {"lr": 5e-3}},
     ),
     "snf": Method(
-        parts="flows 2·L·(2·D + 1)",
-        source="Wang et al. 2023, one planar flow a shortcut",
-        serving="not served: each shortcut would need a dot product and a sum by the row's task",
+        parts="flows 2·L·(2·D + k·(2·D + 1)), k = 1",
+        source="Wang et al. 2023, SNF",
+        serving="not served: each shortcut would need products and sums by the row's task",
+        options=("tuning.num_flows",),
         defaults={"optim": {"lr": 5e-3}},
     ),
     "gate-vpt": Method(
@@ -134,6 +137,7 @@ METHODS = {
         source="Zeng et al. 2024, VFPT, half of the prompts transformed",
         serving=_PROMPTS,
         prompts="deep",
+        options=("prompt.fourier_share",),
         defaults={"prompt": {"num_tokens": 20, "init": "uniform"}},
     ),
     "vfpt-shallow": Method(
@@ -141,6 +145,7 @@ METHODS = {
         source="Zeng et al. 2024, VFPT, likewise",
         serving=_PROMPTS,
         prompts="shallow",
+        options=("prompt.fourier_share",),
         defaults={"prompt": {"num_tokens": 100, "init": "uniform"}},
     ),
     "pae": Method(

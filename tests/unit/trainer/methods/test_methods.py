@@ -42,7 +42,7 @@ BARE = {
     "adapter": {"adapters": L * (D + 1 + D + D)},
     "lora": {"updates": 4 * L * R * D},
     "ssf": {"scales": LAYER_OUTPUTS, "shifts": LAYER_OUTPUTS},
-    "snf": {"flows": 2 * L * (2 * D + 1)},
+    "snf": {"flows": 2 * L * (2 * D + 2 * D + 1)},
     "gate-vpt": {"prompts": P * D, "gates": L - 1, "temperatures": L},
     "e2vpt": {"prompts": L * P * D, "keys_values": 5 * L * D},
     "moment-probing": {"moments": 512 * D + 930 + 2884 * C},
@@ -54,7 +54,7 @@ BARE = {
     "attention-bias": {"biases": L * D},
 }
 VIT_B = {"depth": 12, "embed_dim": 768, "num_heads": 12, "patch_size": 8}
-STARTS_AT_BACKBONE = ["linear", "full", "bias", "adapter", "lora", "snf", "moment-probing"]
+STARTS_AT_BACKBONE = ["linear", "full", "bias", "adapter", "lora", "moment-probing"]
 STARTS_AT_BACKBONE += ["attention-bias"]
 
 
@@ -97,13 +97,22 @@ def test_the_parts_are_those_of_the_formula(name: str):
 
 @pytest.mark.parametrize(
     ("name", "millions"),
-    [("ssf", 0.206), ("lora", 0.295), ("adapter", 0.231), ("snf", 0.037), ("bias", 0.103)],
+    [("ssf", 0.206), ("lora", 0.295), ("adapter", 0.231), ("snf", 0.074), ("bias", 0.103)],
 )
 def test_the_counts_on_vit_b_are_those_of_the_literature(
     vit_b: Backbone, name: str, millions: float
 ):
     parts = builder.build(name, vit_b, C, None).parts()
     assert (sum(parts.values()) - parts["head"]) / 1e6 == pytest.approx(millions, abs=5e-4)
+
+
+@pytest.mark.parametrize(("num_flows", "millions"), [(0, 0.037), (1, 0.074), (6, 0.258)])
+def test_flows_in_a_row_count_as_in_the_papers_tables(
+    vit_b: Backbone, num_flows: int, millions: float
+):
+    count = builder.build("snf", vit_b, C, None, num_flows=num_flows).parts()["flows"]
+    assert count == 24 * (2 * 768 + num_flows * (2 * 768 + 1))
+    assert count / 1e6 == pytest.approx(millions, abs=5e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -151,9 +160,10 @@ def test_features_start_as_the_backbones(name: str, trunk: str):
     torch.testing.assert_close(found, frozen_features(backbone, pixels), rtol=0, atol=1e-12)
 
 
-def test_scales_and_shifts_start_near_the_backbone():
+@pytest.mark.parametrize("name", ["ssf", "snf"])
+def test_what_moves_tokens_starts_near_the_backbone(name: str):
     backbone, pixels = tiny_backbone(), toy_pixels(16)[0]
-    found, start = make_model("ssf", backbone).features(pixels), frozen_features(backbone, pixels)
+    found, start = make_model(name, backbone).features(pixels), frozen_features(backbone, pixels)
     assert 0 < (found - start).norm() < 0.3 * start.norm()
 
 
