@@ -121,6 +121,13 @@ class TuningRecipe(Part):
     num_flows: int = added(
         1, ge=0, le=64, description="snf: planar flows of a shortcut, after its affine map"
     )
+    dropout: float = added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="lora: share of the numbers before `down` that are 0 in a training step; "
+        "0.1 in NOAH",
+    )
 
 
 class OptimRecipe(Part):

@@ -101,8 +101,9 @@ METHODS = {
     ),
     "lora": Method(
         parts="updates 4·L·r·D, r = 8",
-        source="Hu et al. 2021, on queries and values",
-        serving="not served: each block would need four small products a row, by the row's task",
+        source="Hu et al. 2021, as in NOAH (Zhang et al. 2022)",
+        serving="not served: each block would need two small products a row, by the row's task",
+        options=("tuning.dropout",),
         defaults={"optim": {"lr": 1e-3}},
     ),
     "ssf": Method(

@@ -52,7 +52,10 @@ def test_a_setting_that_would_do_nothing_is_refused(method: str, setting: str, w
 
 
 def test_a_methods_own_option_reaches_its_model_and_is_written_where_it_is_set():
-    plain, six = load_recipe("toy", method="snf"), load_recipe("toy", ["tuning.num_flows=6"], method="snf")
+    plain, six = (
+        load_recipe("toy", method="snf"),
+        load_recipe("toy", ["tuning.num_flows=6"], method="snf"),
+    )
     assert "tuning" not in plain.provenance()
     assert six.provenance()["tuning"] == {"num_flows": 6}
     parts = [blank_model(one, tiny_backbone(), 2).parts()["flows"] for one in (plain, six)]

@@ -83,20 +83,25 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_lora_equals_its_unmerged_form(trunk: str, pooling: Pooling):
+def test_lora_equals_its_merged_form(trunk: str, pooling: Pooling):
     model, pixels = make_pair("lora", trunk, pooling)
     backbone = copy.deepcopy(model.backbone)
-    for i, block in enumerate(backbone.trunk.blocks):
-        down, up = model.updates["down"][i], model.updates["up"][i]
-
-        def add(_: nn.Module, seen: tuple[Tensor], out: Tensor, down=down, up=up) -> Tensor:
-            queries, keys, values = out.chunk(3, dim=-1)
-            queries = queries + seen[0] @ down[0].T @ up[0].T
-            return torch.cat([queries, keys, values + seen[0] @ down[1].T @ up[1].T], dim=-1)
-
-        block.attn.qkv.register_forward_hook(add)
+    state = model.state_dict()
+    for block, down, up in zip(
+        backbone.trunk.blocks, state["updates.down"], state["updates.up"], strict=True
+    ):
+        block.attn.qkv.weight += torch.einsum("er,rd->ed", up, down)
     expected = run_trunk(backbone, pixels, lambda i, block, tokens: block(tokens))
     assert_same(model.features(pixels), expected)
+
+
+def test_lora_reads_all_three_by_one_matrix_that_starts_uniform():
+    state = make_model("lora").state_dict()
+    down, up = state["updates.down"], state["updates.up"]
+    assert (down.shape, up.shape) == ((3, 8, 16), (3, 48, 8))
+    assert not up.any()
+    assert 0.24 < down.abs().max() <= 16**-0.5
+    assert abs(down.std().item() - 16**-0.5 / math.sqrt(3)) < 0.02
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
