@@ -128,6 +128,16 @@ class TuningRecipe(Part):
         description="lora: share of the numbers before `down` that are 0 in a training step; "
         "0.1 in NOAH",
     )
+    uncentred: bool = added(
+        False,
+        description="moment-probing: moments about one mean a head (code), not about each "
+        "channel's (paper)",
+    )
+    zero_start: bool = added(
+        False,
+        description="adapter: both matrices start at zero (VPT's code), from where only a bias a "
+        "block ever learns",
+    )
 
 
 class OptimRecipe(Part):

@@ -97,6 +97,7 @@ METHODS = {
         parts="adapters L·(2·D·r + D + r), r = D/64",
         source="Houlsby et al. 2019, in the form of Jia et al. 2022",
         serving="not served: each block would need two small products a row, by the row's task",
+        options=("tuning.zero_start",),
         defaults={"optim": {"lr": 1e-3}},
     ),
     "lora": Method(
@@ -182,6 +183,7 @@ METHODS = {
         parts="moments 512·D + 930 + 2884·C",
         source="Gao et al. 2023, MP without MP+",
         serving="not served: needs every token of the last block and a second head by task",
+        options=("tuning.uncentred",),
         defaults={"optim": {"lr": 1e-3}},
     ),
 }

@@ -1,6 +1,7 @@
-"""What is left out of a training step at random: branches of blocks, and numbers of prompts.
+"""What is left out of a training step at random: branches of blocks, and numbers.
 
-Or those before LoRA's updates. Nothing is left out while a model is scored. Axis letters: B batch, R rows, D width.
+The numbers are those of prompts, or those that LoRA projects down. Nothing is left out while a
+model is scored. Axis letters: B batch, R rows, D width.
 """
 
 from collections.abc import Callable, Iterator, Sequence

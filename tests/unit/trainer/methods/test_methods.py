@@ -145,6 +145,13 @@ def test_every_parameter_gets_a_gradient_within_two_steps(name: str, pooling: Po
     assert reached == {key for key, _ in model.named_parameters()}
 
 
+def test_of_an_adapter_that_starts_at_zero_only_a_bias_of_each_block_ever_learns():
+    model = make_model("adapter", zero_start=True)
+    train_steps(model, steps=5, lr=1e-2)
+    moved = {key for key, p in model.named_parameters() if p.abs().amax() > 0}
+    assert moved == {"head.weight", "head.bias"} | {f"adapters.{i}.2.bias" for i in range(L)}
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_lowers_the_loss_of_its_batch(name: str):
     before, after = train_steps(make_model(name))

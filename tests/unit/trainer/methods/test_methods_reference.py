@@ -224,10 +224,19 @@ def test_keys_and_values_stand_beside_the_prompts_own(trunk: str, pooling: Pooli
     assert_same(model.features(pixels), expected)
 
 
+def joint_of(one: Tensor, other: Tensor, uncentred: bool) -> Tensor:
+    """Return moments of two heads' channels, `[m, m]`, of one image."""
+    if not uncentred:
+        return torch.cov(torch.cat([one, other], dim=1).T, correction=0)[:128, 128:]
+    pairs = zip(one - one.mean(), other - other.mean(), strict=True)
+    return sum(torch.outer(a, b) for a, b in pairs) / len(one)
+
+
+@pytest.mark.parametrize("uncentred", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pooling):
-    model, pixels = make_pair("moment-probing", trunk, pooling)
+def test_moments_are_of_neighbouring_heads(trunk: str, pooling: Pooling, uncentred: bool):
+    model, pixels = make_pair("moment-probing", trunk, pooling, uncentred=uncentred)
     trunk_, moments = model.backbone.trunk, model.moments
     tokens = trunk_.forward_features(pixels)[:, trunk_.num_prefix_tokens :]
     logits = []
@@ -235,7 +244,7 @@ def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pool
         heads = [moments.norm(part) for part in moments.project(patches).chunk(4, dim=-1)]
         maps = []
         for one, other in pairwise(heads):
-            joint = torch.cov(torch.cat([one, other], dim=1).T, correction=0)[:128, 128:]
+            joint = joint_of(one, other, uncentred)
             maps.append(joint / joint.norm(dim=0))
         shrunk = moments.shrink(torch.stack(maps)[None])
         assert shrunk.shape == (1, 3, 31, 31)
@@ -243,6 +252,16 @@ def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pool
     first = run_trunk(model.backbone, pixels, lambda i, block, tokens: block(tokens))
     assert_same(model.features(pixels), first)
     assert_same(model(pixels), (model.head(first) + torch.stack(logits)) / 2)
+
+
+def test_before_training_uncentred_moments_are_about_zero():
+    model, pixels = make_model("moment-probing", uncentred=True), toy_pixels(3)[0]
+    moments = model.moments
+    patches = model.backbone.trunk.forward_features(pixels)[:, 1:]
+    heads = moments.norm(moments.project(patches).unflatten(-1, (4, -1)))
+    about_zero = torch.einsum("bni,bnj->bij", heads[:, :, 0], heads[:, :, 1])
+    about_zero = about_zero / about_zero.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(moments.covariances(patches)[:, 0], about_zero, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["full", "bias"])
