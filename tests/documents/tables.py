@@ -19,7 +19,7 @@ from serving.errors import CODES
 from serving.launch.launch import Launch
 from serving.metrics.table import METRICS, Entry
 from serving.protocol import HTTP_STATUS, ErrorCode
-from trainer.methods.table import METHODS
+from trainer.methods.table import EVERY_METHOD, METHODS
 from trainer.recipe import Recipe
 
 _FAULTS = Path(__file__).parent.parent / "faults" / "results" / "summary.json"
@@ -94,6 +94,16 @@ def methods() -> str:
         for name, method in METHODS.items()
     )
     return _table(("method", "trained, with the head", "source", "served"), rows)
+
+
+def differences() -> str:
+    """Return of every method what is not as in its authors' code."""
+    own = (
+        (f"`{name}`", method.code, "; ".join(method.differences))
+        for name, method in METHODS.items()
+    )
+    rows = [("all of them", "", "; ".join(EVERY_METHOD)), *own]
+    return _table(("method", "code compared", "what differs by default"), rows)
 
 
 def commands() -> str:

@@ -1,6 +1,7 @@
 """What holds for every method: it trains its parts, all of them, and nothing else."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -26,6 +27,8 @@ from tests.unit.trainer.toy import toy_pixels
 from trainer.errors import RecipeError
 from trainer.methods import build as builder
 from trainer.methods.table import METHODS
+from trainer.recipe_file import load_recipe
+from trainer.recipe_parts import TuningRecipe
 
 R, H = 8, 4 * D
 HEAD = C * (D + 1)
@@ -78,6 +81,26 @@ def test_the_table_names_what_can_be_built_and_what_a_recipe_takes():
     assert prompted == set(builder._WITH_PROMPTS)
     assert set(METHODS) - prompted == set(builder._WITHOUT_PROMPTS)
     assert [method_recipe(name).method for name in METHODS] == list(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_differs_from_its_authors_code_and_its_settings_exist(name: str):
+    method, usual = METHODS[name], load_recipe("toy", method=name)
+    assert method.code
+    assert method.differences
+    settings = re.findall(r"`(\w+\.\w+=[^`]+)`", " ".join(method.differences))
+    assert {one.partition("=")[0] for one in settings} >= {
+        key for key in method.options if key.startswith("tuning.")
+    }
+    for setting in settings:
+        assert load_recipe("toy", [setting], method=name) != usual
+
+
+def test_options_are_keys_of_a_recipe_and_of_the_methods_that_take_them():
+    of_tuning = {f"tuning.{name}" for name in TuningRecipe.model_fields}
+    assert of_tuning <= {key for method in METHODS.values() for key in method.options}
+    for name, method in METHODS.items():
+        assert len(load_recipe("toy", method=name).method_options) == len(method.options)
 
 
 def test_a_recipe_refuses_a_method_of_another_name():
