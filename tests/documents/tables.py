@@ -97,13 +97,22 @@ def methods() -> str:
 
 
 def differences() -> str:
-    """Return of every method what is not as in its authors' code."""
-    own = (
-        (f"`{name}`", method.code, "; ".join(method.differences))
-        for name, method in METHODS.items()
+    """Return of every method what is not as in its authors' code, those with the same together."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {("", EVERY_METHOD): ["all of them"]}
+    for name, method in METHODS.items():
+        alike.setdefault((method.code, method.differences), []).append(f"`{name}`")
+    rows = (
+        (*((", ".join(named), code) if i == 0 else ("", "")), *_difference(one))
+        for (code, found), named in alike.items()
+        for i, one in enumerate(found)
     )
-    rows = [("all of them", "", "; ".join(EVERY_METHOD)), *own]
-    return _table(("method", "code compared", "what differs by default"), rows)
+    return _table(("method", "compared with", "what differs by default", "as there"), rows)
+
+
+def _difference(text: str) -> tuple[str, str]:
+    """Return what differs, and the settings behind it."""
+    what, colon, settings = text.partition(": `")
+    return what, f"`{settings}" if colon else ""
 
 
 def commands() -> str:

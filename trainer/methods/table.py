@@ -23,7 +23,8 @@ class Method:
         source: the paper it comes from.
         serving: what answering requests takes.
         code: the code that it was compared with, and its commit.
-        differences: what is not as in that code by default; `key=value` where a setting makes it so.
+        differences: what is not as in that code by default; where a setting changes that, it ends in
+            `: ` and settings such as `key=value`.
         options: keys of a recipe that are of this method and few others.
         needs_classes: whether its loss compares prompts with what the images' classes look like.
         defaults: recipe fields that differ for this method.
@@ -147,7 +148,7 @@ METHODS = {
         code=_VPT,
         differences=(
             "one rate for all blocks, no mixup; papers of self-supervised backbones lower the rate "
-            "with depth (0.65 to 0.75 a block), so under MAE it stays below their numbers",
+            "with depth (0.65 to 0.75 a block), so under MAE it does not repeat their numbers",
             _VPT_HEAD,
             _VPT_PIXELS,
         ),
@@ -167,8 +168,8 @@ METHODS = {
         source="Houlsby et al. 2019, in the form of Jia et al. 2022",
         code=_VPT,
         differences=(
-            "`down` starts normal; theirs at zero, from where only one bias a block ever learns: the "
-            "paper's number is of such biases: `tuning.zero_start=true`",
+            "`down` starts normal; theirs at zero, from where only one bias a block ever learns, "
+            "and the paper's number is of such biases: `tuning.zero_start=true`",
             "D/r is 64; theirs is tuned among 8, 64 and 256",
             _SGD,
             _VPT_HEAD,
