@@ -23,8 +23,8 @@ class Method:
         source: the paper it comes from.
         serving: what answering requests takes.
         code: the code that it was compared with, and its commit.
-        differences: what is not as in that code by default; where a setting changes that, it ends in
-            `: ` and settings such as `key=value`.
+        differences: what is not as in that code by default. Where a setting changes that, a colon
+            and settings such as `key=value` end it.
         options: keys of a recipe that are of this method and few others.
         needs_classes: whether its loss compares prompts with what the images' classes look like.
         defaults: recipe fields that differ for this method.
