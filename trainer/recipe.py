@@ -17,6 +17,7 @@ from trainer.recipe_parts import (
     PixelRecipe,
     PromptRecipe,
     ReportRecipe,
+    TuningRecipe,
     UnknownRecipe,
 )
 
@@ -72,6 +73,10 @@ class Recipe(Part):
     data_proportion: float = Field(1.0, gt=0, le=1, description="share of the training images")
     data: DataRecipe = DataRecipe()
     prompt: PromptRecipe = PromptRecipe()
+    tuning: TuningRecipe = Field(
+        TuningRecipe(),
+        exclude_if=lambda part: part == TuningRecipe(),  # what is of earlier recipes stays
+    )
     optim: OptimRecipe = OptimRecipe()
     pixels: PixelRecipe = PixelRecipe()
     unknown: UnknownRecipe = Field(
@@ -148,6 +153,23 @@ class Recipe(Part):
                 f"{self.method}; leave it out, or choose one of them"
             )
         return self
+
+    @model_validator(mode="after")
+    def _tuning_is_of_the_method(self) -> "Recipe":
+        for name in sorted(self.tuning.model_dump(exclude_defaults=True)):
+            key = f"tuning.{name}"
+            able = ", ".join(one for one, method in METHODS.items() if key in method.options)
+            if key not in METHODS[self.method].options:
+                raise ValueError(
+                    f"{key} is for method {able}, found {self.method}; leave it out, or choose it"
+                )
+        return self
+
+    @property
+    def method_options(self) -> dict[str, Any]:
+        """What the method alone takes, by the last word of its key."""
+        keys = (key.split(".") for key in METHODS[self.method].options)
+        return {name: getattr(getattr(self, part), name) for part, name in keys}
 
     @property
     def num_prompts(self) -> int:

@@ -115,6 +115,31 @@ class PromptRecipe(Part):
         return self
 
 
+class TuningRecipe(Part):
+    """What some methods without prompts may do in another way."""
+
+    num_flows: int = added(
+        1, ge=0, le=64, description="snf: planar flows of a shortcut, after its affine map"
+    )
+    dropout: float = added(
+        0.0,
+        ge=0,
+        lt=1,
+        description="lora: share of the numbers before `down` that are 0 in a training step; "
+        "0.1 in NOAH",
+    )
+    uncentred: bool = added(
+        False,
+        description="moment-probing: moments about one mean a head (code), not about each "
+        "channel's (paper)",
+    )
+    zero_start: bool = added(
+        False,
+        description="adapter: both matrices start at zero (VPT's code), from where only a bias a "
+        "block ever learns",
+    )
+
+
 class OptimRecipe(Part):
     """The optimiser, with one weight decay for the method's parts and another for the head."""
 

@@ -24,6 +24,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "trusted": tables.trusted,
     "statuses": tables.statuses,
     "methods": tables.methods,
+    "differences": tables.differences,
     "metrics": tables.metrics,
     "recipe": tables.recipe,
     "commands": tables.commands,

@@ -19,7 +19,7 @@ from serving.errors import CODES
 from serving.launch.launch import Launch
 from serving.metrics.table import METRICS, Entry
 from serving.protocol import HTTP_STATUS, ErrorCode
-from trainer.methods.table import METHODS
+from trainer.methods.table import EVERY_METHOD, METHODS
 from trainer.recipe import Recipe
 
 _FAULTS = Path(__file__).parent.parent / "faults" / "results" / "summary.json"
@@ -94,6 +94,25 @@ def methods() -> str:
         for name, method in METHODS.items()
     )
     return _table(("method", "trained, with the head", "source", "served"), rows)
+
+
+def differences() -> str:
+    """Return of every method what is not as in its authors' code, those with the same together."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {("", EVERY_METHOD): ["all of them"]}
+    for name, method in METHODS.items():
+        alike.setdefault((method.code, method.differences), []).append(f"`{name}`")
+    rows = (
+        (*((", ".join(named), code) if i == 0 else ("", "")), *_difference(one))
+        for (code, found), named in alike.items()
+        for i, one in enumerate(found)
+    )
+    return _table(("method", "compared with", "what differs by default", "as there"), rows)
+
+
+def _difference(text: str) -> tuple[str, str]:
+    """Return what differs, and the settings behind it."""
+    what, colon, settings = text.partition(": `")
+    return what, f"`{settings}" if colon else ""
 
 
 def commands() -> str:

@@ -62,7 +62,7 @@ def _build(
         num_classes,
         prompts,
         frozen=recipe.prompt.frozen,
-        fourier_share=recipe.prompt.fourier_share,
+        **recipe.method_options,
     )
 
 

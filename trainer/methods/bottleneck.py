@@ -25,15 +25,21 @@ def bottleneck_width(width: int) -> int:
 class BottleneckClassifier(InsideBlocksClassifier):
     """What the MLP adds, m, becomes `m + up(GELU(down(m)))`.
 
-    `up` starts at zero, so training starts at the backbone. VPT's code starts `down` at zero too,
-    and from there no gradient reaches any of the matrices; here it is normal (std 0.01), as in
+    `up` starts at zero, so training starts at the backbone, and `down` is normal (std 0.01), as in
     Houlsby et al.
+
+    Args:
+        backbone: frozen.
+        num_classes: C.
+        zero_start: `down` starts at zero too, as in VPT's code. From there no gradient ever reaches
+            a matrix or the bias of `down`: what is learned is a bias a block, that of `up`.
     """
 
-    def __init__(self, backbone: Backbone, num_classes: int) -> None:
+    def __init__(self, backbone: Backbone, num_classes: int, *, zero_start: bool = False) -> None:
         super().__init__(backbone, num_classes)
         self.adapters = nn.ModuleList(
-            _bottleneck(backbone.spec.width) for _ in backbone.trunk.blocks
+            _bottleneck(backbone.spec.width, 0.0 if zero_start else _STD)
+            for _ in backbone.trunk.blocks
         )
 
     def run_block(self, index: int, block: Block, tokens: Tokens) -> Tokens:
@@ -43,10 +49,10 @@ class BottleneckClassifier(InsideBlocksClassifier):
         return tokens + added + self.adapters[index](added)
 
 
-def _bottleneck(width: int) -> nn.Sequential:
+def _bottleneck(width: int, std: float) -> nn.Sequential:
     narrow = bottleneck_width(width)
     down, up = nn.Linear(width, narrow), nn.Linear(narrow, width)
-    nn.init.normal_(down.weight, std=_STD)
+    nn.init.normal_(down.weight, std=std)
     nn.init.zeros_(down.bias)
     nn.init.zeros_(up.weight)
     nn.init.zeros_(up.bias)

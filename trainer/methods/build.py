@@ -1,6 +1,7 @@
 """From a method's name to the model that is trained."""
 
 from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +20,7 @@ from trainer.methods.prompted import PromptedClassifier, PromptOwner
 from trainer.methods.retuned import BiasClassifier, FullClassifier
 from trainer.methods.ssf import ScaledClassifier
 from trainer.methods.variants.e2vpt import KeyValuePromptedClassifier
-from trainer.methods.variants.fourier import SHARE, FourierClassifier
+from trainer.methods.variants.fourier import FourierClassifier
 from trainer.methods.variants.guided import BiasedGuidedClassifier, GuidedClassifier
 from trainer.methods.variants.koopman import EvolvingClassifier
 
@@ -36,7 +37,7 @@ _WITH_PROMPTS: dict[str, type[PromptOwner]] = {
     "da-vpt": GuidedClassifier,
     "da-vpt-plus": BiasedGuidedClassifier,
 }
-_WITHOUT_PROMPTS: dict[str, Callable[[Backbone, int], Classifier]] = {
+_WITHOUT_PROMPTS: dict[str, Callable[..., Classifier]] = {
     "linear": Classifier,
     "full": FullClassifier,
     "bias": BiasClassifier,
@@ -67,7 +68,7 @@ def build(
     prompts: Float[Tensor, "M P D"] | None,
     *,
     frozen: bool = False,
-    fourier_share: float = SHARE,
+    **options: Any,
 ) -> Classifier:
     """Make the model of a method, where the backbone is and in its floating type.
 
@@ -77,17 +78,17 @@ def build(
         num_classes: C.
         prompts: the first prompts, for a method that has any.
         frozen: whether the prompts stay as they are, and the head alone is trained.
-        fourier_share: how many of a block's prompts VFPT transforms, 0 to 1.
+        options: of the method alone, by the last word of each of its `Method.options`; those left
+            out are as the method has them.
 
     Raises:
         RecipeError: the method does not work on this backbone.
     """
     _check_blocks(method, backbone)
     if prompts is None:
-        model = _WITHOUT_PROMPTS[method](backbone, num_classes)
+        model = _WITHOUT_PROMPTS[method](backbone, num_classes, **options)
     else:
         owner = _WITH_PROMPTS[method]
-        options = {"share": fourier_share} if issubclass(owner, FourierClassifier) else {}
         model = owner(backbone, num_classes, prompts, frozen=frozen, **options)
     return model.to(backbone.device, backbone.dtype)
 

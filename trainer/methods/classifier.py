@@ -47,6 +47,14 @@ class Classifier(nn.Module):
             counts[name.partition(".")[0]] += parameter.numel()
         return dict(counts)
 
+    def is_head(self, name: str) -> bool:
+        """Whether a parameter gives logits, so that it has the head's rate and decay.
+
+        Args:
+            name: of `named_parameters`.
+        """
+        return name.startswith("head.")
+
     def changes(self) -> dict[str, Tensor]:
         """Return all that an adapter adds to the trunk, by the names of its tensors."""
         return {}

@@ -5,7 +5,6 @@ the last block has no gate. Axis letters: B batch, T tokens, L layers, P prompts
 """
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from adapters.vit.backbone import Backbone
 from adapters.vit.blocks.kind import Tokens
 from adapters.vit.prompting import embed, pool, rows_read
+from trainer.methods.inside_blocks import attend, mlp_branch
 from trainer.methods.prompted import PromptOwner
 
 _FIRST_GATE = -5.0
@@ -68,10 +68,6 @@ def _bounded(temperatures: Float[Tensor, " L"]) -> Float[Tensor, " L"]:
 
 def _run_at(block: Block, tokens: Tokens, temperature: Float[Tensor, ""]) -> Tokens:
     """Run a block whose attention scores are divided by a temperature."""
-    attn = block.attn
-    joined = attn.qkv(block.norm1(tokens)).unflatten(-1, (3, attn.num_heads, attn.head_dim))
-    queries, keys, values = joined.transpose(1, 3).unbind(dim=2)
-    queries, keys = attn.q_norm(queries) / temperature, attn.k_norm(keys)
-    mixed = F.scaled_dot_product_attention(queries.to(values), keys.to(values), values)
-    tokens = tokens + block.ls1(attn.proj(mixed.transpose(1, 2).flatten(2)))
-    return tokens + block.ls2(block.mlp(block.norm2(tokens)))
+    joint = block.attn.qkv(block.norm1(tokens))
+    tokens = tokens + attend(block, joint, temperature)
+    return tokens + mlp_branch(block, tokens)

@@ -1,8 +1,9 @@
 """Methods that add a computation inside every block of the frozen trunk.
 
-Axis letters: B batch, T tokens, D width.
+Axis letters: B batch, T tokens, D width, E = 3·A, A width of all heads together (usually D).
 """
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from timm.models.vision_transformer import Block
 from torch import Tensor
@@ -31,6 +32,24 @@ class InsideBlocksClassifier(Classifier):
 def attention_branch(block: Block, tokens: Tokens) -> Tokens:
     """Return what attention adds to the tokens."""
     return block.ls1(block.attn(block.norm1(tokens)))
+
+
+def attend(
+    block: Block, joint: Float[Tensor, "B T E"], temperature: Float[Tensor, ""] | float = 1.0
+) -> Tokens:
+    """Return what attention adds to the tokens.
+
+    Args:
+        block: a plain ViT's.
+        joint: queries, keys and values, as its projection would give them.
+        temperature: scores are divided by it.
+    """
+    attn = block.attn
+    joined = joint.unflatten(-1, (3, attn.num_heads, attn.head_dim))
+    queries, keys, values = joined.transpose(1, 3).unbind(dim=2)
+    queries, keys = attn.q_norm(queries) / temperature, attn.k_norm(keys)
+    mixed = F.scaled_dot_product_attention(queries.to(values), keys.to(values), values)
+    return block.ls1(attn.proj(mixed.transpose(1, 2).flatten(2)))
 
 
 def mlp_branch(block: Block, tokens: Tokens) -> Tokens:

@@ -25,9 +25,13 @@ class MomentClassifier(Classifier):
     Patches are read after the final norm, whichever side of the pooling the head has it on.
     """
 
-    def __init__(self, backbone: Backbone, num_classes: int) -> None:
+    def __init__(self, backbone: Backbone, num_classes: int, *, uncentred: bool = False) -> None:
         super().__init__(backbone, num_classes)
-        self.moments = SecondMoments(backbone.spec.width, num_classes)
+        self.moments = SecondMoments(backbone.spec.width, num_classes, uncentred=uncentred)
+
+    def is_head(self, name: str) -> bool:
+        """Whether it is of one of the two heads; see `Classifier.is_head`."""
+        return super().is_head(name) or name.startswith("moments.classify.")
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
         """Return the logits of normalised images."""
@@ -43,12 +47,17 @@ class SecondMoments(nn.Module):
 
     Patches are projected to 512 channels in four heads, each under a LayerNorm; each head's
     covariance with the next is a map of 128 x 128, its columns of length one. Two convolutions
-    shrink the three maps to 31 x 31. The authors' code centres by one mean over patches and
-    channels; here each channel has its own, as a covariance has.
+    shrink the three maps to 31 x 31.
+
+    Attributes:
+        uncentred: as in the authors' code, a head has one mean for all patches and channels. After
+            the LayerNorm that is near zero, so the moments are about zero. Without it each
+            channel has its own mean, as a covariance has.
     """
 
-    def __init__(self, width: int, num_classes: int) -> None:
+    def __init__(self, width: int, num_classes: int, *, uncentred: bool) -> None:
         super().__init__()
+        self.uncentred = uncentred
         head_width, num_maps = HIDDEN // NUM_HEADS, NUM_HEADS - 1
         self.project = nn.Linear(width, HIDDEN)
         self.norm = nn.LayerNorm(head_width)
@@ -66,9 +75,9 @@ class SecondMoments(nn.Module):
         return self.classify(self.shrink(self.covariances(patches)).flatten(1))
 
     def covariances(self, patches: Float[Tensor, "B N D"]) -> Float[Tensor, "B 3 m m"]:
-        """Return the covariance of each head with the next."""
+        """Return the moments of each head with the next, columns of length one."""
         heads = self.norm(self.project(patches).unflatten(-1, (NUM_HEADS, -1)))
-        centred = heads - heads.mean(dim=1, keepdim=True)
+        centred = heads - heads.mean(dim=(1, 3) if self.uncentred else 1, keepdim=True)
         maps = torch.einsum("bnhi,bnhj->bhij", centred[:, :, :-1], centred[:, :, 1:])
         return F.normalize(maps / patches.shape[1], dim=2)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainer.recipe import Recipe, overlay
+from trainer.recipe_file import load_recipe
 from trainer.reproduce.pixels import pixels_of
 from trainer.sweeping.grid import Grid, at_edge
 
@@ -27,12 +28,17 @@ class Variant:
     def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
         """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
 
+        What its recipe file says of the method's own options under the backbone is taken, too.
+
         Args:
             common: fields of all variants of the study.
             task: what is trained.
             seed: of this run.
         """
-        tree = overlay(overlay(pixels_of(task), common), self.settings)
+        own = overlay(common, self.settings)
+        names = {name: own[name] for name in ("backbone", "method") if name in own}
+        tuning = load_recipe(task, **names).tuning.model_dump(exclude_defaults=True)
+        tree = overlay(pixels_of(task) | {"tuning": tuning}, own)
         return Recipe.model_validate(tree | {"task": task, "seed": seed})
 
 

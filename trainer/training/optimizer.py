@@ -10,8 +10,8 @@ from trainer.training.schedule import learning_rate
 def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.Optimizer:
     """Return AdamW with torch's defaults (paper 4.1) or SGD, its groups each with a `peak` rate.
 
-    The head's matrix has its own weight decay. Vectors and biases have none, as in the
-    official code.
+    The head's matrix has its own weight decay, and so has a second head's. Vectors and biases
+    have none, as in the official code.
     """
     head_lr = optim.head_lr or optim.lr
     groups: list[dict[str, object]] = [
@@ -21,7 +21,7 @@ def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.Optimiz
         {"params": [], "weight_decay": 0.0, "peak": optim.lr},
     ]
     for name, parameter in model.named_parameters():
-        place = (0 if name.startswith("head.") else 2) + (parameter.ndim <= 1)
+        place = (0 if model.is_head(name) else 2) + (parameter.ndim <= 1)
         groups[place]["params"].append(parameter)  # type: ignore[attr-defined]
     used = [group for group in groups if group["params"]]
     if optim.name == "sgd":

@@ -143,11 +143,21 @@ def test_rates_and_decays_of_prompts_are_the_same_for_each_start_and_for_no_othe
 ):
     shared, for_methods = settings_of(family, task)
     assert "optim" not in shared
-    assert set(for_methods) <= {"prompted", "ssf"}
+    assert set(for_methods) <= {"prompted", "ssf", "snf"}
+    assert "optim" not in for_methods.get("snf", {})
     backbone = command_of(family, task)["BACKBONE"]
     for method in ("full", "linear", "bias", "lora"):
         filed = load_recipe(task, backbone=backbone, method=method).optim
         assert filed == Recipe(task=task, method=method).optim
+
+
+@each_table
+def test_shortcuts_have_six_flows_in_vtab_under_the_papers_supervised_backbone_and_else_one(
+    family: str, task: str
+):
+    recipe = load_recipe(task, backbone=command_of(family, task)["BACKBONE"], method="snf")
+    is_of_table_s4 = family == "augreg" and PUBLIC_TASKS[task].group.startswith("vtab")
+    assert recipe.tuning.num_flows == (6 if is_of_table_s4 else 1)
 
 
 @each_table

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.tiny import tiny_backbone
 from trainer.errors import RecipeError
+from trainer.experiment.start import blank_model
 from trainer.recipe import Recipe
 from trainer.recipe_file import load_recipe
 from trainer.recipe_keys import settings_listing
@@ -38,6 +40,8 @@ def test_what_is_set_is_written_and_read_back():
         ("linear", "compute.checkpoint=true", "compute.checkpoint is for methods with prompts"),
         ("full", "compute.checkpoint=true", "found full"),
         ("gate-vpt", "prompt.dropout=0.1", "prompt.dropout is for methods with prompts"),
+        ("lora", "tuning.num_flows=6", "tuning.num_flows is for method snf, found lora"),
+        ("snf", "tuning.num_flows=-1", "tuning.num_flows: Input should be greater than or equal"),
         ("spt-deep", "optim.ema=1", "optim.ema: Input should be less than 1"),
         ("spt-deep", "report.licence=My own", "report.licence: String should match"),
     ],
@@ -45,6 +49,17 @@ def test_what_is_set_is_written_and_read_back():
 def test_a_setting_that_would_do_nothing_is_refused(method: str, setting: str, words: str):
     with pytest.raises(RecipeError, match=words):
         load_recipe("toy", [setting], method=method)
+
+
+def test_a_methods_own_option_reaches_its_model_and_is_written_where_it_is_set():
+    plain, six = (
+        load_recipe("toy", method="snf"),
+        load_recipe("toy", ["tuning.num_flows=6"], method="snf"),
+    )
+    assert "tuning" not in plain.provenance()
+    assert six.provenance()["tuning"] == {"num_flows": 6}
+    parts = [blank_model(one, tiny_backbone(), 2).parts()["flows"] for one in (plain, six)]
+    assert parts == [6 * (32 + 33), 6 * (32 + 6 * 33)]
 
 
 def test_the_listing_has_every_key_with_its_default_and_a_meaning():

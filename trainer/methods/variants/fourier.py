@@ -31,10 +31,10 @@ class FourierClassifier(PromptedClassifier):
         prompts: Float[Tensor, "M P D"],
         *,
         frozen: bool = False,
-        share: float = SHARE,
+        fourier_share: float = SHARE,
     ) -> None:
         super().__init__(backbone, num_classes, prompts, frozen=frozen)
-        self._count = floor(share * prompts.shape[1])
+        self._count = floor(fourier_share * prompts.shape[1])
 
     def changes(self) -> dict[str, Tensor]:
         """Return the transformed and the plain prompts; see `Classifier.changes`."""

@@ -1,6 +1,7 @@
-"""What is left out of a training step at random: branches of blocks, and numbers of prompts.
+"""What is left out of a training step at random: branches of blocks, and numbers.
 
-Nothing is left out while a model is scored. Axis letters: B batch, R rows, D width.
+The numbers are those of prompts, or those that LoRA projects down. Nothing is left out while a
+model is scored. Axis letters: B batch, R rows, D width.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from timm.layers import drop_path
 from torch import Tensor, nn
 
 from trainer.methods.classifier import Classifier
+from trainer.methods.lora import LoraClassifier
 from trainer.methods.prompted import PromptedClassifier
 from trainer.recipe import Recipe
 
@@ -20,7 +22,8 @@ _Rows = Float[Tensor, "B R D"]
 
 def is_noisy(recipe: Recipe) -> bool:
     """Return whether two steps see other features of the same image."""
-    return recipe.optim.drop_path > 0 or recipe.prompt.dropout > 0
+    rates = recipe.optim.drop_path, recipe.prompt.dropout, recipe.tuning.dropout
+    return any(rate > 0 for rate in rates)
 
 
 @contextmanager
@@ -31,14 +34,17 @@ def noise(model: Classifier, recipe: Recipe) -> Iterator[None]:
     training and another for scoring, which has no gradients.
     """
     with _dropped_paths(list(model.backbone.trunk.blocks), recipe.optim.drop_path):
-        if not isinstance(model, PromptedClassifier):
-            yield
-            return
-        model.dropout = recipe.prompt.dropout
+        if isinstance(model, PromptedClassifier):
+            model.dropout = recipe.prompt.dropout
+        elif isinstance(model, LoraClassifier):
+            model.is_in_step = True
         try:
             yield
         finally:
-            model.dropout = 0.0
+            if isinstance(model, PromptedClassifier):
+                model.dropout = 0.0
+            elif isinstance(model, LoraClassifier):
+                model.is_in_step = False
 
 
 @contextmanager

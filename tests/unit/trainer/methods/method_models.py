@@ -27,13 +27,15 @@ def method_recipe(method: str, **prompt: object) -> Recipe:
     return Recipe.model_validate(fields)
 
 
-def make_model(method: str, backbone: Backbone | None = None, *, seed: int = 0) -> Classifier:
+def make_model(
+    method: str, backbone: Backbone | None = None, *, seed: int = 0, **options: object
+) -> Classifier:
     """Return the model as it is before the first step, its prompts small and random."""
     backbone = backbone or tiny_backbone()
     torch.manual_seed(seed)
     form = METHODS[method].prompts
     prompts = torch.randn(L if form == "deep" else 1, P, D) * 0.3 if form else None
-    return build(method, backbone, C, prompts)
+    return build(method, backbone, C, prompts, **options)
 
 
 def shaken(model: Classifier, by: float = 0.1) -> Classifier:

@@ -1,6 +1,7 @@
 """What holds for every method: it trains its parts, all of them, and nothing else."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -26,6 +27,8 @@ from tests.unit.trainer.toy import toy_pixels
 from trainer.errors import RecipeError
 from trainer.methods import build as builder
 from trainer.methods.table import METHODS
+from trainer.recipe_file import load_recipe
+from trainer.recipe_parts import TuningRecipe
 
 R, H = 8, 4 * D
 HEAD = C * (D + 1)
@@ -42,7 +45,7 @@ BARE = {
     "adapter": {"adapters": L * (D + 1 + D + D)},
     "lora": {"updates": 4 * L * R * D},
     "ssf": {"scales": LAYER_OUTPUTS, "shifts": LAYER_OUTPUTS},
-    "snf": {"flows": 2 * L * (2 * D + 1)},
+    "snf": {"flows": 2 * L * (2 * D + 2 * D + 1)},
     "gate-vpt": {"prompts": P * D, "gates": L - 1, "temperatures": L},
     "e2vpt": {"prompts": L * P * D, "keys_values": 5 * L * D},
     "moment-probing": {"moments": 512 * D + 930 + 2884 * C},
@@ -54,7 +57,7 @@ BARE = {
     "attention-bias": {"biases": L * D},
 }
 VIT_B = {"depth": 12, "embed_dim": 768, "num_heads": 12, "patch_size": 8}
-STARTS_AT_BACKBONE = ["linear", "full", "bias", "adapter", "lora", "snf", "moment-probing"]
+STARTS_AT_BACKBONE = ["linear", "full", "bias", "adapter", "lora", "moment-probing"]
 STARTS_AT_BACKBONE += ["attention-bias"]
 
 
@@ -80,6 +83,26 @@ def test_the_table_names_what_can_be_built_and_what_a_recipe_takes():
     assert [method_recipe(name).method for name in METHODS] == list(METHODS)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_differs_from_its_authors_code_and_its_settings_exist(name: str):
+    method, usual = METHODS[name], load_recipe("toy", method=name)
+    assert method.code
+    assert method.differences
+    settings = re.findall(r"`(\w+\.\w+=[^`]+)`", " ".join(method.differences))
+    assert {one.partition("=")[0] for one in settings} >= {
+        key for key in method.options if key.startswith("tuning.")
+    }
+    for setting in settings:
+        assert load_recipe("toy", [setting], method=name) != usual
+
+
+def test_options_are_keys_of_a_recipe_and_of_the_methods_that_take_them():
+    of_tuning = {f"tuning.{name}" for name in TuningRecipe.model_fields}
+    assert of_tuning <= {key for method in METHODS.values() for key in method.options}
+    for name, method in METHODS.items():
+        assert len(load_recipe("toy", method=name).method_options) == len(method.options)
+
+
 def test_a_recipe_refuses_a_method_of_another_name():
     with pytest.raises(ValidationError, match="there is no method 'prefix'"):
         method_recipe("prefix")
@@ -97,13 +120,22 @@ def test_the_parts_are_those_of_the_formula(name: str):
 
 @pytest.mark.parametrize(
     ("name", "millions"),
-    [("ssf", 0.206), ("lora", 0.295), ("adapter", 0.231), ("snf", 0.037), ("bias", 0.103)],
+    [("ssf", 0.206), ("lora", 0.295), ("adapter", 0.231), ("snf", 0.074), ("bias", 0.103)],
 )
 def test_the_counts_on_vit_b_are_those_of_the_literature(
     vit_b: Backbone, name: str, millions: float
 ):
     parts = builder.build(name, vit_b, C, None).parts()
     assert (sum(parts.values()) - parts["head"]) / 1e6 == pytest.approx(millions, abs=5e-4)
+
+
+@pytest.mark.parametrize(("num_flows", "millions"), [(0, 0.037), (1, 0.074), (6, 0.258)])
+def test_flows_in_a_row_count_as_in_the_papers_tables(
+    vit_b: Backbone, num_flows: int, millions: float
+):
+    count = builder.build("snf", vit_b, C, None, num_flows=num_flows).parts()["flows"]
+    assert count == 24 * (2 * 768 + num_flows * (2 * 768 + 1))
+    assert count / 1e6 == pytest.approx(millions, abs=5e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -136,6 +168,13 @@ def test_every_parameter_gets_a_gradient_within_two_steps(name: str, pooling: Po
     assert reached == {key for key, _ in model.named_parameters()}
 
 
+def test_of_an_adapter_that_starts_at_zero_only_a_bias_of_each_block_ever_learns():
+    model = make_model("adapter", zero_start=True)
+    train_steps(model, steps=5, lr=1e-2)
+    moved = {key for key, p in model.named_parameters() if p.abs().amax() > 0}
+    assert moved == {"head.weight", "head.bias"} | {f"adapters.{i}.2.bias" for i in range(L)}
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_lowers_the_loss_of_its_batch(name: str):
     before, after = train_steps(make_model(name))
@@ -151,9 +190,10 @@ def test_features_start_as_the_backbones(name: str, trunk: str):
     torch.testing.assert_close(found, frozen_features(backbone, pixels), rtol=0, atol=1e-12)
 
 
-def test_scales_and_shifts_start_near_the_backbone():
+@pytest.mark.parametrize("name", ["ssf", "snf"])
+def test_what_moves_tokens_starts_near_the_backbone(name: str):
     backbone, pixels = tiny_backbone(), toy_pixels(16)[0]
-    found, start = make_model("ssf", backbone).features(pixels), frozen_features(backbone, pixels)
+    found, start = make_model(name, backbone).features(pixels), frozen_features(backbone, pixels)
     assert 0 < (found - start).norm() < 0.3 * start.norm()
 
 

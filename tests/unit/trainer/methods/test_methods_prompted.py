@@ -13,7 +13,7 @@ from tests.unit.trainer.methods.method_models import C, D, L, P, make_model, tra
 from tests.unit.trainer.toy import toy_pixels
 from trainer.methods.prompted import PromptedClassifier
 
-SERVED = ["spt-deep", "spt-shallow", "linear"]
+SERVED = ["spt-deep", "spt-shallow", "vpt-deep", "vpt-shallow", "linear"]
 
 
 @pytest.mark.parametrize("name", ["spt-deep", "spt-shallow"])

@@ -19,17 +19,18 @@ from tests.fakes.tiny import tiny_backbone, tiny_trunk
 from tests.unit.trainer.methods.method_models import TRUNKS, make_model, shaken
 from tests.unit.trainer.toy import toy_pixels
 from trainer.methods.classifier import Classifier
-from trainer.methods.flows import FlowClassifier, PlanarFlow
 from trainer.methods.gated import GatedClassifier
 
 POOLINGS = ["cls", "mean", "mean-with-prompts"]
 Step = Callable[[int, nn.Module, Tensor], Tensor]
 
 
-def make_pair(name: str, trunk: str, pooling: Pooling) -> tuple[Classifier, Tensor]:
+def make_pair(
+    name: str, trunk: str, pooling: Pooling, **options: object
+) -> tuple[Classifier, Tensor]:
     """Return a model in float64 whose every number matters, and pixels."""
     backbone = tiny_backbone(tiny_trunk(**TRUNKS[trunk]), pooling=pooling, dtype=torch.float64)
-    return shaken(make_model(name, backbone), by=0.3), toy_pixels(3)[0].double()
+    return shaken(make_model(name, backbone, **options), by=0.3), toy_pixels(3)[0].double()
 
 
 def run_trunk(
@@ -82,20 +83,25 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_lora_equals_its_unmerged_form(trunk: str, pooling: Pooling):
+def test_lora_equals_its_merged_form(trunk: str, pooling: Pooling):
     model, pixels = make_pair("lora", trunk, pooling)
     backbone = copy.deepcopy(model.backbone)
-    for i, block in enumerate(backbone.trunk.blocks):
-        down, up = model.updates["down"][i], model.updates["up"][i]
-
-        def add(_: nn.Module, seen: tuple[Tensor], out: Tensor, down=down, up=up) -> Tensor:
-            queries, keys, values = out.chunk(3, dim=-1)
-            queries = queries + seen[0] @ down[0].T @ up[0].T
-            return torch.cat([queries, keys, values + seen[0] @ down[1].T @ up[1].T], dim=-1)
-
-        block.attn.qkv.register_forward_hook(add)
+    state = model.state_dict()
+    for block, down, up in zip(
+        backbone.trunk.blocks, state["updates.down"], state["updates.up"], strict=True
+    ):
+        block.attn.qkv.weight += torch.einsum("er,rd->ed", up, down)
     expected = run_trunk(backbone, pixels, lambda i, block, tokens: block(tokens))
     assert_same(model.features(pixels), expected)
+
+
+def test_lora_reads_all_three_by_one_matrix_that_starts_uniform():
+    state = make_model("lora").state_dict()
+    down, up = state["updates.down"], state["updates.up"]
+    assert (down.shape, up.shape) == ((3, 8, 16), (3, 48, 8))
+    assert not up.any()
+    assert 0.24 < down.abs().max() <= 16**-0.5
+    assert abs(down.std().item() - 16**-0.5 / math.sqrt(3)) < 0.02
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -133,32 +139,38 @@ def test_adapters_act_on_what_the_mlp_adds(trunk: str, pooling: Pooling):
     assert_same(model.features(pixels), run_trunk(model.backbone, pixels, step))
 
 
+@pytest.mark.parametrize("num_flows", [0, 1, 3])
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_flows_bend_both_shortcuts(trunk: str, pooling: Pooling):
-    model, pixels = make_pair("snf", trunk, pooling)
-    assert isinstance(model, FlowClassifier)
+def test_shortcuts_carry_an_affine_map_and_planar_flows(
+    trunk: str, pooling: Pooling, num_flows: int
+):
+    model, pixels = make_pair("snf", trunk, pooling, num_flows=num_flows)
+    state = model.state_dict()
 
-    def bend(flow: PlanarFlow, tokens: Tensor) -> Tensor:
-        along = (flow.w @ flow.u).item()
-        wanted = math.log(1 + (math.e - 1) * math.exp(along)) - 1
-        push = flow.u + (wanted - along) * flow.w / flow.w.norm() ** 2
-        return tokens + torch.tanh(tokens @ flow.w + flow.b)[..., None] * push
+    def bend(place: int, tokens: Tensor) -> Tensor:
+        def of(name: str) -> Tensor:
+            return state[f"flows.{place}.{name}"]
+
+        tokens = of("shift") + torch.exp(of("log_scale")) * tokens
+        for k in range(num_flows):
+            seen = (tokens * of(f"look.{k}")).sum(dim=-1, keepdim=True) + of(f"bias.{k}")
+            tokens = tokens + of(f"push.{k}") * torch.tanh(seen)
+        return tokens
 
     def step(i: int, block: nn.Module, tokens: Tensor) -> Tensor:
-        tokens = bend(model.flows[2 * i], tokens) + attend(block, tokens)
-        return bend(model.flows[2 * i + 1], tokens) + think(block, tokens)
+        tokens = bend(2 * i, tokens) + attend(block, tokens)
+        return bend(2 * i + 1, tokens) + think(block, tokens)
 
     assert_same(model.features(pixels), run_trunk(model.backbone, pixels, step))
 
 
-@pytest.mark.parametrize("scale", [0.1, 1.0, 2.0])
-def test_a_flow_is_invertible_whatever_it_learned(scale: float):
-    torch.manual_seed(0)
-    for _ in range(50):
-        flow = PlanarFlow(8).double()
-        flow.u.data, flow.w.data = torch.randn(2, 8, dtype=torch.float64) * scale
-        assert flow.w @ flow.push() > -1
+def test_all_numbers_of_a_flow_start_within_a_hundredth_and_none_at_zero():
+    flows = make_model("snf").state_dict()
+    start = torch.cat([one.flatten() for name, one in flows.items() if name.startswith("flows.")])
+    assert 0.009 < start.abs().max() <= 0.01
+    assert start.abs().min() > 0
+    assert abs(start.std().item() - 0.01 / math.sqrt(3)) < 5e-4
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -212,10 +224,19 @@ def test_keys_and_values_stand_beside_the_prompts_own(trunk: str, pooling: Pooli
     assert_same(model.features(pixels), expected)
 
 
+def joint_of(one: Tensor, other: Tensor, uncentred: bool) -> Tensor:
+    """Return moments of two heads' channels, `[m, m]`, of one image."""
+    if not uncentred:
+        return torch.cov(torch.cat([one, other], dim=1).T, correction=0)[:128, 128:]
+    pairs = zip(one - one.mean(), other - other.mean(), strict=True)
+    return sum(torch.outer(a, b) for a, b in pairs) / len(one)
+
+
+@pytest.mark.parametrize("uncentred", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pooling):
-    model, pixels = make_pair("moment-probing", trunk, pooling)
+def test_moments_are_of_neighbouring_heads(trunk: str, pooling: Pooling, uncentred: bool):
+    model, pixels = make_pair("moment-probing", trunk, pooling, uncentred=uncentred)
     trunk_, moments = model.backbone.trunk, model.moments
     tokens = trunk_.forward_features(pixels)[:, trunk_.num_prefix_tokens :]
     logits = []
@@ -223,7 +244,7 @@ def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pool
         heads = [moments.norm(part) for part in moments.project(patches).chunk(4, dim=-1)]
         maps = []
         for one, other in pairwise(heads):
-            joint = torch.cov(torch.cat([one, other], dim=1).T, correction=0)[:128, 128:]
+            joint = joint_of(one, other, uncentred)
             maps.append(joint / joint.norm(dim=0))
         shrunk = moments.shrink(torch.stack(maps)[None])
         assert shrunk.shape == (1, 3, 31, 31)
@@ -231,6 +252,16 @@ def test_moments_are_covariances_of_neighbouring_heads(trunk: str, pooling: Pool
     first = run_trunk(model.backbone, pixels, lambda i, block, tokens: block(tokens))
     assert_same(model.features(pixels), first)
     assert_same(model(pixels), (model.head(first) + torch.stack(logits)) / 2)
+
+
+def test_before_training_uncentred_moments_are_about_zero():
+    model, pixels = make_model("moment-probing", uncentred=True), toy_pixels(3)[0]
+    moments = model.moments
+    patches = model.backbone.trunk.forward_features(pixels)[:, 1:]
+    heads = moments.norm(moments.project(patches).unflatten(-1, (4, -1)))
+    about_zero = torch.einsum("bni,bnj->bij", heads[:, :, 0], heads[:, :, 1])
+    about_zero = about_zero / about_zero.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(moments.covariances(patches)[:, 0], about_zero, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["full", "bias"])

@@ -63,7 +63,7 @@ def test_the_served_feature_is_that_of_training_and_of_the_token_form(name: str,
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.7, 1.0])
 def test_a_share_of_each_blocks_prompts_is_the_real_part_of_their_transform(share: float):
     prompts = torch.randn(L, P, 16, dtype=torch.float64)
-    made = FourierClassifier(tiny_backbone(), C, prompts, share=share).changes()["prompts"]
+    made = FourierClassifier(tiny_backbone(), C, prompts, fourier_share=share).changes()["prompts"]
     count = math.floor(share * P)
     assert torch.equal(made[:, count:], prompts[:, count:])
     for layer, plain in zip(made, prompts, strict=True):

@@ -207,6 +207,13 @@ def test_the_published_setting_of_a_task_is_a_point_of_its_grid():
     assert point in list(grid.points(variant.recipe(common, "stanford_dogs", 0)))
 
 
+@pytest.mark.parametrize(("task", "num_flows"), [("caltech101", 6), ("cub200", 1), ("toy", 1)])
+def test_a_method_has_the_options_that_the_recipe_of_its_task_has(task: str, num_flows: int):
+    common = {"backbone": "vit_base_patch16_224.augreg_in21k"}
+    assert reproduced("snf", "snf").recipe(common, task, 0).tuning.num_flows == num_flows
+    assert reproduced("lora", "lora").recipe(common, task, 0).tuning.num_flows == 1
+
+
 def test_a_task_without_a_published_setting_keeps_its_grid():
     variant = reproduced("linear", "linear")
     assert with_published(variant.grid, variant.recipe({}, "toy", 0)) == variant.grid

@@ -52,6 +52,13 @@ def test_frozen_prompts_are_not_optimised():
     assert sum(p.numel() for g in optimizer.param_groups for p in g["params"]) == 5 * 17
 
 
+def test_a_second_head_has_the_rate_and_the_decay_of_heads():
+    found = groups_of("moment-probing")
+    assert found["moments.classify.weight"] == found["head.weight"] == (2e-3, 0.5)
+    assert found["moments.classify.bias"] == found["head.bias"] == (2e-3, 0.0)
+    assert found["moments.project.weight"] == (1e-3, 0.01)
+
+
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0), (5, 0.5), (10, 1.0)])
 def test_every_group_warms_up_to_its_own_peak(step: int, share: float):
     model = build("spt-deep", tiny_backbone(), 5, torch.zeros(3, 2, 16))

@@ -69,6 +69,33 @@ def test_dropped_prompts_are_those_of_each_image_in_its_own_forward(layers: int)
     assert model.dropout == 0
 
 
+def test_dropped_numbers_before_loras_updates_are_those_of_its_unmerged_form():
+    torch.manual_seed(0)
+    backbone, rate = tiny_backbone(), 0.4
+    model = build("lora", backbone, 2, None, dropout=rate)
+    torch.nn.init.normal_(model.updates["up"], std=0.3)
+    plain = model.features(PIXELS)
+    torch.manual_seed(5)
+    with noise(model, toy_recipe(method="lora", tuning={"dropout": rate})):
+        ours = model.features(PIXELS)
+    torch.manual_seed(5)
+    hooks = [
+        block.attn.qkv.register_forward_hook(
+            lambda _, seen, out, d=down, u=up: out + F.dropout(seen[0], rate) @ d.T @ u.T
+        )
+        for block, down, up in zip(
+            backbone.trunk.blocks, model.updates["down"], model.updates["up"], strict=True
+        )
+    ]
+    trunk = backbone.trunk
+    theirs = trunk.forward_head(trunk.forward_features(PIXELS), pre_logits=True)
+    for hook in hooks:
+        hook.remove()
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(ours, plain)
+    assert torch.equal(model.features(PIXELS), plain)
+
+
 def test_prompts_are_whole_again_after_a_step_that_fails():
     model = prompted(3)
     before = model.features(PIXELS)
@@ -89,3 +116,4 @@ def test_features_may_be_kept_only_where_no_step_changes_them():
     assert not is_noisy(toy_recipe())
     assert is_noisy(with_drop_path(0.1))
     assert is_noisy(toy_recipe(prompt={"dropout": 0.1}))
+    assert is_noisy(toy_recipe(method="lora", tuning={"dropout": 0.1}))
