@@ -97,6 +97,21 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _nothing_chosen_by_images_trained_on(self) -> "Recipe":
+        chosen = {
+            "select=best-validation": self.select != "last",
+            "optim.patience": self.optim.patience is not None,
+            "unknown.score": self.unknown.score != "off",
+        }
+        key = next((key for key, is_set in chosen.items() if is_set), None)
+        if key is not None and self.data.train_on != "train":
+            raise ValueError(
+                f"{key} chooses by the validation images, which data.train_on={self.data.train_on} "
+                "trains on; drop one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _first_block_of_deep_prompts(self) -> "Recipe":
         method = METHODS[self.method]
         if self.prompt.first_block and not method.can_begin_later:
@@ -121,6 +136,7 @@ class Recipe(Part):
             "data.class_groups": (self.data.class_groups is not None, has_classes),
             "data.shots": (self.data.shots is not None, has_classes),
             "data.sampling": (self.data.sampling != "uniform", has_classes),
+            "data.train_on": (self.data.train_on != "train", self.target == SINGLE_LABEL),
             "optim.logit_adjustment": (self.optim.logit_adjustment > 0, has_classes),
             "optim.label_smoothing": (self.optim.label_smoothing > 0, has_classes),
             "optim.head_start": (self.optim.head_start != "random", has_classes),

@@ -222,6 +222,11 @@ class DataRecipe(Part):
         exclude_if=lambda names: not names,  # likewise
         description="ordinal: the classes from the lowest to the highest; none if all are numbers",
     )
+    train_on: Literal["train", "train-and-val"] = added(
+        "train",
+        description="train-and-val: the validation images are training images, too, once nothing "
+        "is left to choose, as the papers train on VTAB's 1,000",
+    )
     class_groups: Path | None = Field(
         None,
         exclude_if=lambda path: path is None,  # likewise

@@ -15,6 +15,7 @@ from trainer.data.labels.groups import read_groups
 from trainer.data.labels.rules import LabelRules
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
+from trainer.data.together import with_validation
 from trainer.objectives.choose import objective_of
 from trainer.objectives.objective import Objective
 from trainer.recipe import Recipe
@@ -100,6 +101,10 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
     )
     rule = preprocessing_of(recipe, backbone)
     contents = task_data.contents()
+    copies = task_data.copies(contents)
+    if recipe.data.train_on == "train-and-val":
+        task_data = with_validation(task_data)
+        contents["train"] = contents["train"] + contents["val"]
     augment = recipe.pixels.augment == "crop-flip"
     return Materials(
         task_data,
@@ -109,7 +114,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         test=ImageSet(task_data.test, rule),
         fingerprints=task_data.fingerprints(contents),
         others=_others(recipe, rule),
-        copies=task_data.copies(contents),
+        copies=copies,
         class_groups=class_groups,
     )
 

@@ -45,7 +45,8 @@ class Cell:
         variant: name.
         chosen: the optimiser's settings that the validation split chose, or the variant's own.
         trials: validation accuracy of every setting tried, in [0, 1].
-        val_accuracies: one per seed, from 0.
+        val_accuracies: one per seed, from 0; where the seeds are trained on the validation images,
+            that of the setting chosen, if one was.
         test_accuracies: one per seed.
         parts: trainable parameters by part.
         seconds: of training, one per seed.
@@ -53,6 +54,7 @@ class Cell:
         observed: what observers found between the epochs of seed 0.
         device: that computed it.
         versions: of the packages that did, by name.
+        train_images: how many each seed was trained on; None in cells of before.
     """
 
     task: str
@@ -67,6 +69,7 @@ class Cell:
     observed: dict[str, list[Any]]
     device: str = "unknown"
     versions: dict[str, str] = field(default_factory=dict)
+    train_images: int | None = None
 
 
 def edges_of(cell: Cell) -> list[str]:

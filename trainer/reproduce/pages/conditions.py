@@ -44,6 +44,8 @@ def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
     ]
     yield f"Learning rates chosen: {'; '.join(texts)}."
     yield f"Settings tried on validation: {_listed_by_variant(results, keys, _tried)}."
+    if images := _images(results, keys):
+        yield f"Training images: {images}."
     yield f"Epochs of each variant: {_listed_by_variant(results, keys, _epochs)}."
     if edges := list(_edges(results, keys)):
         yield f"The best lies at the edge of what was tried: {'; '.join(edges)}."
@@ -65,6 +67,19 @@ def _tried(results: Results, key: Key) -> int:
 
 def _epochs(results: Results, key: Key) -> int:
     return int(results.recipes[key]["optim"]["epochs"])
+
+
+def _images(results: Results, keys: list[Key]) -> str:
+    """Return how many images were trained on, task by task, and whether validation's are in it."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        count = results.cells[key].train_images
+        data = results.recipes[key].get("data", {})
+        both = data.get("train_on", "train") != "train"
+        if count is not None:
+            more = ", those of validation among them once settings were chosen" if both else ""
+            found.setdefault(key[1], []).append(f"{count:,}{more}")
+    return "; ".join(f"{task} {_listed(counts)}" for task, counts in found.items())
 
 
 def _edges(results: Results, keys: list[Key]) -> Iterable[str]:
