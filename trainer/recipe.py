@@ -18,6 +18,7 @@ from trainer.recipe_parts import (
     PromptRecipe,
     ReportRecipe,
     UnknownRecipe,
+    added,
 )
 
 
@@ -58,6 +59,11 @@ class Recipe(Part):
     final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
     method: Annotated[str, AfterValidator(_check_method)] = Field(
         DEFAULT_METHOD, description="what is trained besides the head"
+    )
+    protocol: Literal["own", "published"] = added(
+        "own",
+        description="published: what the method's authors trained with on a public task, as far "
+        "as it is had, under what else is set",
     )
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"

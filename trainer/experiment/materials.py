@@ -105,7 +105,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
     if recipe.data.train_on == "train-and-val":
         task_data = with_validation(task_data)
         contents["train"] = contents["train"] + contents["val"]
-    augment = recipe.pixels.augment == "crop-flip"
+    augment = recipe.pixels.augment
     return Materials(
         task_data,
         backbone,
@@ -136,7 +136,12 @@ def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
     pixels = recipe.pixels
     size = pixels.resize_size or own.resize_size
     rule = own.model_copy(
-        update={"resize": pixels.resize, "resize_size": size, "decoder": pixels.decoder}
+        update={
+            "resize": pixels.resize,
+            "resize_size": size,
+            "interpolation": pixels.interpolation,
+            "decoder": pixels.decoder,
+        }
     )
     check_pixels(recipe.task, rule, backbone.spec.image_size)
     return rule

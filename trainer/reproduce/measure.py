@@ -107,8 +107,8 @@ def first_run(bench: Bench, task: str, variant: Variant) -> Path:
 
 
 def _trains_again(recipe: Recipe) -> bool:
-    """Return whether what was chosen is trained again, on more images."""
-    return recipe.data.train_on != "train"
+    """Return whether what was chosen is trained again: on more images, or with test scores."""
+    return recipe.data.train_on != "train" or recipe.report.test_each_epoch
 
 
 def _first_run(
@@ -119,8 +119,9 @@ def _first_run(
 
 
 def _choosing(recipe: Recipe) -> Recipe:
-    """Return the recipe that settings are chosen with: the validation images are not trained on."""
-    tree = overlay(recipe.model_dump(), {"data": {"train_on": "train"}})
+    """Return the recipe to choose by: no validation image is trained on, no test image seen."""
+    blind = {"data": {"train_on": "train"}, "report": {"test_each_epoch": False}}
+    tree = overlay(recipe.model_dump(), blind)
     return Recipe.model_validate(tree)
 
 
@@ -153,7 +154,7 @@ def _measure(
         trials=trials,
         val_accuracies=(
             [trial["val_accuracy"] for trial in trials if trial["settings"] == best]
-            if again
+            if first.data.train_on != "train"
             else [run["val_accuracy"] for run in runs]
         ),
         test_accuracies=[run["test_accuracy"] for run in runs],

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainer.recipe import Recipe, overlay
+from trainer.recipe_file import PUBLISHED, table_settings
 from trainer.reproduce.pixels import pixels_of
 from trainer.sweeping.grid import Grid, at_edge
 
@@ -27,12 +28,16 @@ class Variant:
     def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
         """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
 
+        Under the published protocol the rule is the authors', and the task's table is under it all.
+
         Args:
             common: fields of all variants of the study.
             task: what is trained.
             seed: of this run.
         """
-        tree = overlay(overlay(pixels_of(task), common), self.settings)
+        asked = overlay(common, self.settings)
+        published = asked.get("protocol") == PUBLISHED
+        tree = table_settings(task, asked) if published else overlay(pixels_of(task), asked)
         return Recipe.model_validate(tree | {"task": task, "seed": seed})
 
 

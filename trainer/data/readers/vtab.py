@@ -35,7 +35,7 @@ def read_vtab(folder: Path, name: str) -> TaskData:
         names = [f"class {i}" for i in range(largest + 1)]
     return TaskData(
         name_task(name, names),
-        **splits,
+        *(splits[split] for split in LISTS),
         lists=LISTS,
         listed_together=_labels_together(folder, len(names)),
     )

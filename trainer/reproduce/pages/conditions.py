@@ -27,10 +27,26 @@ def conditions_of(results: Results, variants: tuple[str, ...]) -> tuple[str, ...
         f"{_listed(recipe['compute']['precision'] for recipe in recipes)} on "
         f"{_listed(cell.device for cell in cells)} by "
         f"{_listed(_software(cell) for cell in cells)}.",
+        f"Protocol: {_listed(_protocol(recipe) for recipe in recipes)}.",
         "Optimiser settings were chosen on the validation split with seed 0; the test set was "
         "scored once per seed, after the last epoch, and chose nothing.",
         *_chosen(results, keys),
     )
+
+
+def _protocol(recipe: dict[str, Any]) -> str:
+    if recipe.get("protocol", "own") == "own":
+        return "our own, one for all methods"
+    return "published, what each method's authors trained with, as far as it is had"
+
+
+def _best_test_epochs(results: Results, keys: list[Key]) -> Iterable[str]:
+    """Yield what the papers report of some methods; it is no number of ours."""
+    for key in keys:
+        cell = results.cells[key]
+        scores = cell.observed.get("test_accuracies")
+        if scores:
+            yield f"{key[2]} on {key[1]} {max(scores):.1%} for {cell.test_accuracies[0]:.1%}"
 
 
 def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
@@ -47,6 +63,11 @@ def _chosen(results: Results, keys: list[Key]) -> Iterable[str]:
     if images := _images(results, keys):
         yield f"Training images: {images}."
     yield f"Epochs of each variant: {_listed_by_variant(results, keys, _epochs)}."
+    if best := list(_best_test_epochs(results, keys)):
+        yield (
+            f"The best test epoch of seed 0 for its last one: {'; '.join(best)}. Some papers "
+            "report the best one; no number here is it."
+        )
     if edges := list(_edges(results, keys)):
         yield f"The best lies at the edge of what was tried: {'; '.join(edges)}."
 

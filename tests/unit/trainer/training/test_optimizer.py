@@ -46,6 +46,14 @@ def test_vectors_do_not_decay_and_matrices_do():
     assert found["trunk.blocks_0_attn_qkv_weight"] == (1e-3, 0.01)
 
 
+def test_vectors_may_decay_too_but_never_the_heads_bias():
+    found = groups_of("gate-vpt", OPTIM.model_copy(update={"decay": "all"}))
+    vectors = {name: decay for name, (_, decay) in found.items() if "head" not in name}
+    assert set(vectors.values()) == {0.01}
+    assert (found["head.weight"], found["head.bias"]) == ((2e-3, 0.5), (2e-3, 0.0))
+    assert 0.0 in {decay for _, decay in groups_of("gate-vpt").values()}
+
+
 def test_frozen_prompts_are_not_optimised():
     model = build("spt-deep", tiny_backbone(), 5, torch.zeros(3, 2, 16), frozen=True)
     optimizer = make_optimizer(model, OPTIM)
