@@ -5,6 +5,7 @@ import torch
 
 from tests.fakes.tiny import tiny_backbone
 from trainer.methods.build import build
+from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_parts import OptimRecipe
 from trainer.training.optimizer import make_optimizer, set_rates
@@ -15,7 +16,8 @@ OPTIM = OptimRecipe(lr=1e-3, head_lr=2e-3, weight_decay=0.01, head_weight_decay=
 def groups_of(method: str, optim: OptimRecipe = OPTIM) -> dict[str, tuple[float, float]]:
     """Return peak rate and weight decay of each parameter by its name."""
     recipe = Recipe(task="toy", method=method)
-    prompts = torch.zeros(3, 2, 16) if recipe.num_prompts else None
+    layers = 1 if METHODS[method].prompts == "shallow" else 3
+    prompts = torch.zeros(layers, 2, 16) if recipe.num_prompts else None
     model = build(method, tiny_backbone(), 5, prompts)
     found = {}
     for group in make_optimizer(model, optim).param_groups:
