@@ -94,6 +94,8 @@ def _backbone(spec: BackboneSpec, origin: Origin) -> Iterator[str]:
 def _training(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
     optim = recipe.optim
     yield f"method: {recipe.method} ({METHODS[recipe.method].source})"
+    if recipe.protocol == "published":
+        yield "protocol: what the method's authors trained with, as far as it is had"
     yield f"trained parameters: {found['trainable_parameters']:,}"
     yield (
         f"optimiser: {optim.name}, at most {optim.epochs} epochs of batches of {optim.batch_size}, "

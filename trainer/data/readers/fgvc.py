@@ -29,7 +29,8 @@ def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
 
     Raises:
         DataError: `train.json` or `test.json` is missing, a list is malformed, no list has an
-            image of some class id and not all others are in both, or the images are nowhere below the folder.
+            image of some class id and not all others are in both, or the images are nowhere below
+            the folder.
     """
     lists = {s: _read_ids(folder / f"{s}.json") for s in SPLITS if _is_expected(folder, s)}
     ids = sorted({i for entries in lists.values() for i in entries.values()})

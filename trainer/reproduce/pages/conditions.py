@@ -29,7 +29,7 @@ def conditions_of(results: Results, variants: tuple[str, ...]) -> tuple[str, ...
         f"{_listed(_software(cell) for cell in cells)}.",
         f"Protocol: {_listed(_protocol(recipe) for recipe in recipes)}.",
         "Optimiser settings were chosen on the validation split with seed 0; the test set was "
-        "scored once per seed, after the last epoch, and chose nothing.",
+        f"scored {_test_scores(recipes)}, and chose nothing.",
         *_chosen(results, keys),
     )
 
@@ -38,6 +38,14 @@ def _protocol(recipe: dict[str, Any]) -> str:
     if recipe.get("protocol", "own") == "own":
         return "our own, one for all methods"
     return "published, what each method's authors trained with, as far as it is had"
+
+
+def _test_scores(recipes: list[dict[str, Any]]) -> str:
+    if any(recipe.get("report", {}).get("test_each_epoch") for recipe in recipes):
+        return (
+            "once per seed, after the last epoch, for the tables, and after each to show the rest"
+        )
+    return "once per seed, after the last epoch"
 
 
 def _best_test_epochs(results: Results, keys: list[Key]) -> Iterable[str]:

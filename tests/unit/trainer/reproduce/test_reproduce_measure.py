@@ -103,6 +103,38 @@ def test_what_is_chosen_on_validation_is_trained_again_on_both(data: Path, tmp_p
     assert list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [again])) == [cell]
 
 
+def test_a_vtab_cell_under_the_published_protocol_trains_on_all_and_shows_test_epochs(
+    tmp_path: Path,
+):
+    make_toy_folder(tmp_path / "data" / "svhn")
+    common = {**COMMON, "protocol": "published"}
+    bench = Bench(common, tmp_path / "runs", tmp_path / "data", 1, Steps().announce)
+    vpt = Variant("vpt", {"method": "vpt-deep"}, Grid(lr=[1e-2]))
+    spt = Variant("spt", {"method": "spt-deep"}, Grid(lr=[1e-2]))
+    cells = list(measure(bench, ["svhn"], [vpt, spt]))
+    assert [cell.train_images for cell in cells] == [20, 20]
+    chosen = json.loads((tmp_path / "runs/svhn/spt/sweep/sweep.json").read_text())["identity"]
+    assert (chosen["train_images"]["count"], chosen["report"]["test_each_epoch"]) == (10, False)
+    recipe = json.loads((tmp_path / "runs/svhn/vpt/seed-0/recipe.json").read_text())
+    assert (recipe["optim"]["name"], recipe["data"]["train_on"]) == ("sgd", "train-and-val")
+    assert len(cells[1].observed["test_accuracies"]) == 3
+    assert "test_accuracies" not in cells[0].observed
+    asked = {("b", "svhn", one.name): one.recipe(common, "svhn", 0) for one in (vpt, spt)}
+    page = conditions_of(
+        Results(
+            tmp_path,
+            dict(zip(asked, cells, strict=True)),
+            {key: one.model_dump() for key, one in asked.items()},
+        ),
+        ("vpt", "spt"),
+    )
+    assert "Protocol: published, what each method's authors trained with, as far as it is had." in (
+        page
+    )
+    assert any(line.startswith("The best test epoch of seed 0") for line in page)
+    assert any("and after each to show the rest" in line for line in page)
+
+
 def test_a_recipe_of_before_a_field_existed_is_still_the_same(data: Path, tmp_path: Path):
     (cell,) = measure(bench_of(data, tmp_path, Steps()), ["toy"], [SPT])
     path = tmp_path / "toy" / "spt" / "cell.json"
