@@ -132,7 +132,7 @@ def test_a_vtab_cell_under_the_published_protocol_trains_on_all_and_shows_test_e
         page
     )
     assert any(line.startswith("The best test epoch of seed 0") for line in page)
-    assert any("and after each to show the rest" in line for line in page)
+    assert any("in places after each epoch to be shown" in line for line in page)
 
 
 def test_a_recipe_of_before_a_field_existed_is_still_the_same(data: Path, tmp_path: Path):
