@@ -53,8 +53,9 @@ def with_published(grid: Grid, recipe: Recipe) -> Grid:
         return grid
     if recipe.protocol == PUBLISHED and recipe.method in VPT_CODE:
         return _VPT_GRID
-    asked = {"backbone": recipe.backbone, "method": recipe.method, "protocol": recipe.protocol}
-    published = load_recipe(recipe.task, **asked).optim
+    published = load_recipe(
+        recipe.task, backbone=recipe.backbone, method=recipe.method, protocol=recipe.protocol
+    ).optim
     usual = Recipe(task=recipe.task, method=recipe.method).optim
     if all(getattr(published, name) == getattr(usual, name) for name in RATES):
         return grid

@@ -35,7 +35,9 @@ def read_vtab(folder: Path, name: str) -> TaskData:
         names = [f"class {i}" for i in range(largest + 1)]
     return TaskData(
         name_task(name, names),
-        *(splits[split] for split in LISTS),
+        splits["train"],
+        splits["val"],
+        splits["test"],
         lists=LISTS,
         listed_together=_labels_together(folder, len(names)),
     )
