@@ -42,9 +42,7 @@ def _protocol(recipe: dict[str, Any]) -> str:
 
 def _test_scores(recipes: list[dict[str, Any]]) -> str:
     if any(recipe.get("report", {}).get("test_each_epoch") for recipe in recipes):
-        return (
-            "once per seed, after the last epoch, for the tables, and after each to show the rest"
-        )
+        return "once per seed after the last epoch, in places after each epoch to be shown"
     return "once per seed, after the last epoch"
 
 
