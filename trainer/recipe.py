@@ -19,6 +19,7 @@ from trainer.recipe_parts import (
     ReportRecipe,
     TuningRecipe,
     UnknownRecipe,
+    added,
 )
 
 
@@ -59,6 +60,11 @@ class Recipe(Part):
     final_norm: FinalNorm | None = Field(None, description="None is the checkpoint family's")
     method: Annotated[str, AfterValidator(_check_method)] = Field(
         DEFAULT_METHOD, description="what is trained besides the head"
+    )
+    protocol: Literal["own", "published"] = added(
+        "own",
+        description="published: what the method's authors trained with on a public task, as far "
+        "as it is had, under what else is set",
     )
     select: Literal["last", "best-validation"] = Field(
         "last", description="which epoch's weights are kept; the test set never decides"
@@ -102,6 +108,21 @@ class Recipe(Part):
         return self
 
     @model_validator(mode="after")
+    def _nothing_chosen_by_images_trained_on(self) -> "Recipe":
+        chosen = {
+            "select=best-validation": self.select != "last",
+            "optim.patience": self.optim.patience is not None,
+            "unknown.score": self.unknown.score != "off",
+        }
+        key = next((key for key, is_set in chosen.items() if is_set), None)
+        if key is not None and self.data.train_on != "train":
+            raise ValueError(
+                f"{key} chooses by the validation images, which data.train_on={self.data.train_on} "
+                "trains on; drop one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _first_block_of_deep_prompts(self) -> "Recipe":
         method = METHODS[self.method]
         if self.prompt.first_block and not method.can_begin_later:
@@ -126,6 +147,7 @@ class Recipe(Part):
             "data.class_groups": (self.data.class_groups is not None, has_classes),
             "data.shots": (self.data.shots is not None, has_classes),
             "data.sampling": (self.data.sampling != "uniform", has_classes),
+            "data.train_on": (self.data.train_on != "train", self.target == SINGLE_LABEL),
             "optim.logit_adjustment": (self.optim.logit_adjustment > 0, has_classes),
             "optim.label_smoothing": (self.optim.label_smoothing > 0, has_classes),
             "optim.head_start": (self.optim.head_start != "random", has_classes),

@@ -3,6 +3,7 @@
 A file `recipes/<family>.toml` has a table per task, which holds only what differs for the task
 under that family of checkpoints. Its `methods` say what differs further for a method, by name, or
 for all that have prompts, as `prompted`. `--set optim.lr=1e-3` on the command line comes last.
+Under `protocol=published` the settings of the method's authors lie under the table.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -19,8 +20,11 @@ from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.vit.families import family_of
 from trainer.errors import RecipeError
 from trainer.methods.table import DEFAULT_METHOD, METHODS
+from trainer.protocol.optimisers import VPT_CODE
+from trainer.protocol.published import published_settings
 from trainer.recipe import Recipe, overlay
 
+PUBLISHED: Final = "published"
 _RECIPES = resources.files("trainer") / "recipes"
 
 
@@ -41,7 +45,12 @@ def load_recipe(
     asked: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
     for text in overrides:
         _override(asked, text)
-    tree = _settings(task, asked) if file is None else overlay(_own_file(task, file), asked)
+    tree = table_settings(task, asked) if file is None else overlay(_own_file(task, file), asked)
+    if file is not None and asked.get("protocol") == PUBLISHED:
+        raise RecipeError(
+            f"protocol={PUBLISHED} takes settings from the task's table, and {file} takes the "
+            "table's place; leave one of them out"
+        )
     if "task" in tree:
         raise RecipeError(
             f"recipe of {task}: expected no key 'task', found {tree['task']!r}; the name decides it"
@@ -58,14 +67,29 @@ def load_recipe(
         ) from error
 
 
-def _settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what the task's table says for the backbone and method asked, and what is asked."""
-    tree = _table_of(task, family_of(str(asked.get("backbone", EMBEDDED))).name)
+def table_settings(task: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what the task's table says for the backbone and method asked, and what is asked.
+
+    Under the published protocol what the authors trained with lies under both. It decides the
+    pixels then, and the rates of methods that VPT's code trains: the table's are AdamW's.
+    """
+    backbone = str(asked.get("backbone", EMBEDDED))
+    tree = _table_of(task, family_of(backbone).name)
     for_methods = tree.pop("methods", {})
     method = str(asked.get("method", tree.get("method", DEFAULT_METHOD)))
-    if method in METHODS and METHODS[method].prompts:
+    published = asked.get("protocol") == PUBLISHED and method in METHODS
+    if published:
+        tree.pop("pixels", None)
+        prompt = overlay(METHODS[method].defaults.get("prompt", {}), _part(asked, "prompt"))
+        tree = overlay(published_settings(task, backbone, method, prompt), tree)
+    if method in METHODS and METHODS[method].prompts and not (published and method in VPT_CODE):
         tree = overlay(tree, for_methods.get("prompted", {}))
     return overlay(overlay(tree, for_methods.get(method, {})), asked)
+
+
+def _part(asked: dict[str, Any], name: str) -> dict[str, Any]:
+    part = asked.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _own_file(task: str, file: Path) -> dict[str, Any]:

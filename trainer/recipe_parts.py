@@ -76,6 +76,7 @@ class PromptRecipe(Part):
     pool_over: Literal["batch", "image"] = Field(
         "batch", description="mean and max over the whole batch (paper), or per image (code)"
     )
+    replacement: bool = added(False, description="a token may be drawn more than once (code)")
     outliers: Literal["keep", "leave-out"] = Field(
         "keep", description="tokens of outlying norm in k-means, see OUTLIER_NORM"
     )
@@ -161,6 +162,10 @@ class OptimRecipe(Part):
     )
     weight_decay: float = Field(1e-2, ge=0, description="of prompts, or what else is trained")
     head_weight_decay: float = Field(0.5, ge=0, description="of head.weight; never of its bias")
+    decay: Literal["matrices", "all"] = added(
+        "matrices",
+        description="all: vectors decay as the rest of the method's parts, but the head's bias",
+    )
     logit_adjustment: float = Field(
         0.0,
         ge=0,
@@ -170,6 +175,9 @@ class OptimRecipe(Part):
     )
     head_start: Literal["random", "fitted"] = Field(
         "random", description="fitted: logistic regression under the first prompts"
+    )
+    head_std: float = added(
+        0.02, gt=0, description="deviation of the head's first weights, where they are random"
     )
     label_smoothing: float = added(
         0.0, ge=0, lt=1, description="share of each label that is spread over all classes"
@@ -207,6 +215,9 @@ class PixelRecipe(Part):
 
     resize: Literal["squash", "shorter"] = Field("squash", description="see Preprocessing")
     resize_size: int | None = Field(None, ge=1, description="pixels; None is the backbone's size")
+    interpolation: Literal["bilinear", "bicubic"] = added(
+        "bicubic", description="how images are resized"
+    )
     mean: Triple | None = Field(
         None, description="of each channel; None is the checkpoint family's"
     )
@@ -214,8 +225,10 @@ class PixelRecipe(Part):
     decoder: DecoderName = Field(
         WHOLE, description="draft decodes a JPEG at the least resolution that is enough"
     )
-    augment: Literal["none", "crop-flip"] = Field(
-        "none", description="crop-flip: random resized crop and horizontal flip, training only"
+    augment: Literal["none", "crop-flip", "shift-flip"] = Field(
+        "none",
+        description="training only; crop-flip: random resized crop and horizontal flip; "
+        "shift-flip: a random place of the crop in the resized image, and the flip",
     )
 
 
@@ -246,6 +259,11 @@ class DataRecipe(Part):
         (),
         exclude_if=lambda names: not names,  # likewise
         description="ordinal: the classes from the lowest to the highest; none if all are numbers",
+    )
+    train_on: Literal["train", "train-and-val"] = added(
+        "train",
+        description="train-and-val: the validation images are training images, too, once nothing "
+        "is left to choose, as the papers train on VTAB's 1,000",
     )
     class_groups: Path | None = Field(
         None,

@@ -67,6 +67,8 @@ def model_card(recipe: Recipe, spec: BackboneSpec, found: Mapping[str, Any]) -> 
 def _data(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
     counts = (found[f"{split}_images"] for split in ("train", "val", "test"))
     yield "images: {:,} for training, {:,} for validation, {:,} for testing".format(*counts)
+    if recipe.data.train_on == "train-and-val":
+        yield "the validation images are among the training images"
     names = [shown(name) for name in found["class_names"]]
     more = f", and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else ""
     yield f"classes: {', '.join(names[:_MAX_NAMES])}{more}"
@@ -92,6 +94,8 @@ def _backbone(spec: BackboneSpec, origin: Origin) -> Iterator[str]:
 def _training(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
     optim = recipe.optim
     yield f"method: {recipe.method} ({METHODS[recipe.method].source})"
+    if recipe.protocol == "published":
+        yield "protocol: what the method's authors trained with, as far as it is had"
     yield f"trained parameters: {found['trainable_parameters']:,}"
     yield (
         f"optimiser: {optim.name}, at most {optim.epochs} epochs of batches of {optim.batch_size}, "
@@ -105,7 +109,7 @@ def _training(recipe: Recipe, found: Mapping[str, Any]) -> Iterator[str]:
 
 def _metrics(found: Mapping[str, Any]) -> Iterator[str]:
     for key, words in _SCORES.items():
-        if found.get(key) is not None:
+        if found.get(key) is not None and not (key == "val_accuracy" and "train_on" in found):
             yield f"{words}: {found[key]:.4f}"
     yield "the test images were scored once, after the training, and decided nothing"
 

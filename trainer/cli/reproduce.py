@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="holds a folder per task; not for built-in tasks")
     parser.add_argument("--seeds", type=_positive, default=3, metavar="N", help="0 to N-1")
     parser.add_argument("--epochs", type=_positive, metavar="N", help="default: the paper's 100")
+    parser.add_argument(
+        "--protocol", choices=("own", "published"), default="own",
+        help="published: each method as its authors trained it, as far as that is had",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder (default: runs/reproduce/NAME)")
     parser.add_argument("--smoke", action="store_true", help="show that it works, in two minutes")
     parser.add_argument(
@@ -56,10 +60,13 @@ def run(args: argparse.Namespace) -> int:
     tasks, backbones = (tuple(one) if one else None for one in (args.tasks, args.backbone))
     asked = Asked(tasks=tasks, backbones=backbones, data=args.data, smoke=args.smoke)
     study = STUDIES[args.name](asked)
-    suffix = "-smoke" if args.smoke else ""
+    _check_protocol(study.source, args)
+    suffix = ("-published" if args.protocol == "published" else "") + (
+        "-smoke" if args.smoke else ""
+    )
     out = args.out or Path("runs/reproduce") / f"{study.runs or study.name}{suffix}"
     options = StudyOptions(
-        out, args.data, _weights(args.weights), args.seeds, args.epochs, args.smoke
+        out, args.data, _weights(args.weights), args.seeds, args.epochs, args.smoke, args.protocol
     )
     if not args.render_only:
         measure_study(study.only(args.variants) if args.variants else study, options)
@@ -78,6 +85,14 @@ def _list(args: argparse.Namespace) -> None:
         return
     for name, study in STUDIES.items():
         print(f"{name:8}  {study.title}")
+
+
+def _check_protocol(source: str, args: argparse.Namespace) -> None:
+    if args.protocol == "published" and not source:
+        raise RecipeError(
+            f"--protocol published: {args.name} is a comparison of our own, which nobody has "
+            "published; expected a table or figure of the paper"
+        )
 
 
 def _check_tasks(tasks: Sequence[str]) -> None:
@@ -120,6 +135,7 @@ def _command(args: argparse.Namespace) -> str:
         words += ["--weights", *(f"{pair.partition('=')[0]}=FILE" for pair in args.weights)]
     if args.data:
         words += ["--data", "DATA"]
+    words += ["--protocol", args.protocol] if args.protocol != "own" else []
     if args.smoke:
         return " ".join([*words, "--smoke"])
     words += ["--seeds", str(args.seeds)]

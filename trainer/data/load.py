@@ -67,6 +67,8 @@ def load_task(  # noqa: PLR0913
         train = few_shots(train, shots, seed)
     if not task_data.has_classes:
         check_spread(task_data.task, [sample.target[0] for sample in train if sample.target])
+    if len(train) < len(task_data.train):
+        task_data = replace(task_data, listed_together={})  # lists more than was drawn
     return replace(task_data, train=train)
 
 

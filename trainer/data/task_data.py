@@ -60,6 +60,8 @@ class TaskData:
         held_out: the splits that no list names, and that were drawn from the others by the seed.
         several: the first image that has not one label, and what it has; "" where all have one.
         target: what is learned of an image.
+        listed_together: the labels of training and validation images in a list of both, by the
+            list's name; none where the data have no such list.
     """
 
     task: Task
@@ -72,6 +74,7 @@ class TaskData:
     held_out: tuple[str, ...] = ()
     several: str = ""
     target: TargetKind = "single-label"
+    listed_together: Mapping[str, Sequence[int]] = field(default_factory=dict, hash=False)
 
     @property
     def has_classes(self) -> bool:

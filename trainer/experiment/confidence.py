@@ -56,7 +56,12 @@ class Confidence:
 
 
 def choose_confidence(recipe: Recipe, model: Classifier, materials: Materials) -> Confidence:
-    """Fit the temperature and choose thresholds on the validation split, as it is served."""
+    """Fit the temperature and choose thresholds on the validation split, as it is served.
+
+    Neither, where it is trained on: every score on it is too high.
+    """
+    if recipe.data.train_on == "train-and-val":
+        return Confidence(None, "the validation images were trained on")
     validation, size, objective = materials.validation, recipe.optim.batch_size, materials.objective
     logits, labels = joined(logits_of(served(model), validation, size))
     found = Confidence(*objective.calibrate(logits, labels))

@@ -11,6 +11,8 @@ def found(recipe: Recipe, materials: Materials) -> str:
     skipped = f" ({len(data.left_out):,} unreadable files left out)" if data.left_out else ""
     if "test" in data.held_out:
         skipped += " (the seed drew the test images: the data name none)"
+    if recipe.data.train_on == "train-and-val":
+        skipped += " (the validation images are trained on)"
     learned = f"{len(data.task.class_names):,} classes" if data.has_classes else "a number"
     return (
         f"{recipe.task}: {learned}, {len(data.train):,} training, "

@@ -15,6 +15,7 @@ from trainer.data.labels.groups import read_groups
 from trainer.data.labels.rules import LabelRules
 from trainer.data.load import load_task
 from trainer.data.task_data import TaskData
+from trainer.data.together import with_validation
 from trainer.experiment.kept_backbone import kept
 from trainer.objectives.choose import objective_of
 from trainer.objectives.objective import Objective
@@ -92,7 +93,11 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
     backbone = kept(backbone_key(recipe), lambda: _load(recipe))
     rule = preprocessing_of(recipe, backbone)
     contents = task_data.contents()
-    augment = recipe.pixels.augment == "crop-flip"
+    copies = task_data.copies(contents)
+    if recipe.data.train_on == "train-and-val":
+        task_data = with_validation(task_data)
+        contents["train"] = contents["train"] + contents["val"]
+    augment = recipe.pixels.augment
     return Materials(
         task_data,
         backbone,
@@ -101,7 +106,7 @@ def prepare(recipe: Recipe, data: Path | None) -> Materials:
         test=ImageSet(task_data.test, rule),
         fingerprints=task_data.fingerprints(contents),
         others=_others(recipe, rule),
-        copies=task_data.copies(contents),
+        copies=copies,
         class_groups=class_groups,
     )
 
@@ -143,7 +148,12 @@ def preprocessing_of(recipe: Recipe, backbone: Backbone) -> Preprocessing:
     pixels = recipe.pixels
     size = pixels.resize_size or own.resize_size
     rule = own.model_copy(
-        update={"resize": pixels.resize, "resize_size": size, "decoder": pixels.decoder}
+        update={
+            "resize": pixels.resize,
+            "resize_size": size,
+            "interpolation": pixels.interpolation,
+            "decoder": pixels.decoder,
+        }
     )
     check_pixels(recipe.task, rule, backbone.spec.image_size)
     return rule

@@ -102,6 +102,7 @@ def choices(recipe: Recipe, progress: Progress) -> dict[str, Any]:
     optim = recipe.optim
     return {
         "selected_epoch": selected_epoch(recipe, progress),
+        **({} if recipe.data.train_on == "train" else {"train_on": recipe.data.train_on}),
         **({} if optim.ema is None else {"ema": optim.ema}),
         **({} if optim.patience is None else {"stopped_early": progress.epochs < optim.epochs}),
     }

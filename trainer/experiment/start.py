@@ -5,14 +5,14 @@ Axis letters: B batch, D width, M layers with prompts, P prompts.
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapters.vit.backbone import Backbone
 from trainer.data.load import load_task
 from trainer.inits.class_map import groups_of_classes
 from trainer.inits.first_prompts import FirstPrompts, first_prompts, prompt_shape
 from trainer.methods.build import build
-from trainer.methods.classifier import Classifier
+from trainer.methods.classifier import HEAD_STD, Classifier
 from trainer.methods.variants.guided import GuidedClassifier
 from trainer.recipe import Recipe
 from trainer.training.features import features_of
@@ -40,6 +40,8 @@ def start_model(
         generator = torch.Generator().manual_seed(recipe.seed)
         shape = num_classes, recipe.num_prompts
         model.prompt_of.copy_(groups_of_classes(*bare, shape, generator))
+    if recipe.optim.head_std != HEAD_STD:
+        nn.init.trunc_normal_(model.head.weight, std=recipe.optim.head_std)
     if recipe.optim.head_start == "fitted":
         fit_head(model.head, *features_of(model, training, recipe.optim.batch_size))
     return model, first.facts
@@ -72,4 +74,4 @@ def _init_images(recipe: Recipe, training: ImageSet) -> ImageSet:
     if other is None:
         return training
     samples = load_task(other, recipe.prompt.init_data, recipe.seed).train
-    return ImageSet(samples, training.preprocessing, augment=training.augment is not None)
+    return ImageSet(samples, training.preprocessing, augment=training.augment_by)

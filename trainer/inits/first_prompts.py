@@ -175,7 +175,7 @@ def _collector_maker(
             return ClusterMeans(count, kept, generator, leave_outliers=leave)
         if prompt.init in ("mean", "max"):
             return _pool(prompt, shape, count, draw)
-        return RandomSample(total, count, draw)
+        return RandomSample(total, count, draw, replacement=prompt.replacement)
 
     return make
 

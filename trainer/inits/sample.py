@@ -7,13 +7,21 @@ from torch import Tensor
 
 
 class RandomSample:
-    """Tokens drawn uniformly and without replacement from all tokens of a layer.
+    """Tokens drawn uniformly from all tokens of a layer; each once, unless they are replaced.
 
     The places are drawn before the first token is seen, so that nothing else is kept.
     """
 
-    def __init__(self, total: int, num_tokens: int, generator: np.random.Generator) -> None:
-        self._places = torch.from_numpy(generator.choice(total, num_tokens, replace=False))
+    def __init__(
+        self,
+        total: int,
+        num_tokens: int,
+        generator: np.random.Generator,
+        *,
+        replacement: bool = False,
+    ) -> None:
+        places = generator.choice(total, num_tokens, replace=replacement)
+        self._places = torch.from_numpy(places)
         self._seen = 0
         self._chosen: dict[int, Tensor] = {}
 

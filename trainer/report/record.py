@@ -81,6 +81,7 @@ class RunMetrics(BaseModel):
     nmi: tuple[tuple[float, ...], ...] = Field((), description="one value per epoch and block")
     train_images: int
     test_images: int
+    train_on: str = Field("train", description="train-and-val: validation images are, too")
     held_out: tuple[str, ...] = Field(
         (), description="splits that the seed drew: no list names them"
     )

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from trainer.methods.table import METHODS
+from trainer.protocol.optimisers import VPT_BASES, VPT_CODE, VPT_DECAYS, scaled
 from trainer.recipe import Recipe
-from trainer.recipe_file import load_recipe
+from trainer.recipe_file import PUBLISHED, load_recipe
 from trainer.reproduce.variant import Variant
 from trainer.sweeping.grid import Grid
 
@@ -32,6 +33,17 @@ _GRIDS: Final = {
 }
 
 
+_VPT_GRID: Final = Grid(
+    also=[
+        {"lr": scaled(base), "weight_decay": decay, "head_weight_decay": decay}
+        for base in VPT_BASES
+        for decay in VPT_DECAYS
+    ],
+    goes_on=("lr",),
+)
+"""What VPT's code tries: one decay of all that is trained."""
+
+
 def with_published(grid: Grid, recipe: Recipe) -> Grid:
     """Return a grid that has the published setting of the task and method, too, if there is one.
 
@@ -39,7 +51,11 @@ def with_published(grid: Grid, recipe: Recipe) -> Grid:
     """
     if not grid.goes_on:
         return grid
-    published = load_recipe(recipe.task, backbone=recipe.backbone, method=recipe.method).optim
+    if recipe.protocol == PUBLISHED and recipe.method in VPT_CODE:
+        return _VPT_GRID
+    published = load_recipe(
+        recipe.task, backbone=recipe.backbone, method=recipe.method, protocol=recipe.protocol
+    ).optim
     usual = Recipe(task=recipe.task, method=recipe.method).optim
     if all(getattr(published, name) == getattr(usual, name) for name in RATES):
         return grid
@@ -68,6 +84,11 @@ def plain(*methods: str) -> tuple[Variant, ...]:
     return tuple(variant(method, method) for method in methods)
 
 
+def start_of(init: str) -> dict[str, Any]:
+    """Return the prompt fields of a start: averages are over an image, as the paper's were made."""
+    return {"init": init} | ({"pool_over": "image"} if init in ("mean", "max") else {})
+
+
 def sampled(suffix: str = "", **settings: Any) -> tuple[Variant, ...]:
     """Return VPT-Deep and SPT-Deep by each strategy (Table 4).
 
@@ -83,7 +104,10 @@ def sampled(suffix: str = "", **settings: Any) -> tuple[Variant, ...]:
         variant(spt, "spt-deep", prompt={"init": "random"} | settings),
         *(
             variant(
-                f"spt-deep-{init}{suffix}", "spt-deep", like=spt, prompt={"init": init} | settings
+                f"spt-deep-{init}{suffix}",
+                "spt-deep",
+                like=spt,
+                prompt=start_of(init) | settings,
             )
             for init in ("kmeans", "mean", "max")
         ),

@@ -17,7 +17,7 @@ from trainer.errors import RecipeError, ResumeError
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials, prepare
 from trainer.experiment.run import finish, fit
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, overlay
 from trainer.reproduce.grids import with_published
 from trainer.reproduce.sources import WEIGHTS_FILE, sources_of
 from trainer.reproduce.variant import Cell, Variant
@@ -79,7 +79,7 @@ def _shared(recipe: Recipe) -> str:
     """Return what decides images and backbone."""
     return recipe.model_dump_json(
         include={"task", "backbone", "weights", "image_size", "pooling", "final_norm", "pixels"}
-        | {"data_proportion"}
+        | {"data_proportion", "data"}
     )
 
 
@@ -102,12 +102,27 @@ def first_run(bench: Bench, task: str, variant: Variant) -> Path:
     """Return the run folder of seed 0 of a variant that has been measured."""
     folder = _folder(bench, task, variant.name)
     cell = json.loads((folder / CELL).read_bytes())["cell"]
-    return _first_run(folder, cell["trials"], cell["chosen"])
+    again = _trains_again(variant.recipe(bench.common, task, 0))
+    return _first_run(folder, cell["trials"], cell["chosen"], again=again)
 
 
-def _first_run(folder: Path, trials: Sequence[object], chosen: dict[str, float]) -> Path:
-    """Return where seed 0 is: the trial that was chosen is that run."""
-    return trial_folder(folder / "sweep", chosen) if trials else folder / "seed-0"
+def _trains_again(recipe: Recipe) -> bool:
+    """Return whether what was chosen is trained again: on more images, or with test scores."""
+    return recipe.data.train_on != "train" or recipe.report.test_each_epoch
+
+
+def _first_run(
+    folder: Path, trials: Sequence[object], chosen: dict[str, float], *, again: bool
+) -> Path:
+    """Return where seed 0 is: the trial that was chosen is that run, unless it is trained again."""
+    return trial_folder(folder / "sweep", chosen) if trials and not again else folder / "seed-0"
+
+
+def _choosing(recipe: Recipe) -> Recipe:
+    """Return the recipe to choose by: no validation image is trained on, no test image seen."""
+    blind = {"data": {"train_on": "train"}, "report": {"test_each_epoch": False}}
+    tree = overlay(recipe.model_dump(), blind)
+    return Recipe.model_validate(tree)
 
 
 def _measure(
@@ -116,19 +131,20 @@ def _measure(
     folder = _folder(bench, task, variant.name)
     folder.mkdir(parents=True, exist_ok=True)
     first = variant.recipe(bench.common, task, 0)
-    materials = bench.materials(first)
+    again = _trains_again(first)
     trials: list[dict[str, Any]] = []
     if variant.like is None:
         watch = bench.announce(f"{task} {variant.name} choosing", first.optim.epochs)
-        grid = with_published(variant.grid, first)
-        found = sweep(first, materials, grid, folder / "sweep", watch)
+        grid, choosing = with_published(variant.grid, first), _choosing(first)
+        found = sweep(choosing, bench.materials(choosing), grid, folder / "sweep", watch)
         best = best_of(found).settings
         trials = [asdict(trial) for trial in found]
     else:
         best = chosen.get(variant.like) or _chosen_before(bench, task, variant)
     runs = []
     for seed in range(bench.seeds):
-        place = folder / f"seed-{seed}" if seed else _first_run(folder, trials, best)
+        own = folder / f"seed-{seed}"
+        place = own if seed else _first_run(folder, trials, best, again=again)
         recipe = with_settings(first.model_copy(update={"seed": seed}), best)
         runs.append(_run(bench, variant.name, recipe, place))
     cell = Cell(
@@ -136,7 +152,11 @@ def _measure(
         variant.name,
         chosen=best,
         trials=trials,
-        val_accuracies=[run["val_accuracy"] for run in runs],
+        val_accuracies=(
+            [trial["val_accuracy"] for trial in trials if trial["settings"] == best]
+            if first.data.train_on != "train"
+            else [run["val_accuracy"] for run in runs]
+        ),
         test_accuracies=[run["test_accuracy"] for run in runs],
         parts=runs[0]["parts"],
         seconds=[run["train_seconds"] for run in runs],
@@ -144,6 +164,7 @@ def _measure(
         observed=runs[0]["observed"],
         device=runs[0]["device"],
         versions={name: version(name) for name in ("torch", "timm")},
+        train_images=runs[0]["train_images"],
     )
     content = {
         "asked": _asked(bench, task, variant),

@@ -9,7 +9,7 @@ from typing import Any
 from adapters.store import durable
 from trainer.reproduce.results import Key, Results, read_results
 from trainer.reproduce.study import Study
-from trainer.reproduce.variant import edges_of
+from trainer.reproduce.variant import Cell, edges_of
 
 
 def write_record(study: Study, out: Path, command: str, *, is_new: bool) -> Iterator[Path]:
@@ -46,10 +46,15 @@ def _record(results: Results, keys: list[Key], command: str) -> dict[str, Any]:
         "device": sorted({cell.device for cell in cells}),
         "date": None,
         "cells": [
-            {"recipe": recipe, "cell": asdict(cell), "best_at_edge": edges_of(cell)}
+            {"recipe": recipe, "cell": _cell(cell), "best_at_edge": edges_of(cell)}
             for recipe, cell in zip(recipes, cells, strict=True)
         ],
     }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    """Return a cell; one of before does not say what was not known of it then."""
+    return {name: value for name, value in asdict(cell).items() if value is not None}
 
 
 def _portable(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class StudyOptions:
         seeds: 0 to this number are trained.
         epochs: of every run; None for the study's.
         smoke: as little as shows that everything works; overrides seeds and epochs.
+        protocol: whose settings are under those of the study, see `Recipe.protocol`.
     """
 
     out: Path
@@ -43,6 +44,7 @@ class StudyOptions:
     seeds: int
     epochs: int | None
     smoke: bool
+    protocol: str = "own"
 
 
 def measure_study(study: Study, options: StudyOptions) -> None:
@@ -95,6 +97,7 @@ def _common(study: Study, options: StudyOptions, backbone: str) -> dict[str, Any
     asked = {
         "backbone": backbone,
         "weights": options.weights.get(backbone),
+        "protocol": options.protocol,
         "optim": {"epochs": epochs, "warmup_epochs": epochs / 10},
     }
     common = overlay(asked, study.common)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainer.recipe import Recipe, overlay
-from trainer.recipe_file import load_recipe
+from trainer.recipe_file import PUBLISHED, load_recipe, table_settings
 from trainer.reproduce.pixels import pixels_of
 from trainer.sweeping.grid import Grid, at_edge
 
@@ -28,17 +28,21 @@ class Variant:
     def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
         """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
 
-        What its recipe file says of the method's own options under the backbone is taken, too.
+        What its recipe file says of the method's own options under the backbone is taken, too. Under
+        the published protocol the rule is the authors', and the task's table is under it all.
 
         Args:
             common: fields of all variants of the study.
             task: what is trained.
             seed: of this run.
         """
-        own = overlay(common, self.settings)
-        names = {name: own[name] for name in ("backbone", "method") if name in own}
-        tuning = load_recipe(task, **names).tuning.model_dump(exclude_defaults=True)
-        tree = overlay(pixels_of(task) | {"tuning": tuning}, own)
+        asked = overlay(common, self.settings)
+        if asked.get("protocol") == PUBLISHED:
+            tree = table_settings(task, asked)
+        else:
+            names = {name: asked[name] for name in ("backbone", "method") if name in asked}
+            tuning = load_recipe(task, **names).tuning.model_dump(exclude_defaults=True)
+            tree = overlay(pixels_of(task) | {"tuning": tuning}, asked)
         return Recipe.model_validate(tree | {"task": task, "seed": seed})
 
 
@@ -51,7 +55,8 @@ class Cell:
         variant: name.
         chosen: the optimiser's settings that the validation split chose, or the variant's own.
         trials: validation accuracy of every setting tried, in [0, 1].
-        val_accuracies: one per seed, from 0.
+        val_accuracies: one per seed, from 0; where the seeds are trained on the validation images,
+            that of the setting chosen, if one was.
         test_accuracies: one per seed.
         parts: trainable parameters by part.
         seconds: of training, one per seed.
@@ -59,6 +64,7 @@ class Cell:
         observed: what observers found between the epochs of seed 0.
         device: that computed it.
         versions: of the packages that did, by name.
+        train_images: how many each seed was trained on; None in cells of before.
     """
 
     task: str
@@ -73,6 +79,7 @@ class Cell:
     observed: dict[str, list[Any]]
     device: str = "unknown"
     versions: dict[str, str] = field(default_factory=dict)
+    train_images: int | None = None
 
 
 def edges_of(cell: Cell) -> list[str]:

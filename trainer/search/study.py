@@ -28,6 +28,7 @@ from trainer.experiment.run import fit
 from trainer.recipe import Recipe
 from trainer.search.kept import BEST, JOURNAL, check_same_search, trial_place
 from trainer.search.space import Axis, read_space, with_values
+from trainer.sweeping.sweep import check_chooses
 from trainer.training.checkpoint import Progress
 from trainer.training.loop import EpochWatch, Watch
 
@@ -89,6 +90,7 @@ def search(asked: Search, materials: Materials, watch: Watch) -> list[Point]:
     recipe, folder = asked.recipe, asked.folder
     if recipe.report.test_each_epoch:
         raise RecipeError("a search never looks at the test set; leave out report.test_each_epoch")
+    check_chooses(recipe)
     axes = read_space(asked.space, recipe)
     check_same_search(folder, identity_of(recipe, materials), asked.space)
     study = _study(recipe, folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.store import durable
-from trainer.errors import ResumeError
+from trainer.errors import RecipeError, ResumeError
 from trainer.experiment.folder import forget, is_run
 from trainer.experiment.identity import identity_of
 from trainer.experiment.materials import Materials
@@ -35,6 +35,7 @@ def sweep(
         TrainerError: as `fit`, or the folder holds the sweep of another recipe, other data or
             another backbone.
     """
+    check_chooses(recipe)
     kept = _Kept(recipe, materials, folder, watch)
     trials = [kept.trial(settings) for settings in grid.points(recipe)]
     inside = len(trials)
@@ -45,6 +46,19 @@ def sweep(
         if not further:
             return trials
         trials += [kept.trial(settings) for settings in further]
+
+
+def check_chooses(recipe: Recipe) -> None:
+    """Refuse to choose by images that are trained on.
+
+    Raises:
+        RecipeError: the recipe trains on the validation images.
+    """
+    if recipe.data.train_on == "train-and-val":
+        raise RecipeError(
+            "data.train_on=train-and-val leaves no images to choose by; leave it out here, and "
+            "give it to train with what is chosen"
+        )
 
 
 class _Kept:

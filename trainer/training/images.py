@@ -33,7 +33,7 @@ from adapters.vit.pixels import normalise_batch
 from trainer.data.task_data import Sample
 from trainer.errors import DataError
 from trainer.training import distributed
-from trainer.training.regularising.augmentation import Augmentation, Drawn, Draws
+from trainer.training.regularising.augmentation import Augmentation, Drawn, Draws, Kind
 from trainer.training.shared_memory import shared_memory_explained, workers_that_fit
 
 CACHE_BYTES = 2 << 30
@@ -49,11 +49,12 @@ class ImageSet(Dataset[Item]):
     """Cropped 8-bit images and labels of a split; keeps them in memory when they fit."""
 
     def __init__(
-        self, samples: Sequence[Sample], preprocessing: Preprocessing, *, augment: bool = False
+        self, samples: Sequence[Sample], preprocessing: Preprocessing, *, augment: Kind = "none"
     ) -> None:
         self.samples = samples
         self.preprocessing = preprocessing
-        self.augment = Augmentation(preprocessing) if augment else None
+        self.augment_by = augment
+        self.augment = None if augment == "none" else Augmentation(preprocessing, augment)
         size = len(samples) * preprocessing.crop**2 * 3
         self.fits = self.augment is None and size <= CACHE_BYTES
         self._kept: dict[int, np.ndarray] = {}

@@ -10,15 +10,16 @@ from trainer.training.schedule import learning_rate
 def make_optimizer(model: Classifier, optim: OptimRecipe) -> torch.optim.Optimizer:
     """Return AdamW with torch's defaults (paper 4.1) or SGD, its groups each with a `peak` rate.
 
-    The head's matrix has its own weight decay, and so has a second head's. Vectors and biases
-    have none, as in the official code.
+    The head's matrix has its own weight decay, and so has a second head's. Vectors and biases have
+    none, as in the official code, unless all is to decay; a head's bias never does.
     """
     head_lr = optim.head_lr or optim.lr
+    of_vectors = optim.weight_decay if optim.decay == "all" else 0.0
     groups: list[dict[str, object]] = [
         {"params": [], "weight_decay": optim.head_weight_decay, "peak": head_lr},
         {"params": [], "weight_decay": 0.0, "peak": head_lr},
         {"params": [], "weight_decay": optim.weight_decay, "peak": optim.lr},
-        {"params": [], "weight_decay": 0.0, "peak": optim.lr},
+        {"params": [], "weight_decay": of_vectors, "peak": optim.lr},
     ]
     for name, parameter in model.named_parameters():
         place = (0 if model.is_head(name) else 2) + (parameter.ndim <= 1)

@@ -1,6 +1,7 @@
 """The nineteen tasks of VTAB-1k in the paper's Table S1, by the names of the community's folders.
 
-Training uses `train800.txt`, selection `val200.txt`; the test lists are whole.
+Training uses `train800.txt`, selection `val200.txt`; the test lists are whole. Table S1 says
+"800 / 1000": the last training is on both, see `data.train_on`.
 """
 
 from trainer.data.public.task import Group, PublicTask

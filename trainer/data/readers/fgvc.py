@@ -1,7 +1,8 @@
 """The FGVC layout of the VPT code: `train.json`, `val.json`, `test.json`, each {path: class id}.
 
 Class ids count from 0 or 1 and are mapped to labels over the union of the files: mapping each file
-alone, as the original code does, shifts the labels of a file that lacks a class.
+alone, as the original code does, shifts the labels of a file that lacks a class. Ids may have gaps,
+as those of NABirds do, where training and test images have the same.
 """
 
 import json
@@ -28,11 +29,13 @@ def read_fgvc(folder: Path, name: str, seed: int) -> TaskData:
 
     Raises:
         DataError: `train.json` or `test.json` is missing, a list is malformed, no list has an
-            image of some class id, or the images are nowhere below the folder.
+            image of some class id and not all others are in both, or the images are nowhere below
+            the folder.
     """
     lists = {s: _read_ids(folder / f"{s}.json") for s in SPLITS if _is_expected(folder, s)}
     ids = sorted({i for entries in lists.values() for i in entries.values()})
-    _refuse_gaps(folder, ids)
+    if set(lists["train"].values()) != set(lists["test"].values()):
+        _refuse_gaps(folder, ids)
     root = _image_root(folder, lists["train"])
     label = {class_id: i for i, class_id in enumerate(ids)}
     splits = {
@@ -93,8 +96,8 @@ def _refuse_gaps(folder: Path, ids: list[int]) -> None:
     if missing:
         raise DataError(
             f"{folder}: class id {missing[0]} has no image in any list, expected ids without a gap "
-            f"from {min(first, 1)} to {ids[-1]}, {len(missing)} are missing; add the images or "
-            "renumber the ids"
+            f"from {min(first, 1)} to {ids[-1]}, {len(missing)} are missing, or the same ids in "
+            "train.json and test.json; add the images or renumber the ids"
         )
 
 

@@ -1,5 +1,6 @@
 """The community VTAB-1k layout: three lists of `images/train800/000000.jpg 307` lines.
 
+A fourth, `train800val200.txt`, names the images of the first two once more, for the last training.
 An optional `classes.txt` holds one class name per line; without it they are `class 0`, `class 1`
 and so on. Knows nothing of what the task is about.
 """
@@ -12,6 +13,7 @@ from trainer.errors import DataError
 
 LISTS = {"train": "train800.txt", "val": "val200.txt", "test": "test.txt"}
 FOLDERS = {"train": "train800", "val": "val200", "test": "test"}
+TOGETHER = "train800val200.txt"
 CLASSES = "classes.txt"
 
 
@@ -21,7 +23,7 @@ def is_vtab(folder: Path) -> bool:
 
 
 def read_vtab(folder: Path, name: str) -> TaskData:
-    """Read the three lists.
+    """Read the three lists, and the labels of the one of training and validation images.
 
     Raises:
         DataError: a list is missing, or a line of it has no path and label in range.
@@ -31,7 +33,21 @@ def read_vtab(folder: Path, name: str) -> TaskData:
     if not names:
         largest = max((s.label for samples in splits.values() for s in samples), default=0)
         names = [f"class {i}" for i in range(largest + 1)]
-    return TaskData(name_task(name, names), splits["train"], splits["val"], splits["test"], LISTS)
+    return TaskData(
+        name_task(name, names),
+        splits["train"],
+        splits["val"],
+        splits["test"],
+        lists=LISTS,
+        listed_together=_labels_together(folder, len(names)),
+    )
+
+
+def _labels_together(folder: Path, num_classes: int) -> dict[str, list[int]]:
+    path = folder / TOGETHER
+    if not path.is_file():
+        return {}
+    return {TOGETHER: [sample.label for sample in _read_list(path, num_classes)]}
 
 
 def read_class_names(path: Path) -> list[str]:

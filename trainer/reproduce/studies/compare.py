@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from trainer.errors import RecipeError
-from trainer.reproduce.grids import HEAD_RATES, RATES
+from trainer.reproduce.grids import HEAD_RATES, RATES, start_of
 from trainer.reproduce.pages.accuracy import by_task
 from trainer.reproduce.pages.backbone_table import Panel
 from trainer.reproduce.study import Asked, Study
@@ -95,7 +95,7 @@ def _prompts(name: str, method: str, grid: Grid = _PROMPTS, **prompt: Any) -> Va
 
 def _like_random(init: str, deep: int) -> Variant:
     """Return a strategy that differs from the random sample in nothing else."""
-    prompt = {"num_tokens": deep, "init": init}
+    prompt = {"num_tokens": deep} | start_of(init)
     settings = {"method": "spt-deep", "prompt": prompt, "optim": _HEAD}
     return Variant(f"spt-deep-{init}", settings, like="spt-deep-random")
 
@@ -109,6 +109,6 @@ def _frozen_variants(deep: int) -> tuple[Variant, ...]:
 
 
 def _frozen(name: str, method: str, init: str, deep: int) -> Variant:
-    prompt = {"num_tokens": deep, "init": init, "frozen": True}
+    prompt = {"num_tokens": deep, "frozen": True} | start_of(init)
     settings = {"method": method, "prompt": prompt, "optim": _LONG}
     return Variant(f"{name}-frozen", settings, _LINEAR)

@@ -4,7 +4,7 @@ So neither the number of loading processes nor that of training ones changes a p
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,11 +14,16 @@ from torch.utils.data import Sampler
 from torchvision.transforms import (
     Compose,
     InterpolationMode,
+    RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    Resize,
 )
 
 from adapters.artifact.preprocessing import Preprocessing
+
+Kind = Literal["none", "crop-flip", "shift-flip"]
+"""See `PixelRecipe.augment`."""
 
 
 class Drawn(NamedTuple):
@@ -34,12 +39,20 @@ class Drawn(NamedTuple):
 
 
 class Augmentation:
-    """A random part of an image, resized to the rule's crop, and flipped or not."""
+    """A random part of an image of the rule's crop, and flipped or not.
 
-    def __init__(self, rule: Preprocessing) -> None:
+    With `crop-flip` the part is of any size, with `shift-flip` of the image as the rule resizes it.
+    """
+
+    def __init__(self, rule: Preprocessing, kind: Kind = "crop-flip") -> None:
         interpolation = InterpolationMode(rule.interpolation)
-        crop = RandomResizedCrop(rule.crop, interpolation=interpolation)
-        self._transform = Compose([crop, RandomHorizontalFlip()])
+        if kind == "crop-flip":
+            parts = [RandomResizedCrop(rule.crop, interpolation=interpolation)]
+        else:
+            size = rule.resize_size
+            whole = size if rule.resize == "shorter" else (size, size)
+            parts = [Resize(whole, interpolation), RandomCrop(rule.crop)]
+        self._transform = Compose([*parts, RandomHorizontalFlip()])
 
     def __call__(self, image: Image, seed: int) -> UInt8[np.ndarray, "H W 3"]:
         """Return the pixels that a seed draws; torch's own stream stays where it is."""

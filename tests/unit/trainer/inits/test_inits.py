@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -14,6 +15,7 @@ from tests.unit.trainer.toy import make_toy_folder, toy_recipe
 from trainer.data.load import load_task
 from trainer.errors import RecipeError
 from trainer.inits.first_prompts import FirstPrompts, first_prompts
+from trainer.inits.sample import RandomSample
 from trainer.training.images import ImageSet, batches
 
 P, B = 5, 4
@@ -228,3 +230,14 @@ def test_batches_make_no_difference(init: str, images: ImageSet):
 
 def test_prompts_carry_no_graph_of_the_trunk(images: ImageSet):
     assert not prompts_of(make(images, tiny_trunk().requires_grad_(True))).requires_grad
+
+
+def test_tokens_may_be_drawn_more_than_once(images: ImageSet):
+    """400 draws out of eight tokens."""
+    sample = RandomSample(8, 400, np.random.default_rng(0), replacement=True)
+    tokens = torch.arange(8.0)[:, None].reshape(2, 4, 1)
+    sample.add(tokens[:1])
+    sample.add(tokens[1:])
+    made = sample.finish().flatten()
+    assert made.shape == (400,)
+    assert set(made.tolist()) == set(range(8))

@@ -323,6 +323,24 @@ def test_fine_grained_tasks_are_augmented_and_others_are_not():
     assert variant.recipe({"pixels": {"augment": "none"}}, "cub200", 0).pixels.augment == "none"
 
 
+def test_averages_are_made_as_the_papers_were():
+    """Over an image each, in the paper's table and in our comparison."""
+    for study in (STUDIES["table4"](Asked()), STUDIES["compare"](Asked())):
+        pooled = {
+            variant.name: variant.settings["prompt"].get("pool_over")
+            for variant in study.variants
+            if "prompt" in variant.settings
+        }
+        found = {name for name, over in pooled.items() if over == "image"}
+        plain = {name: name.removesuffix("-frozen") for name in pooled}
+        assert found == {name for name, one in plain.items() if one.endswith(("-mean", "-max"))}
+
+
+def test_our_own_comparison_has_no_published_protocol(tmp_path: Path):
+    with pytest.raises(RecipeError, match="a comparison of our own, which nobody has published"):
+        reproduce("compare", "--out", tmp_path, "--protocol", "published")
+
+
 def test_compare_takes_one_backbone_whose_patches_decide_the_number_of_prompts():
     small, usual = (compare(Asked(backbones=(name,))) for name in (EMBEDDED, "vit_base.mae"))
     tokens = [

@@ -15,6 +15,8 @@ from trainer.reproduce import sources
 from trainer.reproduce.grids import variant as reproduced
 from trainer.reproduce.grids import with_published
 from trainer.reproduce.measure import Bench, first_run, measure
+from trainer.reproduce.pages.conditions import conditions_of
+from trainer.reproduce.results import Results
 from trainer.reproduce.variant import Variant
 from trainer.sweeping.grid import Grid
 from trainer.training.loop import Watch
@@ -70,6 +72,67 @@ def test_what_is_finished_is_not_trained_again(data: Path, tmp_path: Path):
         "toy spt-mean seed 1": 4,
     }
     assert again.counts == {}
+
+
+def test_what_is_chosen_on_validation_is_trained_again_on_both(data: Path, tmp_path: Path):
+    steps = Steps()
+    again = Variant("spt", {"method": "spt-deep", "data": {"train_on": "train-and-val"}}, SPT.grid)
+    (cell,) = measure(bench_of(data, tmp_path, steps), ["toy"], [again])
+    assert steps.counts == {"toy spt choosing": 8, "toy spt seed 0": 10, "toy spt seed 1": 10}
+    assert cell.train_images == 20
+    best = max(trial["val_accuracy"] for trial in cell.trials)
+    assert cell.val_accuracies == [best]
+    assert first_run(bench_of(data, tmp_path, steps), "toy", again).name == "seed-0"
+    metrics = json.loads((tmp_path / "toy" / "spt" / "seed-0" / "metrics.json").read_text())
+    assert metrics["train_images"] == 20
+    (text,) = [
+        line
+        for line in conditions_of(
+            Results(
+                tmp_path,
+                {("b", "toy", "spt"): cell},
+                {("b", "toy", "spt"): again.recipe(COMMON, "toy", 0).model_dump()},
+            ),
+            ("spt",),
+        )
+        if line.startswith("Training images")
+    ]
+    assert text == (
+        "Training images: toy 20, those of validation among them once settings were chosen."
+    )
+    assert list(measure(bench_of(data, tmp_path, Steps()), ["toy"], [again])) == [cell]
+
+
+def test_a_vtab_cell_under_the_published_protocol_trains_on_all_and_shows_test_epochs(
+    tmp_path: Path,
+):
+    make_toy_folder(tmp_path / "data" / "svhn")
+    common = {**COMMON, "protocol": "published"}
+    bench = Bench(common, tmp_path / "runs", tmp_path / "data", 1, Steps().announce)
+    vpt = Variant("vpt", {"method": "vpt-deep"}, Grid(lr=[1e-2]))
+    spt = Variant("spt", {"method": "spt-deep"}, Grid(lr=[1e-2]))
+    cells = list(measure(bench, ["svhn"], [vpt, spt]))
+    assert [cell.train_images for cell in cells] == [20, 20]
+    chosen = json.loads((tmp_path / "runs/svhn/spt/sweep/sweep.json").read_text())["identity"]
+    assert (chosen["train_images"]["count"], chosen["report"]["test_each_epoch"]) == (10, False)
+    recipe = json.loads((tmp_path / "runs/svhn/vpt/seed-0/recipe.json").read_text())
+    assert (recipe["optim"]["name"], recipe["data"]["train_on"]) == ("sgd", "train-and-val")
+    assert len(cells[1].observed["test_accuracies"]) == 3
+    assert "test_accuracies" not in cells[0].observed
+    asked = {("b", "svhn", one.name): one.recipe(common, "svhn", 0) for one in (vpt, spt)}
+    page = conditions_of(
+        Results(
+            tmp_path,
+            dict(zip(asked, cells, strict=True)),
+            {key: one.model_dump() for key, one in asked.items()},
+        ),
+        ("vpt", "spt"),
+    )
+    assert "Protocol: published, what each method's authors trained with, as far as it is had." in (
+        page
+    )
+    assert any(line.startswith("The best test epoch of seed 0") for line in page)
+    assert any("in places after each epoch to be shown" in line for line in page)
 
 
 def test_a_recipe_of_before_a_field_existed_is_still_the_same(data: Path, tmp_path: Path):

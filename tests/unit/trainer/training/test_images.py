@@ -122,7 +122,7 @@ def test_augmentation_is_new_in_each_epoch_and_at_each_place_and_decided_by_the_
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ):
     set_workers(monkeypatch, 0)
-    images = ImageSet(samples[:1] * 4, SHORTER, augment=True)
+    images = ImageSet(samples[:1] * 4, SHORTER, augment="crop-flip")
     first = epoch(images, 1)
     assert first.shape == (4, 3, 16, 16)
     assert torch.equal(first, epoch(images, 1))
@@ -130,9 +130,30 @@ def test_augmentation_is_new_in_each_epoch_and_at_each_place_and_decided_by_the_
     assert len({crop.numpy().tobytes() for crop in first}) == 4
 
 
+@pytest.mark.parametrize("rule", [SQUASH, SHORTER])
+def test_shifted_crops_are_parts_of_the_resized_image(rule: Preprocessing, samples: list[Sample]):
+    larger = rule.model_copy(update={"resize_size": rule.crop + 3})
+    images = ImageSet(samples[:1], larger, augment="shift-flip")
+    crops = [images[Drawn(0, seed)][0] for seed in range(12)]
+    with Image.open(str(samples[0].path)) as opened:
+        image = opened.convert("RGB")
+    how = Image.Resampling[rule.interpolation.upper()]
+    whole = np.asarray(image.resize((larger.resize_size, larger.resize_size), how))
+    both = (whole, whole[:, ::-1])
+    side = rule.crop
+    windows = {
+        view[top : top + side, left : left + side].tobytes()
+        for view in both
+        for top in range(view.shape[0] - side + 1)
+        for left in range(view.shape[1] - side + 1)
+    }
+    assert all(crop.numpy().tobytes() in windows for crop in crops)
+    assert len({crop.numpy().tobytes() for crop in crops}) > 3
+
+
 def test_neighbouring_epochs_share_no_crops(samples: list[Sample], monkeypatch: pytest.MonkeyPatch):
     set_workers(monkeypatch, 0)
-    images = ImageSet(samples[:1] * 6, SHORTER, augment=True)
+    images = ImageSet(samples[:1] * 6, SHORTER, augment="crop-flip")
     crops = [crop.numpy().tobytes() for seed in (7, 8, 9) for crop in epoch(images, seed)]
     assert len(set(crops)) == 18
 
@@ -142,7 +163,7 @@ def test_neighbouring_epochs_share_no_crops(samples: list[Sample], monkeypatch: 
 def test_any_number_of_loading_processes_draws_the_same_crops(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ):
-    images = ImageSet(samples, SQUASH, augment=True)
+    images = ImageSet(samples, SQUASH, augment="crop-flip")
     found = []
     for number in (0, 1, 2, 4):
         set_workers(monkeypatch, number)
@@ -154,7 +175,7 @@ def test_several_training_processes_draw_the_crops_of_one(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ):
     set_workers(monkeypatch, 0)
-    images = ImageSet(samples, SHORTER, augment=True)
+    images = ImageSet(samples, SHORTER, augment="crop-flip")
     alone = epoch(images, 5)
     shares = []
     for rank in (0, 1):
@@ -167,7 +188,7 @@ def test_a_part_of_augmented_images_is_augmented_too(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ):
     set_workers(monkeypatch, 0)
-    images = ImageSet(samples, SHORTER, augment=True)
+    images = ImageSet(samples, SHORTER, augment="crop-flip")
     part = Subset(images, [3, 1])
     plain = Subset(ImageSet(samples, SHORTER), [3, 1])
     assert torch.equal(epoch(part, 1), epoch(part, 1))
@@ -177,7 +198,7 @@ def test_a_part_of_augmented_images_is_augmented_too(
 
 
 def test_drawing_crops_leaves_torchs_own_stream_alone(samples: list[Sample]):
-    augmented = ImageSet(samples, SHORTER, augment=True)
+    augmented = ImageSet(samples, SHORTER, augment="crop-flip")
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)

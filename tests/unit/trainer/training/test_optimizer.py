@@ -5,6 +5,7 @@ import torch
 
 from tests.fakes.tiny import tiny_backbone
 from trainer.methods.build import build
+from trainer.methods.table import METHODS
 from trainer.recipe import Recipe
 from trainer.recipe_parts import OptimRecipe
 from trainer.training.optimizer import make_optimizer, set_rates
@@ -15,7 +16,8 @@ OPTIM = OptimRecipe(lr=1e-3, head_lr=2e-3, weight_decay=0.01, head_weight_decay=
 def groups_of(method: str, optim: OptimRecipe = OPTIM) -> dict[str, tuple[float, float]]:
     """Return peak rate and weight decay of each parameter by its name."""
     recipe = Recipe(task="toy", method=method)
-    prompts = torch.zeros(3, 2, 16) if recipe.num_prompts else None
+    layers = 1 if METHODS[method].prompts == "shallow" else 3
+    prompts = torch.zeros(layers, 2, 16) if recipe.num_prompts else None
     model = build(method, tiny_backbone(), 5, prompts)
     found = {}
     for group in make_optimizer(model, optim).param_groups:
@@ -44,6 +46,14 @@ def test_vectors_do_not_decay_and_matrices_do():
     assert found["trunk.norm_weight"] == (1e-3, 0.0)
     assert found["trunk.blocks_0_attn_qkv_bias"] == (1e-3, 0.0)
     assert found["trunk.blocks_0_attn_qkv_weight"] == (1e-3, 0.01)
+
+
+def test_vectors_may_decay_too_but_never_the_heads_bias():
+    found = groups_of("gate-vpt", OPTIM.model_copy(update={"decay": "all"}))
+    vectors = {name: decay for name, (_, decay) in found.items() if "head" not in name}
+    assert set(vectors.values()) == {0.01}
+    assert (found["head.weight"], found["head.bias"]) == ((2e-3, 0.5), (2e-3, 0.0))
+    assert 0.0 in {decay for _, decay in groups_of("gate-vpt").values()}
 
 
 def test_frozen_prompts_are_not_optimised():

@@ -29,7 +29,7 @@ def doubled(count: int, seed: int) -> TensorDataset:
 def crops(out: Path) -> list[str]:
     """Return this process's crops of an epoch of augmented images, as digests."""
     path = save_noisy(out / f"image-{distributed.rank()}.png", COLOURS["red"], seed=0)
-    images = ImageSet([Sample(path, 0)] * 4, RULE, augment=True)
+    images = ImageSet([Sample(path, 0)] * 4, RULE, augment="crop-flip")
     torch.manual_seed(1)
     drawn = batches(images, 2, shuffle=True, shared=True)
     return [sha256(crop.numpy().tobytes()).hexdigest() for pixels, _ in drawn for crop in pixels]

@@ -97,6 +97,22 @@ def test_a_class_id_without_an_image_in_any_list_is_named(tmp_path: Path) -> Non
         read_fgvc(tmp_path, "toy", 0)
 
 
+def test_ids_with_gaps_are_labels_where_training_and_test_images_have_the_same(
+    tmp_path: Path,
+) -> None:
+    lists: dict[str, dict[str, object]] = {
+        "train": {"a/1.jpg": 295, "b/1.jpg": 296, "c/1.jpg": 1010, "d/1.jpg": 817},
+        "val": {"d/2.jpg": 817},
+        "test": {"c/3.jpg": 1010, "d/3.jpg": 817, "a/3.jpg": 295, "b/3.jpg": 296},
+    }
+    data = read_fgvc(make_fgvc(tmp_path, lists), "toy", 0)
+    check(data)
+    assert data.task.class_names == ("a", "b", "d", "c")
+    assert [s.label for s in data.train] == [0, 1, 3, 2]
+    assert [s.label for s in data.val] == [2]
+    assert [s.label for s in data.test] == [3, 2, 0, 1]
+
+
 def test_one_missing_image_does_not_hide_the_root_and_is_named_with_its_list(
     tmp_path: Path,
 ) -> None:
