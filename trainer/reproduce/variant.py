@@ -28,8 +28,9 @@ class Variant:
     def recipe(self, common: dict[str, Any], task: str, seed: int) -> Recipe:
         """Return the variant's recipe before anything is chosen, with the task's rule for pixels.
 
-        What its recipe file says of the method's own options under the backbone is taken, too. Under
-        the published protocol the rule is the authors', and the task's table is under it all.
+        What its recipe file says of the method's own options under the backbone is taken, too.
+        Under the published protocol the rule is the authors', and the task's table is under it
+        all.
 
         Args:
             common: fields of all variants of the study.
