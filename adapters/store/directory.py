@@ -1,6 +1,6 @@
-"""The durable truth: immutable artifacts and one pointer per task, in a directory.
+"""The durable truth: immutable artifacts and one pointer per task, in a directory or a bucket.
 
-Files change by rename only and writers of a task exclude each other, so readers take no lock and
+In a directory files change by rename only and writers of a task exclude each other, so readers take no lock and
 a writer that dies at any moment leaves the old state or the new one. Knows nothing of caches.
 """
 
@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED, check_prompts
 from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.versions import pick_version
-from adapters.store import durable
+from adapters.store.files import StoreFiles
 from adapters.store.log import (
     ANY_CHANGE,
     Change,
@@ -43,21 +44,23 @@ from adapters.store.record_changes import (
 from adapters.store.signed_versions import SignedVersions
 from adapters.trust.envelope import Envelope
 
-__all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
+__all__ = ["Change", "DirectoryStore", "Expecting", "Pointer", "Store"]
+
+_T = TypeVar("_T")
 
 
-def _now() -> datetime:
+def now_utc() -> datetime:
+    """Return the time of the day, in UTC, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class DirectoryStore(SignedVersions):
-    """Artifacts and pointers under one folder; safe for many threads and processes at once.
+class Store(SignedVersions):
+    """Artifacts and pointers in one place; safe for many threads and processes at once.
 
-    A root that does not exist is made by the first publish. Every method raises StoreUnavailable
-    when the file system refuses, and every other one where the root is not there.
+    Every method raises StoreUnavailable when the place refuses.
 
     Args:
-        root: the folder; on a network directory, one that is mounted with locks.
+        files: where it keeps what.
         now: the time of the day, in UTC.
 
     Attributes:
@@ -65,10 +68,14 @@ class DirectoryStore(SignedVersions):
         trust: as `SignedVersions` says.
     """
 
-    def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
-        super().__init__(root)
+    def __init__(self, files: StoreFiles, now: Callable[[], datetime] = now_utc) -> None:
+        super().__init__(files)
         self.now = now
         self.max_prompts = MAX_PROMPTS_PUBLISHED
+
+    def attempt(self, change: Callable[[], _T]) -> _T:
+        """Make a change; here nobody else makes one meanwhile, for the task is locked."""
+        return change()
 
     def publish(
         self,
@@ -282,12 +289,10 @@ class DirectoryStore(SignedVersions):
         change: Change = ANY_CHANGE,
     ) -> None:
         """Delete versions, and what the record says of them; the caller keeps other writers out."""
-        # the record first: what a history names can be read, even if we die in between
         for version in versions:
             left = after_deletion(record, version)
             record = self._log(task, left, change, what, version)
-        self.files.write_record(task, record)
-        self.files.delete(task, versions)
+        self.files.forget(task, record, versions)
 
     def _end(
         self, task: str, role: Role, expected: str | Expecting | None, change: Change
@@ -379,9 +384,24 @@ class DirectoryStore(SignedVersions):
     def _write_version(
         self, task: str, version: str, data: bytes, envelope: Envelope | None
     ) -> None:
-        durable.write_unless_same(self.files.artifact(task, version), data)
+        self.files.write_artifact(task, version, data)
         if envelope is not None:
             self._write_envelope(task, version, envelope)
+
+
+class DirectoryStore(Store):
+    """A store in one folder.
+
+    A root that does not exist is made by the first publish. Every method but that raises
+    StoreUnavailable where the root is not there.
+
+    Args:
+        root: the folder; on a network directory, one that is mounted with locks.
+        now: the time of the day, in UTC.
+    """
+
+    def __init__(self, root: Path, *, now: Callable[[], datetime] = now_utc) -> None:
+        super().__init__(StoreFiles(root), now)
 
 
 def _what(added: Canary | Shadow | None) -> What:
