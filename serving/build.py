@@ -59,11 +59,8 @@ def build_core(config: ServingConfig) -> Core:
     )
     backend = build_backend(config, backbone)
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
-    source = CachedStore(
-        store_at(config.store, for_service=True),
-        cache,
-        artifacts_in_redis=config.artifacts_in_redis,
-    )
+    store = store_at(config.store, for_service=True)
+    source = CachedStore(store, cache, artifacts_in_redis=config.artifacts_in_redis)
     bank = AdapterBank(backend.backbone, _trusted(config, source), config.bank_bytes)
     core = Core(backend, source, bank, config.pinned, _trunk(config))
     source.watch()

@@ -1,7 +1,8 @@
 """The durable truth: immutable artifacts and one pointer per task, in a directory or a bucket.
 
-In a directory files change by rename only and writers of a task exclude each other, so readers take no lock and
-a writer that dies at any moment leaves the old state or the new one. Knows nothing of caches.
+In a directory files change by rename only and writers of a task exclude each other, so readers
+take no lock and a writer that dies at any moment leaves the old state or the new one. In a bucket
+the same is compared and put (`objects/`). Knows nothing of caches.
 """
 
 import secrets
@@ -15,15 +16,8 @@ from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED, check_prompts
 from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.versions import pick_version
 from adapters.store.files import StoreFiles
-from adapters.store.log import (
-    ANY_CHANGE,
-    Change,
-    LogEntry,
-    What,
-    already_made,
-    this_user,
-)
-from adapters.store.record import Canary, LastChange, Pointer, Shadow, TaskRecord
+from adapters.store.log import ANY_CHANGE, Change, LogEntry, What, already_made, role_of, this_user
+from adapters.store.record import LastChange, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
     Role,
@@ -38,6 +32,7 @@ from adapters.store.record_changes import (
     check_role,
     check_sequence,
     check_unprotected,
+    is_already,
     version_with,
     without,
 )
@@ -116,12 +111,12 @@ class Store(SignedVersions):
         added = added_as(version, canary, shadow)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
-            what = _what(added)
+            what = role_of(added)
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made.pointer
             signed = self._checked_envelope(task, version, data, envelope)
-            if record is not None and _is_already(record, version, added):
+            if record is not None and is_already(record, version, added):
                 self._write_version(task, version, data, signed)
                 return record.pointer
             check_expected(task, record, expected)
@@ -163,7 +158,7 @@ class Store(SignedVersions):
                 return made.pointer
             promoted = named or version_with(task, record, "canary")
             self.check_trusted(task, promoted)
-            if _is_already(record, promoted, None):
+            if is_already(record, promoted, None):
                 return record.pointer
             if named is None:
                 check_role(task, record, "canary", expected)
@@ -402,15 +397,3 @@ class DirectoryStore(Store):
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = now_utc) -> None:
         super().__init__(StoreFiles(root), now)
-
-
-def _what(added: Canary | Shadow | None) -> What:
-    if added is None:
-        return "publish"
-    return "canary" if isinstance(added, Canary) else "shadow"
-
-
-def _is_already(record: TaskRecord, version: str, added: Canary | Shadow | None) -> bool:
-    if added is None:
-        return record.version == version
-    return added in (record.canary, record.shadow)

@@ -1,7 +1,7 @@
-"""How a bucket is named where a store is: s3://bucket/prefix?endpoint=…&region=…&cache=…&cache_mib=….
+"""How a bucket is named where a store is: s3://bucket/prefix?endpoint=…&region=…&cache=….
 
-Commands and settings hold a store's place as a path, in which two slashes are one. So both are read.
-Keys are never part of an address: it is shown, and written to logs.
+Commands and settings hold a store's place as a path, in which two slashes are one. So both forms
+are read. Keys are never part of an address: it is shown, and written to logs.
 """
 
 import re

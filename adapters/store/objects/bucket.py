@@ -67,8 +67,7 @@ class Bucket:
     def get(self, key: str, *, most: int | None = None) -> Tagged | None:
         """Return an object, or its first `most` bytes; None where there is none."""
         with self._reaching(key):
-            options = None if most is None else {"range": (0, most)}
-            return self._got(key, options)
+            return self._got(key, None if most is None else {"range": (0, most)})
 
     def get_unless(self, key: str, known: Tagged | None) -> Tagged | None:
         """Return an object; `known` itself, without its bytes on the way, if it is still that."""
@@ -80,10 +79,7 @@ class Bucket:
 
     def put(self, key: str, data: bytes, expected: Tag = Expected.ANYTHING) -> str:
         """Write a whole object and return its tag; Changed if it is not as expected."""
-        if expected is Expected.ANYTHING:
-            mode = "overwrite"
-        else:
-            mode = "create" if expected is Expected.NOTHING else {"e_tag": expected}
+        mode = _mode(expected)
         with self._reaching(key):
             try:
                 told = obstore.put(self._client, key, data, mode=mode, use_multipart=False)
@@ -160,9 +156,9 @@ class Bucket:
             ) from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise StoreUnavailable(
-                f"{place}: no right to use {key or 'it'} ({_reason(error)}); check AWS_ACCESS_KEY_ID "
-                "and AWS_SECRET_ACCESS_KEY, or the machine's role: it has to get, put, delete and "
-                "list"
+                f"{place}: no right to use {key or 'it'} ({_reason(error)}); check "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the machine's role: it has to get, "
+                "put, delete and list"
             ) from error
         except (NotSupportedError, NotImplementedError) as error:
             raise self._unconditional() from error
@@ -178,6 +174,12 @@ class Bucket:
             "written to, so publishers would overwrite each other; use one that does, such as AWS "
             "or SeaweedFS"
         )
+
+
+def _mode(expected: Tag) -> "obstore.PutMode":
+    if expected is Expected.ANYTHING:
+        return "overwrite"
+    return "create" if isinstance(expected, Expected) else {"e_tag": expected}
 
 
 def _has_no_bucket(error: Exception) -> bool:

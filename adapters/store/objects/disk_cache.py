@@ -1,7 +1,7 @@
 """Versions that were read from a bucket, in a folder of this machine, up to so many bytes.
 
-A file is named by the digest of its bytes, and is only used if it still has it. So the folder may be
-shared by processes, damaged or emptied at any time.
+A file is named by the digest of its bytes, and is only used if it still has it. So the folder may
+be shared by processes, damaged or emptied at any time.
 """
 
 import os

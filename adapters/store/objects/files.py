@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -145,7 +146,8 @@ class ObjectFiles(StoreFiles):
             by_task.setdefault(task, []).append(name.partition(".")[0])
         for task, versions in by_task.items():
             begun_at = time.monotonic()
-            if self._edit(task, lambda one, of=versions: with_marks(one, of, datetime.now(UTC))):
+            mark = partial(with_marks, versions=versions, now=datetime.now(UTC))
+            if self._edit(task, mark):
                 self._delete_marked(task, versions, begun_at)
 
     def add_to_log(self, task: str, line: str) -> None:
@@ -154,9 +156,8 @@ class ObjectFiles(StoreFiles):
 
     def log_lines(self, task: str) -> list[bytes]:
         """Return the lines of the task's log, none where there is no log yet."""
-        last = self.bytes_or_none(
-            self._text(task, RECORD)
-        )  # first: what leaves it is in the others
+        # the record first: what leaves it is in the others
+        last = self.bytes_or_none(self._text(task, RECORD))
         keys = self.objects.list(self._key(self._text(task, _LOGS)), deep=True).keys
         found = [self.objects.get(key) for key in sorted(keys)]
         lines = [line for one in found if one is not None for line in one.data.splitlines()]
@@ -238,7 +239,7 @@ class ObjectFiles(StoreFiles):
             return json.loads(line)["change"] in map(change_of, self.log_lines(task))
 
     def _edit(self, task: str, edit: Callable[[TaskRecord], TaskRecord]) -> bool:
-        """Change what a record says of deletions, whoever else changes it; False if there is none."""
+        """Change what a record says of deletions; False where there is no record."""
         key = self._record_key(task)
         for _ in range(_TRIES):
             found = self.objects.get(key)

@@ -6,7 +6,7 @@ Knows nothing of adapters. Every call raises StoreUnavailable when the bucket ca
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from adapters.store.files import Status
 
@@ -53,6 +53,7 @@ class Changed(Exception):
     """An object is not as its writer has seen it; look again."""
 
 
+@runtime_checkable
 class Objects(Protocol):
     """A bucket, or what behaves like one; safe for many threads.
 
@@ -83,4 +84,4 @@ class Objects(Protocol):
         """Return what is known of an object without reading it, None where there is none."""
 
     def list(self, folder: str, *, deep: bool = False) -> Listed:
-        """Return what is in a folder, or with `deep` everything below it; a folder's name is `a/b`."""
+        """Return what is in a folder, or with `deep` everything below it; it is named `a/b`."""
