@@ -15,7 +15,12 @@ from adapters.suggestions import did_you_mean
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the store is, and `--json`."""
-    parser.add_argument("--store", type=Path, default=Path("runs/store"), help="the store's folder")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path("runs/store"),
+        help="the store's folder, or s3://bucket/prefix",
+    )
     parser.add_argument(
         "--redis",
         type=_address,

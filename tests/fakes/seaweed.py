@@ -1,5 +1,6 @@
 """A real S3 server of this machine: SeaweedFS, one process, started and killed by tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,8 @@ class Seaweed:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder.parent,
+                # without keys in its environment it asks for none
+                env={name: value for name, value in os.environ.items() if name not in KEYS},
             )
         wait_until("SeaweedFS answers", self._answers, timeout_s=_PATIENCE_S)
 

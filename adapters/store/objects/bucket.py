@@ -157,8 +157,8 @@ class Bucket:
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise StoreUnavailable(
                 f"{place}: no right to use {key or 'it'} ({_reason(error)}); check "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the machine's role: it has to get, "
-                "put, delete and list"
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the machine's role: it has to "
+                "get, put, delete and list"
             ) from error
         except (NotSupportedError, NotImplementedError) as error:
             raise self._unconditional() from error

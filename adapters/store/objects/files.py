@@ -223,15 +223,18 @@ class ObjectFiles(StoreFiles):
             self._put(self._key(place), data)
 
     def _put(self, key: str, data: bytes) -> None:
-        tags = self._change.tags or {}
+        tags = {} if self._change.tags is None else self._change.tags
+        tags[key] = self._put_once(key, data, tags.get(key, Expected.ANYTHING))
+
+    def _put_once(self, key: str, data: bytes, expected: Tag) -> str:
+        """Put an object and return its tag, even if the answer is lost."""
         try:
-            tag = self.objects.put(key, data, tags.get(key, Expected.ANYTHING))
+            return self.objects.put(key, data, expected)
         except (Changed, StoreUnavailable):
             found = self.objects.get(key)
             if found is None or found.data != data:
                 raise
-            tag = found.tag
-        tags[key] = tag
+            return found.tag
 
     def _has_happened(self, task: str, line: str) -> bool:
         """Return whether the change that a line tells of has led to what is there now."""
@@ -247,7 +250,7 @@ class ObjectFiles(StoreFiles):
                 return False
             data, _ = page_of(edit(parse_record(found.data, f"{self.name}/{key}")), ())
             try:
-                tag = self.objects.put(key, data, found.tag)
+                tag = self._put_once(key, data, found.tag)
             except Changed:
                 time.sleep(random.uniform(0, _PAUSE_S))
                 continue
@@ -278,7 +281,7 @@ class ObjectFiles(StoreFiles):
                 found = self.objects.get(FEED)
                 data = told(None if found is None else found.data, task, sequence)
                 try:
-                    self.objects.put(FEED, data, Expected.NOTHING if found is None else found.tag)
+                    self._put_once(FEED, data, Expected.NOTHING if found is None else found.tag)
                 except Changed:
                     time.sleep(random.uniform(0, _PAUSE_S))
                     continue
