@@ -46,7 +46,9 @@ _DRAIN_S = Launch.model_fields["drain_s"].default
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `started` reads."""
     add_folder_option(parser)
-    parser.add_argument("--store", type=Path, default=_STORE, help="the store's folder, or s3://bucket/prefix")
+    parser.add_argument(
+        "--store", type=Path, default=_STORE, help="the store's folder, or s3://bucket/prefix"
+    )
     parser.add_argument(
         "--front",
         choices=get_args(FrontName),

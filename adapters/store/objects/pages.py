@@ -64,6 +64,13 @@ def page_of(record: TaskRecord, added: Iterable[str]) -> tuple[bytes, Segment | 
     return _bytes_of(document | {_LOG: [*kept, *new]}), segment
 
 
+def without_pages(record: TaskRecord) -> TaskRecord:
+    """Return a record as another store begins with it: without what only this bucket needs."""
+    ours = {_LOG, _DELETING, _DELETIONS}
+    kept = record.model_dump(exclude=ours, exclude_defaults=True)
+    return TaskRecord.model_validate(kept)
+
+
 def marks_in(record: TaskRecord) -> dict[str, datetime]:
     """Return which versions are being deleted, and since when."""
     marks: dict[str, str] = (record.model_extra or {}).get(_DELETING, {})
