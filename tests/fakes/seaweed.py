@@ -6,9 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
-
-import httpx
 
 from adapters.ports import free_ports
 from tests.fakes.waiting import wait_until
@@ -53,7 +52,7 @@ class Seaweed:
                 [
                     *(program, "server", f"-dir={self._folder}", "-s3", "-ip=127.0.0.1"),
                     *("-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.iam=false"),
-                    *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
+                    *("-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
                     *self._ports,
                 ],
                 stdout=log,
@@ -79,16 +78,20 @@ class Seaweed:
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "SeaweedFS has ended; see weed.log"
-        try:
-            return httpx.get(self.endpoint, timeout=2.0).status_code < 500
-        except httpx.HTTPError:
-            return False
+        return self._status("GET", "/") < 500
 
     def _put(self, name: str) -> bool:
+        return self._status("PUT", f"/{name}") in (200, 409)
+
+    def _status(self, method: str, path: str) -> int:
+        connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=30)
         try:
-            return httpx.put(f"{self.endpoint}/{name}", timeout=5.0).status_code in (200, 409)
-        except httpx.HTTPError:
-            return False
+            connection.request(method, path)
+            return connection.getresponse().status
+        except OSError:
+            return 599
+        finally:
+            connection.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from adapters.errors import PublishConflict
 from adapters.store.directory import Store
 from adapters.store.log import LogEntry
-from adapters.store.objects.pages import without_pages
+from adapters.store.objects.pages import with_pages_of
 from adapters.store.record import TaskRecord
 from adapters.trust.envelope import parse_envelope
 
@@ -71,7 +71,7 @@ def _copy_record(target: Store, task: str, record: TaskRecord, entries: list[Log
         for entry in added:
             target.files.add_to_log(task, entry.model_dump_json(exclude_none=True))
         if added:
-            target.files.move(task, without_pages(record))
+            target.files.move(task, with_pages_of(held, record))
 
 
 def _identity(entry: LogEntry) -> tuple[tuple[int, int], str | None]:

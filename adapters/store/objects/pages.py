@@ -64,11 +64,13 @@ def page_of(record: TaskRecord, added: Iterable[str]) -> tuple[bytes, Segment | 
     return _bytes_of(document | {_LOG: [*kept, *new]}), segment
 
 
-def without_pages(record: TaskRecord) -> TaskRecord:
-    """Return a record as another store begins with it: without what only this bucket needs."""
+def with_pages_of(held: TaskRecord | None, record: TaskRecord) -> TaskRecord:
+    """Return a record as another store holds it: what only a bucket needs stays that store's own."""
     ours = {_LOG, _DELETING, _DELETIONS}
+    extra = {} if held is None else held.model_extra or {}
+    theirs = {name: extra[name] for name in ours & extra.keys()}
     kept = record.model_dump(exclude=ours, exclude_defaults=True)
-    return TaskRecord.model_validate(kept)
+    return TaskRecord.model_validate(kept | theirs)
 
 
 def marks_in(record: TaskRecord) -> dict[str, datetime]:
