@@ -66,7 +66,7 @@ def read_address(place: Path | str) -> Address:
     unknown = sorted(set(given).difference(_KNOWN))
     if unknown:
         raise _wrong(
-            f"of {', '.join(_KNOWN)} after the question mark, found {', '.join(unknown)}; keys are "
+            f"one of {', '.join(_KNOWN)} after the question mark, found {', '.join(unknown)}; keys are "
             "read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     mebibytes = given.get("cache_mib", "1024")

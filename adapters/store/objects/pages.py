@@ -65,7 +65,7 @@ def page_of(record: TaskRecord, added: Iterable[str]) -> tuple[bytes, Segment | 
 
 
 def with_pages_of(held: TaskRecord | None, record: TaskRecord) -> TaskRecord:
-    """Return a record as another store holds it: what only a bucket needs stays that store's own."""
+    """Return a record as another store holds it: what a bucket needs stays its own."""
     ours = {_LOG, _DELETING, _DELETIONS}
     extra = {} if held is None else held.model_extra or {}
     theirs = {name: extra[name] for name in ours & extra.keys()}
