@@ -198,7 +198,11 @@ class LaunchError(SptError):
 
 
 class GuardBlind(SptError):
-    """A service's metrics cannot be read."""
+    """A service's metrics cannot be read.
+
+    Cause: The service is away, another program listens there, or it is a service without metrics.
+    Cure: Check `--metrics`: the port of the ASGI front, and with TorchServe that of `/readyz`.
+    """
 
 
 CODES: dict[type[Exception], ErrorCode] = {

@@ -1,8 +1,8 @@
 """What the pages show can be typed: their blocks run, page by page, as a reader would run them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from tests.documents import service
 from tests.documents.markdown import Block, blocks
 from tests.documents.scene import ROOT, Scene, entered
 from tests.documents.steps import Step, matches, steps
+from trainer.data.builtin.catalogue import BUILTIN
+from trainer.data.builtin.rendering import Sizes
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = "tutorial.md"
@@ -33,6 +35,9 @@ REASONS = {
 
 DEIT = "deit_tiny_patch16_224.fb_in1k"
 """The one checkpoint that timm knows here: `spt backbones` builds each."""
+
+FEW = Sizes(train=200, val=20, test=20)
+"""Images of digits here."""
 
 BEFORE = {
     "spt canary digits --end": ["spt publish other.safetensors --canary 0.1"],
@@ -82,6 +87,7 @@ def scene(
 ) -> Iterator[Scene]:
     """Yield a folder with what a reader of the page has by now."""
     monkeypatch.setattr(timm, "list_models", lambda **_: [DEIT])
+    monkeypatch.setitem(BUILTIN, "digits", replace(BUILTIN["digits"], sizes=FEW))
     service.write_images(tmp_path)
     service.write_head(backbone, tmp_path)
     names = service.publish(backbone, tmp_path)
@@ -103,11 +109,11 @@ def test_what_a_page_shows_runs(page: Path, scene: Scene) -> None:
         scene.run(block)
 
 
-def test_what_is_not_run_says_why() -> None:
+def test_what_is_not_run_says_why_and_is_less_than_what_is_run() -> None:
     left_out = [block for page in PAGES for block in blocks(page) if block.not_run]
     assert {block.not_run for block in left_out} == REASONS
     assert {block.language for block in left_out} == {"console"}
-    assert Counter(block.not_run for block in left_out).total() <= 35
+    assert len(left_out) < sum(len(run_of(page)) for page in PAGES)
 
 
 def test_a_command_that_fails_is_found(tmp_path: Path) -> None:

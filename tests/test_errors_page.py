@@ -33,7 +33,7 @@ NEVER_SEEN = {
 }
 """What is raised and is no class of the catalogue."""
 
-MAKERS = {"from_response", "too_large", "unavailable", "with_strays"}
+MAKERS = {"too_large", "unavailable", "with_strays"}
 """Functions of other modules that make an error of the catalogue."""
 
 

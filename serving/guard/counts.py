@@ -56,6 +56,16 @@ class Counts:
         self._last: dict[str, Mapping[Named, Series]] = {}
         self._so_far: dict[Named, Series] = {}
 
+    def begin(self) -> None:
+        """Read all services for the first time; what they have counted until now is left out.
+
+        Raises:
+            GuardBlind: none of them can be read.
+        """
+        troubles = self.look()
+        if len(troubles) == len(self._urls):
+            raise GuardBlind(troubles[0])
+
     def look(self) -> list[str]:
         """Read all services once; return why some of them could not be read."""
         troubles = []

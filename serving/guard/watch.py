@@ -14,7 +14,7 @@ from adapters.artifact.codec import short
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import PublishConflict, SptError, VersionNotFound
 from adapters.store.directory import Pointer
-from adapters.store.log import Change
+from adapters.store.log import Change, this_user
 from adapters.store.record_changes import Role, version_with
 from serving.guard.counts import Counts, Series, faults_of, rows_of
 from serving.guard.rule import Rule, quantile_near, share
@@ -102,6 +102,7 @@ class Watch:
         self.canary = version_with(task, record, _CANARY)
         self._current = record.version
         self._name = f"guard {short(self.canary)} {secrets.token_hex(4)}"
+        self._who = f"spt guard, {this_user()}"
         self._until = None if for_s is None else clock() + for_s
 
     def looks(self, every_s: float, sleep: Callable[[float], object]) -> Iterator[Look]:
@@ -138,7 +139,7 @@ class Watch:
     def _decided(self, breach: str | None, troubles: tuple[str, ...]) -> Look:
         if breach is not None:
             why = f"guard: {breach}"
-            change = Change(f"{self._name} end", "spt guard", why)
+            change = Change(f"{self._name} end", self._who, why)
             self._store.end_canary(self._task, expected=self.canary, change=change)
             return self._found(f"ended: {breach}", End.ENDED, troubles)
         if self._until is None or self._clock() < self._until:
@@ -148,8 +149,8 @@ class Watch:
         canary, _ = self._series()
         if not self._rule.has_enough(canary):
             return self._found("too few rows to promote it", troubles=troubles)
-        why = f"guard: {_told(self._seen(self.canary, canary))}, kept to the rule"
-        change = Change(f"{self._name} promote", "spt guard", why)
+        why = f"guard: {self._told(self._seen(self.canary, canary))}, kept to the rule"
+        change = Change(f"{self._name} promote", self._who, why)
         self._store.promote(self._task, expected=self.canary, change=change)
         return self._found("promoted: it has kept to the rule", End.PASSED, troubles)
 
@@ -163,17 +164,19 @@ class Watch:
     def _found(self, what: str, end: End | None = None, troubles: tuple[str, ...] = ()) -> Look:
         canary, current = self._series()
         seen, other = self._seen(self.canary, canary), self._seen(self._current, current)
-        line = f"{self._task}: canary {short(self.canary)}: {_told(seen)}; current: {_told(other)}"
-        return Look(f"{line}; {what}", end, seen, other, troubles)
+        told = f"canary {short(self.canary)}: {self._told(seen)}; current: {self._told(other)}"
+        return Look(f"{self._task}: {told}; {what}", end, seen, other, troubles)
+
+    def _told(self, seen: Seen) -> str:
+        failed = share(seen.errors, seen.rows)
+        told = f"{seen.rows:,} rows, {failed:.1%} errors"
+        if seen.latency_s is None:
+            return told
+        return f"{told}, {self._rule.quantile:.0%} within {seen.latency_s:g} s"
 
     def _seen(self, version: str, series: Series) -> Seen:
         near = quantile_near(series, self._rule.quantile)
         return Seen(version, rows_of(series), faults_of(series), near)
-
-
-def _told(seen: Seen) -> str:
-    latency = "" if seen.latency_s is None else f" in {seen.latency_s:g} s"
-    return f"{seen.rows:,} rows{latency}, {share(seen.errors, seen.rows):.1%} errors"
 
 
 def _who_answers(pointer: Pointer) -> str:

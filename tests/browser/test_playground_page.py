@@ -101,6 +101,27 @@ def test_where_the_model_looks_is_drawn_over_the_image(open_page):
     expect(page.locator("article").first).to_contain_text("40% of its attention is on prompts")
 
 
+@pytest.mark.parametrize(
+    ("resize", "crop", "left_top_width_height"),
+    [
+        ("squash", 1.0, [0, 0, 200, 100]),
+        ("squash", 0.5, [50, 25, 100, 50]),
+        ("shorter", 1.0, [50, 0, 100, 100]),
+        ("shorter", 0.8, [60, 10, 80, 80]),
+    ],
+)
+def test_what_the_model_is_not_shown_stays_uncovered(
+    open_page, resize, crop, left_top_width_height
+):
+    ask = """async (how) => {
+      const { shown } = await import("/overlay.js");
+      const { left, top, width, height } = shown({ width: 200, height: 100 }, how);
+      return [left, top, width, height];
+    }"""
+    found = open_page().evaluate(ask, {"resize": resize, "crop": crop})
+    assert found == pytest.approx(left_top_width_height)
+
+
 def test_a_service_that_does_not_tell_where_it_looks_has_no_control_for_it(open_page, service):
     service.looks = False
     page = open_page()

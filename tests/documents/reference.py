@@ -12,6 +12,8 @@ from tests.documents.errors import ROOT
 
 PUBLIC: Final = (
     "clients",
+    "clients.asking.batch",
+    "clients.wire",
     "serving.protocol",
     "serving.config",
     "serving.launch.launch",

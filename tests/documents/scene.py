@@ -19,6 +19,9 @@ from tests.documents.steps import Step, matches, steps
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_S = 300.0
 
+PORTS = ("127.0.0.1:8080", "127.0.0.1:8083")
+"""Where pages have the service and its probes: with the ASGI front both are one."""
+
 SHORTENED = {
     "bench": ("--seconds", "1"),
     "train": ("--set", "optim.epochs=2", "--set", "data.shots=8"),
@@ -63,7 +66,7 @@ class Scene:
         """Run a program in Python; return what it printed."""
         printed = io.StringIO()
         with redirect_stdout(printed):
-            exec(program.replace(DEFAULT_URL, self.url or DEFAULT_URL), {})
+            exec(self._here(program), {})
         return printed.getvalue()
 
     def _ahead_of(self, command: str) -> Sequence[str]:
@@ -108,7 +111,9 @@ class Scene:
 
     def _here(self, text: str) -> str:
         """Return a text of the page with what things are called here."""
-        for name, real in {DEFAULT_URL: self.url or DEFAULT_URL, **self.names}.items():
+        here = self.url.removeprefix("http://")
+        addresses = dict.fromkeys(PORTS, here) if here else {}
+        for name, real in {**addresses, **self.names}.items():
             text = text.replace(name, real)
         return text
 

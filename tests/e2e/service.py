@@ -109,16 +109,19 @@ class Service(Published):
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def assert_numbers(self, image: bytes, task: str) -> None:
-        """Assert that a caller is told the feature and the logits that the engine has."""
-        asked = Extras(embed=True, logits_bytes=MAX_LOGITS_BYTES)
+        """Assert that a caller is told the feature, logits and attention that the engine has."""
+        asked = Extras(embed=True, logits_bytes=MAX_LOGITS_BYTES, attention_bytes=10_000)
         (expected,) = self.engine.predict([Query(image, task, extras=asked)])
         with self.client() as client:
-            found = client.predict(image, task=task, embed=True, logits=True)
+            found = client.predict(image, task=task, embed=True, logits=True, attention=True)
         assert isinstance(expected, Answer)
         assert found.class_names == expected.class_names
+        assert expected.attention is not None
+        assert found.attention is not None
         for one, other in (
             (found.embedding, expected.embedding),
             (found.logits, expected.logits),
+            (found.attention.values, expected.attention.values),
         ):
             assert one is not None
             assert other is not None

@@ -142,3 +142,7 @@ def _scaling(hpa: list[Object], keda: list[Object]) -> None:
     (metric,) = scaler["spec"]["metrics"]
     if metric["pods"]["target"] != {"type": "AverageValue", "averageValue": "250m"}:
         raise Wrong(f"0.25 seconds became {metric['pods']['target']}")
+    (scaled,) = (one for one in keda if one["kind"] == "ScaledObject")
+    (trigger,) = scaled["spec"]["triggers"]
+    if trigger["metricType"] != "Value" or trigger["metadata"]["threshold"] != "0.1":
+        raise Wrong(f"keda compares {trigger['metricType']} {trigger['metadata']['threshold']}")

@@ -126,7 +126,7 @@ def test_ten_thousand_tasks_start_in_seconds_and_cost_a_few_requests_a_second(
         assert len(source.tasks()) == TASKS
         assert time.monotonic() - begun_at < 5
         for number in range(0, TASKS, 100):
-            source.current(f"task{number:05d}", 60)
+            source.current(f"task{number:05d}", 60.0)
         counting.requests.clear()
         time.sleep(10)
         assert len(counting.requests) <= 30

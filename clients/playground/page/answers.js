@@ -61,6 +61,7 @@ function exact(score) {
 function difference(score, before) {
   if (before == null) return el("small", { class: "soft" }, " new here");
   const points = 100 * (score - before);
+  if (Math.abs(points) < 0.05) return null;
   const sign = points < 0 ? "−" : "+";
   return el("small", { class: "soft" }, ` ${sign}${Math.abs(points).toFixed(1)}`);
 }

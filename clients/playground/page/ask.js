@@ -45,7 +45,8 @@ export async function take(files) {
     fill(image);
   }
   byId("empty").hidden = shelf.length > 0;
-  if (files.length && columns.length) shelf[0].place.scrollIntoView({ block: "nearest" });
+  const isNarrow = matchMedia("(max-width: 60rem)").matches;
+  if (isNarrow && files.length && columns.length) shelf[0].place.scrollIntoView({ block: "nearest" });
 }
 
 function shell(image) {

@@ -11,6 +11,7 @@ const SMALL = 128;
 /** Call `take` with the files of every drop, paste and choice. */
 export function listen(take) {
   const drop = byId("drop");
+  byId("photograph").hidden = navigator.maxTouchPoints === 0;
   for (const [button, input] of [["choose", "files"], ["photograph", "camera"]]) {
     byId(button).addEventListener("click", () => byId(input).click());
     byId(input).addEventListener("change", ({ target }) => {

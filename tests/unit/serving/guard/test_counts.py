@@ -91,6 +91,14 @@ def test_only_what_comes_after_the_first_look_counts_and_services_are_summed(
     assert rows_of(seen.of(A, "canary")) == 0
 
 
+def test_it_does_not_begin_where_no_service_can_be_read(services: Services) -> None:
+    services.told[URLS[0]] = ConnectionRefusedError("nobody")
+    Counts("pets", URLS).begin()
+    services.told[URLS[1]] = ConnectionRefusedError("nobody")
+    with pytest.raises(GuardBlind, match=URLS[0]):
+        Counts("pets", URLS).begin()
+
+
 def test_a_service_that_was_started_again_counts_on(services: Services) -> None:
     seen = Counts("pets", URLS[:1])
     for ok in (0, 100, 30, 50):

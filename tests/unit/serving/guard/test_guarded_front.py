@@ -13,7 +13,7 @@ from adapters.store.directory import DirectoryStore
 from adapters.store.record import Pointer
 from adapters.vit.adapter import encode
 from serving.__main__ import main
-from serving.cli import guard as command
+from serving.cli.operating import guard as command
 from serving.decoding.decoder import DecoderSettings
 from serving.device.device import Device
 from serving.device.local import LocalDevice
@@ -126,7 +126,7 @@ def test_a_canary_that_is_damaged_or_slow_is_ended_and_nobody_else_is_touched(
     assert "ended: " in out[-1]
     found = scene.store.store.current("pets")
     assert found == Pointer(version=current, sequence=3)
-    assert scene.store.store.log("pets")[-1].by == "spt guard"
+    assert scene.store.store.log("pets")[-1].by.startswith("spt guard, ")
     scene.versions.clear()
     wait_until("the service has heard of it", lambda: scene.store.current("pets") == found)
     scene.ask()

@@ -9,6 +9,7 @@ from adapters.artifact.codec import short, version_of
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import StoreUnavailable, VersionNotFound
 from adapters.store.directory import DirectoryStore
+from adapters.store.log import this_user
 from adapters.store.record import Pointer
 from serving.guard.counts import Counts
 from serving.guard.rule import Rule
@@ -89,7 +90,7 @@ def test_a_breach_ends_the_canary_and_the_log_says_why(
     )
     assert store.store.current("pets") == Pointer(version=A, sequence=3)
     last = store.store.log("pets")[-1]
-    assert (last.what, last.subject, last.by) == ("end canary", B, "spt guard")
+    assert (last.what, last.subject, last.by) == ("end canary", B, f"spt guard, {this_user()}")
     assert last.why == "guard: 5.1% errors of 412 rows, limit 2%"
 
 

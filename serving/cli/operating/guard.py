@@ -86,10 +86,13 @@ def run(args: argparse.Namespace) -> int:
     counts = Counts(args.task, args.metrics or [_USUAL])
     with task_suggested(store.store, args.task):
         watch = Watch(store, args.task, counts, Terms(_rule(args), args.for_s, args.promote))
-    code = 0
+    counts.begin()
+    code, told = 0, tuple[str, ...]()
     for look in watch.looks(args.every, sleep):
+        if look.troubles != told:
+            print("\n".join(look.troubles) or "all can be read again", file=sys.stderr)
         _print(look, is_json=args.json)
-        code = 0 if look.end is None else look.end.value
+        code, told = (0 if look.end is None else look.end.value), look.troubles
     return code
 
 
@@ -107,8 +110,6 @@ def _rule(args: argparse.Namespace) -> Rule:
 
 
 def _print(look: Look, *, is_json: bool) -> None:
-    for trouble in look.troubles:
-        print(trouble, file=sys.stderr)
     if is_json:
         end = None if look.end is None else look.end.name.lower()
         row = {
