@@ -66,8 +66,8 @@ def read_address(place: Path | str) -> Address:
     unknown = sorted(set(given).difference(_KNOWN))
     if unknown:
         raise _wrong(
-            f"one of {', '.join(_KNOWN)} after the question mark, found {', '.join(unknown)}; keys are "
-            "read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"one of {', '.join(_KNOWN)} after the question mark, found {', '.join(unknown)}; "
+            "keys are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     mebibytes = given.get("cache_mib", "1024")
     if not re.fullmatch("[1-9][0-9]{0,8}", mebibytes):
