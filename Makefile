@@ -33,7 +33,7 @@ BENCH_OPTIONS := $(if $(SHORT),--short) $(if $(WEIGHTS),--weights $(call quoted,
 	$(if $(STORE),--store $(call quoted,$(STORE))) $(if $(DATA),--data $(call quoted,$(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser check docs reference audit train serve stop bench backbones operations faults clean
+.PHONY: help setup demo test test-browser test-scale check docs reference audit train serve stop bench backbones operations faults clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test-browser: $(READY)  ## the playground in headless Chromium, which this insta
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[browser]'
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -m browser tests/browser
+
+test-scale: $(READY)  ## the store in a real S3 server, raced and killed; some minutes
+	$(BIN)/python -m pytest -m scale tests/scale
 
 check: $(READY)  ## lint, types, import contracts, unused code
 	$(BIN)/ruff check .

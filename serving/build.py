@@ -9,7 +9,7 @@ from adapters.artifact.backbone_spec import BackboneSpec
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.signed_source import ArtifactSource, SignedSource
-from adapters.store.directory import DirectoryStore
+from adapters.store.objects.opened import store_at
 from adapters.trust.keys import load_public_key
 from adapters.trust.policy import Trust, TrustedKey
 from adapters.vit.backbone import choose_device, load_backbone
@@ -59,9 +59,8 @@ def build_core(config: ServingConfig) -> Core:
     )
     backend = build_backend(config, backbone)
     cache = AdapterCache.from_url(config.redis_url) if config.redis_url else None
-    source = CachedStore(
-        DirectoryStore(config.store), cache, artifacts_in_redis=config.artifacts_in_redis
-    )
+    store = store_at(config.store, for_service=True)
+    source = CachedStore(store, cache, artifacts_in_redis=config.artifacts_in_redis)
     bank = AdapterBank(backend.backbone, _trusted(config, source), config.bank_bytes)
     core = Core(backend, source, bank, config.pinned, _trunk(config))
     source.watch()

@@ -18,6 +18,7 @@ from pydantic import (
 from adapters.artifact.backbone_spec import EMBEDDED
 from adapters.artifact.preprocessing import ImageLimits
 from adapters.artifact.task import TaskPattern
+from adapters.store.objects.address import is_address
 from serving.errors import ConfigError
 from serving.tracing.lines import LogFormat
 
@@ -66,7 +67,7 @@ class ServingConfig(BaseModel):
     image_size: int | None = Field(
         None, ge=1, description="side of the backbone's input in pixels; None is its own"
     )
-    store: Path = Field(Path("runs/store"), description="folder of the adapter store")
+    store: Path = Field(Path("runs/store"), description="folder or address of the adapter store")
     redis_url: str | None = Field(
         None, description="only by the variable REDIS_URL; without it there is no Redis"
     )
@@ -233,7 +234,7 @@ def load_config(settings: dict[str, Any], folder: Path) -> ServingConfig:
     paths: dict[str, Any] = {
         name: Path(os.path.abspath(folder / value))  # noqa: PTH100 (resolve would look)
         for name in ("store", "weights", "onnx", "fp8", "tuned", "tenants")
-        if (value := getattr(config, name)) is not None
+        if (value := getattr(config, name)) is not None and not is_address(value)
     }
     paths["trusted_keys"] = tuple(
         one.model_copy(update={"key": (folder / one.key).resolve()}) for one in config.trusted_keys

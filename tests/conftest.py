@@ -25,7 +25,8 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 SHARED = ("tests/e2e/shared/", "tests/unit/serving/onnx/")
 """Folders whose tests share what is slow to make: a service, an export."""
 
-BROWSER = Path(__file__).parent / "browser"
+ASKED_FOR = {Path(__file__).parent / name: name for name in ("browser", "scale")}
+"""Folders -> the marker that asks for them: `make test-browser`, `make test-scale`."""
 
 AS_JAXTYPING = BeartypeConf(violation_type=TypeError)
 """What is of another type than it should be raises what Python would."""
@@ -129,9 +130,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave tests in a browser out unless they are asked for: `make test-browser` installs one."""
-    is_asked_for = config.getoption("markexpr") == "browser"
-    return None if is_asked_for or collection_path != BROWSER else True
+    """Leave folders out whose tests take long, or what is not installed, unless asked for them."""
+    marker = ASKED_FOR.get(collection_path)
+    return None if marker is None or config.getoption("markexpr") == marker else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

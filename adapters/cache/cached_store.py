@@ -35,7 +35,7 @@ from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.store_calls import LIMIT_S, LONG_S, StoreCalls
 from adapters.cache.watcher import Watcher
 from adapters.errors import StoreUnavailable, TaskNotFound
-from adapters.store.directory import DirectoryStore, Expecting, Pointer
+from adapters.store.directory import Expecting, Pointer, Store
 from adapters.store.feed import Feed
 from adapters.store.log import ANY_CHANGE, Change
 from adapters.trust.envelope import Envelope
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class CachedStore:
-    """A DirectoryStore that answers fast; safe for many threads.
+    """A Store that answers fast; safe for many threads.
 
     Args:
         store: the truth.
@@ -59,7 +59,7 @@ class CachedStore:
 
     def __init__(
         self,
-        store: DirectoryStore,
+        store: Store,
         cache: AdapterCache | None = None,
         *,
         artifacts_in_redis: bool = False,
@@ -264,7 +264,7 @@ class CachedStore:
         """Return the ids of all published tasks, sorted; asks the store, as `ask_store`."""
         return self._places.ask(self.store.tasks, limit_s=LONG_S, patience_s=patience_s)
 
-    def ask_store(self, question: Callable[[DirectoryStore], _T]) -> _T:
+    def ask_store(self, question: Callable[[Store], _T]) -> _T:
         """Return what the store itself says; a process that watches waits `LIMIT_S` at most.
 
         Args:

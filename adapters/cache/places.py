@@ -15,7 +15,7 @@ from adapters.cache.redis_cache import AdapterCache
 from adapters.cache.redis_pointer import KeptPointer, kept_from
 from adapters.cache.store_calls import LONG_S, StoreCalls
 from adapters.errors import ArtifactCorrupt, StoreUnavailable, TaskNotFound
-from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.directory import Pointer, Store
 from adapters.store.feed import Feed
 
 LEARN_AGAIN_S: Final = 5.0
@@ -47,7 +47,7 @@ class Places:
 
     def __init__(
         self,
-        store: DirectoryStore,
+        store: Store,
         cache: AdapterCache | None,
         *,
         artifacts_in_redis: bool,
@@ -179,7 +179,7 @@ class Places:
         """Raise StoreUnavailable where the folder was the store once and is an empty place now."""
         if self._is_gone():
             raise StoreUnavailable(
-                f"store {self._store.root}: it had tasks and has none any more; mount or restore "
+                f"store {self._store.name}: it had tasks and has none any more; mount or restore "
                 "the folder, or publish again"
             )
 

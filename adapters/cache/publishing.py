@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from adapters.cache.cached_store import CachedStore
 from adapters.cache.redis_cache import AdapterCache
-from adapters.store.directory import DirectoryStore, Expecting
+from adapters.store.directory import Expecting
 from adapters.store.former_version import Comparison, compare_with_former
 from adapters.store.log import ANY_CHANGE, Change
+from adapters.store.objects.opened import store_at
 from adapters.store.record import Pointer
 from adapters.trust.envelope import Envelope
 
@@ -31,7 +32,7 @@ def open_store(folder: Path, redis_url: str | None) -> CachedStore:
         ValueError: `redis_url` is not the address of a Redis; nothing is sent there yet.
     """
     cache = AdapterCache.from_url(redis_url) if redis_url else None
-    return CachedStore(DirectoryStore(folder), cache)
+    return CachedStore(store_at(folder), cache)
 
 
 def publish(
@@ -45,7 +46,7 @@ def publish(
 ) -> Published:
     """Publish an artifact and say what became of its task's classes.
 
-    Arguments and errors are those of `DirectoryStore.publish`.
+    Arguments and errors are those of `Store.publish`.
     """
     pointer = store.publish(
         data, expected=expected, canary=canary, change=change, envelope=envelope

@@ -29,6 +29,11 @@ TABLE: Final = Table(
         "gc": Command(
             "delete versions that stopped answering long ago", "adapters.cli.gc", gives_way=True
         ),
+        "store": Command(
+            "copy tasks to another store, history and all",
+            "adapters.cli.store",
+            gives_way=True,
+        ),
         "keygen": Command("make a key that signs artifacts", "adapters.cli.signing.keygen"),
         "sign": Command(
             "add a signature to what is published, or to a file",

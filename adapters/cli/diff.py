@@ -8,7 +8,8 @@ from adapters.artifact.differences import differences
 from adapters.cli.options import add_store_options, task_suggested
 from adapters.cli.rows import Row
 from adapters.cli.tables import show, show_differences
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 from adapters.store.record import TaskRecord
 
 
@@ -29,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show what differs from A to B."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     with task_suggested(store, args.task):
         found = _compare(store, args)
     return show(found, args.json, show_differences)
 
 
-def _compare(store: DirectoryStore, args: argparse.Namespace) -> Row:
+def _compare(store: Store, args: argparse.Namespace) -> Row:
     named = [store.resolve_version(args.task, text) for text in (args.a, args.b) if text]
     a, b = _compared(store.record(args.task), *named)
     before, after = (read_contents(store.read(args.task, version)) for version in (a, b))

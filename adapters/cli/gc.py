@@ -8,7 +8,7 @@ from itertools import chain
 from adapters.cli.options import add_store_options, add_tasks_argument
 from adapters.cli.rows import Row, show_stream, utc
 from adapters.errors import SptError
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
 from adapters.store.durable import LOCK_PATIENCE_S, Patience
 from adapters.store.garbage import (
     MIN_AGE_S,
@@ -16,6 +16,7 @@ from adapters.store.garbage import (
     collect_garbage,
     collect_garbage_beside_tasks,
 )
+from adapters.store.objects.opened import store_at
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Delete, and list what was deleted; 1 if a record is damaged."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     store.require_store()
     beside = () if args.tasks else _beside_tasks(store, args)
     tasks = args.tasks or store.folders()
@@ -53,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
     return show_stream(chain(beside, rows), args.json, "nothing to delete")
 
 
-def _beside_tasks(store: DirectoryStore, args: argparse.Namespace) -> Iterator[Row]:
+def _beside_tasks(store: Store, args: argparse.Namespace) -> Iterator[Row]:
     for one in collect_garbage_beside_tasks(store, dry_run=args.dry_run):
         yield _row(store, "", one, args)
 
 
 def _garbage_rows(
-    store: DirectoryStore, task: str, args: argparse.Namespace, patience: Patience
+    store: Store, task: str, args: argparse.Namespace, patience: Patience
 ) -> Iterator[Row]:
     limits = {"keep": args.keep, "older_than_s": args.older_than}
     try:
@@ -71,7 +72,7 @@ def _garbage_rows(
         yield _row(store, task, one, args)
 
 
-def _row(store: DirectoryStore, task: str, one: Garbage, args: argparse.Namespace) -> Row:
+def _row(store: Store, task: str, one: Garbage, args: argparse.Namespace) -> Row:
     return {
         "task": task,
         "version": one.version,

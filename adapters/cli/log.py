@@ -5,8 +5,8 @@ import argparse
 from adapters.cli.options import add_store_options, task_suggested
 from adapters.cli.rows import Row, utc
 from adapters.cli.tables import show, show_rows
-from adapters.store.directory import DirectoryStore
 from adapters.store.log import LogEntry
+from adapters.store.objects.opened import store_at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the changes, oldest first."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     with task_suggested(store, args.task):
         rows = [_row(entry) for entry in store.log(args.task)]
     return show(rows, args.json, show_rows)

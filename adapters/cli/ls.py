@@ -7,7 +7,8 @@ from adapters.cli.options import add_store_options, add_tasks_argument
 from adapters.cli.rows import Row, finding_row, show_stream, utc
 from adapters.errors import SptError
 from adapters.store.audit import audit_beside_tasks, glance
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 
 EMPTY = "nothing is published in this store"
 
@@ -20,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the tasks; 1 if a record, a current version's header or the store's file is damaged."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     rows = (_task_row(store, task) for task in args.tasks or store.tasks())
     beside = () if args.tasks else map(finding_row, audit_beside_tasks(store))
     return show_stream(chain(beside, rows), args.json, EMPTY)
 
 
-def _task_row(store: DirectoryStore, task: str) -> Row:
+def _task_row(store: Store, task: str) -> Row:
     try:
         record = store.record(task)
     except SptError as error:

@@ -9,13 +9,18 @@ from pathlib import Path
 from adapters.artifact.codec import VERSION
 from adapters.errors import StoreUnavailable, TaskNotFound
 from adapters.program import UsageError
-from adapters.store.directory import Change, DirectoryStore, Expecting
+from adapters.store.directory import Change, Expecting, Store
 from adapters.suggestions import did_you_mean
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the store is, and `--json`."""
-    parser.add_argument("--store", type=Path, default=Path("runs/store"), help="the store's folder")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path("runs/store"),
+        help="the store's folder, or s3://bucket/prefix",
+    )
     parser.add_argument(
         "--redis",
         type=_address,
@@ -98,7 +103,7 @@ def _address(text: str) -> str:
     return text
 
 
-def expected(store: DirectoryStore, task: str, text: str | None) -> str | Expecting | None:
+def expected(store: Store, task: str, text: str | None) -> str | Expecting | None:
     """Return what `--expect` asks to be current, a version by all its digits."""
     if text is None:
         return Expecting.ANYTHING
@@ -108,7 +113,7 @@ def expected(store: DirectoryStore, task: str, text: str | None) -> str | Expect
 
 
 @contextmanager
-def task_suggested(store: DirectoryStore, task: str) -> Iterator[None]:
+def task_suggested(store: Store, task: str) -> Iterator[None]:
     """Add to a TaskNotFound which published task may have been meant."""
     try:
         yield

@@ -9,7 +9,7 @@ from adapters.cli.options import (
     task_suggested,
 )
 from adapters.cli.tables import show, show_row
-from adapters.store.directory import DirectoryStore
+from adapters.store.objects.opened import store_at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pin or unpin the version."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     mark = store.unpin if args.off else store.pin
     with task_suggested(store, args.task):
         version = mark(args.task, args.version, change=change(args))

@@ -7,7 +7,8 @@ from adapters.cli.rows import Row
 from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
 from adapters.cli.tables import show, show_fields
 from adapters.store.audit import Finding, examine
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the task; 1 if its current version is damaged, or not signed by whom you trust."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     store.trust = trusted(args)
     with task_suggested(store, args.task):
         found = _fields(store, args.task)
     return show(found, args.json, _show)
 
 
-def _fields(store: DirectoryStore, task: str) -> Row:
+def _fields(store: Store, task: str) -> Row:
     record = store.record(task)
     found = examine(store, task, record.version)
     about: Row = {}

@@ -10,7 +10,8 @@ from adapters.cli.options import add_store_options, add_tasks_argument, task_sug
 from adapters.cli.rows import Row, finding_row, show_stream
 from adapters.cli.signing.trusting import add_trust_option, signers_row, trusted
 from adapters.store.audit import Finding, audit, audit_task
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 
 _TOLD_EVERY_S = 5.0
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List every version; 1 if anything is damaged, missing, foreign or not trusted."""
-    store = DirectoryStore(args.store)
+    store = store_at(args.store)
     store.trust = trusted(args)
     found = _of(store, args.tasks) if args.tasks else audit(store, _Progress())
     return show_stream(map(_row, found), args.json, EMPTY)
@@ -35,7 +36,7 @@ def _row(finding: Finding) -> Row:
     return finding_row(finding) | ({} if signers is None else signers_row(signers))
 
 
-def _of(store: DirectoryStore, tasks: list[str]) -> Iterator[Finding]:
+def _of(store: Store, tasks: list[str]) -> Iterator[Finding]:
     for task in tasks:
         with task_suggested(store, task):
             yield from audit_task(store, task)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from adapters.artifact.codec import Contents, read_contents, short
 from adapters.artifact.meta import AdapterMeta
 from adapters.errors import SptError
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
 from adapters.store.record import TaskRecord
 from adapters.trust import embedded
 from adapters.trust.envelope import parse_envelope
@@ -42,7 +42,7 @@ def _quietly(done: int, of: int) -> None:
     pass
 
 
-def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -> Iterator[Finding]:
+def audit(store: Store, begun: Callable[[int, int], None] = _quietly) -> Iterator[Finding]:
     """Yield every version of every task, and what is wrong or odd in the tasks' folders.
 
     Files that a dead writer left unfinished are not: `collect_garbage` deletes them.
@@ -67,7 +67,7 @@ def audit(store: DirectoryStore, begun: Callable[[int, int], None] = _quietly) -
             yield Finding(task, damage=str(error))
 
 
-def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
+def audit_task(store: Store, task: str) -> Iterator[Finding]:
     """Yield every version of a published task, and what is wrong in its folder."""
     # the record first: what is published from now on is more than it names, never less
     record, damage = _record(store, task)
@@ -90,7 +90,7 @@ def audit_task(store: DirectoryStore, task: str) -> Iterator[Finding]:
         yield Finding(task, note=f"{path}: signatures of what is not here; 'spt gc' deletes them")
 
 
-def audit_beside_tasks(store: DirectoryStore) -> Iterator[Finding]:
+def audit_beside_tasks(store: Store) -> Iterator[Finding]:
     """Yield what is wrong with the files next to the tasks."""
     for read in (store.identity, store.feed):
         try:
@@ -99,7 +99,7 @@ def audit_beside_tasks(store: DirectoryStore) -> Iterator[Finding]:
             yield Finding("", damage=str(error))
 
 
-def glance(store: DirectoryStore, task: str, version: str) -> Finding:
+def glance(store: Store, task: str, version: str) -> Finding:
     """Read what one version says of itself, and not its tensors; `examine` checks them, too."""
     try:
         meta, num_bytes = store.describe(task, version)
@@ -108,7 +108,7 @@ def glance(store: DirectoryStore, task: str, version: str) -> Finding:
     return Finding(task, version, meta, num_bytes)
 
 
-def examine(store: DirectoryStore, task: str, version: str) -> Finding:
+def examine(store: Store, task: str, version: str) -> Finding:
     """Read and check one version, and its signatures."""
     try:
         data = store.read(task, version)
@@ -136,14 +136,14 @@ def _claims(task: str, version: str, envelope: bytes | None, contents: Contents)
     return beside if inside is None else (*beside, inside)
 
 
-def _record(store: DirectoryStore, task: str) -> tuple[TaskRecord | None, str | None]:
+def _record(store: Store, task: str) -> tuple[TaskRecord | None, str | None]:
     try:
         return store.record(task), None
     except SptError as error:
         return None, str(error)
 
 
-def _examine_twice(store: DirectoryStore, task: str, version: str) -> Iterator[Finding]:
+def _examine_twice(store: Store, task: str, version: str) -> Iterator[Finding]:
     """Examine a version, and again if it is not whole: it may be written or collected just now."""
     finding = examine(store, task, version)
     if finding.damage:
@@ -153,13 +153,13 @@ def _examine_twice(store: DirectoryStore, task: str, version: str) -> Iterator[F
     yield finding
 
 
-def _is_missing(store: DirectoryStore, task: str, version: str) -> bool:
+def _is_missing(store: Store, task: str, version: str) -> bool:
     """Look once more, at a fresh record."""
     record, _ = _record(store, task)
     return record is not None and version in record.named and not store.holds(task, version)
 
 
-def _unpublished(store: DirectoryStore, task: str) -> Iterator[Finding]:
+def _unpublished(store: Store, task: str) -> Iterator[Finding]:
     held = store.files.versions(task)
     if held:
         yield Finding(

@@ -1,7 +1,8 @@
-"""The durable truth: immutable artifacts and one pointer per task, in a directory.
+"""The durable truth: immutable artifacts and one pointer per task, in a directory or a bucket.
 
-Files change by rename only and writers of a task exclude each other, so readers take no lock and
-a writer that dies at any moment leaves the old state or the new one. Knows nothing of caches.
+In a directory files change by rename only and writers of a task exclude each other, so readers
+take no lock and a writer that dies at any moment leaves the old state or the new one. In a bucket
+the same is compared and put (`objects/`). Knows nothing of caches.
 """
 
 import secrets
@@ -9,20 +10,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from adapters.artifact.bounds import MAX_PROMPTS_PUBLISHED, check_prompts
 from adapters.artifact.codec import read_contents, version_of
 from adapters.artifact.versions import pick_version
-from adapters.store import durable
-from adapters.store.log import (
-    ANY_CHANGE,
-    Change,
-    LogEntry,
-    What,
-    already_made,
-    this_user,
-)
-from adapters.store.record import Canary, LastChange, Pointer, Shadow, TaskRecord
+from adapters.store.files import StoreFiles
+from adapters.store.log import ANY_CHANGE, Change, LogEntry, What, already_made, role_of, this_user
+from adapters.store.record import LastChange, Pointer, TaskRecord
 from adapters.store.record_changes import (
     Expecting,
     Role,
@@ -37,27 +32,30 @@ from adapters.store.record_changes import (
     check_role,
     check_sequence,
     check_unprotected,
+    is_already,
     version_with,
     without,
 )
 from adapters.store.signed_versions import SignedVersions
 from adapters.trust.envelope import Envelope
 
-__all__ = ["Change", "DirectoryStore", "Expecting", "Pointer"]
+__all__ = ["Change", "DirectoryStore", "Expecting", "Pointer", "Store"]
+
+_T = TypeVar("_T")
 
 
-def _now() -> datetime:
+def now_utc() -> datetime:
+    """Return the time of the day, in UTC, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class DirectoryStore(SignedVersions):
-    """Artifacts and pointers under one folder; safe for many threads and processes at once.
+class Store(SignedVersions):
+    """Artifacts and pointers in one place; safe for many threads and processes at once.
 
-    A root that does not exist is made by the first publish. Every method raises StoreUnavailable
-    when the file system refuses, and every other one where the root is not there.
+    Every method raises StoreUnavailable when the place refuses.
 
     Args:
-        root: the folder; on a network directory, one that is mounted with locks.
+        files: where it keeps what.
         now: the time of the day, in UTC.
 
     Attributes:
@@ -65,10 +63,14 @@ class DirectoryStore(SignedVersions):
         trust: as `SignedVersions` says.
     """
 
-    def __init__(self, root: Path, *, now: Callable[[], datetime] = _now) -> None:
-        super().__init__(root)
+    def __init__(self, files: StoreFiles, now: Callable[[], datetime] = now_utc) -> None:
+        super().__init__(files)
         self.now = now
         self.max_prompts = MAX_PROMPTS_PUBLISHED
+
+    def attempt(self, change: Callable[[], _T]) -> _T:
+        """Make a change; here nobody else makes one meanwhile, for the task is locked."""
+        return change()
 
     def publish(
         self,
@@ -109,12 +111,12 @@ class DirectoryStore(SignedVersions):
         added = added_as(version, canary, shadow)
         with self.files.writing(task):
             record = self.files.record_or_none(task)
-            what = _what(added)
+            what = role_of(added)
             made = self._made(task, record, change, what, version)
             if made is not None:
                 return made.pointer
             signed = self._checked_envelope(task, version, data, envelope)
-            if record is not None and _is_already(record, version, added):
+            if record is not None and is_already(record, version, added):
                 self._write_version(task, version, data, signed)
                 return record.pointer
             check_expected(task, record, expected)
@@ -156,7 +158,7 @@ class DirectoryStore(SignedVersions):
                 return made.pointer
             promoted = named or version_with(task, record, "canary")
             self.check_trusted(task, promoted)
-            if _is_already(record, promoted, None):
+            if is_already(record, promoted, None):
                 return record.pointer
             if named is None:
                 check_role(task, record, "canary", expected)
@@ -282,12 +284,10 @@ class DirectoryStore(SignedVersions):
         change: Change = ANY_CHANGE,
     ) -> None:
         """Delete versions, and what the record says of them; the caller keeps other writers out."""
-        # the record first: what a history names can be read, even if we die in between
         for version in versions:
             left = after_deletion(record, version)
             record = self._log(task, left, change, what, version)
-        self.files.write_record(task, record)
-        self.files.delete(task, versions)
+        self.files.forget(task, record, versions)
 
     def _end(
         self, task: str, role: Role, expected: str | Expecting | None, change: Change
@@ -379,18 +379,21 @@ class DirectoryStore(SignedVersions):
     def _write_version(
         self, task: str, version: str, data: bytes, envelope: Envelope | None
     ) -> None:
-        durable.write_unless_same(self.files.artifact(task, version), data)
+        self.files.write_artifact(task, version, data)
         if envelope is not None:
             self._write_envelope(task, version, envelope)
 
 
-def _what(added: Canary | Shadow | None) -> What:
-    if added is None:
-        return "publish"
-    return "canary" if isinstance(added, Canary) else "shadow"
+class DirectoryStore(Store):
+    """A store in one folder.
 
+    A root that does not exist is made by the first publish. Every method but that raises
+    StoreUnavailable where the root is not there.
 
-def _is_already(record: TaskRecord, version: str, added: Canary | Shadow | None) -> bool:
-    if added is None:
-        return record.version == version
-    return added in (record.canary, record.shadow)
+    Args:
+        root: the folder; on a network directory, one that is mounted with locks.
+        now: the time of the day, in UTC.
+    """
+
+    def __init__(self, root: Path, *, now: Callable[[], datetime] = now_utc) -> None:
+        super().__init__(StoreFiles(root), now)

@@ -94,17 +94,18 @@ def read_feed(root: Path) -> Feed | None:
     path = root / FEED
     with durable.reaching(path):
         data = durable.bytes_or_none(path, most=_MOST_BYTES)
-    return None if data is None else _parsed(data, path)
+    return None if data is None else parse_feed(data, path)
 
 
 @lru_cache(maxsize=4)  # it is read twice a second, and seldom another one
-def _parsed(data: bytes, path: Path) -> Feed:
+def parse_feed(data: bytes, place: Path | str) -> Feed:
+    """Return the feed that a file holds; ArtifactCorrupt as `read_feed`."""
     try:
         return Feed.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ArtifactCorrupt(
-            f"{path}: expected the last moves in a format up to {_FORMAT}, found {data[:80]!r} "
+            f"{place}: expected the last moves in a format up to {_FORMAT}, found {data[:80]!r} "
             f"({first['msg']}); delete it, the next change writes another one"
         ) from error
 
@@ -116,13 +117,15 @@ def tell(root: Path, task: str, sequence: int) -> None:
         StoreUnavailable: it cannot be told, so nothing may be moved.
     """
     with durable.reaching(root / FEED), durable.exclusive(root / LOCK):
-        feed = _read_or_begin(root).with_move(task, sequence)
-        durable.write(root / FEED, feed.model_dump_json().encode())
+        data = durable.bytes_or_none(root / FEED, most=_MOST_BYTES)
+        durable.write(root / FEED, told(data, task, sequence))
 
 
-def _read_or_begin(root: Path) -> Feed:
+def told(data: bytes | None, task: str, sequence: int) -> bytes:
+    """Return what a feed's file holds with one move more; begun anew where it is damaged."""
     try:
-        found = read_feed(root)
+        found = None if data is None else parse_feed(data, FEED)
     except ArtifactCorrupt:
         found = None
-    return found or Feed(since=time.time_ns() // 1000)
+    feed = found or Feed(since=time.time_ns() // 1000)
+    return feed.with_move(task, sequence).model_dump_json().encode()

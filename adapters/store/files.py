@@ -12,9 +12,12 @@ Knows nothing of what is allowed. Every method raises StoreUnavailable when the 
 """
 
 import os
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.artifact.codec import VERSION
 from adapters.artifact.task import check_task_id, is_task_id
@@ -24,19 +27,38 @@ from adapters.store.feed import FEED, Feed, read_feed, tell
 from adapters.store.identity import IDENTITY, give_identity, read_identity
 from adapters.store.record import Pointer, TaskRecord, parse_pointer, parse_record
 
-_RECORD = "current.json"
+RECORD = "current.json"
 _LOG = "log.jsonl"
 _LOCK = ".lock"
-_VERSIONS = "versions"
+VERSIONS = "versions"
 _SUFFIX = ".safetensors"
 _ENVELOPE = ".sig.json"
 
 
+class Status(NamedTuple):
+    """What is known of a file without reading it.
+
+    Attributes:
+        num_bytes: its size.
+        written: when it was written last, in UTC.
+    """
+
+    num_bytes: int
+    written: datetime
+
+
 class StoreFiles:
-    """The files under one root; the first that is written makes it, readers need it to be there."""
+    """The files under one root; the first that is written makes it, readers need it to be there.
+
+    A bucket is another place for the same files: `objects/files.py`.
+
+    Attributes:
+        name: the root, as messages have it.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.name = str(root)
 
     def identity(self) -> str | None:
         """Return the store's id, None where nothing was written yet; as `read_identity`."""
@@ -58,15 +80,23 @@ class StoreFiles:
         if self.identity() is None:
             self._require_root()
             raise StoreUnavailable(
-                f"store {self.root}: expected a store with a {IDENTITY}, found another folder; "
+                f"store {self.name}: expected a store with a {IDENTITY}, found another folder; "
                 "check the path; a store of an earlier version gets the file with the next change"
+            )
+
+    def require_folder(self) -> None:
+        """Raise StoreUnavailable where there is no folder yet; an empty one will do."""
+        if not self.root.is_dir():
+            raise StoreUnavailable(
+                f"store {self.root.absolute()}: expected a folder, found none; check the path, or "
+                "make the folder if nothing is published yet"
             )
 
     def tasks(self) -> list[str]:
         """Return the ids of all tasks that have a record, be it readable or not, sorted."""
         with durable.reaching(self.root):
             root = self.root  # text: a path is an object, and there may be many tasks
-            return [name for name in self.folders() if _may_be(f"{root}/{name}/{_RECORD}")]
+            return [name for name in self.folders() if _may_be(f"{root}/{name}/{RECORD}")]
 
     def folders(self) -> list[str]:
         """Return the names of all folders that are a task's or would be one's, sorted."""
@@ -101,15 +131,29 @@ class StoreFiles:
     def beginning(self, task: str, version: str, most: int) -> tuple[bytes | None, str]:
         """Return the first bytes of one version, None where there is none, and its place."""
         place = self._text_of_file(task, version, _SUFFIX)
-        with durable.reaching(place):
-            return durable.bytes_or_none(place, most=most), place
+        return self.bytes_or_none(place, most), place
+
+    def read_artifact(self, task: str, version: str) -> tuple[bytes | None, str]:
+        """Return the bytes of one version, None where there is none, and its place."""
+        place = self._text_of_file(task, version, _SUFFIX)
+        return self.bytes_or_none(place), place
+
+    def read_envelope(self, task: str, version: str, most: int) -> bytes | None:
+        """Return the first bytes of one version's signatures, None where it has none."""
+        return self.bytes_or_none(self._text_of_file(task, version, _ENVELOPE), most)
+
+    def write_artifact(self, task: str, version: str, data: bytes) -> None:
+        """Keep a version, anew if it is damaged; the caller is `writing` the task."""
+        self.write_unless_same(self._text_of_file(task, version, _SUFFIX), data)
+
+    def write_envelope(self, task: str, version: str, data: bytes) -> None:
+        """Keep the signatures of a version; the caller is `writing` the task."""
+        self.write_unless_same(self._text_of_file(task, version, _ENVELOPE), data)
 
     def holds(self, task: str, version: str) -> bool:
         """Return whether the file of one version is there."""
-        path = self.artifact(task, version)
-        with durable.reaching(path):
-            if path.is_file():
-                return True
+        if self.status(self.artifact(task, version)) is not None:
+            return True
         self._require_root()
         return False
 
@@ -134,15 +178,21 @@ class StoreFiles:
     def move(self, task: str, record: TaskRecord) -> Pointer:
         """Replace a record by one of another pointer, and return that; else as `write_record`."""
         # told first: if we die in between, the task is looked up in vain, and no change is missed
-        tell(self.root, task, record.sequence)
+        self._tell(task, record.sequence)
         return self.write_record(task, record)
 
     def write_record(self, task: str, record: TaskRecord) -> Pointer:
         """Replace a record whose pointer stays, and return it; the caller is `writing` the task."""
         # what is as ever is left out, so that services of an earlier version read it
         data = record.model_dump_json(indent=1, exclude_defaults=True).encode()
-        durable.write(self._place(task, _RECORD), data)
+        durable.write(self._place(task, RECORD), data)
         return record.pointer
+
+    def forget(self, task: str, record: TaskRecord, versions: Collection[str]) -> None:
+        """Replace a record by one that names some versions no more, and delete those."""
+        # the record first: what a history names can be read, even if we die in between
+        self.write_record(task, record)
+        self.delete(self.files_of(task, versions))
 
     def add_to_log(self, task: str, line: str) -> None:
         """Add a line to the task's log; the caller is `writing` the task."""
@@ -150,15 +200,28 @@ class StoreFiles:
 
     def log_lines(self, task: str) -> list[bytes]:
         """Return the lines of the task's log, none where there is no log yet."""
-        path = self._place(task, _LOG)
-        with durable.reaching(path):
-            return (durable.bytes_or_none(path) or b"").splitlines()
+        return (self.bytes_or_none(self._text(task, _LOG)) or b"").splitlines()
 
-    def delete(self, task: str, versions: Collection[str]) -> None:
-        """Delete versions that no record names; the caller is `writing` the task."""
+    def files_of(self, task: str, versions: Collection[str]) -> list[Path]:
+        """Return the files of versions in the order in which they are to be deleted."""
         # signatures first: without their version nobody would miss them
         places = (self.envelope, self.artifact)
-        durable.delete([place(task, version) for version in versions for place in places])
+        return [place(task, version) for version in versions for place in places]
+
+    def delete(self, paths: Collection[Path]) -> None:
+        """Delete files, those that are there; the caller is `writing` their task."""
+        durable.delete(paths)
+
+    def status(self, path: Path | str) -> Status | None:
+        """Return what is known of a file without reading it, None where there is none."""
+        with durable.reaching(path):
+            try:
+                found = os.stat(path)  # noqa: PTH116 (a path is an object)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return Status(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def require(self, task: str) -> None:
         """Do nothing for a task that has a record.
@@ -166,11 +229,9 @@ class StoreFiles:
         Raises:
             TaskNotFound: it has none.
         """
-        path = self._place(task, _RECORD)
-        with durable.reaching(path):
-            if not _may_be(str(path)):
-                self._require_root()
-                raise self._not_published(task)
+        if not self._has_record(task):
+            self._require_root()
+            raise self._not_published(task)
 
     @contextmanager
     def writing(self, task: str) -> Iterator[None]:
@@ -178,7 +239,7 @@ class StoreFiles:
         folder = self._place(task)
         with durable.reaching(folder):
             durable.make_folder(self.root)
-            durable.make_folder(folder / _VERSIONS, like=self.root)
+            durable.make_folder(folder / VERSIONS, like=self.root)
             give_identity(self.root)
             with durable.exclusive(folder / _LOCK):
                 yield
@@ -199,7 +260,7 @@ class StoreFiles:
     def unfinished(self, task: str) -> list[Path]:
         """Return our own files that are being written, or were when their writer died."""
         folder = self._place(task)
-        return [*_unfinished(folder), *_unfinished(folder / _VERSIONS)]
+        return [*_unfinished(folder), *_unfinished(folder / VERSIONS)]
 
     def unfinished_beside_tasks(self) -> list[Path]:
         """Return the same of the files next to the tasks."""
@@ -208,13 +269,13 @@ class StoreFiles:
     def foreign(self, task: str) -> list[Path]:
         """Return what is in the task's folders and not ours; hidden files are nobody's matter."""
         folder, names = self._place(task), self._names_of_versions(task)
-        ours = {_RECORD, _LOG, _VERSIONS}
+        ours = {RECORD, _LOG, VERSIONS}
         for suffix in (_SUFFIX, _ENVELOPE):
             ours |= {f"{version}{suffix}" for version in _versions_in(names, suffix)}
         with durable.reaching(folder):
             return [
                 place / name
-                for place in (folder, folder / _VERSIONS)
+                for place in (folder, folder / VERSIONS)
                 for name in durable.names(place)
                 if name not in ours and not name.startswith(".")
             ]
@@ -227,15 +288,31 @@ class StoreFiles:
 
     def _read_record(self, task: str) -> tuple[bytes | None, str]:
         """Return the bytes of a task's record, None where there is none, and its place."""
-        place = self._text(task, _RECORD)
-        with durable.reaching(place):
-            data = durable.bytes_or_none(place)
+        place = self._text(task, RECORD)
+        data = self.bytes_or_none(place)
         if data is None:
             self._require_root()
         return data, place
 
+    def bytes_or_none(self, place: Path | str, most: int | None = None) -> bytes | None:
+        """Return what a file holds, or the first `most` bytes of it; None where there is none."""
+        with durable.reaching(place):
+            return durable.bytes_or_none(place, most)
+
+    def write_unless_same(self, place: str, data: bytes) -> None:
+        """Replace a file that holds anything else."""
+        durable.write_unless_same(Path(place), data)
+
+    def _tell(self, task: str, sequence: int) -> None:
+        tell(self.root, task, sequence)
+
+    def _has_record(self, task: str) -> bool:
+        path = self._text(task, RECORD)
+        with durable.reaching(path):
+            return _may_be(path)
+
     def _names_of_versions(self, task: str) -> list[str]:
-        folder = self._place(task, _VERSIONS)
+        folder = self._place(task, VERSIONS)
         with durable.reaching(folder):
             return durable.names(folder)
 
@@ -245,7 +322,7 @@ class StoreFiles:
     def _text_of_file(self, task: str, version: str, suffix: str) -> str:
         if not VERSION.fullmatch(version):
             raise VersionNotFound(f"{task}: {version[:80]!r} is not a version of 64 hex digits")
-        return self._text(task, _VERSIONS, f"{version}{suffix}")
+        return self._text(task, VERSIONS, f"{version}{suffix}")
 
     def _place(self, task: str, *below: str) -> Path:
         return Path(self._text(task, *below))
@@ -253,7 +330,7 @@ class StoreFiles:
     def _text(self, task: str, *below: str) -> str:
         """Return the task's folder, or a place below it; a path would be an object for each."""
         try:
-            return "/".join([str(self.root), check_task_id(task), *below])
+            return "/".join([self.name, check_task_id(task), *below])
         except ValueError as error:
             raise TaskNotFound(str(error)) from error
 
@@ -264,7 +341,7 @@ class StoreFiles:
 
     def _not_published(self, task: str) -> TaskNotFound:
         return TaskNotFound(
-            f"task {task!r} is not published in the store {self.root}; 'spt ls' "
+            f"task {task!r} is not published in the store {self.name}; 'spt ls' "
             "lists what is, 'make train' publishes"
         )
 
@@ -301,5 +378,5 @@ def _is_unfinished(name: str) -> bool:
     found = durable.UNFINISHED.fullmatch(name)
     if found is None:
         return False
-    is_known = found["name"] in (_RECORD, IDENTITY, FEED)
+    is_known = found["name"] in (RECORD, IDENTITY, FEED)
     return is_known or found["name"].endswith((_SUFFIX, _ENVELOPE))

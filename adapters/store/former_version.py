@@ -6,7 +6,7 @@ from adapters.artifact.changes import ClassChanges, class_changes
 from adapters.artifact.codec import decode_meta, short, version_of
 from adapters.artifact.task import TargetKind
 from adapters.errors import SptError
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
 from adapters.store.record import Pointer, TaskRecord
 
 
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
         return f"warning: {task}: classes differ from those of {name}: {self.changes.described()}"
 
 
-def compare_with_former(store: DirectoryStore, data: bytes, pointer: Pointer) -> Comparison:
+def compare_with_former(store: Store, data: bytes, pointer: Pointer) -> Comparison:
     """Compare an artifact that has just been published.
 
     Args:

@@ -20,11 +20,13 @@ Times are those of the publishers' clocks, which should agree far better than th
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.store import durable
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
 from adapters.store.files import StoreFiles
 from adapters.store.record import TaskRecord
 
@@ -53,8 +55,13 @@ class Garbage:
     idle_since: datetime
 
 
+class _Limits(NamedTuple):
+    keep: int
+    older_than_s: float
+
+
 def collect_garbage(
-    store: DirectoryStore,
+    store: Store,
     task: str,
     *,
     keep: int,
@@ -81,11 +88,18 @@ def collect_garbage(
         ArtifactCorrupt: the task's record is damaged; nothing is deleted.
         TaskNotFound: `task` is not a task id.
     """
+    limits = _Limits(keep, older_than_s)
     if keep < 1 or older_than_s < MIN_AGE_S:
         raise ValueError(
             f"expected to keep 1 version or more, and those that stopped answering {MIN_AGE_S:g} s "
             f"ago or later, found {keep} and {older_than_s:g} s"
         )
+    return store.attempt(partial(_collect, store, task, limits, dry_run, patience))
+
+
+def _collect(
+    store: Store, task: str, limits: _Limits, dry_run: bool, patience: durable.Patience | None
+) -> list[Garbage]:
     files = store.files
     # who only looks needs no lock: what changes meanwhile is told as it was a moment ago
     looking = nullcontext(True) if dry_run else files.keeping_writers_out(task, patience)
@@ -93,15 +107,15 @@ def collect_garbage(
         if not has_files:
             return []
         record = files.record_or_none(task)
-        idle = [] if record is None else _idle_versions(files, task, record, keep)
-        old = _older(store, idle, older_than_s)
+        idle = [] if record is None else _idle_versions(files, task, record, limits.keep)
+        old = _older(store, idle, limits.older_than_s)
         stray = [] if record is None else files.stray_envelopes(task, record.named)
         if not dry_run and record is not None and old:
             store.delete(task, record, [one.version for one in old if one.version], "gc")
         return old + _collect_unfinished(store, files.unfinished(task) + stray, dry_run)
 
 
-def collect_garbage_beside_tasks(store: DirectoryStore, *, dry_run: bool = False) -> list[Garbage]:
+def collect_garbage_beside_tasks(store: Store, *, dry_run: bool = False) -> list[Garbage]:
     """Delete what dead writers left next to the tasks, and return it.
 
     Args:
@@ -112,15 +126,15 @@ def collect_garbage_beside_tasks(store: DirectoryStore, *, dry_run: bool = False
         return _collect_unfinished(store, store.files.unfinished_beside_tasks(), dry_run)
 
 
-def _collect_unfinished(store: DirectoryStore, paths: list[Path], dry_run: bool) -> list[Garbage]:
-    found = [one for path in paths for one in _garbage(path)]
+def _collect_unfinished(store: Store, paths: list[Path], dry_run: bool) -> list[Garbage]:
+    found = [one for path in paths for one in _garbage(store.files, path)]
     old = _older(store, found, UNFINISHED_AGE_S)
     if not dry_run:
-        durable.delete([one.path for one in old])
+        store.files.delete([one.path for one in old])
     return old
 
 
-def _older(store: DirectoryStore, found: Iterable[Garbage], seconds: float) -> list[Garbage]:
+def _older(store: Store, found: Iterable[Garbage], seconds: float) -> list[Garbage]:
     latest = store.now() - timedelta(seconds=seconds)
     return [one for one in found if one.idle_since <= latest]
 
@@ -131,20 +145,18 @@ def _idle_versions(files: StoreFiles, task: str, record: TaskRecord, keep: int) 
     found = []
     for version in idle:
         path, stopped = files.artifact(task, version), record.stopped_at(version)
-        for one in _garbage(path, version, stopped):
+        for one in _garbage(files, path, version, stopped):
             # signatures go with their version, however new they are
-            beside = _garbage(files.envelope(task, version), version)
+            beside = _garbage(files, files.envelope(task, version), version)
             found += [one, *(replace(other, idle_since=one.idle_since) for other in beside)]
     return found
 
 
 def _garbage(
-    path: Path, version: str | None = None, stopped: datetime | None = None
+    files: StoreFiles, path: Path, version: str | None = None, stopped: datetime | None = None
 ) -> Iterator[Garbage]:
     """Yield what a file is, nothing if it has gone meanwhile."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return
-    written = datetime.fromtimestamp(status.st_mtime, UTC)
-    yield Garbage(path, status.st_size, version, max(written, stopped or written))
+    status = files.status(path)
+    if status is not None:
+        since = max(status.written, stopped or status.written)
+        yield Garbage(path, status.num_bytes, version, since)

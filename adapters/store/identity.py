@@ -37,14 +37,17 @@ def read_identity(root: Path) -> str | None:
     path = root / IDENTITY
     with durable.reaching(path):
         data = durable.bytes_or_none(path)
-    if data is None:
-        return None
+    return None if data is None else parse_identity(data, path)
+
+
+def parse_identity(data: bytes, place: Path | str) -> str:
+    """Return the id that a store's file holds; as `read_identity`."""
     try:
         return Identity.model_validate_json(data).id
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise StoreUnavailable(
-            f"store {path}: expected a format up to {_FORMAT} and an id of 32 hex digits, found "
+            f"store {place}: expected a format up to {_FORMAT} and an id of 32 hex digits, found "
             f"{data[:80]!r} ({first['msg']}); restore the file, or use the version that wrote it"
         ) from error
 
@@ -60,5 +63,9 @@ def give_identity(root: Path) -> None:
     with durable.exclusive(root / LOCK):
         # again under the lock: the id that another writer has just drawn is the store's for ever
         if read_identity(root) is None:
-            text = Identity(format=_FORMAT, id=secrets.token_hex(16)).model_dump_json()
-            durable.write(root / IDENTITY, text.encode())
+            durable.write(root / IDENTITY, drawn_identity())
+
+
+def drawn_identity() -> bytes:
+    """Return what the file of a new store holds."""
+    return Identity(format=_FORMAT, id=secrets.token_hex(16)).model_dump_json().encode()

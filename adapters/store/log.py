@@ -137,6 +137,13 @@ def already_made(
     return None
 
 
+def role_of(added: Canary | Shadow | None) -> What:
+    """Return what publishing is called as the current version, a canary or a shadow."""
+    if added is None:
+        return "publish"
+    return "canary" if isinstance(added, Canary) else "shadow"
+
+
 def this_user() -> str:
     """Return the user and the machine, as user@host."""
     try:

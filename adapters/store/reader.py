@@ -1,13 +1,11 @@
 """The store as a reader has it: no lock, no change, and whatever is returned is whole."""
 
-from pathlib import Path
 from typing import Final
 
 from adapters.artifact.codec import decode_meta, has_header, short, version_of
 from adapters.artifact.meta import AdapterMeta
 from adapters.artifact.versions import pick_version
-from adapters.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
-from adapters.store import durable
+from adapters.errors import ArtifactCorrupt, VersionNotFound
 from adapters.store.feed import Feed
 from adapters.store.files import StoreFiles
 from adapters.store.log import LogEntry, happened
@@ -24,12 +22,20 @@ class StoreReader:
     Every method raises StoreUnavailable when the file system refuses, or the folder is not there.
 
     Args:
+        files: where it keeps what.
+
+    Attributes:
         root: the folder.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.files = StoreFiles(root)
+    def __init__(self, files: StoreFiles) -> None:
+        self.root = files.root
+        self.files = files
+
+    @property
+    def name(self) -> str:
+        """The store's folder or address, as messages have it."""
+        return self.files.name
 
     def identity(self) -> str | None:
         """Return the store's id, 32 hex digits; None where nothing was written yet."""
@@ -48,11 +54,7 @@ class StoreReader:
 
         An empty one will do: a service may be started before the first publish.
         """
-        if not self.root.is_dir():
-            raise StoreUnavailable(
-                f"store {self.root.absolute()}: expected a folder, found none; check the path, or "
-                "make the folder if nothing is published yet"
-            )
+        self.files.require_folder()
 
     def require_store(self) -> None:
         """Raise StoreUnavailable for a folder that the store has never written to."""
@@ -90,12 +92,10 @@ class StoreReader:
             TaskNotFound, VersionNotFound: there is no such version.
             ArtifactCorrupt: the file does not hold what its name says, or another task's.
         """
-        path = self.files.artifact(task, version)
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path)
+        data, place = self.files.read_artifact(task, version)
         if data is None:
             raise self._no_version(task, version)
-        _check_content(str(path), task, version, data)
+        _check_content(place, task, version, data)
         return data
 
     def envelope(self, task: str, version: str) -> bytes | None:
@@ -106,9 +106,7 @@ class StoreReader:
         Raises:
             TaskNotFound, VersionNotFound: there is no such version.
         """
-        path = self.files.envelope(task, version)
-        with durable.reaching(path):
-            data = durable.bytes_or_none(path, most=MAX_ENVELOPE_BYTES + 1)
+        data = self.files.read_envelope(task, version, MAX_ENVELOPE_BYTES + 1)
         if data is None and not self.holds(task, version):
             raise self._no_version(task, version)
         return data
@@ -125,8 +123,8 @@ class StoreReader:
             data = self.read(task, version)
         size = len(data)
         if size == _HEADER_BYTES:
-            with durable.reaching(place):
-                size = Path(place).stat().st_size
+            found = self.files.status(place)
+            size = size if found is None else found.num_bytes
         return _meta_of(place, task, data), size
 
     def holds(self, task: str, version: str) -> bool:
@@ -161,7 +159,7 @@ class StoreReader:
 
     def _no_version(self, task: str, version: str) -> VersionNotFound:
         self.files.require(task)
-        return VersionNotFound(f"{task}: the store {self.root} has no version {short(version)}")
+        return VersionNotFound(f"{task}: the store {self.name} has no version {short(version)}")
 
 
 def _check_content(place: str, task: str, version: str, data: bytes) -> None:

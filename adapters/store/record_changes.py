@@ -216,6 +216,13 @@ def check_unprotected(task: str, record: TaskRecord, version: str) -> None:
     raise PublishConflict(f"{task}: {name} is {reason} and is not removed; {way_out}")
 
 
+def is_already(record: TaskRecord, version: str, added: Canary | Shadow | None) -> bool:
+    """Return whether a version is current already, or such a canary or shadow is there."""
+    if added is None:
+        return record.version == version
+    return added in (record.canary, record.shadow)
+
+
 def version_with(task: str, record: TaskRecord, role: Role) -> str:
     """Return the version that is the canary, or the shadow.
 

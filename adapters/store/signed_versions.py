@@ -4,9 +4,7 @@ A signature never changes its version, so any number of keys may sign one, befor
 published.
 """
 
-from pathlib import Path
-
-from adapters.store import durable
+from adapters.store.files import StoreFiles
 from adapters.store.reader import StoreReader
 from adapters.trust.envelope import MAX_BYTES, Envelope, parse_envelope
 from adapters.trust.policy import Signers, Trust, check_subject
@@ -16,15 +14,15 @@ class SignedVersions(StoreReader):
     """A store whose versions can be signed.
 
     Args:
-        root: the folder.
+        files: where it keeps what.
 
     Attributes:
         trust: whose signature a version needs before this object makes it current, or the canary;
             None for nobody's.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, files: StoreFiles) -> None:
+        super().__init__(files)
         self.trust: Trust | None = None
 
     def check_trusted(self, task: str, version: str) -> Signers | None:
@@ -67,7 +65,7 @@ class SignedVersions(StoreReader):
             SignatureInvalid: they are about something else, or whom this store trusts is not among
                 those who have signed.
         """
-        held = durable.bytes_or_none(self.files.envelope(task, version), most=MAX_BYTES + 1)
+        held = self.files.read_envelope(task, version, MAX_BYTES + 1)
         found = None if added is None else self._joined(task, version, held, added)
         if self.trust is not None:
             signed = held if found is None else found.to_json()
@@ -75,7 +73,7 @@ class SignedVersions(StoreReader):
         return found
 
     def _write_envelope(self, task: str, version: str, envelope: Envelope) -> None:
-        durable.write_unless_same(self.files.envelope(task, version), envelope.to_json())
+        self.files.write_envelope(task, version, envelope.to_json())
 
     def _joined(self, task: str, version: str, held: bytes | None, added: Envelope) -> Envelope:
         added = check_subject(added, task, version)

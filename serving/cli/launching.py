@@ -18,7 +18,7 @@ from adapters.cache.store_calls import StoreCalls
 from adapters.errors import StoreUnavailable
 from adapters.redis.server import RedisServer
 from adapters.store import durable
-from adapters.store.directory import DirectoryStore
+from adapters.store.objects.opened import store_at
 from adapters.streams import say
 from serving.cli.folder import add_folder_option
 from serving.config import ServingConfig
@@ -46,7 +46,9 @@ _DRAIN_S = Launch.model_fields["drain_s"].default
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `started` reads."""
     add_folder_option(parser)
-    parser.add_argument("--store", type=Path, default=_STORE, help="the store's folder")
+    parser.add_argument(
+        "--store", type=Path, default=_STORE, help="the store's folder, or s3://bucket/prefix"
+    )
     parser.add_argument(
         "--front",
         choices=get_args(FrontName),
@@ -152,7 +154,7 @@ def _find_store(folder: Path) -> None:
         with durable.reaching(folder):
             durable.make_folder(folder)
         say(f"nothing is published yet: {folder.absolute()} is an empty store now")
-    DirectoryStore(folder).require_folder()
+    store_at(folder).require_folder()
 
 
 def _announce(running: Running, folder: Path, redis_url: str | None) -> None:

@@ -18,7 +18,7 @@ from adapters.artifact.samples import samples_fault
 from adapters.artifact.task import matching
 from adapters.cache.cached_store import CachedStore
 from adapters.errors import ArtifactCorrupt, ArtifactMismatch, StoreUnavailable, TaskNotFound
-from adapters.store.directory import DirectoryStore, Pointer
+from adapters.store.directory import Pointer, Store
 from adapters.store.feed import Feed
 from serving.deadline import Deadline
 from serving.protocol import MAX_LOGITS_BYTES, CanaryInfo, Sample, TaskInfo, TaskPage
@@ -99,7 +99,7 @@ class TaskLists:
     def _whole(self, task: str, listing: Listing, deadline: Deadline) -> TaskInfo:
         pointer = self._source.current(task, deadline.left_s)
 
-        def look(store: DirectoryStore) -> tuple[AdapterMeta, list[str], set[str]]:
+        def look(store: Store) -> tuple[AdapterMeta, list[str], set[str]]:
             meta, _ = store.describe(task, pointer.version)
             return meta, store.record(task).latest(_LAST_VERSIONS), set(store.versions(task))
 

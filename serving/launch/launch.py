@@ -27,7 +27,7 @@ class Launch(BaseModel):
 
     folder: Path = Field(description="configuration, logs and the record of what runs")
     front: FrontName = Field("torchserve", description="what takes callers")
-    store: Path = Field(Path("runs/store"), description="folder of the adapter store")
+    store: Path = Field(Path("runs/store"), description="folder or address of the adapter store")
     backbone: str = Field(EMBEDDED, description="timm name of a ViT, see `spt backbones`")
     weights: Path | None = Field(None, description="local checkpoint of the backbone")
     image_size: int | None = Field(

@@ -12,7 +12,8 @@ from torch import Tensor
 from adapters.artifact.preprocessing import Preprocessing
 from adapters.errors import SptError
 from adapters.images.crop import decode_by_rule
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 from adapters.vit.adapter import decode
 from adapters.vit.backbone import Backbone
 from adapters.vit.pixels import to_pixels
@@ -39,7 +40,7 @@ def read_samples(
         ExportError: no task has images.
     """
     samples = {}
-    truth = DirectoryStore(store)
+    truth = store_at(store)
     for task in truth.tasks():
         files = sorted(p for p in (images / task).rglob("*") if p.suffix.lower() in SUFFIXES)
         resident = _resident(backbone, truth, task) if files else None
@@ -60,7 +61,7 @@ def read_pixels(paths: Iterable[Path], rule: Preprocessing) -> Float[Tensor, "B 
     return torch.stack([to_pixels(decode_by_rule(path.read_bytes(), rule), rule) for path in paths])
 
 
-def _resident(backbone: Backbone, store: DirectoryStore, task: str) -> Resident | None:
+def _resident(backbone: Backbone, store: Store, task: str) -> Resident | None:
     try:
         return make_resident(decode(store.read(task, store.current(task).version)), backbone)
     except SptError:  # another backbone's, or damaged: nothing to compare

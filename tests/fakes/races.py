@@ -7,7 +7,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from adapters.errors import PublishConflict
-from adapters.store.directory import DirectoryStore
+from adapters.store.objects.opened import store_at
 from adapters.store.record import Pointer
 from tests.fakes.artifacts import make_artifact
 from tests.fakes.crashes import PROCESSES
@@ -61,7 +61,7 @@ def lost_updates(rounds: Sequence[Round]) -> list[Round]:
 
 
 def _publish(root: Path, seeds: Sequence[int], start: Barrier, told: Connection) -> None:
-    store = DirectoryStore(root)
+    store = store_at(root)
     answers: list[tuple[Pointer, Pointer | None]] = []
     for seed in seeds:
         data = make_artifact(seed=seed)

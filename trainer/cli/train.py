@@ -15,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=int, metavar="N", help="train seeds 0 to N-1; tell mean and deviation"
     )
-    parser.add_argument("--store", type=Path, default=Path("runs/store"), help="where to publish")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path("runs/store"),
+        help="where to publish: a folder, or s3://bucket/prefix",
+    )
     parser.add_argument("--no-publish", action="store_true", help="leave the store as it is")
     parser.add_argument(
         "--sign", type=Path, metavar="KEY", help="private key, PEM, that signs what is published"

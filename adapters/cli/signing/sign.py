@@ -16,7 +16,8 @@ from adapters.errors import SptError
 from adapters.named_file import read_named
 from adapters.program import UsageError
 from adapters.store import durable
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
+from adapters.store.objects.opened import store_at
 from adapters.trust.envelope import key_id, sign
 from adapters.trust.keys import load_private_key
 from adapters.trust.statement import statement
@@ -51,16 +52,14 @@ def run(args: argparse.Namespace) -> int:
     one_task = len(args.names) == 1 and is_task_id(args.names[0])
     if args.version is not None and not one_task:
         raise UsageError("--version is about one task: name one")
-    store, key = DirectoryStore(args.store), load_private_key(args.key)
+    store, key = store_at(args.store), load_private_key(args.key)
     store.trust = trusted(args)
     names = store.tasks() if args.all else args.names
     rows = (row for name in names for row in _rows(store, name, args.version, key))
     return show_stream(rows, args.json, "nothing is published in this store")
 
 
-def _rows(
-    store: DirectoryStore, name: str, version: str | None, key: Ed25519PrivateKey
-) -> Iterator[Row]:
+def _rows(store: Store, name: str, version: str | None, key: Ed25519PrivateKey) -> Iterator[Row]:
     if not is_task_id(name):
         yield _file_row(store, Path(name), key)
         return
@@ -74,13 +73,13 @@ def _rows(
         yield {"task": name, "version": one} | _signed(store, name, one, key)
 
 
-def _versions(store: DirectoryStore, task: str, version: str | None) -> list[str]:
+def _versions(store: Store, task: str, version: str | None) -> list[str]:
     if version is not None:
         return [store.resolve_version(task, version)]
     return sorted(store.record(task).named)
 
 
-def _signed(store: DirectoryStore, task: str, version: str, key: Ed25519PrivateKey) -> Row:
+def _signed(store: Store, task: str, version: str, key: Ed25519PrivateKey) -> Row:
     try:
         store.check_trusted(task, version)
         read_contents(store.read(task, version))  # nothing damaged is ever signed
@@ -90,7 +89,7 @@ def _signed(store: DirectoryStore, task: str, version: str, key: Ed25519PrivateK
     return {"key": key_id(key.public_key()), "signatures": len(found.signatures)}
 
 
-def _file_row(store: DirectoryStore, file: Path, key: Ed25519PrivateKey) -> Row:
+def _file_row(store: Store, file: Path, key: Ed25519PrivateKey) -> Row:
     try:
         data = read_named(file)
         task, version = read_contents(data).meta.task.id, version_of(data)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from adapters.artifact.task import check_task_pattern
 from adapters.cli.rows import Row
-from adapters.store.directory import DirectoryStore
+from adapters.store.directory import Store
 from adapters.trust.policy import Signers, Trust, TrustedKey
 
 
@@ -42,7 +42,7 @@ def trusted(args: argparse.Namespace) -> Trust | None:
     return Trust([TrustedKey(load_public_key(one.file), one.tasks) for one in args.trust])
 
 
-def checked(store: DirectoryStore, task: str, version: str) -> Row:
+def checked(store: Store, task: str, version: str) -> Row:
     """Return who of those whom the store trusts has signed a version; nothing if it asks nobody.
 
     Raises:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.store.objects.address import read_address
 from serving.config import load_config
 from serving.errors import ConfigError
 
@@ -74,3 +75,9 @@ def test_what_is_not_set_is_decided_by_the_device(
 ) -> None:
     config = load_config(settings, tmp_path).decided(on_gpu=on_gpu)
     assert (config.precision, config.compile) == (precision, compiled)
+
+
+def test_the_address_of_a_bucket_is_no_path_below_the_folder(tmp_path: Path) -> None:
+    address = "s3://models/store?endpoint=http://127.0.0.1:9000"
+    config = load_config({"store": address}, tmp_path)
+    assert read_address(config.store) == read_address(address)

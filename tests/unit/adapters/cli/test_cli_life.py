@@ -298,4 +298,14 @@ def test_every_command_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> No
     listed = re.findall(r"^    (\w+)  +\w", capsys.readouterr().out, re.MULTILINE)
     reading = ["ls", "show", "verify", "diff", "log"]
     changing = ["publish", "promote", "rollback", "canary", "shadow"]
-    assert listed == [*reading, *changing, "pin", "rm", "gc", "keygen", "sign"]
+    assert listed == [*reading, *changing, "pin", "rm", "gc", "store", "keygen", "sign"]
+
+
+def test_tasks_are_copied_to_another_store_and_what_cannot_be_is_named(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "other")
+    assert main(["store", "copy", str(shell.store.root), target, "--json"]) == 0
+    assert [row["task"] for row in json.loads(capsys.readouterr().out)] == shell.store.tasks()
+    assert main(["store", "copy", str(shell.store.root), target, "cats"]) == 1
+    assert "cats" in capsys.readouterr().out

@@ -9,28 +9,36 @@ import pytest
 from adapters.artifact.codec import version_of
 from adapters.cache.redis_pointer import MAX_BYTES, KeptPointer, parse
 from adapters.errors import PublishConflict, TaskNotFound, VersionNotFound
-from adapters.store.directory import Change, DirectoryStore
+from adapters.store.directory import Change, DirectoryStore, Store
 from adapters.store.garbage import collect_garbage
 from adapters.store.record import Canary, Pointer, Shadow
 from tests.fakes.artifacts import make_artifact
+from tests.fakes.stores import KINDS, ObjectPlace, place, store_of
 
 FIRST, SECOND, THIRD = (make_artifact(seed=seed) for seed in range(3))
 A, B, C = (version_of(data) for data in (FIRST, SECOND, THIRD))
 TENTH = Shadow(version=B, share=0.1)
 
 
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    store = store_of(request.param, tmp_path)
+    store.publish(FIRST)
+    return store
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
+def directory(tmp_path: Path) -> DirectoryStore:
     store = DirectoryStore(tmp_path / "store")
     store.publish(FIRST)
     return store
 
 
-def record_of(store: DirectoryStore) -> Path:
-    return store.root / "pets" / "current.json"
+def record_of(store: Store) -> Path | ObjectPlace:
+    return place(store, "pets", "current.json")
 
 
-def test_a_shadow_is_published_and_answers_nobody(store: DirectoryStore) -> None:
+def test_a_shadow_is_published_and_answers_nobody(store: Store) -> None:
     pointer = store.publish(SECOND, shadow=0.1)
     assert pointer == Pointer(version=A, sequence=2, shadow=TENTH) == store.current("pets")
     assert {pointer.chosen(draw) for draw in (0.0, 0.05, 0.99)} == {A}
@@ -39,7 +47,7 @@ def test_a_shadow_is_published_and_answers_nobody(store: DirectoryStore) -> None
     assert store.feed().sequences["pets"] == 2  # running services look the task up
 
 
-def test_a_shadow_published_again_changes_its_share_or_nothing(store: DirectoryStore) -> None:
+def test_a_shadow_published_again_changes_its_share_or_nothing(store: Store) -> None:
     first = store.publish(SECOND, shadow=0.1)
     assert store.publish(SECOND, shadow=0.1) == first
     assert store.publish(SECOND, shadow=1.0).shadow == Shadow(version=B, share=1.0)
@@ -48,7 +56,7 @@ def test_a_shadow_published_again_changes_its_share_or_nothing(store: DirectoryS
 
 @pytest.mark.parametrize("share", [0.0, 1.1, -1.0, float("nan")])
 def test_a_share_that_is_none_is_refused_before_anything_is_written(
-    store: DirectoryStore, share: float
+    store: Store, share: float
 ) -> None:
     with pytest.raises(ValueError, match="share"):
         store.publish(SECOND, shadow=share)
@@ -58,7 +66,7 @@ def test_a_share_that_is_none_is_refused_before_anything_is_written(
 
 
 def test_what_answers_or_has_nothing_to_be_compared_with_is_no_shadow(
-    store: DirectoryStore,
+    store: Store,
 ) -> None:
     store.publish(SECOND, canary=0.1)
     for data, role in ((FIRST, "current version"), (SECOND, "canary")):
@@ -68,7 +76,7 @@ def test_what_answers_or_has_nothing_to_be_compared_with_is_no_shadow(
         store.publish(make_artifact("dogs"), shadow=0.1)
 
 
-def test_a_shadow_goes_on_until_it_answers_itself(store: DirectoryStore) -> None:
+def test_a_shadow_goes_on_until_it_answers_itself(store: Store) -> None:
     store.publish(SECOND, shadow=0.1)
     assert store.publish(THIRD).shadow == TENTH
     assert store.publish(FIRST, canary=0.5).shadow == TENTH
@@ -79,7 +87,7 @@ def test_a_shadow_goes_on_until_it_answers_itself(store: DirectoryStore) -> None
 
 
 def test_a_shadow_is_promoted_by_its_name_and_never_taken_for_a_canary(
-    store: DirectoryStore,
+    store: Store,
 ) -> None:
     store.publish(SECOND, shadow=0.1)
     with pytest.raises(VersionNotFound, match=rf"expected a canary.*and the shadow {B[:12]}"):
@@ -88,7 +96,7 @@ def test_a_shadow_is_promoted_by_its_name_and_never_taken_for_a_canary(
     assert store.rollback("pets") == Pointer(version=A, sequence=4)
 
 
-def test_only_the_shadow_that_is_expected_is_ended(store: DirectoryStore) -> None:
+def test_only_the_shadow_that_is_expected_is_ended(store: Store) -> None:
     with pytest.raises(VersionNotFound, match="expected a shadow, found only the current version"):
         store.end_shadow("pets")
     before = store.publish(SECOND, shadow=0.1)
@@ -100,7 +108,7 @@ def test_only_the_shadow_that_is_expected_is_ended(store: DirectoryStore) -> Non
     assert store.end_shadow("pets", expected=B) == Pointer(version=A, sequence=3)
 
 
-def test_retried_changes_recognise_themselves(store: DirectoryStore) -> None:
+def test_retried_changes_recognise_themselves(store: Store) -> None:
     begin, end = Change(id="begin", why="next month"), Change(id="end")
     first = store.publish(SECOND, shadow=0.1, change=begin)
     ended = store.end_shadow("pets", change=end)
@@ -111,21 +119,21 @@ def test_retried_changes_recognise_themselves(store: DirectoryStore) -> None:
 
 
 def test_a_shadow_is_neither_removed_nor_collected_until_long_after_its_end(
-    store: DirectoryStore,
+    directory: DirectoryStore,
 ) -> None:
-    store.publish(SECOND, shadow=0.1)
+    directory.publish(SECOND, shadow=0.1)
     with pytest.raises(PublishConflict, match="is the shadow and is not removed; 'spt shadow"):
-        store.remove("pets", B)
-    later = DirectoryStore(store.root, now=lambda: datetime.now(UTC) + timedelta(days=9))
+        directory.remove("pets", B)
+    later = DirectoryStore(directory.root, now=lambda: datetime.now(UTC) + timedelta(days=9))
     assert collect_garbage(later, "pets", keep=1, older_than_s=60.0) == []
     later.end_shadow("pets")
     assert collect_garbage(later, "pets", keep=1, older_than_s=60.0) == []
-    much_later = DirectoryStore(store.root, now=lambda: datetime.now(UTC) + timedelta(days=19))
+    much_later = DirectoryStore(directory.root, now=lambda: datetime.now(UTC) + timedelta(days=19))
     (gone,) = collect_garbage(much_later, "pets", keep=1, older_than_s=60.0)
     assert gone.version == B
 
 
-def test_a_record_without_a_shadow_is_written_as_ever(store: DirectoryStore) -> None:
+def test_a_record_without_a_shadow_is_written_as_ever(store: Store) -> None:
     store.publish(SECOND, shadow=0.1)
     assert "shadow" in record_of(store).read_text()
     store.end_shadow("pets")
@@ -134,7 +142,7 @@ def test_a_record_without_a_shadow_is_written_as_ever(store: DirectoryStore) -> 
 
 
 def test_what_a_writer_that_knows_no_shadows_has_promoted_is_read_and_put_right(
-    store: DirectoryStore,
+    store: Store,
 ) -> None:
     """Such a writer keeps the fields that it does not know."""
     store.publish(SECOND, shadow=0.1)

@@ -1,0 +1,1 @@
+"""The same store in a bucket: objects that are put only if nobody has changed them meanwhile."""
