@@ -24,6 +24,7 @@ NEVER_SEEN = {
     "TypeError",
     "ValueError",
     # between our processes
+    "Changed",  # of a bucket: what was read is another by now; it is done again
     "ConnectionResetError",
     "EOFError",
     "Exception",
