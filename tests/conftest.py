@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import is_dataclass
 from functools import wraps
@@ -149,3 +150,13 @@ def place_of(nodeid: str) -> int:
 def _keep_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that gives way lowers its process for good: not the one of all tests."""
     monkeypatch.setattr("adapters.program.give_way", lambda: None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nobody_observes_after() -> Generator[None]:
+    """A service in the process of the tests begins its metrics for good: not the next module's."""
+    yield
+    observing = sys.modules.get("serving.observing.observers")
+    if observing is not None:
+        for one in observing.OBSERVERS._all:
+            observing.OBSERVERS.remove(one)

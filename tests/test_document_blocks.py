@@ -30,6 +30,7 @@ REASONS = {
     "needs an account, or a package of others",
     "starts another service",
     "takes minutes",
+    "there is no such bucket here",
 }
 """Why a block may be left out."""
 

@@ -65,7 +65,7 @@ def no_folder(root: Path) -> Iterator[None]:
 def refusing(number: int) -> Iterator[None]:
     """Have the file system refuse to open anything in the store."""
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *_: object) -> bytes:
         raise OSError(number, os.strerror(number), str(path))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -114,10 +114,10 @@ def test_a_new_version_that_cannot_be_read_leaves_the_task_to_the_one_before(
     new = source.publish(encode(make_adapter("known", seed=2, backbone=backbone.spec))).version
     real = durable.bytes_or_none
 
-    def refuse(path: str | Path) -> bytes | None:
+    def refuse(path: str | Path, *others: object) -> bytes | None:
         if Path(path).name.startswith(new):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return real(path)
+        return real(path, *others)
 
     monkeypatch.setattr(durable, "bytes_or_none", refuse)
     assert ask(engine, "known").version == before
