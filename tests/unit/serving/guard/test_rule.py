@@ -126,7 +126,7 @@ def test_a_rule_out_of_range_is_refused(wrong: dict[str, float]) -> None:
 
 def test_a_canary_as_good_as_the_current_version_is_hardly_ever_ended() -> None:
     generator, ended = random.Random(0), 0
-    for _ in range(1000):
+    for _ in range(300):
         faults = sum(generator.random() < 0.02 for _ in range(400))
         ended += Rule().breach(series(400 - faults, internal=faults), series(4000)) is not None
-    assert ended <= 5
+    assert ended <= 2
