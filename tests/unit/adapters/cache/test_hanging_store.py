@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -319,3 +320,25 @@ def test_a_version_stays_while_the_folder_is_an_empty_place(
         service.resolve_version(TASKS[0], version[:6])
     store.root.rmdir()
     away.rename(store.root)
+
+
+class JustInTime(Future[str]):
+    """Its answer comes as its first waiter has given up."""
+
+    def result(self, timeout: float | None = None) -> str:
+        if not self.done():
+            self.set_result("an answer")
+            raise TimeoutError
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_answer_that_comes_with_the_end_of_the_patience_is_one(is_known: bool) -> None:
+    assert StoreCalls().wait(JustInTime(), is_known=is_known) == "an answer"
+
+
+def test_a_store_that_says_it_was_too_late_is_heard() -> None:
+    late: Future[str] = Future()
+    late.set_exception(TimeoutError("the server took too long"))
+    with pytest.raises(TimeoutError, match="the server took too long"):
+        StoreCalls().wait(late, is_known=True)
