@@ -1,4 +1,4 @@
-"""A service with Redis, tenants, canaries and little room, under load; Prometheus scrapes it."""
+"""A service with tenants, canaries, a shadow and little room, under load; Prometheus scrapes it."""
 
 import shutil
 import subprocess
@@ -71,6 +71,8 @@ def scene(folder: Path) -> Iterator[Scene]:
         for task in TASKS[:2]:
             canary = make_adapter(task, seed=7, backbone=published.backbone.spec)
             published.source.publish(encode(canary), canary=0.5)
+        shadow = make_adapter(TASKS[2], seed=7, backbone=published.backbone.spec)
+        published.source.publish(encode(shadow), shadow=1.0)
         key, tenants = _tenants(folder / "tenants.json")
         launch = Launch(
             folder=folder / "serve",
