@@ -15,9 +15,13 @@ from serving.dialects.oip.shapes import (
     ServerMetadata,
 )
 from serving.openapi.parts import (
+    BATCH_HEADERS,
+    BINARY,
     EXAMPLE_TASK,
     EXAMPLE_VERSION,
+    FIRST_DIGITS,
     SECURITY,
+    TOP_K,
     Json,
     Routes,
     cause_of,
@@ -27,34 +31,22 @@ from serving.openapi.parts import (
     schema_of,
 )
 from serving.protocol import (
-    BATCH_ID_HEADER,
-    BATCH_ROWS_HEADER,
-    BATCH_TASKS_HEADER,
-    DEFAULT_TOP_K,
-    MAX_TOP_K,
     TOP_K_PARAMETER,
     VERSION_PARAMETER,
     ErrorCode,
 )
 
-_BATCH: Final = (BATCH_ID_HEADER, BATCH_ROWS_HEADER, BATCH_TASKS_HEADER)
 _TEXT: Final[Json] = {"type": "string"}
-_HEX: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{6,64}$"}
-_BINARY: Final[Json] = {"type": "string", "format": "binary"}
 _IMAGES: Final[Json] = {
-    kind: {"schema": _BINARY}
+    kind: {"schema": BINARY}
     for kind in ("application/octet-stream", "image/jpeg", "image/png", "image/webp")
 }
 
 _TASK: Final = parameter("task", _TEXT, "the task", place="path") | {"required": True}
 _VERSION: Final = parameter(
-    VERSION_PARAMETER, _HEX, "this version, by its first hex digits", place="path"
+    VERSION_PARAMETER, FIRST_DIGITS, "this version, by its first hex digits", place="path"
 ) | {"required": True}
-_TOP_K: Final = parameter(
-    TOP_K_PARAMETER,
-    {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K, "default": DEFAULT_TOP_K},
-    "how many labels, best first",
-)
+_TOP_K: Final = parameter(TOP_K_PARAMETER, TOP_K, "how many labels, best first")
 _JSON_BYTES: Final = parameter(
     JSON_BYTES_HEADER,
     {"type": "integer", "minimum": 0},
@@ -156,7 +148,7 @@ def _asked(name: str, parameters: list[Json], content: Json, answered: Json) -> 
         "security": SECURITY,
         "parameters": [*parameters, *_ANY_CALL],
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": answered} | _refusals(ErrorCode, _BATCH),
+        "responses": {"200": answered} | _refusals(ErrorCode, BATCH_HEADERS),
     }
     return {
         "post": operation | {"operationId": name},
@@ -165,8 +157,8 @@ def _asked(name: str, parameters: list[Json], content: Json, answered: Json) -> 
 
 
 def _inferred() -> Json:
-    answered = reply("The outputs", schema_of(InferReply), {"labels": _ANSWER}, _BATCH)
-    binary: Json = {"schema": _BINARY, "examples": {}}
+    answered = reply("The outputs", schema_of(InferReply), {"labels": _ANSWER}, BATCH_HEADERS)
+    binary: Json = {"schema": BINARY, "examples": {}}
     return answered | {
         "content": answered["content"] | {"application/octet-stream": binary},
     }
@@ -177,7 +169,7 @@ def _models(path: str, name: str, parameters: list[Json]) -> dict[str, Any]:
     ready = {"name": EXAMPLE_TASK, "ready": True}
     content = {
         "application/json": {"schema": schema_of(InferCall), "example": _CALL},
-        "application/octet-stream": {"schema": _BINARY},
+        "application/octet-stream": {"schema": BINARY},
     }
     asked = [*parameters, _TOP_K, _JSON_BYTES, _PACKED]
     return {
@@ -199,12 +191,12 @@ def _classified() -> Json:
         "schema": schema_of(ClassificationCall),
         "example": {"inputs": "/9j/4AAQ", "parameters": {"top_k": 2}},
     }
-    version = parameter(VERSION_PARAMETER, _HEX, "this version, by its first hex digits")
+    version = parameter(VERSION_PARAMETER, FIRST_DIGITS, "this version, by its first hex digits")
     return _asked(
         "hugging_face",
         [_TASK, _TOP_K, version],
         {**_IMAGES, "application/json": by_name},
-        reply("The labels, best first", schema, {"two labels": _LABELS}, _BATCH),
+        reply("The labels, best first", schema, {"two labels": _LABELS}, BATCH_HEADERS),
     )
 
 

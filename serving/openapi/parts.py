@@ -6,13 +6,37 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from serving.errors import CODES
-from serving.protocol import HTTP_STATUS, REQUEST_ID_HEADER, RETRY_HEADER, ErrorCode, Failure
+from serving.protocol import (
+    BATCH_ID_HEADER,
+    BATCH_ROWS_HEADER,
+    BATCH_TASKS_HEADER,
+    DEFAULT_TOP_K,
+    HTTP_STATUS,
+    MAX_TOP_K,
+    REQUEST_ID_HEADER,
+    RETRY_HEADER,
+    ErrorCode,
+    Failure,
+)
 
 Json = dict[str, Any]
 """A part of the document."""
 
 EXAMPLE_TASK: Final = "digits"
 EXAMPLE_VERSION: Final = "3d0578773e5ca199130a712fa70e1de67aa3cb38ef55810085ad74b522ac135a"
+
+BINARY: Final[Json] = {"type": "string", "format": "binary"}
+FIRST_DIGITS: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{6,64}$"}
+"""Of a version."""
+
+TOP_K: Final[Json] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_TOP_K,
+    "default": DEFAULT_TOP_K,
+}
+BATCH_HEADERS: Final = (BATCH_ID_HEADER, BATCH_ROWS_HEADER, BATCH_TASKS_HEADER)
+"""Of replies about images."""
 
 SECURITY: Final[list[Json]] = [{}, {"token": []}, {"key": []}, {"token": [], "key": []}]
 """Of routes that want what the service was started with: nothing, its token, a tenant's key."""

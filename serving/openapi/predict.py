@@ -3,9 +3,13 @@
 from typing import Final
 
 from serving.openapi.parts import (
+    BATCH_HEADERS,
+    BINARY,
     EXAMPLE_TASK,
     EXAMPLE_VERSION,
+    FIRST_DIGITS,
     SECURITY,
+    TOP_K,
     Json,
     Routes,
     failure,
@@ -16,17 +20,12 @@ from serving.openapi.parts import (
 )
 from serving.openapi.tasks import LIST_TASKS_OPERATION
 from serving.protocol import (
-    BATCH_ID_HEADER,
-    BATCH_ROWS_HEADER,
-    BATCH_TASKS_HEADER,
-    DEFAULT_TOP_K,
     EMBED_PARAMETER,
     ENCODING_PARAMETER,
     IMAGES_FIELD,
     LOGITS_PARAMETER,
     MAX_ROWS_PER_CALL,
     MAX_TASKS_PER_CALL,
-    MAX_TOP_K,
     TASK_HEADER,
     TASK_PARAMETER,
     TOP_K_PARAMETER,
@@ -38,21 +37,16 @@ from serving.protocol import (
     MultiAnswer,
 )
 
-_BATCH: Final = (BATCH_ID_HEADER, BATCH_ROWS_HEADER, BATCH_TASKS_HEADER)
 _BODIES: Final = (Answer, MultiAnswer, ImagesAnswer)
-_BINARY: Final[Json] = {"type": "string", "format": "binary"}
 
 _FIELDS: Final[dict[str, tuple[Json, str]]] = {
     TASK_PARAMETER: (
         {"type": "string", "examples": [EXAMPLE_TASK, f"{EXAMPLE_TASK},shapes"]},
         f"the task, or up to {MAX_TASKS_PER_CALL} of them with commas between",
     ),
-    TOP_K_PARAMETER: (
-        {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K, "default": DEFAULT_TOP_K},
-        "how many labels, best first",
-    ),
+    TOP_K_PARAMETER: (TOP_K, "how many labels, best first"),
     VERSION_PARAMETER: (
-        {"type": "string", "pattern": "^[0-9a-f]{6,64}$"},
+        FIRST_DIGITS,
         "this version of the one task, by its first hex digits, not the current one",
     ),
     EMBED_PARAMETER: ({"type": "boolean", "default": False}, "the feature, too"),
@@ -99,20 +93,20 @@ def _body() -> Json:
         "schema": _fields({"type": "string", "contentEncoding": "base64"}, {}),
         "example": {"task": EXAMPLE_TASK, "top_k": 2, "images": ["/9j/4AAQ", "iVBORw0K"]},
     }
-    form = {"data": _BINARY | {"description": f"the one image, where there are no {IMAGES_FIELD}"}}
+    form = {"data": BINARY | {"description": f"the one image, where there are no {IMAGES_FIELD}"}}
     return {
         "description": "the bytes of a JPEG, PNG, WebP or PPM; or a list of images",
         "required": True,
         "content": {
-            **{kind: {"schema": _BINARY} for kind in kinds},
-            "multipart/form-data": {"schema": _fields(_BINARY, form)},
+            **{kind: {"schema": BINARY} for kind in kinds},
+            "multipart/form-data": {"schema": _fields(BINARY, form)},
             "application/json": by_name,
         },
     }
 
 
 def _operation(name: str) -> Json:
-    answered = reply("At least one task answered", schema_of(*_BODIES), _EXAMPLES, _BATCH)
+    answered = reply("At least one task answered", schema_of(*_BODIES), _EXAMPLES, BATCH_HEADERS)
     return {
         "operationId": name,
         "summary": "Classify an image, or a list of them, by one or more tasks",
@@ -120,7 +114,7 @@ def _operation(name: str) -> Json:
         "parameters": _PARAMETERS,
         "requestBody": _body(),
         "responses": {"200": answered}
-        | refusals(ErrorCode, models=(Failure, MultiAnswer, ImagesAnswer), headers=_BATCH),
+        | refusals(ErrorCode, models=(Failure, MultiAnswer, ImagesAnswer), headers=BATCH_HEADERS),
     }
 
 

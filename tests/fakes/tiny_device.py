@@ -2,15 +2,21 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from adapters.cache.cached_store import CachedStore
 from adapters.store.directory import DirectoryStore
 from adapters.vit.adapter import encode
+from serving.decoding.decoder import DecoderSettings
 from serving.device.device import Device
+from serving.device.local import LocalDevice
 from serving.device.server import DeviceServer
 from serving.inference.bank import AdapterBank
 from serving.inference.core import Core
+from serving.inference.engine import Engine
 from serving.inference.state import Trunk
+from serving.runtime.device_client import DeviceClient
+from serving.runtime.front_engine import FrontEngine
 from serving.trunk.cpu import CpuBackend
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import tiny_backbone
@@ -32,3 +38,25 @@ class TinyDevice:
     def begin(self) -> None:
         """Serve beside what else this process does."""
         threading.Thread(target=self.server.serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Let fronts, threads and the store go."""
+        self.server.close()
+        self.device.close()
+        self.core.close()
+
+
+ALONE, HERE, ELSEWHERE = "in one process", "a device in this process", "a device elsewhere"
+LAYOUTS = (ALONE, HERE, ELSEWHERE)
+"""How an engine may have its device."""
+
+
+def engine_in(layout: str, folder: Path, device: TinyDevice) -> Engine | FrontEngine[Any]:
+    """Return an engine with this device; `folder` is where the device serves fronts."""
+    if layout == ALONE:
+        return Engine(device.core, patience_s=60.0)
+    if layout == HERE:
+        local = LocalDevice(device.device, device.core)
+        return FrontEngine(local, DecoderSettings(threads=1), 60.0)
+    device.begin()
+    return FrontEngine(DeviceClient(folder, 60.0), DecoderSettings(threads=1), 60.0)

@@ -16,14 +16,14 @@ RATES: Final = ("lr", "weight_decay", "head_weight_decay", "head_lr")
 HEAD_RATES: Final = ("lr", "head_weight_decay")
 """What is searched for a head alone: `lr` is its rate."""
 
-_DECAYS: Final = (0.05, 0.5, 2.5)
+DECAYS: Final = (0.05, 0.5, 2.5)
 """Of the head. One that hardly decays fits few images before anything else can learn."""
 
-_DEEP: Final = Grid(lr=[5e-3, 2e-2, 1e-1], head_weight_decay=_DECAYS, goes_on=RATES)
-_SMALL: Final = Grid(lr=[5e-4, 2e-3, 1e-2], head_weight_decay=_DECAYS, goes_on=RATES)
+_DEEP: Final = Grid(lr=[5e-3, 2e-2, 1e-1], head_weight_decay=DECAYS, goes_on=RATES)
+_SMALL: Final = Grid(lr=[5e-4, 2e-3, 1e-2], head_weight_decay=DECAYS, goes_on=RATES)
 _GRIDS: Final = {
-    "linear": Grid(lr=[1e-3, 1e-2], head_weight_decay=_DECAYS, goes_on=HEAD_RATES),
-    "full": Grid(lr=[1e-4, 5e-4], head_weight_decay=_DECAYS, goes_on=RATES),
+    "linear": Grid(lr=[1e-3, 1e-2], head_weight_decay=DECAYS, goes_on=HEAD_RATES),
+    "full": Grid(lr=[1e-4, 5e-4], head_weight_decay=DECAYS, goes_on=RATES),
     "bias": _SMALL,
     "adapter": _SMALL,
     "lora": _SMALL,

@@ -203,10 +203,10 @@ def _chosen_before(bench: Bench, task: str, variant: Variant) -> dict[str, float
 
 
 def _asked(bench: Bench, task: str, variant: Variant) -> dict[str, Any]:
-    recipe = variant.recipe(bench.common, task, 0).model_dump(mode="json")
+    recipe = variant.recipe(bench.common, task, 0)
     return {
-        "recipe": recipe,
-        "grid": _grid(with_published(variant.grid, variant.recipe(bench.common, task, 0))),
+        "recipe": recipe.model_dump(mode="json"),
+        "grid": _grid(with_published(variant.grid, recipe)),
         "like": variant.like,
         "seeds": bench.seeds,
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.artifact.backbone_spec import EMBEDDED
 from trainer.errors import RecipeError
-from trainer.reproduce.grids import HEAD_RATES, RATES, start_of
+from trainer.reproduce.grids import DECAYS, HEAD_RATES, RATES, start_of
 from trainer.reproduce.pages.accuracy import by_task
 from trainer.reproduce.pages.backbone_table import Panel
 from trainer.reproduce.study import Asked, Study
@@ -29,18 +29,17 @@ _TOKENS: Final = {EMBEDDED: (8, 32)}
 """Prompts, deep and shallow, where an image has far fewer patches than the paper's 196: the
 embedded backbone's 64 get a like share."""
 
-_DECAYS: Final = (0.05, 0.5, 2.5)
-_NOISE: Final = Grid(lr=[1.25e-3, 5e-3, 2e-2], head_weight_decay=_DECAYS, goes_on=RATES)
-_PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1], head_weight_decay=_DECAYS, goes_on=RATES)
+_NOISE: Final = Grid(lr=[1.25e-3, 5e-3, 2e-2], head_weight_decay=DECAYS, goes_on=RATES)
+_PROMPTS: Final = Grid(lr=[2e-2, 1e-1, 5e-1], head_weight_decay=DECAYS, goes_on=RATES)
 """A step of AdamW turns a prompt by its rate over the prompt's RMS, and noise is some 20 times
 smaller than tokens."""
 
-_LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=_DECAYS, goes_on=HEAD_RATES)
+_LINEAR: Final = Grid(lr=[1e-3, 5e-3, 2e-2], head_weight_decay=DECAYS, goes_on=HEAD_RATES)
 _LONG: Final = {"epochs": 100, "warmup_epochs": 10}
 """A head alone is trained to its end, always: its features are computed once, so that
 epochs are cheap."""
 
-_FULL: Final = Grid(lr=[1e-4, 5e-4, 2.5e-3], head_weight_decay=_DECAYS, goes_on=RATES)
+_FULL: Final = Grid(lr=[1e-4, 5e-4, 2.5e-3], head_weight_decay=DECAYS, goes_on=RATES)
 _SAMPLED: Final = ("random", "kmeans", "mean", "max")
 
 

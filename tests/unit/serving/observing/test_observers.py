@@ -8,20 +8,16 @@ import pytest
 
 from adapters.errors import BadImage
 from adapters.vit.adapter import encode
-from serving.decoding.decoder import DecoderSettings
-from serving.device.local import LocalDevice
 from serving.inference.engine import Engine
 from serving.observing.observer import Observer, Phase, Served, Span
 from serving.observing.observers import OBSERVERS
 from serving.protocol import Answer
 from serving.rows.query import Outcome, Query
-from serving.runtime.device_client import DeviceClient
-from serving.runtime.front_engine import FrontEngine
 from serving.runtime.messages import AskedRow
 from serving.tracing.origin import Origin
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
-from tests.fakes.tiny_device import TinyDevice
+from tests.fakes.tiny_device import LAYOUTS, TinyDevice, engine_in
 
 ORIGIN = Origin("r-1", parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
@@ -63,21 +59,12 @@ def hearer() -> Iterator[Hearer]:
 def device(tmp_path):
     device = TinyDevice(tmp_path)
     yield device
-    device.server.close()
-    device.device.close()
-    device.core.close()
+    device.close()
 
 
-@pytest.fixture(params=["in one process", "a device in this process", "a device elsewhere"])
+@pytest.fixture(params=LAYOUTS)
 def engine(request, tmp_path, device):
-    if request.param == "in one process":
-        engine = Engine(device.core, patience_s=60.0)
-    elif request.param == "a device in this process":
-        local = LocalDevice(device.device, device.core)
-        engine = FrontEngine(local, DecoderSettings(threads=1), 60.0)
-    else:
-        device.begin()
-        engine = FrontEngine(DeviceClient(tmp_path, 60.0), DecoderSettings(threads=1), 60.0)
+    engine = engine_in(request.param, tmp_path, device)
     yield engine
     engine.close()
 

@@ -6,20 +6,15 @@ import pytest
 
 from adapters.artifact.codec import version_of
 from adapters.vit.adapter import encode
-from serving.decoding.decoder import DecoderSettings
-from serving.device.local import LocalDevice
-from serving.inference.engine import Engine
 from serving.observing.observer import Agreement, Observer, Served
 from serving.observing.observers import OBSERVERS
 from serving.protocol import Answer
 from serving.rows.query import Query
 from serving.rows.resident import AdapterKey
-from serving.runtime.device_client import DeviceClient
-from serving.runtime.front_engine import FrontEngine
 from serving.shadow import shadows
 from tests.fakes.artifacts import make_adapter
 from tests.fakes.tiny import image_bytes, tiny_backbone
-from tests.fakes.tiny_device import TinyDevice
+from tests.fakes.tiny_device import LAYOUTS, TinyDevice, engine_in
 from tests.fakes.waiting import wait_until
 
 SPEC = tiny_backbone().spec
@@ -52,21 +47,12 @@ def device(tmp_path, monkeypatch):
     monkeypatch.setattr(shadows, "REST", 0.0)
     device = TinyDevice(tmp_path)
     yield device
-    device.server.close()
-    device.device.close()
-    device.core.close()
+    device.close()
 
 
-@pytest.fixture(params=["in one process", "a device in this process", "a device elsewhere"])
+@pytest.fixture(params=LAYOUTS)
 def engine(request, tmp_path, device):
-    if request.param == "in one process":
-        engine = Engine(device.core, patience_s=60.0)
-    elif request.param == "a device in this process":
-        local = LocalDevice(device.device, device.core)
-        engine = FrontEngine(local, DecoderSettings(threads=1), 60.0)
-    else:
-        device.begin()
-        engine = FrontEngine(DeviceClient(tmp_path, 60.0), DecoderSettings(threads=1), 60.0)
+    engine = engine_in(request.param, tmp_path, device)
     yield engine
     engine.close()
 

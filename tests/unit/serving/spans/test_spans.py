@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -11,8 +10,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.testclient import TestClient
 
-from serving.decoding.decoder import DecoderSettings
-from serving.device.local import LocalDevice
 from serving.door.admission import Admission
 from serving.door.rate_limit import RateLimit
 from serving.front.app import build_app
@@ -21,13 +18,11 @@ from serving.health.heartbeat import Heartbeat
 from serving.health.vitals import Vitals
 from serving.observing.observers import OBSERVERS
 from serving.rows.query import Query
-from serving.runtime.device_client import DeviceClient
-from serving.runtime.front_engine import FrontEngine
 from serving.spans.spans import Spans
 from serving.tracing.origin import Origin
 from serving.tracing.requests import REQUESTS
 from tests.fakes.tiny import image_bytes
-from tests.fakes.tiny_device import TinyDevice
+from tests.fakes.tiny_device import ELSEWHERE, HERE, TinyDevice, engine_in
 
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = (f"00-{TRACE_ID}-{SPAN_ID}-{flags}" for flags in ("01", "00"))
@@ -48,22 +43,15 @@ def exported() -> Iterator[InMemorySpanExporter]:
     REQUESTS.trace(None)
 
 
-@pytest.fixture(params=["a device in this process", "a device elsewhere"])
+@pytest.fixture(params=[HERE, ELSEWHERE])
 def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestClient]:
     tiny = TinyDevice(tmp_path)
-    if request.param == "a device elsewhere":
-        tiny.begin()
-        device: Any = DeviceClient(tmp_path, 60.0)
-    else:
-        device = LocalDevice(tiny.device, tiny.core)
-    engine = FrontEngine(device, DecoderSettings(threads=1), 60.0)
+    engine = engine_in(request.param, tmp_path, tiny)
     vitals = Vitals(Heartbeat(None), engine.probe)
     app = build_app(engine, Admission(None, RateLimit()), vitals, Bounds(100_000, 1 << 24, 4))
     with TestClient(app) as client:
         yield client
-    tiny.server.close()
-    tiny.device.close()
-    tiny.core.close()
+    tiny.close()
 
 
 def by_name(exporter: InMemorySpanExporter) -> dict[str, list[ReadableSpan]]:
