@@ -41,9 +41,7 @@ def test_a_front_killed_at_any_step_takes_nothing_along(tmp_path):
         wait_until("its adapters are let go", lambda: not tiny.core.bank._leases)
         assert len(tiny.device._waiting) == 0
     other.close()
-    tiny.server.close()
-    tiny.device.close()
-    tiny.core.close()
+    tiny.close()
 
 
 @pytest.mark.timeout(2 * TIMEOUT_S)

@@ -28,6 +28,4 @@ def test_lists_and_refusals_come_through_the_device_process(tmp_path):
         assert "'none'" in body.message
     finally:
         front.close()
-        device.server.close()
-        device.device.close()
-        device.core.close()
+        device.close()
